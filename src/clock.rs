@@ -1,0 +1,77 @@
+//! The one clock. Everything that asks for the time or waits gets a [`Clock`] passed in.
+//!
+//! `clippy.toml` bans every other way, so a test that pauses tokio's time controls all of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// Tells the time and waits. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Wall time that follows tokio's clock from a fixed start: it stands still while tokio's time is
+    /// paused, and jumps when tokio's time is advanced.
+    Following {
+        start: DateTime<Utc>,
+        origin: Instant,
+    },
+}
+
+// === impl Clock ===
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that reads `start` now and goes on with tokio's time.
+    #[must_use]
+    pub fn starting_at(start: DateTime<Utc>) -> Self {
+        let clock = Self::system();
+        Self(Source::Following { start, origin: clock.monotonic() })
+    }
+
+    /// The wall time, UTC.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+            Source::System => std::time::SystemTime::now().into(),
+            Source::Following { start, origin } => *start + (self.monotonic() - *origin),
+        }
+    }
+
+    /// A time that never goes back, for measuring how long something took.
+    #[must_use]
+    pub fn monotonic(&self) -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks tokio")]
+        Instant::now()
+    }
+
+    /// Waits for `duration`.
+    pub async fn sleep(&self, duration: Duration) {
+        #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_following_clock_moves_with_tokio_time_only() {
+        let start = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let clock = Clock::starting_at(start);
+        assert_eq!(clock.now(), start);
+        clock.sleep(Duration::from_secs(90)).await;
+        assert_eq!(clock.now(), start + Duration::from_secs(90));
+    }
+}

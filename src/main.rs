@@ -1,0 +1,3 @@
+//! The `vector-sentinel` command.
+
+fn main() {}
