@@ -1,0 +1,53 @@
+//! Requests that carry a token, and a fresh one if the first is refused.
+
+use std::sync::Arc;
+
+use super::Failure;
+use super::credential::Credential;
+use super::http::{self, Reply};
+use crate::clock::Clock;
+
+/// A way to send requests to one service as one identity.
+#[derive(Clone)]
+pub struct Authorized {
+    http: reqwest::Client,
+    credential: Arc<Credential>,
+    scope: String,
+    clock: Clock,
+}
+
+// === impl Authorized ===
+
+impl Authorized {
+    /// `scope` is the service's, such as `https://monitor.azure.com/.default`.
+    #[must_use]
+    pub const fn new(
+        http: reqwest::Client,
+        credential: Arc<Credential>,
+        scope: String,
+        clock: Clock,
+    ) -> Self {
+        Self { http, credential, scope, clock }
+    }
+
+    /// Sends what `request` makes, with a token. If the answer is 401, the token is renewed once and the request sent
+    /// once more; what comes then is the answer. The body of an answer may have `cap` bytes.
+    pub async fn send(
+        &self,
+        cap: usize,
+        request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> Result<Reply, Failure> {
+        let token = self.credential.token(&self.scope).await?;
+        let reply = http::send(request(&self.http).bearer_auth(token.secret()), cap, &self.clock).await?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        let token = self.credential.renewed_token(&self.scope, &token).await?;
+        http::send(request(&self.http).bearer_auth(token.secret()), cap, &self.clock).await
+    }
+
+    /// Gets a token, to see whether that works.
+    pub async fn probe_token(&self) -> Result<(), Failure> {
+        self.credential.token(&self.scope).await.map(|_| ())
+    }
+}

@@ -1,0 +1,68 @@
+//! Microsoft's clouds: one word in the pipeline file sets every host.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Which Microsoft cloud the tenant lives in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cloud {
+    /// The global cloud, GCC included.
+    #[default]
+    Public,
+    /// US Government L4, GCC High.
+    Usgov,
+    /// US Government L5, DoD.
+    UsgovDod,
+    /// China, run by 21Vianet. It has no incident API.
+    China,
+}
+
+// === impl Cloud ===
+
+impl Cloud {
+    /// The Entra ID authority.
+    /// Source: <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+    #[must_use]
+    pub const fn login(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::Usgov | Self::UsgovDod => "https://login.microsoftonline.us",
+            Self::China => "https://login.chinacloudapi.cn",
+        }
+    }
+
+    /// Microsoft Graph, where it has security incidents.
+    /// Source: <https://learn.microsoft.com/graph/deployments>
+    #[must_use]
+    pub const fn graph(self) -> Option<&'static str> {
+        match self {
+            Self::Public => Some("https://graph.microsoft.com"),
+            Self::Usgov => Some("https://graph.microsoft.us"),
+            Self::UsgovDod => Some("https://dod-graph.microsoft.us"),
+            Self::China => None,
+        }
+    }
+
+    /// The token scope of the Logs Ingestion API.
+    /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview>
+    #[must_use]
+    pub const fn ingestion_scope(self) -> &'static str {
+        match self {
+            Self::Public => "https://monitor.azure.com/.default",
+            Self::Usgov | Self::UsgovDod => "https://monitor.azure.us/.default",
+            Self::China => "https://monitor.azure.cn/.default",
+        }
+    }
+
+    /// Azure Resource Manager.
+    /// Source: <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>
+    #[must_use]
+    pub const fn arm(self) -> &'static str {
+        match self {
+            Self::Public => "https://management.azure.com",
+            Self::Usgov | Self::UsgovDod => "https://management.usgovcloudapi.net",
+            Self::China => "https://management.chinacloudapi.cn",
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The `auth` options.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::problem::Problem;
+use crate::secret::SensitiveString;
+
+/// Which identity to use, and how it proves itself. Names as in Vector's `azure_logs_ingestion`, and `authority_host`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// The kind of credential.
+    pub azure_credential_kind: CredentialKind,
+    /// Tenant (directory) id: with `client_secret_credential` and `client_certificate_credential`.
+    pub azure_tenant_id: Option<String>,
+    /// Application (client) id: with `client_secret_credential` and `client_certificate_credential`.
+    pub azure_client_id: Option<String>,
+    /// The application's secret: with `client_secret_credential`.
+    pub azure_client_secret: Option<SensitiveString>,
+    /// A PKCS#12 file (`.pfx`, `.p12`), or a PEM file with certificate and RSA key: with `client_certificate_credential`.
+    pub certificate_path: Option<PathBuf>,
+    /// The password of the PKCS#12 file, if it has one.
+    pub certificate_password: Option<SensitiveString>,
+    /// Which user-assigned identity, with `managed_identity`; the system-assigned one if absent.
+    pub user_assigned_managed_identity_id: Option<String>,
+    /// What kind of id that is. Default: `client_id`.
+    pub user_assigned_managed_identity_id_type: Option<IdentityIdType>,
+    /// Tenant id, with `workload_identity`. Default: the variable `AZURE_TENANT_ID`.
+    pub tenant_id: Option<String>,
+    /// Client id, with `workload_identity`. Default: the variable `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// File with the service account's token, with `workload_identity`. Default: the variable `AZURE_FEDERATED_TOKEN_FILE`.
+    pub token_file_path: Option<PathBuf>,
+    /// The login host, if it isn't the one of `cloud`: `https://login.microsoftonline.com`.
+    pub authority_host: Option<String>,
+}
+
+/// The kinds of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// An application with a secret.
+    ClientSecretCredential,
+    /// An application with a certificate.
+    ClientCertificateCredential,
+    /// The identity of the Azure machine or service that this runs on.
+    ManagedIdentity,
+    /// A Kubernetes service account that Entra ID trusts.
+    WorkloadIdentity,
+    /// Whoever is logged in to the `az` command; for trying things out.
+    AzureCli,
+}
+
+/// The kinds of id of a user-assigned managed identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityIdType {
+    /// Client id.
+    #[default]
+    ClientId,
+    /// Object id.
+    ObjectId,
+    /// Azure resource id.
+    ResourceId,
+}
+
+// === impl AuthConfig ===
+
+impl AuthConfig {
+    /// Reports options that are missing, empty, or of no use to the chosen kind.
+    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        use CredentialKind::{
+            ClientCertificateCredential, ClientSecretCredential, ManagedIdentity, WorkloadIdentity,
+        };
+        let secret = self.azure_client_secret.as_ref().map(SensitiveString::expose);
+        let certificate = self.certificate_path.as_ref().and_then(|path| path.to_str());
+        let token_file = self.token_file_path.as_ref().and_then(|path| path.to_str());
+        let application = &[ClientSecretCredential, ClientCertificateCredential][..];
+        // Option, its value, the kinds that use it, whether those need it.
+        let options: [(&str, Option<&str>, &[CredentialKind], bool); 8] = [
+            ("azure_tenant_id", self.azure_tenant_id.as_deref(), application, true),
+            ("azure_client_id", self.azure_client_id.as_deref(), application, true),
+            ("azure_client_secret", secret, &[ClientSecretCredential], true),
+            ("certificate_path", certificate, &[ClientCertificateCredential], true),
+            ("tenant_id", self.tenant_id.as_deref(), &[WorkloadIdentity], false),
+            ("client_id", self.client_id.as_deref(), &[WorkloadIdentity], false),
+            ("token_file_path", token_file, &[WorkloadIdentity], false),
+            (
+                "user_assigned_managed_identity_id",
+                self.user_assigned_managed_identity_id.as_deref(),
+                &[ManagedIdentity],
+                false,
+            ),
+        ];
+        for (name, value, kinds, needed) in options {
+            let used = kinds.contains(&self.azure_credential_kind);
+            let message = match value {
+                None if used && needed => "missing: this kind of credential needs it",
+                Some("") => "must not be empty",
+                Some(_) if !used => {
+                    "has no effect with this azure_credential_kind: remove it or change the kind"
+                }
+                _ => continue,
+            };
+            problems.push(Problem::new(format!("{path}.{name}"), message));
+        }
+        if self.authority_host.as_ref().is_some_and(|host| !host.starts_with("https://")) {
+            let message = "must be an https URL, such as https://login.microsoftonline.com";
+            problems.push(Problem::new(format!("{path}.authority_host"), message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(json: serde_json::Value) -> Vec<String> {
+        let auth: AuthConfig = serde_json::from_value(json).unwrap();
+        let mut problems = Vec::new();
+        auth.validate("auth", &mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_kind_needs_and_what_it_does_not_use_is_said_at_once() {
+        let found = problems(serde_json::json!({
+            "azure_credential_kind": "client_secret_credential",
+            "azure_tenant_id": "",
+            "certificate_path": "x.pfx",
+            "authority_host": "http://login",
+        }));
+        assert_eq!(found.len(), 5, "{found:#?}");
+        assert!(found.iter().any(|problem| problem.starts_with("auth.azure_client_secret: missing")));
+        assert!(found.iter().any(|problem| problem.starts_with("auth.certificate_path: has no effect")));
+    }
+
+    #[test]
+    fn a_debug_print_shows_no_secret() {
+        let auth: AuthConfig = serde_json::from_value(serde_json::json!({
+            "azure_credential_kind": "client_secret_credential",
+            "azure_client_secret": "hunter2",
+            "certificate_password": "hunter2",
+        }))
+        .unwrap();
+        assert!(!format!("{auth:#?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The HTTPS edge: one file a remote service, and the only place that turns an answer into a
+//! [`Verdict`](crate::retry::Verdict).
+
+pub mod authorized;
+pub mod cloud;
+pub mod credential;
+mod failure;
+pub mod graph;
+pub mod http;
+pub mod logs_ingestion;
+
+pub use failure::Failure;

@@ -1,0 +1,6 @@
+//! Pure data and rules: no I/O, no async, no clock.
+
+pub mod event;
+pub mod incident;
+pub mod problem;
+pub mod watermark;

@@ -1,0 +1,29 @@
+//! What is wrong with a pipeline file, and where.
+
+use std::fmt;
+
+/// One thing to mend in a pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it is: option names joined by dots, `sinks.sentinel.auth.azure_tenant_id`. Empty for the file itself.
+    pub path: String,
+    /// What is wrong and what to do, without the value of any secret.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Trying again: what happened ([`Verdict`]), whether to go on ([`policy`]), how long to wait ([`backoff`]), what the
+//! server asked for ([`retry_after`]), and not to ask too often in the first place ([`quota`]).
+
+pub mod backoff;
+pub mod policy;
+pub mod quota;
+pub mod retry_after;
+mod verdict;
+
+pub use verdict::Verdict;

@@ -1,0 +1,158 @@
+//! Runs the polling loop: waits between sweeps, and after failures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metrics::counter;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::poller::{Interrupt, Poller, State};
+use crate::client::Failure;
+use crate::clock::Clock;
+use crate::delivery::Deliver;
+use crate::retry::Verdict;
+use crate::retry::backoff::Backoff;
+use crate::retry::policy::Policy;
+use crate::sources::Source;
+use crate::telemetry;
+
+/// After so many failures in a row on a page, it is asked for in smaller pieces.
+const FAILURES_UNTIL_SMALLER: u32 = 2;
+
+/// The source, ready to run.
+pub struct DefenderIncidents {
+    id: String,
+    poller: Poller,
+    poll_interval: Duration,
+    clock: Clock,
+    rng: fastrand::Rng,
+}
+
+// === impl DefenderIncidents ===
+
+impl DefenderIncidents {
+    pub(super) const fn new(
+        id: String,
+        poller: Poller,
+        poll_interval: Duration,
+        clock: Clock,
+        rng: fastrand::Rng,
+    ) -> Self {
+        Self { id, poller, poll_interval, clock, rng }
+    }
+
+    fn report(&self, failure: &Failure, wait: Duration) {
+        let labels = [
+            ("component_id", self.id.clone()),
+            ("error_type", failure.error_type.to_owned()),
+            ("stage", "receiving".to_owned()),
+        ];
+        counter!(telemetry::ERRORS, &labels).increment(1);
+        error!(
+            component_id = self.id,
+            error_type = failure.error_type,
+            request_id = failure.request_id,
+            wait_secs = wait.as_secs_f64(),
+            "Could not read incidents; nothing is lost, trying again: {}",
+            failure.message
+        );
+    }
+
+    /// Waits; answers false if we are asked to stop meanwhile.
+    async fn wait(&self, wait: Duration, shutdown: &CancellationToken) -> bool {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => false,
+            () = self.clock.sleep(wait) => true,
+        }
+    }
+}
+
+/// What to do again after a failure, and with pages of what size.
+fn after_failure(state: State, failure: &Failure, failures: u32, page_size: u32) -> (State, u32) {
+    let page_too_heavy = matches!(failure.error_type, "server_error" | "timed_out" | "answer_too_large");
+    let smaller = page_too_heavy && failures >= FAILURES_UNTIL_SMALLER;
+    match state {
+        // The link to a page may have expired, or be for pages of the old size.
+        State::Page { slice, .. } if smaller || failure.verdict == Verdict::GiveUp => {
+            (State::Slice(slice), if smaller { page_size.div_ceil(2) } else { page_size })
+        }
+        state if smaller => (state, page_size.div_ceil(2)),
+        state => (state, page_size),
+    }
+}
+
+#[async_trait]
+impl Source for DefenderIncidents {
+    async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
+        let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
+        let mut state = State::Sweep;
+        let mut page_size = self.poller.page_size;
+        let mut failures = 0;
+        info!(component_id = self.id, "Reading Defender XDR incidents.");
+        loop {
+            match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
+                Ok(next) => {
+                    policy.reset();
+                    failures = 0;
+                    let sweep_is_over = matches!(next, State::Sweep);
+                    state = next;
+                    if sweep_is_over {
+                        page_size = self.poller.page_size;
+                        if !self.wait(self.poll_interval, &shutdown).await {
+                            break;
+                        }
+                    }
+                }
+                Err(Interrupt::Shutdown) => break,
+                Err(Interrupt::Failed(failure)) => {
+                    failures += 1;
+                    let wait = policy.wait(failure.verdict).unwrap_or(self.poll_interval);
+                    self.report(&failure, wait);
+                    (state, page_size) = after_failure(state, &failure, failures, page_size);
+                    if !self.wait(wait, &shutdown).await {
+                        break;
+                    }
+                }
+            }
+            if shutdown.is_cancelled() {
+                break;
+            }
+        }
+        info!(component_id = self.id, "Stopped reading; the position is saved.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::watermark::{Drain, Slice};
+
+    fn page() -> State {
+        let slice = Slice::open(DateTime::from_timestamp(0, 0).unwrap());
+        State::Page { slice, drain: Drain::default(), url: "https://graph/next".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_page_that_keeps_failing_is_asked_for_in_smaller_pieces_down_to_one() {
+        let failure = Failure::unanswered("server_error", "");
+        assert!(matches!(after_failure(page(), &failure, 1, 50), (State::Page { .. }, 50)));
+        let mut size = 50;
+        let mut state = page();
+        for failures in 2..20 {
+            (state, size) = after_failure(state, &failure, failures, size);
+        }
+        assert!(matches!(state, State::Slice(_)));
+        assert_eq!(size, 1);
+    }
+
+    #[test]
+    fn a_link_that_expired_begins_the_slice_again() {
+        let failure = Failure { verdict: Verdict::GiveUp, ..Failure::unanswered("gone", "") };
+        assert!(matches!(after_failure(page(), &failure, 1, 50), (State::Slice(_), 50)));
+    }
+}

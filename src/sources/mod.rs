@@ -1,0 +1,17 @@
+//! Sources: where events come from. Each has a `config` and a `poller`.
+
+pub mod defender_incidents;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::delivery::Deliver;
+
+/// A source that is ready to run.
+#[async_trait]
+pub trait Source: Send {
+    /// Offers events to `out` until `shutdown` is cancelled; what is being delivered by then is still finished.
+    async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken);
+}

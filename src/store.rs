@@ -1,0 +1,340 @@
+//! The state file: one embedded transactional file in `data_dir`, so that a restart goes on where delivery ended.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | `version` | the layout's number |
+//! | `cursors` | component | the component's cursor, JSON |
+//! | `seen` | component, time in ns, id | nothing: what was delivered and may be listed again |
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::model::incident::Revision;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("cursors");
+const SEEN: TableDefinition<'_, (&str, i64, &str), ()> = TableDefinition::new("seen");
+
+/// The file's name in `data_dir`.
+pub const FILE_NAME: &str = "vector-sentinel.redb";
+/// The layout this build reads and writes.
+const VERSION: u64 = 1;
+/// Memory for pages of the file: the default of redb is a gigabyte.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// An open state file. Cheap to clone; one process at a time can have it open.
+#[derive(Clone)]
+pub struct Store(Arc<Database>);
+
+/// What one component keeps in the state file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The component: its kind and id, `sources.defender`.
+    pub component: String,
+    /// Its cursor as it is stored.
+    pub cursor: serde_json::Value,
+    /// How many delivered revisions are remembered.
+    pub seen: u64,
+}
+
+/// Why the state file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error(
+        "the state file {0} is in use by another process: stop that one first, or give this one another data_dir"
+    )]
+    InUse(PathBuf),
+    /// It cannot be made or opened.
+    #[error("cannot open the state file {path}: {source}. Check that data_dir exists and can be written")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It was written by another version.
+    #[error(
+        "the state file {path} has layout {found} and this build reads {VERSION}: use the version that wrote it"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: u64,
+    },
+    /// Reading or writing failed.
+    #[error("the state file failed: {0}. Check the disk's free space and health")]
+    Database(#[from] Box<redb::Error>),
+    /// A cursor does not have the form that its component expects.
+    #[error(
+        "the cursor of {component} cannot be read: {source}. `state reset` makes the component start anew"
+    )]
+    Cursor {
+        /// Whose.
+        component: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The thread that waits for the disk ended without an answer.
+    #[error("the state file was not answered: the process is ending")]
+    Interrupted,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the state file in `data_dir`, and makes the directory and the file if they are not there.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = data_dir.join(FILE_NAME);
+        let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+            path: path.clone(),
+            source,
+        };
+        create_private_dir(data_dir).map_err(|error| open(error.into()))?;
+        let database = match Database::builder().set_cache_size(CACHE_BYTES).create(&path) {
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path)),
+            other => other.map_err(|error| open(error.into()))?,
+        };
+        let store = Self(Arc::new(database));
+        match store.prepare()? {
+            VERSION => Ok(store),
+            found => Err(StoreError::Version { path, found }),
+        }
+    }
+
+    /// Makes the tables and answers the layout's number.
+    fn prepare(&self) -> Result<u64, StoreError> {
+        self.write_now(|transaction| {
+            transaction.open_table(CURSORS)?;
+            transaction.open_table(SEEN)?;
+            let mut meta = transaction.open_table(META)?;
+            let found = meta.get("version")?.map(|version| version.value());
+            if found.is_none() {
+                meta.insert("version", VERSION)?;
+            }
+            Ok(found.unwrap_or(VERSION))
+        })
+    }
+
+    /// The cursor of `component`, if it has one.
+    pub async fn cursor<T: DeserializeOwned>(&self, component: &str) -> Result<Option<T>, StoreError> {
+        let key = component.to_owned();
+        let text = self
+            .read(move |transaction| {
+                Ok(transaction.open_table(CURSORS)?.get(key.as_str())?.map(|text| text.value().to_owned()))
+            })
+            .await?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|source| StoreError::Cursor { component: component.to_owned(), source })
+    }
+
+    /// Which of `revisions` were recorded as delivered: one answer each, in order.
+    pub async fn seen(&self, component: &str, revisions: Vec<Revision>) -> Result<Vec<bool>, StoreError> {
+        let component = component.to_owned();
+        self.read(move |transaction| {
+            let seen = transaction.open_table(SEEN)?;
+            let is_seen = |revision: &Revision| {
+                Ok(seen
+                    .get((component.as_str(), nanos(revision.last_update), revision.id.as_str()))?
+                    .is_some())
+            };
+            revisions.iter().map(is_seen).collect()
+        })
+        .await
+    }
+
+    /// Records `revisions` as delivered. On disk when it returns.
+    pub async fn record(&self, component: &str, revisions: Vec<Revision>) -> Result<(), StoreError> {
+        let component = component.to_owned();
+        self.write(move |transaction| {
+            let mut seen = transaction.open_table(SEEN)?;
+            for revision in &revisions {
+                seen.insert((component.as_str(), nanos(revision.last_update), revision.id.as_str()), ())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Moves the cursor of `component`, and forgets the revisions before `forget_before`. On disk when it returns.
+    pub async fn advance<T: Serialize + Sync>(
+        &self,
+        component: &str,
+        cursor: &T,
+        forget_before: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(cursor)
+            .map_err(|source| StoreError::Cursor { component: component.to_owned(), source })?;
+        let component = component.to_owned();
+        self.write(move |transaction| {
+            transaction.open_table(CURSORS)?.insert(component.as_str(), text.as_str())?;
+            let mut seen = transaction.open_table(SEEN)?;
+            let forgotten =
+                (component.as_str(), i64::MIN, "")..(component.as_str(), nanos(forget_before), "");
+            seen.retain_in(forgotten, |_, ()| false)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Everything in the file, by component.
+    pub async fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        self.read(|transaction| {
+            let (cursors, seen) = (transaction.open_table(CURSORS)?, transaction.open_table(SEEN)?);
+            let mut entries = Vec::new();
+            for row in cursors.iter()? {
+                let (component, cursor) = row?;
+                let component = component.value();
+                let of_component = (component, i64::MIN, "")..=(component, i64::MAX, "\u{10ffff}");
+                let cursor = cursor.value();
+                entries.push(Entry {
+                    component: component.to_owned(),
+                    cursor: serde_json::from_str(cursor).unwrap_or_else(|_| cursor.into()),
+                    seen: seen.range(of_component)?.count() as u64,
+                });
+            }
+            Ok(entries)
+        })
+        .await
+    }
+
+    /// Forgets everything about `component`. Answers whether there was anything.
+    pub async fn reset(&self, component: &str) -> Result<bool, StoreError> {
+        let component = component.to_owned();
+        self.write(move |transaction| {
+            let was_there = transaction.open_table(CURSORS)?.remove(component.as_str())?.is_some();
+            let of_component =
+                (component.as_str(), i64::MIN, "")..=(component.as_str(), i64::MAX, "\u{10ffff}");
+            transaction.open_table(SEEN)?.retain_in(of_component, |_, ()| false)?;
+            Ok(was_there)
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let database = Arc::clone(&self.0);
+        let run = move || read(&database.begin_read()?);
+        off_thread(move || run().map_err(|error| StoreError::Database(Box::new(error)))).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        off_thread(move || store.write_now(write)).await
+    }
+
+    fn write_now<T>(
+        &self,
+        write: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let run = || {
+            let transaction = self.0.begin_write()?;
+            let answer = write(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        };
+        run().map_err(|error: redb::Error| StoreError::Database(Box::new(error)))
+    }
+}
+
+/// Makes `dir` with all above it; what is made can be entered by its owner only.
+pub(crate) fn create_private_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Runs what waits for the disk on a thread that may wait.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Interrupted))
+}
+
+/// Times are kept as nanoseconds since 1970, which reach from 1677 to 2262.
+fn nanos(time: DateTime<Utc>) -> i64 {
+    let out_of_range = if time.timestamp() < 0 { i64::MIN } else { i64::MAX };
+    time.timestamp_nanos_opt().unwrap_or(out_of_range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(id: &str, second: i64) -> Revision {
+        Revision { id: id.to_owned(), last_update: DateTime::from_timestamp(second, 0).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn what_was_recorded_is_there_after_the_file_is_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.record("sources.a", vec![revision("1", 10)]).await.unwrap();
+        store.advance("sources.a", &"somewhere", revision("", 0).last_update).await.unwrap();
+        drop(store);
+
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.cursor::<String>("sources.a").await.unwrap().as_deref(), Some("somewhere"));
+        let asked = vec![revision("1", 10), revision("1", 11), revision("2", 10)];
+        assert_eq!(store.seen("sources.a", asked.clone()).await.unwrap(), [true, false, false]);
+        assert_eq!(store.seen("sources.b", asked).await.unwrap(), [false, false, false]);
+    }
+
+    #[tokio::test]
+    async fn advancing_forgets_what_cannot_be_listed_again_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        for component in ["sources.a", "sources.b"] {
+            store.record(component, vec![revision("1", 10), revision("2", 20)]).await.unwrap();
+        }
+        store.advance("sources.a", &1, revision("", 20).last_update).await.unwrap();
+        let asked = vec![revision("1", 10), revision("2", 20)];
+        assert_eq!(store.seen("sources.a", asked.clone()).await.unwrap(), [false, true]);
+        assert_eq!(store.seen("sources.b", asked).await.unwrap(), [true, true]);
+    }
+
+    #[tokio::test]
+    async fn reset_forgets_one_component() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        for component in ["sources.a", "sources.b"] {
+            store.record(component, vec![revision("1", 10)]).await.unwrap();
+            store.advance(component, &1, revision("", 0).last_update).await.unwrap();
+        }
+        assert!(store.reset("sources.a").await.unwrap());
+        assert!(!store.reset("sources.a").await.unwrap());
+        let left = Entry { component: "sources.b".to_owned(), cursor: 1.into(), seen: 1 };
+        assert_eq!(store.entries().await.unwrap(), [left]);
+        assert_eq!(store.seen("sources.a", vec![revision("1", 10)]).await.unwrap(), [false]);
+    }
+
+    #[test]
+    fn a_second_process_is_told_who_is_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Store::open(dir.path()).unwrap();
+        let error = Store::open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("in use by another process"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Store::open(&file.join("below")).err().unwrap().to_string();
+        assert!(error.contains("file/below") && error.contains("data_dir"), "{error}");
+    }
+}
