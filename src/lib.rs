@@ -9,6 +9,7 @@ pub mod quarantine;
 pub mod retry;
 pub mod secret;
 pub mod simulator;
+pub mod sinks;
 pub mod sources;
 pub mod store;
 pub mod telemetry;

@@ -114,10 +114,12 @@ impl DefenderIncidentsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut report = |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
+        let mut report =
+            |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
         let graph = self.cloud.graph();
         if graph.is_none() {
-            let message = "Microsoft Graph has no incident API in the China cloud, so there is nothing to read there";
+            let message =
+                "Microsoft Graph has no incident API in the China cloud, so there is nothing to read there";
             report("cloud", message.to_owned());
         }
         let base = self.endpoint.as_deref().or(graph).unwrap_or("https://unused.invalid");
@@ -144,9 +146,12 @@ impl DefenderIncidentsConfig {
         self.auth.validate(&format!("{path}.auth"), &mut problems);
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
         proxy.validate(&format!("{path}.proxy"), &mut problems);
-        let token_scope = self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", graph.unwrap_or_default()));
+        let token_scope =
+            self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", graph.unwrap_or_default()));
         match endpoint {
-            Some(endpoint) if problems.is_empty() => Ok(Validated { config: self, endpoint, token_scope, proxy }),
+            Some(endpoint) if problems.is_empty() => {
+                Ok(Validated { config: self, endpoint, token_scope, proxy })
+            }
             _ => Err(problems),
         }
     }
@@ -172,7 +177,13 @@ impl Validated {
     }
 
     /// Builds the source. `id` is the component's, under which its cursor is kept in `store`.
-    pub fn build(&self, id: &str, store: Store, clock: Clock, rng: fastrand::Rng) -> Result<DefenderIncidents, String> {
+    pub fn build(
+        &self,
+        id: &str,
+        store: Store,
+        clock: Clock,
+        rng: fastrand::Rng,
+    ) -> Result<DefenderIncidents, String> {
         let poller = Poller {
             client: self.client(&clock)?,
             store,

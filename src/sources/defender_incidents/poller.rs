@@ -95,11 +95,11 @@ impl Poller {
             State::Slice(slice) => {
                 let page = unless(shutdown, self.client.first_page(*slice, page_size)).await?;
                 let now = self.server_time(&page);
-                if page.count > Some(MAX_PAGES * u64::from(page_size)) {
-                    if let Some(half) = slice.first_half(now) {
-                        debug!(count = page.count, ?half, "Many incidents: reading a shorter time first.");
-                        return Ok(State::Slice(half));
-                    }
+                if page.count > Some(MAX_PAGES * u64::from(page_size))
+                    && let Some(half) = slice.first_half(now)
+                {
+                    debug!(count = page.count, ?half, "Many incidents: reading a shorter time first.");
+                    return Ok(State::Slice(half));
                 }
                 self.take(page, *slice, Drain::default(), out).await
             }
@@ -134,7 +134,11 @@ impl Poller {
         let new = self.deliver_new(&page, &revisions, out).await?;
         // A count no larger than the page itself, with more pages to come, counts the page and not the listing.
         let count = page.count.filter(|count| page.next.is_none() || *count > page.incidents.len() as u64);
-        drain.note_page(revisions.iter().map(|revision| (revision.id.as_str(), revision.last_update)), new, count);
+        drain.note_page(
+            revisions.iter().map(|revision| (revision.id.as_str(), revision.last_update)),
+            new,
+            count,
+        );
         match page.next {
             Some(url) => Ok(State::Page { slice, drain, url }),
             None => self.finish(slice, &drain, now).await,
@@ -176,7 +180,10 @@ impl Poller {
     /// After the last page of a slice: moves the watermark if all of the slice was surely seen.
     async fn finish(&self, slice: Slice, drain: &Drain, now: DateTime<Utc>) -> Result<State, Interrupt> {
         if !drain.is_whole() {
-            debug!(?slice, "Incidents changed while they were listed: reading this time again, in shorter pieces.");
+            debug!(
+                ?slice,
+                "Incidents changed while they were listed: reading this time again, in shorter pieces."
+            );
             return Ok(State::Slice(slice.first_half(now).unwrap_or(slice)));
         }
         let mark = self.watermark().await?;
@@ -198,7 +205,9 @@ impl Poller {
 fn revisions(page: &IncidentPage, slice: Slice) -> Result<Vec<Revision>, Failure> {
     let revision = |json: &bytes::Bytes| std::str::from_utf8(json).map(|json| Revision::of(json, slice.from));
     let revisions: Result<_, _> = page.incidents.iter().map(revision).collect();
-    revisions.map_err(|error| Failure::unanswered("answer_unreadable", format!("Graph's answer is not UTF-8: {error}")))
+    revisions.map_err(|error| {
+        Failure::unanswered("answer_unreadable", format!("Graph's answer is not UTF-8: {error}"))
+    })
 }
 
 async fn unless<T>(

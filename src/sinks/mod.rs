@@ -1,0 +1,3 @@
+//! Sinks: where events go. Each has a `config`, an `encoder`, a `service` (one request) and a `sink` (the stream).
+
+pub mod sentinel_logs;

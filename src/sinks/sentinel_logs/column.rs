@@ -1,0 +1,98 @@
+//! Which names a column may have, and what becomes of the others.
+//!
+//! 1. A name that Log Analytics reserves, in any case, with any number of underscores behind it, gets one underscore
+//!    more: `id` becomes `id_`, `id_` becomes `id__`. So do the names of our own two columns.
+//! 2. Any other name that cannot be a column keeps its name as a key inside the dynamic column [`EXTRA_COLUMNS`].
+//!
+//! The rule is reversible, and two fields of one event never meet in one column.
+
+/// Dynamic column: fields whose names cannot be columns, under those names.
+pub(super) const EXTRA_COLUMNS: &str = "ExtraColumns";
+/// Dynamic column: which columns were cut, and how long they were.
+pub(super) const TRUNCATED_COLUMNS: &str = "TruncatedColumns";
+
+/// Names that a custom table cannot have.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table>
+const RESERVED: [&str; 5] = ["id", "TenantId", "Title", "Type", "UniqueId"];
+/// Longest name, in characters.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>
+const MAX_LENGTH: usize = 45;
+
+/// What becomes of a field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column<'a> {
+    /// It is the column's name.
+    Plain(&'a str),
+    /// The column's name is this with one underscore behind it.
+    Reserved(&'a str),
+    /// It is a key in [`EXTRA_COLUMNS`].
+    Extra(&'a str),
+}
+
+// === impl Column ===
+
+impl<'a> Column<'a> {
+    /// Applies the rule to a field's name.
+    pub(super) fn of(name: &'a str) -> Self {
+        let bytes = name.as_bytes();
+        let legal = bytes.first().is_some_and(u8::is_ascii_alphabetic)
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let base = name.trim_end_matches('_');
+        let reserved = RESERVED.iter().any(|reserved| base.eq_ignore_ascii_case(reserved))
+            || [EXTRA_COLUMNS, TRUNCATED_COLUMNS].contains(&base);
+        match (legal, reserved) {
+            (true, false) if name.len() <= MAX_LENGTH => Self::Plain(name),
+            (true, true) if name.len() < MAX_LENGTH => Self::Reserved(name),
+            _ => Self::Extra(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_name_has_its_place() {
+        let long = "a".repeat(46);
+        let cases = [
+            ("severity", Column::Plain("severity")),
+            ("Foo_1", Column::Plain("Foo_1")),
+            ("id", Column::Reserved("id")),
+            ("ID_", Column::Reserved("ID_")),
+            ("tenantId", Column::Reserved("tenantId")),
+            ("ExtraColumns", Column::Reserved("ExtraColumns")),
+            ("identity", Column::Plain("identity")),
+            ("@odata.type", Column::Extra("@odata.type")),
+            ("_ResourceId", Column::Extra("_ResourceId")),
+            ("1st", Column::Extra("1st")),
+            ("", Column::Extra("")),
+            ("größe", Column::Extra("größe")),
+            (long.as_str(), Column::Extra(long.as_str())),
+        ];
+        for (name, column) in cases {
+            assert_eq!(Column::of(name), column, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn two_names_never_meet_in_one_column(
+            names in proptest::collection::hash_set("(id|ID|Title|type|ExtraColumns|a|_|[a-z]{1,3})_{0,3}|.{0,50}", 0..30)
+        ) {
+            let mut columns = HashMap::new();
+            for name in &names {
+                let column = match Column::of(name) {
+                    Column::Plain(name) => name.to_owned(),
+                    Column::Reserved(name) => format!("{name}_"),
+                    Column::Extra(name) => format!("{EXTRA_COLUMNS}.{name}"),
+                };
+                prop_assert_eq!(columns.insert(column, name), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The options of `sentinel_logs`.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::encoder::Encoder;
+use super::service::Service;
+use super::sink::{Inner, SentinelLogs};
+use crate::client::authorized::Authorized;
+use crate::client::cloud::Cloud;
+use crate::client::credential::{AuthConfig, Credential};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig};
+use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
+use crate::clock::Clock;
+use crate::model::problem::Problem;
+use crate::quarantine::Quarantine;
+
+/// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
+const MIN_CALL_BYTES: usize = 10_000;
+
+/// Ingests any event as a row of a Log Analytics table, through a data collection rule.
+///
+/// The identity needs the role Monitoring Metrics Publisher on the rule.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentinelLogsConfig {
+    /// Which identity writes.
+    pub auth: AuthConfig,
+    /// Which Microsoft cloud the workspace lives in: sets `token_scope` and the login host.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// Logs ingestion URL of the data collection endpoint, or of the rule itself:
+    /// `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
+    pub endpoint: String,
+    /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`.
+    pub dcr_immutable_id: String,
+    /// Stream of the rule: `Custom-DefenderIncidents_CL`.
+    pub stream_name: String,
+    /// The token's scope, if it isn't the one of `cloud`.
+    pub token_scope: Option<String>,
+    /// Column of the event's time.
+    #[serde(default = "default_timestamp_field")]
+    pub timestamp_field: String,
+    /// How requests are compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// How rows are put together.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// How requests are made.
+    #[serde(default)]
+    pub request: RequestConfig,
+    /// Where rows go that can never be accepted.
+    #[serde(default)]
+    pub quarantine: QuarantineConfig,
+    /// Whom to trust.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// Which proxy to go through. Default: the file's `proxy`.
+    pub proxy: Option<ProxyConfig>,
+}
+
+/// How requests are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// With gzip.
+    #[default]
+    Gzip,
+    /// Not at all.
+    None,
+}
+
+/// How rows are put together.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Most bytes of one request, before compression and after.
+    #[schemars(range(min = 10_000, max = 1_048_576))]
+    pub max_bytes: usize,
+}
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestConfig {
+    /// Seconds that one request may take.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub timeout_secs: u64,
+    /// Most requests at a time.
+    #[schemars(range(min = 1, max = 100))]
+    pub concurrency: usize,
+}
+
+/// Where rows go that can never be accepted.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuarantineConfig {
+    /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
+    #[schemars(range(min = 1))]
+    pub max_bytes: u64,
+}
+
+/// Options that were checked, and can be built from.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    config: SentinelLogsConfig,
+    endpoint: Url,
+    proxy: ProxyConfig,
+}
+
+// === impl SentinelLogsConfig ===
+
+fn default_timestamp_field() -> String {
+    "TimeGenerated".to_owned()
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        // "1 MB" of the service's limit may mean a million bytes or a mebibyte: the smaller is right either way.
+        // Source: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
+        Self { max_bytes: 1_000_000 }
+    }
+}
+
+impl Default for RequestConfig {
+    fn default() -> Self {
+        Self { timeout_secs: 60, concurrency: 4 }
+    }
+}
+
+impl Default for QuarantineConfig {
+    fn default() -> Self {
+        Self { max_bytes: 1024 * 1024 * 1024 }
+    }
+}
+
+impl SentinelLogsConfig {
+    /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
+    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut report =
+            |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
+        let endpoint = match Url::parse(&self.endpoint) {
+            Ok(url) if url.scheme() == "https" && url.has_host() => Some(url),
+            _ => {
+                let message =
+                    "must be an https URL, such as https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
+                report("endpoint", message.to_owned());
+                None
+            }
+        };
+        if !self.dcr_immutable_id.starts_with("dcr-") || self.dcr_immutable_id.contains('/') {
+            let message = "must be the rule's immutable id, which begins with dcr-; it is not the resource id: \
+                           `az monitor data-collection rule show` prints it as immutableId";
+            report("dcr_immutable_id", message.to_owned());
+        }
+        if self.stream_name.contains("{{") {
+            report("stream_name", "templates are not supported here yet: write one stream's name".to_owned());
+        } else if !["Custom-", "Microsoft-"].iter().any(|start| self.stream_name.starts_with(start)) {
+            let message = "must be a stream of the rule, such as Custom-DefenderIncidents_CL";
+            report("stream_name", message.to_owned());
+        }
+        let legal_time = super::column::Column::of(&self.timestamp_field)
+            == super::column::Column::Plain(&self.timestamp_field);
+        if !legal_time {
+            let message = format!(
+                "cannot be a column's name: letters, digits and _, a letter first, at most 45, and neither {EXTRA_COLUMNS} \
+                 nor {TRUNCATED_COLUMNS} nor a name that Log Analytics reserves"
+            );
+            report("timestamp_field", message);
+        }
+        let range_checks = [
+            ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
+            ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
+            ("request.concurrency", self.request.concurrency as u64, 1, 100),
+            ("quarantine.max_bytes", self.quarantine.max_bytes, 1, u64::MAX),
+        ];
+        for (option, value, min, max) in range_checks {
+            if !(min..=max).contains(&value) {
+                report(option, format!("must be from {min} to {max}"));
+            }
+        }
+        self.auth.validate(&format!("{path}.auth"), &mut problems);
+        let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
+        proxy.validate(&format!("{path}.proxy"), &mut problems);
+        match endpoint {
+            Some(endpoint) if problems.is_empty() => Ok(Validated { config: self, endpoint, proxy }),
+            _ => Err(problems),
+        }
+    }
+}
+
+// === impl Validated ===
+
+impl Validated {
+    /// The client for these options: reads certificate files, asks nobody anything.
+    pub fn client(&self, clock: &Clock) -> Result<LogsIngestion, String> {
+        let config = &self.config;
+        let timeout = Duration::from_secs(config.request.timeout_secs);
+        let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
+        let credential = Credential::new(config.auth.clone(), config.cloud, &http, clock.clone())?;
+        let scope = config.token_scope.clone().unwrap_or_else(|| config.cloud.ingestion_scope().to_owned());
+        let authorized = Authorized::new(http.build()?, Arc::new(credential), scope, clock.clone());
+        LogsIngestion::new(authorized, &self.endpoint, &config.dcr_immutable_id, &config.stream_name)
+    }
+
+    /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`.
+    pub fn build(
+        &self,
+        id: &str,
+        data_dir: &Path,
+        clock: Clock,
+        rng: fastrand::Rng,
+    ) -> Result<SentinelLogs, String> {
+        let config = &self.config;
+        let service = Service {
+            id: id.to_owned(),
+            client: self.client(&clock)?,
+            clock: clock.clone(),
+            paused_until: Mutex::default(),
+            rng: Mutex::new(rng),
+        };
+        let quarantine =
+            Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
+        // A single row has the array's brackets around it.
+        let encoder = Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2);
+        Ok(SentinelLogs(Arc::new(Inner {
+            service,
+            encoder,
+            max_bytes: config.batch.max_bytes,
+            compress: config.compression == Compression::Gzip,
+            in_flight: Arc::new(Semaphore::new(config.request.concurrency)),
+            quarantine,
+            clock,
+            accepted: AtomicBool::new(false),
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems(options: serde_json::Value) -> Vec<String> {
+        let config: SentinelLogsConfig = serde_json::from_value(options).unwrap();
+        let problems = config.validate("sinks.s", &ProxyConfig::default()).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_what_to_write() {
+        let found = problems(json!({
+            "auth": {"azure_credential_kind": "azure_cli", "client_id": "x"},
+            "endpoint": "my-dce.ingest.monitor.azure.com",
+            "dcr_immutable_id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Insights/dataCollectionRules/d",
+            "stream_name": "Custom-{{ table }}",
+            "timestamp_field": "Time-Generated",
+            "batch": {"max_bytes": 2_000_000},
+            "request": {"concurrency": 0},
+        }));
+        assert_eq!(found.len(), 7, "{found:#?}");
+        assert!(found[1].contains("begins with dcr-") && found[1].contains("immutableId"), "{}", found[1]);
+    }
+
+    #[test]
+    fn the_defaults_are_accepted() {
+        let found = problems(json!({
+            "auth": {"azure_credential_kind": "managed_identity"},
+            "endpoint": "https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com",
+            "dcr_immutable_id": "dcr-000a00a000a00000a000000aa000a0aa",
+            "stream_name": "Custom-DefenderIncidents_CL",
+        }));
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}

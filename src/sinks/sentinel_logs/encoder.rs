@@ -1,0 +1,240 @@
+//! Writes one event as one row: a JSON object whose fields are columns.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use crate::model::event::Event;
+use crate::quarantine::Reason;
+
+/// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
+const MAX_FIELD_BYTES: usize = 65_536;
+/// Where Vector keeps an event's time by default.
+/// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>
+const VECTOR_TIMESTAMP: &str = "timestamp";
+
+/// Writes rows. Values are copied as they stand in the event's JSON text; nothing is parsed that need not be.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    timestamp_field: String,
+    max_row_bytes: usize,
+}
+
+/// A name, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Writes the fields of one event behind each other.
+struct RowWriter<'a, 'de> {
+    timestamp_field: &'a str,
+    out: &'a mut Vec<u8>,
+    has_time: bool,
+    /// Vector's own timestamp, until it is known whether the row needs it.
+    vector_time: Option<&'de RawValue>,
+    extra: Vec<u8>,
+    truncated: Vec<u8>,
+    truncated_fields: u64,
+}
+
+// === impl Encoder ===
+
+impl Encoder {
+    /// `timestamp_field` is the column of the event's time; a row may have `max_row_bytes`.
+    #[must_use]
+    pub const fn new(timestamp_field: String, max_row_bytes: usize) -> Self {
+        Self { timestamp_field, max_row_bytes }
+    }
+
+    /// Appends the event's row to `out`, and answers how many of its fields were cut. An event without a time of its
+    /// own gets `now`. If the event cannot be a row, `out` is as before.
+    pub fn write_row(&self, event: &Event, now: DateTime<Utc>, out: &mut Vec<u8>) -> Result<u64, Reason> {
+        // Looked at before fields are cut: a row that is too large as a whole is kept whole, in the quarantine.
+        if event.json().len() > self.max_row_bytes {
+            return Err(self.too_large(event.json().len()));
+        }
+        let start = out.len();
+        let row = self.write_fields(event, now, out).map_err(|error| Reason {
+            code: "not_an_object",
+            message: format!("an event must be a JSON object to become a row: {error}"),
+            request_id: None,
+        });
+        let size = out.len() - start;
+        let row = if size > self.max_row_bytes { row.and(Err(self.too_large(size))) } else { row };
+        if row.is_err() {
+            out.truncate(start);
+        }
+        row
+    }
+
+    fn write_fields(
+        &self,
+        event: &Event,
+        now: DateTime<Utc>,
+        out: &mut Vec<u8>,
+    ) -> Result<u64, serde_json::Error> {
+        out.push(b'{');
+        let mut row = RowWriter {
+            timestamp_field: &self.timestamp_field,
+            out,
+            has_time: false,
+            vector_time: None,
+            extra: Vec::new(),
+            truncated: Vec::new(),
+            truncated_fields: 0,
+        };
+        read_fields(event.json(), &mut row)?;
+        row.finish(event.timestamp().unwrap_or(now))
+    }
+
+    fn too_large(&self, size: usize) -> Reason {
+        let message = format!(
+            "the row has {size} bytes, and one call may have {} (batch.max_bytes) in all: make the event smaller before \
+             it comes here",
+            self.max_row_bytes
+        );
+        Reason { code: "too_large", message, request_id: None }
+    }
+}
+
+/// Feeds the fields of a JSON object to `row`.
+fn read_fields<'de>(json: &'de Bytes, row: &mut RowWriter<'_, 'de>) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    row.deserialize(&mut deserializer)?;
+    deserializer.end()
+}
+
+// === impl RowWriter ===
+
+impl<'de> DeserializeSeed<'de> for &mut RowWriter<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut RowWriter<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            self.field(&name, value).map_err(serde::de::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> RowWriter<'_, 'de> {
+    fn field(&mut self, name: &str, value: &'de RawValue) -> Result<(), serde_json::Error> {
+        if name == self.timestamp_field {
+            if is_time(value) && !self.has_time {
+                self.has_time = true;
+                self.column(name, "", value.get())
+            } else {
+                // Not a time: the column could not take it, and it must not be lost.
+                self.extra_field(name, value.get())
+            }
+        } else if name == VECTOR_TIMESTAMP && is_time(value) {
+            self.vector_time = Some(value);
+            Ok(())
+        } else {
+            match Column::of(name) {
+                Column::Plain(name) => self.column(name, "", value.get()),
+                Column::Reserved(name) => self.column(name, "_", value.get()),
+                Column::Extra(name) => self.extra_field(name, value.get()),
+            }
+        }
+    }
+
+    /// Ends the row; `time` is its time if no field has said so.
+    fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
+        match (self.has_time, self.vector_time) {
+            (true, None) => {}
+            (true, Some(vector_time)) => self.column(VECTOR_TIMESTAMP, "", vector_time.get())?,
+            (false, Some(vector_time)) => self.column(self.timestamp_field, "", vector_time.get())?,
+            (false, None) => {
+                let time = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+                self.column(self.timestamp_field, "", &time)?;
+            }
+        }
+        if !self.extra.is_empty() {
+            self.extra.push(b'}');
+            let extra = String::from_utf8(std::mem::take(&mut self.extra)).unwrap_or_default();
+            self.column(EXTRA_COLUMNS, "", &extra)?;
+        }
+        if !self.truncated.is_empty() {
+            self.begin(TRUNCATED_COLUMNS, "");
+            self.out.append(&mut self.truncated);
+            self.out.push(b']');
+        }
+        self.out.push(b'}');
+        Ok(self.truncated_fields)
+    }
+
+    /// Writes one column. `name` and `suffix` need no escaping: they are legal names.
+    fn column(&mut self, name: &str, suffix: &str, json: &str) -> Result<(), serde_json::Error> {
+        self.begin(name, suffix);
+        // A value's text is at least as long as the value: most need no closer look.
+        let cut = if json.len() > MAX_FIELD_BYTES { cut(json)? } else { None };
+        let Some((json, bytes)) = cut else {
+            self.out.extend_from_slice(json.as_bytes());
+            return Ok(());
+        };
+        self.out.extend_from_slice(json.as_bytes());
+        self.truncated.push(if self.truncated.is_empty() { b'[' } else { b',' });
+        self.truncated
+            .extend_from_slice(format!("{{\"column\":\"{name}{suffix}\",\"bytes\":{bytes}}}").as_bytes());
+        self.truncated_fields += 1;
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &str, suffix: &str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        for part in ["\"", name, suffix, "\":"] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn extra_field(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
+        self.extra.push(if self.extra.is_empty() { b'{' } else { b',' });
+        serde_json::to_writer(&mut self.extra, name)?;
+        self.extra.push(b':');
+        self.extra.extend_from_slice(json.as_bytes());
+        Ok(())
+    }
+}
+
+/// The value cut to what a field may have, as a JSON string, with its size before; nothing if it need not be cut.
+/// What isn't a string is cut as JSON text.
+fn cut(json: &str) -> Result<Option<(String, usize)>, serde_json::Error> {
+    let value =
+        if json.starts_with('"') { Cow::Owned(serde_json::from_str(json)?) } else { Cow::Borrowed(json) };
+    if value.len() <= MAX_FIELD_BYTES {
+        return Ok(None);
+    }
+    let end = value.floor_char_boundary(MAX_FIELD_BYTES);
+    let kept = value.get(..end).unwrap_or_default();
+    Ok(Some((serde_json::to_string(kept)?, value.len())))
+}
+
+fn is_time(value: &RawValue) -> bool {
+    serde_json::from_str::<Name<'_>>(value.get())
+        .is_ok_and(|Name(text)| DateTime::parse_from_rfc3339(&text).is_ok())
+}
+
+#[cfg(test)]
+#[path = "encoder_tests.rs"]
+mod tests;

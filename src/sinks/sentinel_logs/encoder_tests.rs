@@ -1,0 +1,148 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const LIMIT: usize = 1_000_000;
+
+fn encode(event: &Event) -> Result<(Value, u64), Reason> {
+    let mut out = b"before".to_vec();
+    let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let cut = Encoder::new("TimeGenerated".to_owned(), LIMIT).write_row(event, now, &mut out);
+    let Ok(cut) = cut else {
+        assert_eq!(out, b"before", "a refused event must leave nothing behind");
+        return Err(cut.unwrap_err());
+    };
+    Ok((serde_json::from_slice(&out[6..]).unwrap(), cut))
+}
+
+fn row(event: &Value) -> Value {
+    encode(&Event::new(event.to_string().into(), None)).unwrap().0
+}
+
+#[test]
+fn names_that_cannot_be_columns_are_mapped_and_nothing_is_lost() {
+    let encoded = row(&json!({
+        "TimeGenerated": "2026-11-23T12:00:00Z",
+        "id": "29", "id_": 1, "tenantId": "t", "severity": "high",
+        "@odata.type": "x", "größe \"q\"": [1], "ExtraColumns": "mine",
+    }));
+    let expected = json!({
+        "TimeGenerated": "2026-11-23T12:00:00Z",
+        "id_": "29", "id__": 1, "tenantId_": "t", "severity": "high",
+        "ExtraColumns_": "mine",
+        "ExtraColumns": {"@odata.type": "x", "größe \"q\"": [1]},
+    });
+    assert_eq!(encoded, expected);
+}
+
+#[test]
+fn values_keep_the_text_that_they_came_with() {
+    let event = Event::new(
+        r#"{"TimeGenerated":"2026-11-23T12:00:00Z","n":1.50,"big":123456789012345678901234567890}"#.into(),
+        None,
+    );
+    let mut out = Vec::new();
+    Encoder::new("TimeGenerated".to_owned(), LIMIT)
+        .write_row(&event, DateTime::UNIX_EPOCH, &mut out)
+        .unwrap();
+    assert_eq!(Bytes::from(out), event.json());
+}
+
+#[test]
+fn the_time_comes_from_the_best_place_there_is() {
+    let own = Some(DateTime::from_timestamp(1_600_000_000, 0).unwrap());
+    let time = |json: Value, timestamp| {
+        let row = encode(&Event::new(json.to_string().into(), timestamp)).unwrap().0;
+        (row["TimeGenerated"].as_str().unwrap().to_owned(), row)
+    };
+    let (its_own_field, row) =
+        time(json!({"TimeGenerated": "2026-01-01T00:00:00Z", "timestamp": "2026-01-02T00:00:00Z"}), own);
+    assert_eq!(
+        (its_own_field.as_str(), &row["timestamp"]),
+        ("2026-01-01T00:00:00Z", &json!("2026-01-02T00:00:00Z"))
+    );
+    let (vectors, row) = time(json!({"timestamp": "2026-01-02T00:00:00.5Z"}), own);
+    assert_eq!((vectors.as_str(), row.get("timestamp")), ("2026-01-02T00:00:00.5Z", None));
+    assert_eq!(time(json!({}), own).0, "2020-09-13T12:26:40Z");
+    assert_eq!(time(json!({}), None).0, "2023-11-14T22:13:20Z");
+    let (not_a_time, row) = time(json!({"TimeGenerated": "yesterday", "timestamp": 5}), own);
+    assert_eq!(not_a_time, "2020-09-13T12:26:40Z");
+    assert_eq!((&row["ExtraColumns"]["TimeGenerated"], &row["timestamp"]), (&json!("yesterday"), &json!(5)));
+}
+
+#[test]
+fn a_field_over_64_kb_is_cut_at_a_character_and_marked() {
+    let text = format!("{}{}", "a".repeat(65_535), "ü".repeat(3_000));
+    let array: Vec<u32> = (0..20_000).collect();
+    let event = json!({"text": text, "array": array, "fits": "é".repeat(32_768), "Title": text});
+    let (encoded, cut) = encode(&Event::new(event.to_string().into(), None)).unwrap();
+    assert_eq!(cut, 3);
+    assert_eq!(encoded["text"], "a".repeat(65_535));
+    assert_eq!(encoded["fits"], event["fits"]);
+    let whole = serde_json::to_string(&array).unwrap();
+    assert_eq!(encoded["array"].as_str(), whole.get(..65_536));
+    let marks = json!([
+        {"column": "text", "bytes": 71_535}, {"column": "array", "bytes": whole.len()}, {"column": "Title_", "bytes": 71_535}
+    ]);
+    let sorted = |marks: &Value| {
+        let mut marks: Vec<String> = marks.as_array().unwrap().iter().map(ToString::to_string).collect();
+        marks.sort();
+        marks
+    };
+    assert_eq!(sorted(&encoded["TruncatedColumns"]), sorted(&marks));
+}
+
+#[test]
+fn what_cannot_be_a_row_is_refused_with_the_reason() {
+    for json in ["[1]", "\"text\"", "1", "null", "{\"a\":1", "{\"a\":1} x", "", "\u{1}"] {
+        assert_eq!(encode(&Event::new(json.into(), None)).unwrap_err().code, "not_an_object", "{json}");
+    }
+    let large: serde_json::Map<_, _> =
+        (0..20).map(|n| (format!("f{n}"), "x".repeat(60_000).into())).collect();
+    let refused = encode(&Event::new(Value::Object(large).to_string().into(), None)).unwrap_err();
+    assert_eq!(refused.code, "too_large");
+    assert!(refused.message.contains("batch.max_bytes"), "{}", refused.message);
+    let invalid = Event::new(Bytes::from_static(b"{\"a\":\"\xff\"}"), None);
+    assert_eq!(encode(&invalid).unwrap_err().code, "not_an_object");
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 20, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(".{0,12}", inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_event_becomes_a_row_of_legal_columns_that_holds_every_value(
+        fields in proptest::collection::btree_map("(?s).{0,50}|id|type|timestamp|TimeGenerated", any_json(), 0..8)
+    ) {
+        let event = Value::Object(fields.clone().into_iter().collect());
+        let (encoded, _) = encode(&Event::new(event.to_string().into(), None)).unwrap();
+        let row = encoded.as_object().unwrap();
+        // Reading a float's text may change its last digit: both sides are read once.
+        let fields: serde_json::Map<String, Value> = serde_json::from_str(&event.to_string()).unwrap();
+        prop_assert!(row.contains_key("TimeGenerated"));
+        for name in row.keys() {
+            prop_assert!(name.len() <= 45 && name.starts_with(|first: char| first.is_ascii_alphabetic()), "{name}");
+            prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+            prop_assert!(!["id", "tenantid", "type", "uniqueid", "title"].contains(&name.to_lowercase().as_str()));
+        }
+        for (name, value) in &fields {
+            let places = [row.get(name), row.get(&format!("{name}_")), encoded["ExtraColumns"].get(name)];
+            prop_assert!(places.contains(&Some(value)), "{name} is lost: {encoded}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The stream: takes batches, packs them into requests, and answers when every row is in the table or the quarantine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use metrics::counter;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use super::encoder::Encoder;
+use super::packer::{Packed, Packer, Request};
+use super::service::Service;
+use crate::client::Failure;
+use crate::clock::Clock;
+use crate::delivery::{BatchStatus, Deliver};
+use crate::model::event::Batch;
+use crate::quarantine::{Quarantine, Reason};
+use crate::retry::Verdict;
+use crate::retry::backoff::Backoff;
+use crate::retry::policy::Policy;
+use crate::telemetry;
+
+/// The sink, ready to take batches.
+pub struct SentinelLogs(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) service: Service,
+    pub(super) encoder: Encoder,
+    pub(super) max_bytes: usize,
+    pub(super) compress: bool,
+    /// One permit a request in flight: a batch that needs more waits, and so does whoever offers it.
+    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) quarantine: Quarantine,
+    pub(super) clock: Clock,
+    /// Whether the service has accepted anything since we started.
+    pub(super) accepted: AtomicBool,
+}
+
+#[async_trait]
+impl Deliver for SentinelLogs {
+    async fn deliver(&self, batch: Batch) -> BatchStatus {
+        let inner = &self.0;
+        let now = inner.clock.now();
+        counter!(telemetry::RECEIVED_EVENTS, "component_id" => inner.service.id.clone())
+            .increment(batch.len() as u64);
+        let mut packer =
+            Packer::new(&inner.encoder, &batch, (0..batch.len()).collect(), inner.max_bytes, now);
+        // Dropping the set, when this future is dropped, ends its requests.
+        let mut requests = JoinSet::new();
+        let mut rejected = false;
+        // The permit comes first: so no more rows are in memory than requests in flight.
+        while let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await {
+            let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
+            inner.note_truncated(truncated_fields);
+            rejected |= !refused.is_empty();
+            inner.quarantine(&batch, refused).await;
+            if let Some(request) = request {
+                let (inner, batch) = (Arc::clone(inner), Arc::clone(&batch));
+                requests.spawn(async move {
+                    let rejected = inner.ingest(&batch, request, now).await;
+                    drop(permit);
+                    rejected
+                });
+            }
+        }
+        while let Some(finished) = requests.join_next().await {
+            match finished {
+                Ok(any_rejected) => rejected |= any_rejected,
+                // A request's task died. Whether its rows arrived isn't known: offer them again.
+                Err(_) => return BatchStatus::Errored,
+            }
+        }
+        if rejected { BatchStatus::Rejected } else { BatchStatus::Delivered }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Sends a request, in ever smaller parts if the service refuses it as a whole, until each row is either in the
+    /// table or in the quarantine. Answers whether any is in the quarantine.
+    async fn ingest(&self, batch: &Batch, request: Request, now: DateTime<Utc>) -> bool {
+        let mut rejected = false;
+        let mut parts = vec![request];
+        while let Some(part) = parts.pop() {
+            let (body, gzip) = part.body(self.compress);
+            let Err(refusal) = self.service.send(body, gzip).await else {
+                self.note_sent(&part);
+                continue;
+            };
+            let middle = part.events.len() / 2;
+            if middle > 0 {
+                let (first, second) = part.events.split_at(middle);
+                for half in [second, first] {
+                    let packer = Packer::new(&self.encoder, batch, half.to_vec(), self.max_bytes, now);
+                    for packed in packer {
+                        rejected |= !packed.refused.is_empty();
+                        self.quarantine(batch, packed.refused).await;
+                        parts.extend(packed.request);
+                    }
+                }
+                warn!(
+                    component_id = self.service.id,
+                    error_type = refusal.error_type,
+                    request_id = refusal.request_id,
+                    rows = part.events.len(),
+                    "A call was refused; sending it in two halves: {}",
+                    refusal.message
+                );
+            } else if self.row_is_to_blame(&refusal).await {
+                rejected = true;
+                let reason = || Reason {
+                    code: "refused",
+                    message: refusal.message.clone(),
+                    request_id: refusal.request_id.clone(),
+                };
+                self.quarantine(batch, part.events.iter().map(|event| (*event, reason())).collect()).await;
+            } else {
+                parts.push(part);
+            }
+        }
+        rejected
+    }
+
+    /// Whether a row that was refused alone is the cause, rather than an option that would have every row refused.
+    /// If not, waits before the row is tried again.
+    async fn row_is_to_blame(&self, refusal: &Failure) -> bool {
+        if self.accepted.load(Ordering::Relaxed) || self.service.client.probe().await.is_ok() {
+            return true;
+        }
+        let wait = self.backoff().wait(Verdict::Retry).unwrap_or_default();
+        error!(
+            component_id = self.service.id,
+            error_type = refusal.error_type,
+            request_id = refusal.request_id,
+            "Nothing was accepted here yet, not even an empty call, so the rows may be good and an option wrong; \
+             check endpoint, dcr_immutable_id and stream_name. Trying again: {}",
+            refusal.message
+        );
+        self.clock.sleep(wait).await;
+        false
+    }
+
+    /// Keeps events in the quarantine, however long it takes to get them there.
+    async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>) {
+        if refused.is_empty() {
+            return;
+        }
+        let id = &self.service.id;
+        for (_, reason) in &refused {
+            error!(
+                component_id = id,
+                error_type = reason.code,
+                request_id = reason.request_id,
+                "An event can never be accepted and goes to the quarantine: {}",
+                reason.message
+            );
+            counter!(telemetry::QUARANTINED_EVENTS, "component_id" => id.clone(), "reason" => reason.code)
+                .increment(1);
+        }
+        let events: Vec<_> =
+            refused.into_iter().map(|(event, reason)| (batch[event].json().clone(), reason)).collect();
+        let mut policy = self.backoff();
+        while let Err(failure) = self.quarantine.keep(events.clone(), self.clock.now()).await {
+            let wait = policy.wait(Verdict::Retry).unwrap_or_default();
+            error!(
+                component_id = id,
+                error_type = "quarantine_failed",
+                "Waiting, so that nothing is lost: {failure}"
+            );
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    fn backoff(&self) -> Policy {
+        let rng = self.service.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fork();
+        Policy::forever(Backoff::new(rng))
+    }
+
+    fn note_sent(&self, request: &Request) {
+        self.accepted.store(true, Ordering::Relaxed);
+        let id = &self.service.id;
+        counter!(telemetry::SENT_EVENTS, "component_id" => id.clone()).increment(request.events.len() as u64);
+        counter!(telemetry::SENT_EVENT_BYTES, "component_id" => id.clone())
+            .increment(request.json.len() as u64);
+    }
+
+    fn note_truncated(&self, fields: u64) {
+        if fields > 0 {
+            let id = &self.service.id;
+            warn!(
+                component_id = id,
+                fields, "Fields over 64 KB were cut, as the service would have; see TruncatedColumns."
+            );
+            counter!(telemetry::TRUNCATED_FIELDS, "component_id" => id.clone()).increment(fields);
+        }
+    }
+}
