@@ -1,0 +1,55 @@
+//! "Did you mean": the word of a list that a mistyped word comes nearest to.
+
+/// The option nearest to `word`, if one is near enough to be what was meant.
+pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = plain(word);
+    let allowed = (word.chars().count() / 3).max(1);
+    options
+        .into_iter()
+        .map(|option| (strsim::damerau_levenshtein(&word, &plain(option)), option))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, option)| option)
+}
+
+/// `'a', 'b' and 'c'`, or what to say when there is none.
+pub(super) fn list<'a>(options: impl IntoIterator<Item = &'a str>) -> String {
+    let mut quoted: Vec<String> = options.into_iter().map(|option| format!("'{option}'")).collect();
+    match (quoted.pop(), quoted.is_empty()) {
+        (None, _) => "none".to_owned(),
+        (Some(only), true) => only,
+        (Some(last), false) => format!("{} and {last}", quoted.join(", ")),
+    }
+}
+
+/// Case and the two ways of joining words are not what makes two names different.
+fn plain(word: &str) -> String {
+    word.to_lowercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_word_and_another_word_does_not() {
+        let options = ["tenant_id", "client_id", "endpoint"];
+        for (word, expected) in [
+            ("tenat_id", Some("tenant_id")),
+            ("tennant-id", Some("tenant_id")),
+            ("Endpoint", Some("endpoint")),
+            ("endopint", Some("endpoint")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, options), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_list_reads_like_a_sentence() {
+        assert_eq!(list([]), "none");
+        assert_eq!(list(["a"]), "'a'");
+        assert_eq!(list(["a", "b", "c"]), "'a', 'b' and 'c'");
+    }
+}

@@ -1,0 +1,133 @@
+//! A file's text with parts of it replaced, and the way back from a place in it to the file as written.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+/// What stands in the place of a replaced part.
+pub(super) enum Splice<'a> {
+    /// Something the file's author wrote, such as a default.
+    Written(&'a str),
+    /// Something from outside the file.
+    BroughtIn(Cow<'a, str>),
+}
+
+/// Text after replacement.
+pub(super) struct Text<'a> {
+    raw: &'a str,
+    replaced: String,
+    /// How far `raw` has been taken over.
+    taken: usize,
+    /// Each replaced part: where it is in `replaced`, and where in `raw`.
+    parts: Vec<(Range<usize>, Range<usize>)>,
+    brought_in: Vec<String>,
+}
+
+/// A place as editors count it, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+// === impl Text ===
+
+impl<'a> Text<'a> {
+    pub(super) fn new(raw: &'a str) -> Self {
+        Self {
+            raw,
+            replaced: String::with_capacity(raw.len()),
+            taken: 0,
+            parts: Vec::new(),
+            brought_in: Vec::new(),
+        }
+    }
+
+    /// Replaces `range` of the raw text, which lies behind every range before it.
+    pub(super) fn splice(&mut self, range: Range<usize>, with: Splice<'a>) {
+        self.take_until(range.start);
+        let start = self.replaced.len();
+        match with {
+            Splice::Written(words) => self.replaced.push_str(words),
+            Splice::BroughtIn(value) => {
+                self.replaced.push_str(&value);
+                if !value.is_empty() {
+                    self.brought_in.push(value.into_owned());
+                }
+            }
+        }
+        self.taken = range.end;
+        self.parts.push((start..self.replaced.len(), range));
+    }
+
+    pub(super) fn finish(mut self) -> Self {
+        self.take_until(self.raw.len());
+        self
+    }
+
+    fn take_until(&mut self, end: usize) {
+        self.replaced.push_str(self.raw.get(self.taken..end).unwrap_or_default());
+        self.taken = end;
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.replaced
+    }
+
+    /// Everything that came from outside the file.
+    pub(super) fn into_brought_in(self) -> Vec<String> {
+        self.brought_in
+    }
+
+    /// Where the byte `offset` of the replaced text stands in the file as written.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let raw_offset = match self.parts.iter().rev().find(|(text, _)| text.start <= offset) {
+            None => offset,
+            Some((text, raw)) if offset < text.end => raw.start,
+            Some((text, raw)) => raw.end + (offset - text.end),
+        };
+        place(self.raw, raw_offset)
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text").finish_non_exhaustive()
+    }
+}
+
+/// Line and column of the byte `offset` of `text`.
+pub(super) fn place(text: &str, offset: usize) -> Place {
+    let mut place = Place { line: 1, column: 1 };
+    for (_, character) in text.char_indices().take_while(|(at, _)| *at < offset) {
+        if character == '\n' {
+            place = Place { line: place.line + 1, column: 1 };
+        } else {
+            place.column += 1;
+        }
+    }
+    place
+}
+
+/// The byte where `line` starts, counted from 1.
+pub(super) fn line_start(text: &str, line: usize) -> usize {
+    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_where_the_user_sees_it_whatever_was_put_in_before() {
+        let mut text = Text::new("é: $A b\nc: $B d");
+        text.splice(4..6, Splice::BroughtIn("a long value".into()));
+        text.splice(12..14, Splice::Written(""));
+        let text = text.finish();
+        assert_eq!(text.as_str(), "é: a long value b\nc:  d");
+        for (needle, line, column) in [("é", 1, 1), ("long", 1, 4), (" b", 1, 6), ("c", 2, 1), ("d", 2, 7)] {
+            let offset = text.as_str().find(needle).unwrap();
+            assert_eq!(text.place(offset), Place { line, column }, "{needle}");
+        }
+        assert_eq!(line_start("a\nbc\nd", 3), 5);
+        assert_eq!(text.into_brought_in(), ["a long value"]);
+    }
+}
