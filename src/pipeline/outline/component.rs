@@ -1,0 +1,128 @@
+//! One component: its id, its type and its own options.
+
+use serde_json::{Map, Value};
+
+use super::model::{Component, ComponentType, Kind, Report};
+use crate::pipeline::{
+    check::{check, kind},
+    near::{list, nearest},
+    stock,
+    wording::Wording,
+};
+
+/// The components of one section, without those that have something wrong.
+pub(super) fn components(
+    section: Kind,
+    tree: &Value,
+    catalogue: &[ComponentType],
+    wording: Wording<'_>,
+    report: &mut Report,
+) -> Vec<Component> {
+    let entries = match tree.get(section.section()) {
+        Some(Value::Object(entries)) if !entries.is_empty() => entries,
+        None | Some(Value::Null | Value::Object(_)) => {
+            report.problem(section.section(), format!("there is no {}", section.word()));
+            return Vec::new();
+        }
+        Some(other) => {
+            report.problem(section.section(), format!("expected a map, got {}", kind(other)));
+            return Vec::new();
+        }
+    };
+    entries
+        .iter()
+        .filter_map(|(id, entry)| component(section, id, entry, catalogue, wording, report))
+        .collect()
+}
+
+fn component(
+    section: Kind,
+    id: &str,
+    entry: &Value,
+    catalogue: &[ComponentType],
+    wording: Wording<'_>,
+    report: &mut Report,
+) -> Option<Component> {
+    let path = wording.join(section.section(), id);
+    if id.is_empty() || id.contains('.') {
+        report.problem(path.as_str(), "an id must not be empty and must not contain a '.'");
+    }
+    let Value::Object(entry) = entry else {
+        report.problem(path, format!("expected a map, got {}", kind(entry)));
+        return None;
+    };
+    let found = component_type(section, entry, &path, catalogue, wording, report)?;
+    let mut options = entry.clone();
+    options.shift_remove("type");
+    if section == Kind::Sink {
+        options.shift_remove("inputs");
+    }
+    let options = Value::Object(options);
+    let findings = check(&(found.schema)(), &options, &path, wording);
+    report.problems.extend(findings.problems);
+    report.warnings.extend(findings.warnings);
+    Some(Component { id: id.to_owned(), type_name: found.name.to_owned(), inputs: Vec::new(), options })
+}
+
+fn component_type<'c>(
+    section: Kind,
+    entry: &Map<String, Value>,
+    path: &str,
+    catalogue: &'c [ComponentType],
+    wording: Wording<'_>,
+    report: &mut Report,
+) -> Option<&'c ComponentType> {
+    let ours = || catalogue.iter().filter(move |known| known.kind == section).map(|known| known.name);
+    let type_path = format!("{path}.type");
+    let name = match entry.get("type") {
+        Some(Value::String(name)) => name,
+        None | Some(Value::Null) => {
+            let message = format!("missing required option 'type': one of {}", list(ours()));
+            report.problem(path, message);
+            return None;
+        }
+        Some(other) => {
+            report.problem(type_path, format!("expected a string, got {}", kind(other)));
+            return None;
+        }
+    };
+    if let Some(found) = catalogue.iter().find(|known| known.kind == section && known.name == name) {
+        return Some(found);
+    }
+    report.problem(type_path, not_ours(section, name, catalogue, wording, &list(ours())));
+    None
+}
+
+fn not_ours(
+    section: Kind,
+    name: &str,
+    catalogue: &[ComponentType],
+    wording: Wording<'_>,
+    ours: &str,
+) -> String {
+    let word = section.word();
+    let value = Value::from(name);
+    if !wording.shows(&value) {
+        return format!("the value is no {word} that is known here; there are {ours}");
+    }
+    let other = match section {
+        Kind::Source => Kind::Sink,
+        Kind::Sink => Kind::Source,
+    };
+    if stock::names(section).contains(&name) {
+        return format!(
+            "'{name}' is a stock Vector {word}; this command runs files that hold only vector-sentinel's \
+             own components"
+        );
+    }
+    let of_kind =
+        |wanted: Kind| catalogue.iter().filter(move |known| known.kind == wanted).map(|known| known.name);
+    if of_kind(other).any(|known| known == name) {
+        return format!("'{name}' is a {}, not a {word}; there are {ours}", other.word());
+    }
+    let known = of_kind(section).chain(stock::names(section).iter().copied());
+    match nearest(name, known) {
+        Some(near) => format!("unknown {word} type '{name}', did you mean '{near}'?"),
+        None => format!("unknown {word} type '{name}'; there are {ours}"),
+    }
+}

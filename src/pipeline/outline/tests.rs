@@ -1,0 +1,169 @@
+use schemars::{JsonSchema, schema_for};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::pipeline::wording::Wording;
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Options {
+    endpoint: Option<String>,
+    poll_secs: Option<u64>,
+}
+
+fn schema() -> Value {
+    schema_for!(Options).to_value()
+}
+
+const CATALOGUE: [ComponentType; 3] = [
+    ComponentType { kind: Kind::Source, name: "defender_incidents", schema },
+    ComponentType { kind: Kind::Sink, name: "defender_incidents", schema },
+    ComponentType { kind: Kind::Sink, name: "sentinel_logs", schema },
+];
+
+fn read(tree: &Value) -> Result<Outline, Vec<String>> {
+    let raw = tree.to_string();
+    let outcome = outline(tree, &CATALOGUE, Wording::new(&raw, &[]), false);
+    outcome.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// A good file, with `patch` laid over it.
+fn file(patch: &Value) -> Value {
+    let mut tree = json!({
+        "sources": {"defender": {"type": "defender_incidents", "poll_secs": 5}},
+        "sinks": {"sentinel": {"type": "sentinel_logs", "inputs": ["defender"]}},
+    });
+    merge(&mut tree, patch);
+    tree
+}
+
+fn merge(tree: &mut Value, patch: &Value) {
+    match (tree, patch) {
+        (Value::Object(tree), Value::Object(patch)) => {
+            for (key, patch) in patch {
+                merge(tree.entry(key).or_insert(Value::Null), patch);
+            }
+        }
+        (tree, patch) => *tree = patch.clone(),
+    }
+}
+
+#[test]
+fn a_good_file_gives_its_components_in_file_order() {
+    let read = read(&json!({
+        "data_dir": "/var/lib/x",
+        "proxy": {"https": "http://proxy:3128", "no_proxy": ["*"]},
+        "acknowledgements": {"enabled": true},
+        "sources": {
+            "z": {"type": "defender_incidents", "endpoint": "e"},
+            "a": {"type": "defender_incidents"},
+        },
+        "sinks": {
+            "s2": {"type": "sentinel_logs", "inputs": "z"},
+            "s1": {"type": "defender_incidents", "inputs": ["?", "nope*"]},
+        },
+        "wildcard_matching": "relaxed",
+    }))
+    .unwrap();
+    assert_eq!(read.data_dir, Some("/var/lib/x".into()));
+    assert_eq!(read.proxy, Some(json!({"https": "http://proxy:3128", "no_proxy": ["*"]})));
+    let ids = |components: &[Component]| components.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (ids(&read.sources), ids(&read.sinks)),
+        (vec!["z".into(), "a".into()], vec!["s2".into(), "s1".into()])
+    );
+    assert_eq!(read.sources[0].options, json!({"endpoint": "e"}));
+    assert_eq!(read.sources[0].type_name, "defender_incidents");
+    assert_eq!(read.sinks[0].inputs, ["z"]);
+    assert_eq!(read.sinks[0].options, json!({}));
+    assert_eq!(read.sinks[1].inputs, ["z", "a"]);
+    assert_eq!(read.warnings, []);
+}
+
+#[test]
+fn each_mistake_is_told_in_its_own_words() {
+    let ours = "this command runs files that hold only vector-sentinel's own components";
+    for (patch, expected) in [
+        (json!({"sources": {"defender": {"type": null}}}), "sources.defender: missing required option 'type': one of 'defender_incidents'".to_owned()),
+        (json!({"sources": {"defender": {"type": 1}}}), "sources.defender.type: expected a string, got a whole number".to_owned()),
+        (json!({"sources": {"defender": {"type": "defender_incident"}}}), "sources.defender.type: unknown source type 'defender_incident', did you mean 'defender_incidents'?".to_owned()),
+        (json!({"sources": {"defender": {"type": "syslgo"}}}), "sources.defender.type: unknown source type 'syslgo', did you mean 'syslog'?".to_owned()),
+        (json!({"sources": {"defender": {"type": "zzz"}}}), "sources.defender.type: unknown source type 'zzz'; there are 'defender_incidents'".to_owned()),
+        (json!({"sources": {"defender": {"type": "syslog"}}}), format!("sources.defender.type: 'syslog' is a stock Vector source; {ours}")),
+        (json!({"sinks": {"sentinel": {"type": "console"}}}), format!("sinks.sentinel.type: 'console' is a stock Vector sink; {ours}")),
+        (json!({"sources": {"defender": {"type": "sentinel_logs"}}}), "sources.defender.type: 'sentinel_logs' is a sink, not a source; there are 'defender_incidents'".to_owned()),
+        (json!({"sources": {"defender": {"pol_secs": 1}}}), "sources.defender: unknown option 'pol_secs', did you mean 'poll_secs'?".to_owned()),
+        (json!({"sources": {"defender": {"inputs": ["x"]}}}), "sources.defender: unknown option 'inputs'; the options are 'endpoint' and 'poll_secs'".to_owned()),
+        (json!({"sources": {"defender": 1}}), "sources.defender: expected a map, got a whole number".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": null}}}), "sinks.sentinel: missing required option 'inputs'".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defendr"]}}}), "sinks.sentinel.inputs: there is no source 'defendr', did you mean 'defender'?".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defender", "zzz"]}}}), "sinks.sentinel.inputs: there is no source 'zzz'; there are 'defender'".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defender", "x*"]}}}), "sinks.sentinel.inputs: 'x*' matches no source; there are 'defender'".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defender", "d*"]}}}), "sinks.sentinel.inputs: 'defender' is named more than once".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defender", "sentinel"]}}}), "sinks.sentinel.inputs: 'sentinel' is a sink; inputs name sources".to_owned()),
+        (json!({"sinks": {"sentinel": {"inputs": ["defender", 1]}}}), "sinks.sentinel.inputs.1: expected a string, got a whole number".to_owned()),
+        (json!({"sources": {"more": {"type": "defender_incidents"}}}), "sources.more: no sink reads this source: its events would go nowhere".to_owned()),
+        (json!({"sinks": {"defender": {"type": "sentinel_logs", "inputs": ["defender"]}}}), "sinks.defender: a source has the same id; ids must be different".to_owned()),
+        (json!({"sinks": {"a.b": {"type": "sentinel_logs", "inputs": ["defender"]}}}), "sinks.a.b: an id must not be empty and must not contain a '.'".to_owned()),
+        (json!({"transforms": {"high": {"type": "filter"}}}), format!("transforms.high: transforms are stock Vector components; {ours}")),
+        (json!({"transfroms": {}}), "transfroms: unknown option, did you mean 'transforms'?".to_owned()),
+        (json!({"acknowledgements": {"enabled": false}}), "acknowledgements.enabled: acknowledgements cannot be switched off: events are always acknowledged".to_owned()),
+        (json!({"acknowledgements": false}), "acknowledgements: acknowledgements cannot be switched off: events are always acknowledged".to_owned()),
+        (json!({"proxy": {"htps": "x"}}), "proxy: unknown option 'htps', did you mean 'https'?".to_owned()),
+        (json!({"data_dir": 5}), "data_dir: expected a string, got a whole number".to_owned()),
+        (json!({"wildcard_matching": "lax"}), "wildcard_matching: 'lax' is not known here; it must be 'strict' or 'relaxed'".to_owned()),
+        (json!({"sinks": {"sentinel": {"endpoint": "SECRET[v.k]"}}}), "sinks.sentinel.endpoint: secret backend 'v' is not declared under 'secret'".to_owned()),
+    ] {
+        assert_eq!(read(&file(&patch)).unwrap_err(), [expected], "{patch}");
+    }
+}
+
+#[test]
+fn a_file_needs_a_source_and_a_sink() {
+    let nothing = ["sinks: there is no sink", "sources: there is no source"];
+    for tree in [json!({}), json!({"sources": {}, "sinks": null})] {
+        assert_eq!(read(&tree).unwrap_err(), nothing);
+    }
+    assert_eq!(
+        read(&json!({"sources": [], "sinks": "x"})).unwrap_err(),
+        ["sinks: expected a map, got a string", "sources: expected a map, got a list"]
+    );
+}
+
+#[test]
+fn options_that_only_vector_heeds_are_warnings() {
+    let read = read(&file(&json!({"api": {"enabled": true}, "timezone": "local", "tests": null}))).unwrap();
+    let told: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "api: has no effect here: only Vector itself heeds it",
+            "timezone: has no effect here: only Vector itself heeds it"
+        ]
+    );
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_by_path() {
+    let problems = read(&file(&json!({
+        "colour": 1,
+        "sources": {"defender": {"poll_secs": "x"}, "b": {"type": "syslog"}},
+        "sinks": {"sentinel": {"endpiont": "x", "inputs": ["defnder"]}},
+        "secret": {"v": {"type": "test"}},
+    })))
+    .unwrap_err();
+    let paths: Vec<&str> = problems.iter().filter_map(|problem| problem.split(": ").next()).collect();
+    assert_eq!(
+        paths,
+        [
+            "colour",
+            "secret.v.type",
+            "sinks.sentinel",
+            "sinks.sentinel.inputs",
+            "sources.b",
+            "sources.b.type",
+            "sources.defender.poll_secs",
+        ]
+    );
+}

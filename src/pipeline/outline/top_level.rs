@@ -1,0 +1,168 @@
+//! What stands at the top of a file beside its components.
+
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+
+use super::model::Report;
+use crate::pipeline::{
+    check::{check, kind},
+    near::nearest,
+    problem::Problem,
+    wording::Wording,
+};
+
+/// Vector's options that only Vector itself heeds.
+///
+/// <https://vector.dev/docs/reference/configuration/global-options/>
+pub(in crate::pipeline) const ONLY_IN_VECTOR: [&str; 16] = [
+    "api",
+    "buffer_utilization_ewma_half_life_seconds",
+    "enrichment_tables",
+    "expire_metrics",
+    "expire_metrics_per_metric_set",
+    "expire_metrics_secs",
+    "graceful_shutdown_limit_secs",
+    "healthchecks",
+    "latency_ewma_alpha",
+    "log_schema",
+    "metrics_storage_refresh_period",
+    "provider",
+    "schema",
+    "telemetry",
+    "tests",
+    "timezone",
+];
+
+const READ_HERE: [&str; 8] = [
+    "acknowledgements",
+    "data_dir",
+    "proxy",
+    "secret",
+    "sinks",
+    "sources",
+    "transforms",
+    "wildcard_matching",
+];
+
+/// Proxy configuration, as in Vector.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "Vector's names")]
+#[expect(dead_code, reason = "whoever builds the client reads the options; here only the schema is of use")]
+struct Proxy {
+    /// Enables proxying support.
+    #[serde(default = "enabled")]
+    enabled: bool,
+    /// Proxy endpoint to use when proxying HTTP traffic.
+    http: Option<String>,
+    /// Proxy endpoint to use when proxying HTTPS traffic.
+    https: Option<String>,
+    /// A list of hosts to avoid proxying.
+    #[serde(default)]
+    no_proxy: Vec<String>,
+}
+
+#[derive(Default)]
+pub(super) struct TopLevel {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) proxy: Option<Value>,
+    /// A glob among the inputs may match nothing.
+    pub(super) relaxed_globs: bool,
+}
+
+/// Only for the schema, which shows defaults.
+const fn enabled() -> bool {
+    true
+}
+
+pub(in crate::pipeline) fn proxy_schema() -> Value {
+    schema_for!(Proxy).to_value()
+}
+
+pub(super) fn read(tree: &Value, wording: Wording<'_>, report: &mut Report) -> TopLevel {
+    let mut top = TopLevel::default();
+    for (key, value) in tree.as_object().into_iter().flatten() {
+        match (key.as_str(), value) {
+            // Vector, too, takes an option without a value as not given.
+            (known, Value::Null) if READ_HERE.contains(&known) || ONLY_IN_VECTOR.contains(&known) => {}
+            ("data_dir", Value::String(path)) if !path.is_empty() => top.data_dir = Some(path.into()),
+            ("data_dir", Value::String(_)) => report.problem("data_dir", "must not be empty"),
+            ("data_dir", other) => {
+                report.problem("data_dir", format!("expected a string, got {}", kind(other)));
+            }
+            ("proxy", value) => {
+                let found = check(&proxy_schema(), value, "proxy", wording);
+                report.problems.extend(found.problems);
+                top.proxy = Some(value.clone());
+            }
+            ("acknowledgements", value) => acknowledgements(value, wording, report),
+            ("wildcard_matching", value) => {
+                top.relaxed_globs = value == "relaxed";
+                if !top.relaxed_globs && value != "strict" {
+                    let shown = wording.value(value);
+                    let message = format!("{shown} is not known here; it must be 'strict' or 'relaxed'");
+                    report.problem("wildcard_matching", message);
+                }
+            }
+            ("transforms", value) => transforms(value, wording, report),
+            (known, _) if READ_HERE.contains(&known) => {}
+            (known, _) if ONLY_IN_VECTOR.contains(&known) => {
+                report.warning(known, "has no effect here: only Vector itself heeds it");
+            }
+            (other, _) => report.problems.push(unknown(other, wording)),
+        }
+    }
+    top
+}
+
+fn unknown(key: &str, wording: Wording<'_>) -> Problem {
+    let path = wording.join("", key);
+    let near = wording.key(key).and_then(|_| nearest(key, READ_HERE.into_iter().chain(ONLY_IN_VECTOR)));
+    Problem::new(
+        path,
+        match near {
+            Some(near) => format!("unknown option, did you mean '{near}'?"),
+            None => "unknown option; a pipeline file has 'sources', 'sinks', 'data_dir', 'secret', \
+                     'proxy' and Vector's other global options"
+                .to_owned(),
+        },
+    )
+}
+
+/// Events are always acknowledged end to end, so the only wrong answer is no.
+fn acknowledgements(value: &Value, wording: Wording<'_>, report: &mut Report) {
+    let (path, enabled) = match value {
+        Value::Object(map) => {
+            for key in map.keys().filter(|key| *key != "enabled") {
+                let shown = wording.key(key).unwrap_or_default();
+                report.problem("acknowledgements", format!("unknown option {shown}, it has only 'enabled'"));
+            }
+            ("acknowledgements.enabled", map.get("enabled").unwrap_or(&Value::Null))
+        }
+        other => ("acknowledgements", other),
+    };
+    match enabled {
+        Value::Null | Value::Bool(true) => {}
+        Value::Bool(false) => {
+            report.problem(path, "acknowledgements cannot be switched off: events are always acknowledged");
+        }
+        other => report.problem(path, format!("expected true or false, got {}", kind(other))),
+    }
+}
+
+fn transforms(value: &Value, wording: Wording<'_>, report: &mut Report) {
+    match value {
+        Value::Object(map) => {
+            for id in map.keys() {
+                report.problem(
+                    wording.join("transforms", id),
+                    "transforms are stock Vector components; this command runs files that hold only \
+                     vector-sentinel's own components",
+                );
+            }
+        }
+        other => report.problem("transforms", format!("expected a map, got {}", kind(other))),
+    }
+}

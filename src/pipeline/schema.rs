@@ -1,0 +1,165 @@
+//! One JSON Schema of a whole file, for editors.
+//!
+//! It speaks about our components only: beside them, a file for `render` may hold any of Vector's, so an
+//! entry whose `type` it does not know passes.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    outline::{ComponentType, Kind, ONLY_IN_VECTOR, proxy_schema},
+    secrets,
+};
+
+/// The JSON Schema (draft 2020-12) of a pipeline file with the components of `catalogue`.
+#[must_use]
+pub fn document_schema(catalogue: &[ComponentType]) -> Value {
+    let mut defs = Map::new();
+    let sources = section(Kind::Source, catalogue, &mut defs);
+    let sinks = section(Kind::Sink, catalogue, &mut defs);
+    let backends = secrets::catalogue().map(|(name, schema)| {
+        (name, import(&format!("secret.{name}"), schema, &[("type", json!({"const": name}))], &mut defs))
+    });
+    let backend = by_type("secret backend", backends.into_iter().collect());
+    let proxy = import("proxy", proxy_schema(), &[], &mut defs);
+
+    let mut properties = json!({
+        "acknowledgements": {
+            "description": "Events are always acknowledged end to end; this cannot be switched off.",
+            "type": ["boolean", "object"],
+        },
+        "data_dir": {"description": "The directory where state is kept.", "type": "string"},
+        "proxy": {"description": "Proxy for HTTP and HTTPS requests.", "$ref": proxy},
+        "secret": {"description": "Secret backends by name.", "type": "object", "additionalProperties": backend},
+        "sinks": sinks,
+        "sources": sources,
+        "transforms": {"description": "Stock Vector transforms.", "type": "object"},
+        "wildcard_matching": {
+            "description": "Whether a glob among a sink's inputs must match a source.",
+            "enum": ["strict", "relaxed"],
+        },
+    });
+    for key in ONLY_IN_VECTOR {
+        properties[key] = json!({"description": "An option of Vector itself."});
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "vector-sentinel pipeline",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "$defs": defs,
+    })
+}
+
+fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value>) -> Value {
+    let types = catalogue.iter().filter(|known| known.kind == kind).map(|known| {
+        let tag = ("type", json!({"const": known.name}));
+        let place = format!("{}.{}", kind.word(), known.name);
+        let reference = match kind {
+            Kind::Source => import(&place, (known.schema)(), &[tag], defs),
+            Kind::Sink => import(&place, (known.schema)(), &[tag, ("inputs", inputs())], defs),
+        };
+        (known.name, reference)
+    });
+    let entry = by_type(kind.word(), types.collect());
+    let description = format!("The {} by id.", kind.section());
+    json!({
+        "description": description,
+        "type": "object",
+        "propertyNames": {"pattern": "^[^.]+$"},
+        "additionalProperties": entry,
+    })
+}
+
+fn inputs() -> Value {
+    json!({
+        "description": "The ids of the components to read from; `*` stands for any characters.",
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},
+        ],
+    })
+}
+
+/// A map whose `type` says which schema it follows.
+fn by_type(word: &str, types: Vec<(&'static str, String)>) -> Value {
+    let names: Vec<&str> = types.iter().map(|(name, _)| *name).collect();
+    let rules: Vec<Value> = types
+        .into_iter()
+        .map(|(name, reference)| {
+            json!({
+                "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                "then": {"$ref": reference},
+            })
+        })
+        .collect();
+    let mut entry = json!({
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {
+                "description": format!("The type of this {word}."),
+                "anyOf": [{"enum": names}, {"type": "string"}],
+            },
+        },
+    });
+    if !rules.is_empty() {
+        entry["allOf"] = Value::Array(rules);
+    }
+    entry
+}
+
+/// Takes a schema in under `place`, each of its definitions under a name of its own so that two schemas
+/// may use the same name for different things, and gives the reference to it.
+fn import(place: &str, mut schema: Value, more: &[(&str, Value)], defs: &mut Map<String, Value>) -> String {
+    point_into(place, &mut schema);
+    if let Value::Object(schema) = &mut schema {
+        schema.shift_remove("$schema");
+        if let Some(Value::Object(inner)) = schema.shift_remove("$defs") {
+            defs.extend(inner.into_iter().map(|(name, inner)| (format!("{place}.{name}"), inner)));
+        }
+        add_options(schema, more);
+    }
+    defs.insert(place.to_owned(), schema);
+    format!("#/$defs/{place}")
+}
+
+/// The options that every component of a kind has, beside its own.
+fn add_options(schema: &mut Map<String, Value>, more: &[(&str, Value)]) {
+    if more.is_empty() {
+        return;
+    }
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    for (name, option) in more {
+        properties[*name] = option.clone();
+    }
+    if let Value::Array(required) = schema.entry("required").or_insert_with(|| json!([])) {
+        required.extend(more.iter().map(|(name, _)| json!(name)));
+    }
+}
+
+/// Turns every reference within a schema into one to where the schema will stand.
+fn point_into(place: &str, schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(target) if key == "$ref" => {
+                        if let Some(name) = target.strip_prefix("#/$defs/") {
+                            *target = format!("#/$defs/{place}.{name}");
+                        } else if target == "#" {
+                            *target = format!("#/$defs/{place}");
+                        }
+                    }
+                    inner => point_into(place, inner),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| point_into(place, item)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/schema.rs"]
+mod tests;
