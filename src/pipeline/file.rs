@@ -92,7 +92,9 @@ fn contents(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err("is larger than 10 MiB, which no pipeline file is".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+    // Some editors on Windows begin a file with a byte order mark.
+    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), ToOwned::to_owned))
 }
 
 /// What the file says, if it is right in every way that can be told without touching anything. Secrets
@@ -101,7 +103,7 @@ pub fn outline(file: &File, catalogue: &[ComponentType]) -> Result<Outline, Vec<
     outline::outline(&file.tree, catalogue, file.wording(), file.fetched)
 }
 
-/// Fetches the secrets and puts them in the place of their placeholders; [`outline`] then has the values.
+/// Fetches the secrets and puts them in the place of their placeholders; [`outline()`] then has the values.
 pub async fn resolve_secrets(file: &mut File, clock: &Clock) -> Result<(), Vec<Problem>> {
     if !file.fetched {
         let wording = Wording::new(&file.raw, &file.brought_in);

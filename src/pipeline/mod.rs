@@ -1,8 +1,8 @@
 //! Loads pipeline files, and tells everything that is wrong with one in one go.
 //!
 //! Data flows one way: the file's text, the text with the environment's variables in it, a tree, the
-//! checked tree, an [`Outline`]. [`read`] and [`outline`] touch nothing but the file, so they are what a
-//! dry check needs; [`resolve_secrets`] asks the secret backends, after which [`outline`] has the values.
+//! checked tree, an [`Outline`]. [`read`] and [`outline()`] touch nothing but the file, so they are what a
+//! dry check needs; [`resolve_secrets`] asks the secret backends, after which [`outline()`] has the values.
 //!
 //! A message never shows what came from the environment or from a secret backend: only what the file's
 //! author wrote there literally.

@@ -3,7 +3,11 @@
 /// The option nearest to `word`, if one is near enough to be what was meant.
 pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);
-    let allowed = (word.chars().count() / 3).max(1);
+    let allowed = match word.chars().count() {
+        // A letter of two is not a typo.
+        0..=2 => 0,
+        length => (length / 3).max(1),
+    };
     options
         .into_iter()
         .map(|option| (strsim::damerau_levenshtein(&word, &plain(option)), option))
@@ -33,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_typo_finds_its_word_and_another_word_does_not() {
-        let options = ["tenant_id", "client_id", "endpoint"];
+        let options = ["tenant_id", "client_id", "endpoint", "y", "it"];
         for (word, expected) in [
             ("tenat_id", Some("tenant_id")),
             ("tennant-id", Some("tenant_id")),
@@ -41,6 +45,7 @@ mod tests {
             ("endopint", Some("endpoint")),
             ("colour", None),
             ("x", None),
+            ("id", None),
         ] {
             assert_eq!(nearest(word, options), expected, "{word}");
         }

@@ -63,7 +63,7 @@ const SOURCES: [&str; 48] = [
     "windows_event_log",
 ];
 
-const SINKS: [&str; 66] = [
+const SINKS: [&str; 65] = [
     "amqp",
     "appsignal",
     "aws_cloudwatch_logs",
@@ -94,7 +94,6 @@ const SINKS: [&str; 66] = [
     "gcp_pubsub",
     "gcp_stackdriver_logs",
     "gcp_stackdriver_metrics",
-    "gcs",
     "greptimedb",
     "greptimedb_logs",
     "greptimedb_metrics",

@@ -34,6 +34,25 @@ struct Options {
     old: Option<bool>,
     secret: Option<SensitiveString>,
     either: Option<BoolOrMap>,
+    shape: Option<Shape>,
+    pair: Option<(u8, String)>,
+    tree: Option<Tree>,
+}
+
+/// Names itself.
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Tree {
+    next: Option<Box<Tree>>,
+}
+
+/// Told apart by the option's name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is looked at")]
+enum Shape {
+    Plain,
+    Round { radius: u8 },
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -90,6 +109,7 @@ fn good_options_pass() {
         json!({}),
         json!({"level": "high", "compression": "gzip", "tags": ["a"], "labels": {"x": 1}, "batch": 100}),
         json!({"compression": null, "auth": null, "ratio": 1, "either": true}),
+        json!({"shape": "plain", "pair": [1, "x"], "tree": {"next": {"next": null}}}),
         json!({"either": {"enabled": true}, "secret": "s", "name": "n", "ratio": 0.5}),
         json!({"auth": {"azure_credential_kind": "managed_identity", "client_id": "c"}}),
         json!({"request": {"azure_credential_kind": "managed_identity", "client_id": "c", "timeout_secs": 1}}),
@@ -121,6 +141,12 @@ fn each_mistake_is_told_in_its_own_words() {
         (json!({"tags": ["a", 1]}), "s.tags.1: expected a string, got a whole number"),
         (json!({"name": ""}), "s.name: must not be empty"),
         (json!({"ratio": true}), "s.ratio: expected a number, got true or false"),
+        (json!({"shape": "plian"}), "s.shape: 'plian' is not known here, did you mean 'plain'?"),
+        (json!({"shape": 1}), "s.shape: expected a string or a map, got a whole number"),
+        (json!({"shape": {"round": {}}}), "s.shape.round: missing required option 'radius'"),
+        (json!({"pair": [1]}), "s.pair: at least 2 must be given"),
+        (json!({"pair": [1, 2]}), "s.pair.1: expected a string, got a whole number"),
+        (json!({"tree": {"next": {"nxet": 1}}}), "s.tree.next: unknown option 'nxet', did you mean 'next'?"),
         (json!({"auth": 1}), "s.auth: expected a map, got a whole number"),
         (json!({"either": 1}), "s.either: expected true or false or a map, got a whole number"),
         (json!({"either": {"enabled": 1}}), "s.either.enabled: expected true or false, got a whole number"),

@@ -110,6 +110,7 @@ fn each_mistake_is_told_in_its_own_words() {
         (json!({"transfroms": {}}), "transfroms: unknown option, did you mean 'transforms'?".to_owned()),
         (json!({"acknowledgements": {"enabled": false}}), "acknowledgements.enabled: acknowledgements cannot be switched off: events are always acknowledged".to_owned()),
         (json!({"acknowledgements": false}), "acknowledgements: acknowledgements cannot be switched off: events are always acknowledged".to_owned()),
+        (json!({"acknowledgements": {"on": true}}), "acknowledgements: unknown option 'on'; the options are 'enabled'".to_owned()),
         (json!({"proxy": {"htps": "x"}}), "proxy: unknown option 'htps', did you mean 'https'?".to_owned()),
         (json!({"data_dir": 5}), "data_dir: expected a string, got a whole number".to_owned()),
         (json!({"wildcard_matching": "lax"}), "wildcard_matching: 'lax' is not known here; it must be 'strict' or 'relaxed'".to_owned()),

@@ -136,8 +136,9 @@ fn acknowledgements(value: &Value, wording: Wording<'_>, report: &mut Report) {
     let (path, enabled) = match value {
         Value::Object(map) => {
             for key in map.keys().filter(|key| *key != "enabled") {
-                let shown = wording.key(key).unwrap_or_default();
-                report.problem("acknowledgements", format!("unknown option {shown}, it has only 'enabled'"));
+                let shown = wording.key(key).map(|key| format!(" {key}")).unwrap_or_default();
+                let message = format!("unknown option{shown}; the options are 'enabled'");
+                report.problem("acknowledgements", message);
             }
             ("acknowledgements.enabled", map.get("enabled").unwrap_or(&Value::Null))
         }

@@ -91,7 +91,7 @@ fn what_is_wrong_with_a_declaration_is_told_without_asking_a_backend() {
         ),
         (
             json!({"type": "exec", "command": ["x"], "protocol": {"version": "v2"}}),
-            "secret.v.protocol.version: 'v2' is not known here, did you mean 'v1'?".to_owned(),
+            "secret.v.protocol.version: 'v2' is not known here; it must be one of 'v1' and 'v1_1'".to_owned(),
         ),
         (
             json!({"type": "exec", "command": ["x"], "protocol": {"version": "v1_1", "backend_type": "x"}}),

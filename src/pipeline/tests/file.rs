@@ -91,6 +91,7 @@ fn a_file_that_cannot_be_read_says_why() {
         ["p.yaml: a pipeline file is a map with 'sources' and 'sinks', not a list"]
     );
     assert_eq!(told("p.yaml", "# nothing\n"), ["sinks: there is no sink", "sources: there is no source"]);
+    assert_eq!(told("p.json", "\u{feff}{\"sources\": 1}").len(), 2);
     let large = vec![b'#'; 10 * 1024 * 1024 + 1];
     assert_eq!(told("p.yaml", large), ["p.yaml: is larger than 10 MiB, which no pipeline file is"]);
     let missing = read(Path::new("/no/such.yaml"), &env()).unwrap_err();
