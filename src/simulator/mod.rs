@@ -1,1 +1,49 @@
-//! The simulator.
+//! The simulator: fake Entra ID, fake Microsoft Graph security incidents and fake Azure Monitor Logs
+//! Ingestion, over one real TLS socket on loopback.
+//!
+//! It is written from the vendor's documentation and shares no type with the client: a shared struct
+//! would let a misspelt field agree with itself. Where the documentation says that the service loses
+//! something without a word (columns that were not declared, a body that is no array), so does the
+//! simulator, and it counts what was lost.
+//!
+//! Incidents live: they are opened, gain alerts, are assigned, resolved and merged, driven by a seed.
+//! Faults are scripted or struck by chance; see [`Fault`].
+
+mod answers;
+mod columns;
+mod config;
+mod dcr;
+mod entra;
+mod evidence;
+mod faults;
+mod filter;
+mod gate;
+mod graph;
+mod incident;
+mod json;
+mod life;
+mod lock;
+mod logs_ingestion;
+mod members;
+mod query;
+mod quota;
+mod records;
+mod roster;
+mod server;
+mod socket;
+mod stats;
+mod tenant;
+#[cfg(test)]
+mod tests;
+mod ticks;
+mod tls;
+mod tokens;
+mod words;
+mod world;
+
+pub use config::{IncidentsConfig, SimulatorConfig};
+pub use dcr::{ColumnType, Dcr, DcrError};
+pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use server::{Simulator, SimulatorError};
+pub use stats::{Revision, Row, Stats};
+pub use tenant::Tenant;

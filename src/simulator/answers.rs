@@ -1,0 +1,196 @@
+//! Answers as each service words them.
+
+use std::io::Write;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use super::faults::Service;
+use super::world::World;
+
+// https://learn.microsoft.com/graph/best-practices-concept#getting-help
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+// https://learn.microsoft.com/graph/errors#http-status-codes
+const GRAPH_CONTENT_TYPE: &str =
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+
+/// An error in the words of `service`; an empty `code` becomes what the status commonly has.
+pub(super) fn error(
+    world: &World,
+    service: Service,
+    asked: &HeaderMap,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+) -> Response {
+    let code = if code.is_empty() { usual_code(service, status) } else { code };
+    match service {
+        Service::Entra => entra(world, status, code, message),
+        Service::Graph => graph_error(world, asked, status, code, message),
+        Service::LogsIngestion => ingestion_error(world, status, code, message),
+    }
+}
+
+fn usual_code(service: Service, status: StatusCode) -> &'static str {
+    match (service, status.as_u16()) {
+        (Service::Entra, 401) => "invalid_client",
+        (Service::Entra, 400..500) => "invalid_request",
+        (Service::Entra, _) => "temporarily_unavailable",
+        (Service::Graph, 401) => "InvalidAuthenticationToken",
+        (_, 400) => "BadRequest",
+        (_, 401) => "Unauthorized",
+        (_, 403) => "Forbidden",
+        (_, 404) => "NotFound",
+        (_, 413) => "ContentLengthLimitExceeded",
+        (_, 429) => "TooManyRequests",
+        (_, 503) => "ServiceUnavailable",
+        _ => "UnknownError",
+    }
+}
+
+/// JSON of Graph, compressed if the client takes gzip.
+pub(super) fn graph(world: &World, asked: &HeaderMap, status: StatusCode, body: String) -> Response {
+    graph_named(world, asked, status, body, &world.request_id())
+}
+
+// https://learn.microsoft.com/graph/errors#json-representation
+// https://learn.microsoft.com/graph/throttling#sample-response
+fn graph_error(world: &World, asked: &HeaderMap, status: StatusCode, code: &str, message: &str) -> Response {
+    let request_id = world.request_id();
+    let date = world.clock.now().format("%Y-%m-%dT%H:%M:%S").to_string();
+    let body = if status == StatusCode::TOO_MANY_REQUESTS {
+        json!({"error": {
+            "code": code,
+            "innerError": {
+                "code": "429",
+                "date": date,
+                "message": "Please retry after",
+                "request-id": request_id,
+                "status": "429",
+            },
+            "message": "Please retry again later.",
+        }})
+    } else {
+        let client_request_id = asked.get(CLIENT_REQUEST_ID).and_then(|value| value.to_str().ok());
+        json!({"error": {
+            "code": code,
+            "message": message,
+            "innerError": {
+                "date": date,
+                "request-id": request_id,
+                "client-request-id": client_request_id.unwrap_or(&request_id),
+            },
+        }})
+    };
+    graph_named(world, asked, status, body.to_string(), &request_id)
+}
+
+fn graph_named(
+    world: &World,
+    asked: &HeaderMap,
+    status: StatusCode,
+    body: String,
+    request_id: &str,
+) -> Response {
+    let takes_gzip = asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|coding| coding.trim().starts_with("gzip")));
+    let zipped = if takes_gzip { zip(&body) } else { None };
+    let is_zipped = zipped.is_some();
+    let mut answer = answer(status, GRAPH_CONTENT_TYPE, zipped.unwrap_or_else(|| body.into_bytes()));
+    let headers = answer.headers_mut();
+    if is_zipped {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    put(headers, header::DATE, &date(world));
+    put(headers, REQUEST_ID, request_id);
+    let echoed = asked.get(CLIENT_REQUEST_ID).cloned();
+    if let Some(echoed) = echoed.or_else(|| HeaderValue::from_str(request_id).ok()) {
+        headers.insert(CLIENT_REQUEST_ID, echoed);
+    }
+    answer
+}
+
+/// Logs Ingestion says nothing when all is well.
+pub(super) fn ingested(world: &World) -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    put(answer.headers_mut(), header::DATE, &date(world));
+    put(answer.headers_mut(), HeaderName::from_static("x-ms-request-id"), &world.request_id());
+    answer
+}
+
+// https://learn.microsoft.com/rest/api/monitor/data-collection/upload
+fn ingestion_error(world: &World, status: StatusCode, code: &str, message: &str) -> Response {
+    let body = json!({"error": {
+        "code": code, "message": message, "target": null, "details": [], "innererror": {},
+    }});
+    let mut answer = answer(status, "application/json; charset=utf-8", body.to_string().into_bytes());
+    put(answer.headers_mut(), header::DATE, &date(world));
+    put(answer.headers_mut(), HeaderName::from_static("x-ms-error-code"), code);
+    put(answer.headers_mut(), HeaderName::from_static("x-ms-request-id"), &world.request_id());
+    answer
+}
+
+/// An error of Entra ID; the number of the AADSTS code is read from the front of `description`.
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#error-response-1
+fn entra(world: &World, status: StatusCode, error: &str, description: &str) -> Response {
+    let (trace_id, correlation_id) = (world.request_id(), world.request_id());
+    let at = world.clock.now().format("%Y-%m-%d %H:%M:%SZ").to_string();
+    let number = description
+        .strip_prefix("AADSTS")
+        .and_then(|rest| rest.split(':').next())
+        .and_then(|digits| digits.parse::<u64>().ok());
+    let body = json!({
+        "error": error,
+        "error_description": format!(
+            "{description} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {at}"
+        ),
+        "error_codes": number.into_iter().collect::<Vec<_>>(),
+        "timestamp": at,
+        "trace_id": trace_id,
+        "correlation_id": correlation_id,
+    });
+    entra_json(world, status, &body)
+}
+
+/// JSON that nobody may keep.
+pub(super) fn entra_json(world: &World, status: StatusCode, body: &Value) -> Response {
+    let mut answer = answer(status, "application/json; charset=utf-8", body.to_string().into_bytes());
+    put(answer.headers_mut(), header::DATE, &date(world));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    answer
+}
+
+/// Adds a header; a value that HTTP cannot carry is left out.
+pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+fn date(world: &World) -> String {
+    world.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+fn zip(body: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    encoder.write_all(body.as_bytes()).ok()?;
+    encoder.finish().ok()
+}

@@ -1,0 +1,249 @@
+//! Faults that befall requests: one after the other from a script, or at random from a seed.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde::{Deserialize, Deserializer, de};
+
+use super::lock::lock;
+
+/// Which of the fakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The token endpoint.
+    Entra,
+    /// Incidents.
+    Graph,
+    /// Rows.
+    LogsIngestion,
+}
+
+/// What befalls one request. In JSON: `"reset"`, `{"delay": 1.5}`,
+/// `{"status": {"code": 503, "retry_after": "2"}}`, and so on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Nothing: lets one request of a script through.
+    Pass,
+    /// An answer instead of the real one; the request is not processed.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// The header `Retry-After`, if any.
+        #[serde(default)]
+        retry_after: Option<String>,
+        /// The body; without it, the service's own kind of error.
+        #[serde(default)]
+        body: Option<String>,
+    },
+    /// Waits (in JSON: seconds), then answers as always.
+    #[serde(deserialize_with = "seconds")]
+    Delay(Duration),
+    /// A TCP reset before any answer; the request is not processed.
+    Reset,
+    /// A TCP reset after the request was processed: the client cannot know.
+    ResetAfter,
+    /// All headers, half the body, then the connection is closed. An answer without a body is not sent
+    /// at all.
+    CutBody,
+    /// The token endpoint refuses with this code. At another service the same as `ExpireToken`.
+    RefuseToken {
+        /// As in `AADSTS7000222`.
+        code: String,
+        /// The sentence after the code.
+        #[serde(default)]
+        description: Option<String>,
+    },
+    /// The token of this request has expired, now and for ever. At the token endpoint, where requests
+    /// carry none: every token issued so far has, and the request is answered as always.
+    ExpireToken,
+}
+
+/// All faults of one run, as a file has them:
+///
+/// ```json
+/// {
+///   "script": {"graph": ["pass", "reset", {"status": {"code": 503}}], "entra": [], "logs_ingestion": []},
+///   "at_random": {"logs_ingestion": [{"probability": 0.05, "fault": {"delay": 2.0}}]}
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaultPlan {
+    /// One fault a request, in order; afterwards nothing, or what is at random.
+    pub script: ByService<Fault>,
+    /// What can befall any request.
+    pub at_random: ByService<Chance>,
+}
+
+/// A list for each of the fakes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ByService<T> {
+    /// For the token endpoint.
+    pub entra: Vec<T>,
+    /// For incidents.
+    pub graph: Vec<T>,
+    /// For rows.
+    pub logs_ingestion: Vec<T>,
+}
+
+/// A fault and how likely it is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chance {
+    /// From 0 (never) to 1 (always).
+    pub probability: f64,
+    /// What happens then.
+    pub fault: Fault,
+}
+
+/// Handle to script faults.
+#[derive(Debug)]
+pub struct Faults(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    rng: Rng,
+    entra: Plan,
+    graph: Plan,
+    logs_ingestion: Plan,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    script: VecDeque<Fault>,
+    chances: Vec<(f64, Fault)>,
+}
+
+// === impl Faults ===
+
+impl Faults {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Mutex::new(State {
+            rng: Rng::with_seed(seed),
+            entra: Plan::default(),
+            graph: Plan::default(),
+            logs_ingestion: Plan::default(),
+        }))
+    }
+
+    /// Adds faults to the end of a service's script: each befalls one request, in order.
+    pub fn script(&self, service: Service, faults: Vec<Fault>) {
+        lock(&self.0).plan(service).script.extend(faults);
+    }
+
+    /// Sets what befalls requests that the script says nothing about, each with its probability (the
+    /// first that strikes wins).
+    pub fn at_random(&self, service: Service, chances: Vec<(f64, Fault)>) {
+        lock(&self.0).plan(service).chances = chances;
+    }
+
+    /// No more faults.
+    pub fn clear(&self) {
+        let mut state = lock(&self.0);
+        for service in [Service::Entra, Service::Graph, Service::LogsIngestion] {
+            *state.plan(service) = Plan::default();
+        }
+    }
+
+    /// Adds everything that a file asks for.
+    pub fn apply(&self, plan: FaultPlan) {
+        let FaultPlan { script, at_random } = plan;
+        self.script(Service::Entra, script.entra);
+        self.script(Service::Graph, script.graph);
+        self.script(Service::LogsIngestion, script.logs_ingestion);
+        let chances = |list: Vec<Chance>| list.into_iter().map(|one| (one.probability, one.fault)).collect();
+        self.at_random(Service::Entra, chances(at_random.entra));
+        self.at_random(Service::Graph, chances(at_random.graph));
+        self.at_random(Service::LogsIngestion, chances(at_random.logs_ingestion));
+    }
+
+    /// What befalls the next request.
+    pub(super) fn next(&self, service: Service) -> Fault {
+        let mut state = lock(&self.0);
+        if let Some(fault) = state.plan(service).script.pop_front() {
+            return fault;
+        }
+        let chances = state.plan(service).chances.clone();
+        let struck = chances.into_iter().find(|(probability, _)| state.rng.f64() < *probability);
+        struck.map_or(Fault::Pass, |(_, fault)| fault)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    const fn plan(&mut self, service: Service) -> &mut Plan {
+        match service {
+            Service::Entra => &mut self.entra,
+            Service::Graph => &mut self.graph,
+            Service::LogsIngestion => &mut self.logs_ingestion,
+        }
+    }
+}
+
+// === impl ByService ===
+
+impl<T> Default for ByService<T> {
+    fn default() -> Self {
+        Self { entra: Vec::new(), graph: Vec::new(), logs_ingestion: Vec::new() }
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_faults_is_read() {
+        let plan: FaultPlan = serde_json::from_str(
+            r#"{"script": {"graph": ["pass", "reset", {"delay": 1.5}, {"status": {"code": 429, "retry_after": "2"}}],
+                           "entra": [{"refuse_token": {"code": "AADSTS7000222"}}]},
+                "at_random": {"logs_ingestion": [{"probability": 1, "fault": "reset_after"}]}}"#,
+        )
+        .unwrap();
+        let faults = Faults::new(0);
+        faults.apply(plan);
+        assert_eq!(faults.next(Service::Graph), Fault::Pass);
+        assert_eq!(faults.next(Service::Graph), Fault::Reset);
+        assert_eq!(faults.next(Service::Graph), Fault::Delay(Duration::from_millis(1500)));
+        let throttled = Fault::Status { code: 429, retry_after: Some("2".to_owned()), body: None };
+        assert_eq!(faults.next(Service::Graph), throttled);
+        assert_eq!(faults.next(Service::Graph), Fault::Pass);
+        let refused = Fault::RefuseToken { code: "AADSTS7000222".to_owned(), description: None };
+        assert_eq!(faults.next(Service::Entra), refused);
+        assert_eq!(faults.next(Service::LogsIngestion), Fault::ResetAfter);
+        faults.clear();
+        assert_eq!(faults.next(Service::LogsIngestion), Fault::Pass);
+    }
+
+    #[test]
+    fn a_misspelt_file_is_refused() {
+        for text in [
+            r#"{"scripts": {}}"#,
+            r#"{"script": {"graph": ["explode"]}}"#,
+            r#"{"script": {"graph": [{"delay": -1}]}}"#,
+        ] {
+            assert!(serde_json::from_str::<FaultPlan>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn chance_repeats_from_a_seed() {
+        let struck = || {
+            let faults = Faults::new(3);
+            faults.at_random(Service::Graph, vec![(0.3, Fault::Reset)]);
+            (0..100).map(|_| faults.next(Service::Graph)).collect::<Vec<_>>()
+        };
+        assert_eq!(struck(), struck());
+        let count = struck().iter().filter(|fault| **fault == Fault::Reset).count();
+        assert!((10..60).contains(&count), "{count}");
+    }
+}

@@ -1,0 +1,136 @@
+//! Every request passes here: it is counted, and a fault may befall it.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::StreamExt;
+use futures::stream;
+
+use super::answers;
+use super::faults::{Fault, Service};
+use super::graph::bearer;
+use super::socket::Scissors;
+use super::world::World;
+
+/// The largest body that is read only to be thrown away.
+const LARGEST_IGNORED: usize = 64 * 1_048_576;
+
+/// Counts the request and lets it through, or lets a fault befall it.
+pub(super) async fn pass(
+    State((world, service)): State<(Arc<World>, Service)>,
+    Extension(scissors): Extension<Scissors>,
+    request: Request,
+    next: Next,
+) -> Response {
+    world.records.count(|stats| match service {
+        Service::Entra => {}
+        Service::Graph => stats.graph_requests += 1,
+        Service::LogsIngestion => stats.ingestion_requests += 1,
+    });
+    let fault = world.faults.next(service);
+    if fault != Fault::Pass {
+        world.records.count(|stats| stats.faults_fired += 1);
+    }
+    let answer = befall(&world, service, fault, &scissors, request, next).await;
+    if service == Service::LogsIngestion {
+        let status = answer.status().as_u16();
+        world.records.count(|stats| *stats.ingestion_by_status.entry(status).or_default() += 1);
+    }
+    answer
+}
+
+async fn befall(
+    world: &World,
+    service: Service,
+    fault: Fault,
+    scissors: &Scissors,
+    request: Request,
+    next: Next,
+) -> Response {
+    match fault {
+        Fault::Pass => next.run(request).await,
+        Fault::Delay(duration) => {
+            world.clock.sleep(duration).await;
+            next.run(request).await
+        }
+        Fault::Status { code, retry_after, body } => {
+            let (parts, unread) = request.into_parts();
+            // A client that is still sending would not see the answer. What cannot be read is of no use
+            // to anybody here.
+            drop(to_bytes(unread, LARGEST_IGNORED).await);
+            scripted(world, service, &parts.headers, code, retry_after.as_deref(), body)
+        }
+        Fault::Reset => {
+            scissors.reset();
+            pending().await
+        }
+        Fault::ResetAfter => {
+            drop(next.run(request).await);
+            scissors.reset();
+            pending().await
+        }
+        Fault::CutBody => cut(next.run(request).await, scissors).await,
+        Fault::RefuseToken { code, description } if service == Service::Entra => {
+            world.records.count(|stats| stats.tokens_refused += 1);
+            let description = description.as_deref().unwrap_or("The token request was refused.");
+            let text = format!("{code}: {description}");
+            answers::error(world, service, request.headers(), StatusCode::UNAUTHORIZED, "", &text)
+        }
+        Fault::RefuseToken { .. } | Fault::ExpireToken => {
+            match bearer(request.headers()) {
+                Some(token) => world.tokens.expire(token),
+                None if service == Service::Entra => world.tokens.expire_all(),
+                None => {}
+            }
+            next.run(request).await
+        }
+    }
+}
+
+fn scripted(
+    world: &World,
+    service: Service,
+    headers: &HeaderMap,
+    code: u16,
+    retry_after: Option<&str>,
+    body: Option<String>,
+) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if service == Service::Entra && !status.is_success() {
+        world.records.count(|stats| stats.tokens_refused += 1);
+    }
+    let mut answer = answers::error(world, service, headers, status, "", "Scripted by a fault.");
+    if let Some(body) = body {
+        answer.headers_mut().remove(header::CONTENT_ENCODING);
+        *answer.body_mut() = Body::from(body);
+    }
+    if let Some(value) = retry_after {
+        answers::put(answer.headers_mut(), header::RETRY_AFTER, value);
+    }
+    answer
+}
+
+/// Promises the whole body and sends half of it.
+async fn cut(answer: Response, scissors: &Scissors) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if whole.is_empty() {
+        scissors.close();
+        return pending().await;
+    }
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let half = whole.slice(..whole.len() / 2);
+    let rest = stream::once(async {
+        // Once around, so that the first half is on its way before the connection goes.
+        tokio::task::yield_now().await;
+        Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted))
+    });
+    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(rest)))
+}

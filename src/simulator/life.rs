@@ -1,0 +1,175 @@
+//! What can happen to an incident, and what an incident looks like after it happened.
+//!
+//! An incident is its list of events and nothing else: that is small, and it lets an older revision be
+//! shown while a newer one is not visible yet.
+
+use fastrand::Rng;
+
+use super::ticks::Ticks;
+use super::words::{ANALYSTS, COMMENTS, SEVERITIES, TAGS, VERDICTS};
+
+/// Something that happened to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    /// The `lastUpdateDateTime` it gives the incident.
+    pub(super) at: Ticks,
+    /// When readers begin to see it.
+    pub(super) visible_from: Ticks,
+    pub(super) change: Change,
+}
+
+/// What happened. Numbers point into the lists of `words`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Opened {
+        alerts: u16,
+    },
+    AlertsJoined(u16),
+    EvidenceJoined {
+        alert: u16,
+    },
+    Assigned(u8),
+    SeverityChanged(u8),
+    Tagged(u8),
+    Commented(u8),
+    AwaitingAction,
+    Resolved {
+        verdict: u8,
+    },
+    Reopened,
+    /// Became part of the incident in that place.
+    Merged {
+        into: u32,
+    },
+    Touched,
+}
+
+/// An alert, as far as events tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AlertFacts {
+    pub(super) created: Ticks,
+    pub(super) updated: Ticks,
+    pub(super) evidence: usize,
+}
+
+/// An incident after all its visible events.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) created: Ticks,
+    pub(super) updated: Ticks,
+    pub(super) status: &'static str,
+    pub(super) severity: &'static str,
+    pub(super) classification: &'static str,
+    pub(super) determination: &'static str,
+    pub(super) assigned_to: Option<&'static str>,
+    pub(super) modified_by: Option<&'static str>,
+    pub(super) tags: Vec<&'static str>,
+    pub(super) comments: Vec<(&'static str, &'static str, Ticks)>,
+    pub(super) alerts: Vec<AlertFacts>,
+    pub(super) merged_into: Option<u32>,
+}
+
+/// Picks what happens to an incident that exists.
+pub(super) fn draw(rng: &mut Rng, is_resolved: bool) -> Change {
+    match rng.u8(..100) {
+        0..20 => Change::AlertsJoined(1),
+        20..35 => Change::EvidenceJoined { alert: rng.u16(..) },
+        35..50 => Change::Assigned(index(rng, ANALYSTS.len())),
+        50..57 => Change::SeverityChanged(index(rng, SEVERITIES.len())),
+        57..67 => Change::Tagged(index(rng, TAGS.len())),
+        67..82 => Change::Commented(index(rng, COMMENTS.len())),
+        82..86 => Change::AwaitingAction,
+        _ if is_resolved => Change::Reopened,
+        _ => Change::Resolved { verdict: index(rng, VERDICTS.len()) },
+    }
+}
+
+fn index(rng: &mut Rng, len: usize) -> u8 {
+    u8::try_from(rng.usize(..len)).unwrap_or_default()
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// Replays `events`; `severity` is what the incident was opened with.
+    pub(super) fn after(events: &[Event], severity: u8, evidence_per_alert: usize) -> Self {
+        let first = events.first().map_or(Ticks(0), |event| event.at);
+        let mut facts = Self {
+            created: first,
+            updated: first,
+            status: "active",
+            severity: pick(&SEVERITIES, severity),
+            classification: "unknown",
+            determination: "unknown",
+            assigned_to: None,
+            modified_by: None,
+            tags: Vec::new(),
+            comments: Vec::new(),
+            alerts: Vec::new(),
+            merged_into: None,
+        };
+        for event in events {
+            facts.apply(event, evidence_per_alert);
+        }
+        facts
+    }
+
+    fn apply(&mut self, event: &Event, evidence_per_alert: usize) {
+        let at = event.at;
+        self.updated = at;
+        match event.change {
+            Change::Opened { alerts } | Change::AlertsJoined(alerts) => {
+                let alert = AlertFacts { created: at, updated: at, evidence: evidence_per_alert };
+                self.alerts.extend(std::iter::repeat_n(alert, alerts.into()));
+            }
+            Change::EvidenceJoined { alert } => {
+                let place = usize::from(alert) % self.alerts.len().max(1);
+                if let Some(alert) = self.alerts.get_mut(place) {
+                    alert.evidence += 1;
+                    alert.updated = at;
+                }
+            }
+            Change::Assigned(who) => {
+                self.assigned_to = Some(pick(&ANALYSTS, who));
+                self.status = "inProgress";
+            }
+            Change::SeverityChanged(severity) => self.severity = pick(&SEVERITIES, severity),
+            Change::Tagged(tag) => {
+                let tag = pick(&TAGS, tag);
+                if !self.tags.contains(&tag) {
+                    self.tags.push(tag);
+                }
+            }
+            Change::Commented(comment) => {
+                let author = self.assigned_to.unwrap_or(pick(&ANALYSTS, comment));
+                self.comments.push((pick(&COMMENTS, comment), author, at));
+            }
+            Change::AwaitingAction => self.status = "awaitingAction",
+            Change::Resolved { verdict } => {
+                self.status = "resolved";
+                (self.classification, self.determination) = pick(&VERDICTS, verdict);
+            }
+            Change::Reopened => {
+                self.status = "active";
+                (self.classification, self.determination) = ("unknown", "unknown");
+            }
+            Change::Merged { into } => {
+                self.status = "redirected";
+                self.merged_into = Some(into);
+                self.alerts.clear();
+            }
+            Change::Touched => {}
+        }
+        if !matches!(
+            event.change,
+            Change::Opened { .. } | Change::AlertsJoined(_) | Change::EvidenceJoined { .. } | Change::Touched
+        ) {
+            self.modified_by = self.assigned_to.or(Some("Microsoft 365 Defender-AlertCorrelation"));
+        }
+    }
+}
+
+/// The entry of a list; counts round the list, so every number points somewhere.
+fn pick<T: Copy, const N: usize>(list: &[T; N], place: u8) -> T {
+    list[usize::from(place) % N]
+}

@@ -1,0 +1,207 @@
+//! Fake Azure Monitor Logs Ingestion: takes rows, and loses what the real service loses.
+
+// https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::answers;
+use super::columns::{Losses, fit};
+use super::faults::Service;
+use super::graph::bearer;
+use super::lock::lock;
+use super::quota::retry_after;
+use super::tokens::{Audience, Refusal};
+use super::world::World;
+
+/// The size of one call, before and after compression.
+// https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
+const LARGEST_CALL: usize = 1_048_576;
+
+/// Requests to one data collection rule.
+// https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
+pub(super) const REQUESTS_PER_MINUTE: u32 = 12_000;
+
+// https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#uri
+const API_VERSION: &str = "2023-01-01";
+
+/// More than this is neither read nor decompressed, whatever limits are enforced: nothing that a client
+/// sends may fill the memory.
+const CAP: usize = 64 * 1_048_576;
+
+/// A refusal: status, code, sentence.
+type Objection = (StatusCode, &'static str, String);
+
+/// A body as it came.
+struct Wire {
+    /// Empty if it was larger than the cap.
+    bytes: Bytes,
+    len: usize,
+}
+
+/// `POST /dataCollectionRules/{id}/streams/{stream}`
+pub(super) async fn ingest(
+    State(world): State<Arc<World>>,
+    Path((rule, stream)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    // The body is read whatever becomes of the request, so that the answer reaches a client that is
+    // still sending.
+    let refusal = match read(body).await {
+        Ok(wire) => {
+            let admitted = admit(&world, &headers, &rule, &stream, &uri);
+            match admitted.and_then(|()| take(&world, &headers, &stream, &wire)) {
+                Ok(()) => return answers::ingested(&world),
+                Err(refusal) => refusal,
+            }
+        }
+        Err(refusal) => refusal,
+    };
+    let (status, code, message) = refusal;
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let mut answer = answers::error(&world, Service::LogsIngestion, &headers, status, code, "");
+        answers::put(answer.headers_mut(), header::RETRY_AFTER, &message);
+        return answer;
+    }
+    answers::error(&world, Service::LogsIngestion, &headers, status, code, &message)
+}
+
+/// Lets a request in that has the right token and address. In a 429 the sentence is the `Retry-After`.
+fn admit(world: &World, headers: &HeaderMap, rule: &str, stream: &str, uri: &Uri) -> Result<(), Objection> {
+    world.tokens.check(bearer(headers), Audience::Monitor, world.clock.now()).map_err(|refusal| {
+        match refusal {
+            Refusal::WrongAudience => (
+                StatusCode::FORBIDDEN,
+                "OperationFailed",
+                format!("The authentication token provided does not have access to ingest data for the data collection rule with immutable Id '{rule}'"),
+            ),
+            Refusal::Missing | Refusal::Unknown | Refusal::Expired => (
+                StatusCode::UNAUTHORIZED,
+                "InvalidToken",
+                "The authentication token is missing, invalid or expired.".to_owned(),
+            ),
+        }
+    })?;
+    if rule != world.config.dcr.immutable_id {
+        let message = format!("Data collection rule with immutable Id '{rule}' not found.");
+        return Err((StatusCode::NOT_FOUND, "NotFound", message));
+    }
+    if !world.config.dcr.streams.contains_key(stream) {
+        let message = format!("Stream '{stream}' is not declared by data collection rule '{rule}'.");
+        return Err((StatusCode::NOT_FOUND, "NotFound", message));
+    }
+    let mut options = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    if !options.any(|(name, value)| name == "api-version" && value == API_VERSION) {
+        return Err(bad_request("UnsupportedApiVersion", "The api-version is missing or not supported."));
+    }
+    let taken = lock(&world.ingestion_quota).take(world.clock.monotonic());
+    taken.map_err(|wait| (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", retry_after(wait)))
+}
+
+/// Takes the rows of an admitted request.
+fn take(world: &World, headers: &HeaderMap, stream: &str, wire: &Wire) -> Result<(), Objection> {
+    let content_type = text(headers, &header::CONTENT_TYPE).split(';').next().unwrap_or_default();
+    if !content_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(unsupported("Content-Type", content_type));
+    }
+    world.records.count(|stats| stats.largest_wire = stats.largest_wire.max(wire.len as u64));
+    if wire.len > LARGEST_CALL {
+        return Err(too_large(wire.len));
+    }
+    let json = match text(headers, &header::CONTENT_ENCODING) {
+        "" | "identity" => wire.bytes.clone(),
+        "gzip" => unzip(&wire.bytes)?,
+        other => return Err(unsupported("Content-Encoding", other)),
+    };
+    world.records.count(|stats| stats.largest_json = stats.largest_json.max(json.len() as u64));
+    let largest = if world.config.wire_size_only { CAP } else { LARGEST_CALL };
+    if json.len() > largest {
+        return Err(too_large(json.len()));
+    }
+    let rows = rows(&json)?;
+    if rows.is_none() {
+        world.records.count(|stats| stats.bare_objects += 1);
+    }
+    if let (Some(rows), Some(columns)) = (rows, world.config.dcr.streams.get(stream)) {
+        let mut losses = Losses::default();
+        let kept = rows.into_iter().map(|row| fit(row, columns, &mut losses)).collect();
+        world.records.ingest(stream, kept, losses);
+    }
+    world.records.count(|stats| {
+        stats.ingestion_bytes_wire += wire.len as u64;
+        stats.ingestion_bytes_json += json.len() as u64;
+    });
+    Ok(())
+}
+
+/// The rows of a body; none if it is one bare object, which has been seen to get 204 and vanish.
+fn rows(json: &[u8]) -> Result<Option<Vec<Map<String, Value>>>, Objection> {
+    let value: Value = serde_json::from_slice(json)
+        .map_err(|error| bad_request("InvalidJson", &format!("The body is not valid JSON: {error}")))?;
+    match value {
+        Value::Object(_) => Ok(None),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::Object(row) => Ok(row),
+                _ => Err(bad_request("InvalidRow", "Every element of the array must be an object.")),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some),
+        _ => Err(bad_request("InvalidJson", "The body must be an array of objects.")),
+    }
+}
+
+async fn read(body: Body) -> Result<Wire, Objection> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut len) = (BytesMut::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|_| bad_request("ReadyBody_ClientConnectionAbort", "The body ended too early."))?;
+        len += chunk.len();
+        if len > CAP {
+            return Err(too_large(len));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Wire { bytes: bytes.freeze(), len })
+}
+
+fn unzip(bytes: &[u8]) -> Result<Bytes, Objection> {
+    #[expect(clippy::disallowed_types, reason = "capped by take, one byte above what is allowed")]
+    let mut decoder = flate2::read::GzDecoder::new(bytes).take(CAP as u64 + 1);
+    let mut json = Vec::new();
+    decoder
+        .read_to_end(&mut json)
+        .map_err(|error| bad_request("InvalidGzip", &format!("The body is not valid gzip: {error}")))?;
+    Ok(json.into())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn bad_request(code: &'static str, message: &str) -> Objection {
+    (StatusCode::BAD_REQUEST, code, message.to_owned())
+}
+
+fn unsupported(header: &str, value: &str) -> Objection {
+    let message = format!("{header} '{value}' is not supported.");
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+}
+
+fn too_large(len: usize) -> Objection {
+    let message = format!("The call has {len} bytes; at most {LARGEST_CALL} are allowed.");
+    (StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", message)
+}

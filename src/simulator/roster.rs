@@ -1,0 +1,352 @@
+//! All incidents of the tenant, with the indexes that listing them needs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::filter::{Filter, Traits};
+use super::incident::{self, Subject, mixed};
+use super::json::Json;
+use super::life::{Change, Event, Facts};
+use super::members;
+use super::stats::Revision;
+use super::ticks::Ticks;
+use super::words::SEVERITIES;
+
+/// How many listings are remembered, so that every page of one does not sort the tenant again.
+const REMEMBERED: usize = 8;
+
+/// The order of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Nobody asked for one: stable, but not by time.
+    Arbitrary,
+    OldestFirst,
+    NewestFirst,
+}
+
+/// A part of a listing.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) filter: Filter,
+    pub(super) order: Order,
+    pub(super) skip: usize,
+    pub(super) top: usize,
+    pub(super) with_alerts: bool,
+}
+
+/// What a listing found.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// How many match, on all pages.
+    pub(super) total: usize,
+    pub(super) revisions: Vec<Revision>,
+}
+
+/// One incident: its events, or what a test put in.
+#[derive(Debug)]
+struct Slot {
+    id: Box<str>,
+    events: Vec<Event>,
+    /// How many of the events readers see.
+    visible: usize,
+    raw: Option<Box<Value>>,
+}
+
+#[derive(Debug)]
+struct Listing {
+    filter: Filter,
+    order: Order,
+    generation: u64,
+    places: Arc<[u32]>,
+}
+
+#[derive(Debug)]
+pub(super) struct Roster {
+    seed: u64,
+    tenant_id: String,
+    evidence_per_alert: usize,
+    indexing_delay: Duration,
+    slots: Vec<Slot>,
+    places: HashMap<Box<str>, u32>,
+    by_update: BTreeSet<(Ticks, u32)>,
+    /// Events that readers do not see yet, by when they will.
+    hidden: BTreeMap<(Ticks, u64), u32>,
+    hidden_so_far: u64,
+    next_id: u64,
+    /// Goes up whenever a listing could come out differently.
+    generation: u64,
+    listings: VecDeque<Listing>,
+}
+
+// === impl Roster ===
+
+impl Roster {
+    pub(super) fn new(
+        seed: u64,
+        tenant_id: String,
+        evidence_per_alert: usize,
+        indexing_delay: Duration,
+    ) -> Self {
+        Self {
+            seed,
+            tenant_id,
+            evidence_per_alert,
+            indexing_delay,
+            slots: Vec::new(),
+            places: HashMap::new(),
+            by_update: BTreeSet::new(),
+            hidden: BTreeMap::new(),
+            hidden_so_far: 0,
+            next_id: 1001,
+            generation: 0,
+            listings: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn place_of(&self, id: &str) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
+    pub(super) fn id_of(&self, place: u32) -> Option<String> {
+        self.slots.get(place as usize).map(|slot| slot.id.to_string())
+    }
+
+    /// Opens an incident and says where it is.
+    pub(super) fn open(&mut self, alerts: u16, at: Ticks, now: Ticks) -> u32 {
+        let id = loop {
+            let id = self.next_id.to_string();
+            self.next_id += 1;
+            if !self.places.contains_key(id.as_str()) {
+                break id;
+            }
+        };
+        let place = self.take_place(id, None);
+        self.add(place, Change::Opened { alerts }, at, now);
+        place
+    }
+
+    /// Puts in (or replaces) an incident as a test wrote it.
+    pub(super) fn insert_raw(&mut self, mut raw: Value, at: Ticks, now: Ticks) -> String {
+        let id = match raw.get("id").and_then(Value::as_str) {
+            Some(id) => id.to_owned(),
+            None => (self.next_id + self.slots.len() as u64).to_string(),
+        };
+        if let Some(object) = raw.as_object_mut() {
+            object.insert("id".to_owned(), json!(id));
+            object.entry("lastUpdateDateTime").or_insert_with(|| json!(at.text()));
+        }
+        let at = text(&raw, "lastUpdateDateTime").and_then(Ticks::parse).unwrap_or(at);
+        let place = match self.place_of(&id) {
+            Some(place) => {
+                self.forget(place);
+                if let Some(slot) = self.slots.get_mut(place as usize) {
+                    slot.raw = Some(Box::new(raw));
+                }
+                place
+            }
+            None => self.take_place(id.clone(), Some(Box::new(raw))),
+        };
+        self.add(place, Change::Touched, at, now);
+        id
+    }
+
+    /// Lets something happen to the incident in that place.
+    pub(super) fn add(&mut self, place: u32, change: Change, at: Ticks, now: Ticks) {
+        let Some(slot) = self.slots.get_mut(place as usize) else { return };
+        let earliest = slot.events.last().map_or(Ticks(i64::MIN), |event| event.visible_from);
+        let visible_from = at.min(now).plus(self.indexing_delay).max(earliest);
+        slot.events.push(Event { at, visible_from, change });
+        self.hidden.insert((visible_from, self.hidden_so_far), place);
+        self.hidden_so_far += 1;
+        self.reveal(now);
+    }
+
+    /// Shows readers what they may see by now.
+    pub(super) fn reveal(&mut self, now: Ticks) {
+        while let Some(entry) = self.hidden.first_entry().filter(|entry| entry.key().0 <= now) {
+            let place = entry.remove();
+            let Some(slot) = self.slots.get_mut(place as usize) else { continue };
+            if let Some(seen) = slot.seen() {
+                self.by_update.remove(&(seen, place));
+            }
+            slot.visible += 1;
+            if let Some(seen) = slot.seen() {
+                self.by_update.insert((seen, place));
+            }
+            self.generation += 1;
+        }
+    }
+
+    /// All events of an incident, the hidden ones too; `None` for one that a test put in.
+    pub(super) fn facts(&self, place: u32) -> Option<Facts> {
+        let slot = self.slots.get(place as usize)?;
+        slot.raw.is_none().then(|| self.facts_after(place, &slot.events))
+    }
+
+    /// The visible revision of every incident, oldest first.
+    pub(super) fn current(&self) -> Vec<Revision> {
+        self.by_update.iter().filter_map(|(_, place)| self.revision(*place)).collect()
+    }
+
+    /// Appends a part of a listing, and says what it found.
+    pub(super) fn list(&mut self, request: &Request, json: &mut Json) -> Page {
+        let places = self.listing(&request.filter, request.order);
+        let from = request.skip.min(places.len());
+        let to = from.saturating_add(request.top).min(places.len());
+        let mut revisions = Vec::with_capacity(to - from);
+        for place in places.iter().take(to).skip(from) {
+            revisions.extend(self.render(*place, request.with_alerts, json));
+        }
+        Page { total: places.len(), revisions }
+    }
+
+    /// Appends one incident if readers see it.
+    pub(super) fn render(&self, place: u32, with_alerts: bool, json: &mut Json) -> Option<Revision> {
+        let slot = self.slots.get(place as usize)?;
+        let seen = slot.seen()?;
+        if let Some(raw) = &slot.raw {
+            let mut raw = raw.clone();
+            if let Some(object) = raw.as_object_mut() {
+                object.insert("lastUpdateDateTime".to_owned(), json!(slot.last_update(seen)));
+                if !with_alerts {
+                    object.shift_remove("alerts");
+                }
+            }
+            if !json.shows_newer() {
+                members::hide(&mut raw);
+            }
+            json.raw_item(&raw);
+        } else {
+            let facts = self.facts_after(place, slot.shown());
+            let into = facts.merged_into.and_then(|place| self.slots.get(place as usize));
+            let subject = Subject {
+                id: &slot.id,
+                seed: mixed(self.seed, place.into()),
+                tenant_id: &self.tenant_id,
+                redirect: into.map(|slot| &*slot.id),
+            };
+            incident::render(json, &subject, &facts, with_alerts);
+        }
+        self.revision(place)
+    }
+
+    fn listing(&mut self, filter: &Filter, order: Order) -> Arc<[u32]> {
+        let generation = self.generation;
+        self.listings.retain(|listing| listing.generation == generation);
+        let known = self.listings.iter().find(|known| known.order == order && known.filter == *filter);
+        if let Some(known) = known {
+            return Arc::clone(&known.places);
+        }
+        let mut found = self.matching(filter);
+        match order {
+            Order::OldestFirst => {}
+            Order::NewestFirst => found.reverse(),
+            Order::Arbitrary => found.sort_by_cached_key(|place| mixed(self.seed, u64::from(*place))),
+        }
+        let places: Arc<[u32]> = found.into();
+        self.listings.truncate(REMEMBERED - 1);
+        self.listings.push_front(Listing {
+            filter: filter.clone(),
+            order,
+            generation,
+            places: Arc::clone(&places),
+        });
+        places
+    }
+
+    /// The places of what matches, oldest update first.
+    fn matching(&self, filter: &Filter) -> Vec<u32> {
+        let (from, to) = filter.updated_between();
+        if from > to {
+            return Vec::new();
+        }
+        let places = self.by_update.range((from, 0)..=(to, u32::MAX)).map(|(_, place)| *place);
+        if filter.is_about_updates_only() {
+            places.collect()
+        } else {
+            places.filter(|place| self.matches(*place, filter)).collect()
+        }
+    }
+
+    fn matches(&self, place: u32, filter: &Filter) -> bool {
+        let Some(slot) = self.slots.get(place as usize) else { return false };
+        if let Some(raw) = &slot.raw {
+            return filter.matches(&Traits {
+                created: text(raw, "createdDateTime").and_then(Ticks::parse),
+                status: text(raw, "status"),
+                severity: text(raw, "severity"),
+                assigned_to: text(raw, "assignedTo"),
+                classification: text(raw, "classification"),
+                determination: text(raw, "determination"),
+            });
+        }
+        let facts = self.facts_after(place, slot.shown());
+        filter.matches(&Traits {
+            created: Some(facts.created),
+            status: Some(facts.status),
+            severity: Some(facts.severity),
+            assigned_to: facts.assigned_to,
+            classification: Some(facts.classification),
+            determination: Some(facts.determination),
+        })
+    }
+
+    fn facts_after(&self, place: u32, events: &[Event]) -> Facts {
+        let severity = mixed(self.seed, place.into()) % SEVERITIES.len() as u64;
+        Facts::after(events, u8::try_from(severity).unwrap_or_default(), self.evidence_per_alert)
+    }
+
+    fn revision(&self, place: u32) -> Option<Revision> {
+        let slot = self.slots.get(place as usize)?;
+        Some(Revision { id: slot.id.to_string(), last_update: slot.last_update(slot.seen()?) })
+    }
+
+    fn take_place(&mut self, id: String, raw: Option<Box<Value>>) -> u32 {
+        let place = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        let id = id.into_boxed_str();
+        self.places.insert(id.clone(), place);
+        self.slots.push(Slot { id, events: Vec::new(), visible: 0, raw });
+        place
+    }
+
+    /// Forgets everything that happened to an incident.
+    fn forget(&mut self, place: u32) {
+        self.hidden.retain(|_, hidden| *hidden != place);
+        self.by_update.retain(|(_, seen)| *seen != place);
+        if let Some(slot) = self.slots.get_mut(place as usize) {
+            slot.events.clear();
+            slot.visible = 0;
+        }
+        self.generation += 1;
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn shown(&self) -> &[Event] {
+        self.events.get(..self.visible).unwrap_or(&self.events)
+    }
+
+    /// The `lastUpdateDateTime` that readers see.
+    fn seen(&self) -> Option<Ticks> {
+        self.shown().last().map(|event| event.at)
+    }
+
+    /// The text of `seen`; what a test wrote is kept to the letter until something happens to it.
+    fn last_update(&self, seen: Ticks) -> String {
+        let written = self.raw.as_deref().and_then(|raw| text(raw, "lastUpdateDateTime"));
+        written.filter(|_| self.visible == 1).map_or_else(|| seen.text(), str::to_owned)
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
+}
