@@ -30,6 +30,8 @@ pub(super) fn error(
     message: &str,
 ) -> Response {
     let code = if code.is_empty() { usual_code(service, status) } else { code };
+    // Graph says nothing more about an error it does not know.
+    let message = if code == "UnknownError" { "" } else { message };
     match service {
         Service::Entra => entra(world, status, code, message),
         Service::Graph => graph_error(world, asked, status, code, message),

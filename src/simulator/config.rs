@@ -104,7 +104,7 @@ impl Default for IncidentsConfig {
     fn default() -> Self {
         Self {
             initial: 0,
-            initial_span: Duration::from_secs(3600),
+            initial_span: Duration::from_hours(1),
             changes_per_minute: 0.0,
             alerts_per_incident: 1,
             evidence_per_alert: 5,

@@ -100,7 +100,17 @@ impl Dcr {
         immutable_id: String,
         streams: BTreeMap<String, BTreeMap<String, ColumnType>>,
     ) -> Result<Self, DcrError> {
-        for (stream, columns) in &streams {
+        let rule = Self { immutable_id, streams };
+        rule.check()?;
+        Ok(rule)
+    }
+
+    /// Whether a table could have what the rule declares.
+    pub(super) fn check(&self) -> Result<(), DcrError> {
+        if self.streams.is_empty() {
+            return Err(DcrError::Empty);
+        }
+        for (stream, columns) in &self.streams {
             if !stream.starts_with(STREAM_PREFIX) {
                 return Err(DcrError::Stream(stream.clone()));
             }
@@ -110,7 +120,7 @@ impl Dcr {
                 }
             }
         }
-        if streams.is_empty() { Err(DcrError::Empty) } else { Ok(Self { immutable_id, streams }) }
+        Ok(())
     }
 
     /// Reads the JSON of a real rule, as an ARM template or the REST API has it (the resource, or its
@@ -211,7 +221,7 @@ mod tests {
         }
         assert!(matches!(declaring("Mine_CL", "a"), Err(DcrError::Stream(_))));
         assert!(matches!(Dcr::from_json("{}"), Err(DcrError::Empty)));
-        assert!(matches!(Dcr::from_json("[]"), Err(DcrError::Shape(_))));
+        assert!(matches!(Dcr::from_json("1"), Err(DcrError::Shape(_))));
     }
 
     #[test]

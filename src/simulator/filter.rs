@@ -1,4 +1,4 @@
-//! Reads the part of the OData `$filter` language that incidents support.
+//! Reads the part of the `$filter` language of `OData` that incidents support.
 
 // https://learn.microsoft.com/graph/api/security-list-incidents#optional-query-parameters
 

@@ -65,16 +65,12 @@ pub(super) async fn get(
         Err(sentence) => return bad_request(&world, &headers, &sentence),
     };
     let mut body = Json::new(prefers_newer(&headers));
-    match world.tenant.get(&id, with_alerts, &mut body) {
-        Some(revision) => {
-            world.records.serve(vec![revision]);
-            answers::graph(&world, &headers, StatusCode::OK, body.finish())
-        }
-        None => {
-            let message = format!("Incident with id '{id}' was not found.");
-            answers::error(&world, Service::Graph, &headers, StatusCode::NOT_FOUND, "NotFound", &message)
-        }
+    if let Some(revision) = world.tenant.get(&id, with_alerts, &mut body) {
+        world.records.serve(vec![revision]);
+        return answers::graph(&world, &headers, StatusCode::OK, body.finish());
     }
+    let message = format!("Incident with id '{id}' was not found.");
+    answers::error(&world, Service::Graph, &headers, StatusCode::NOT_FOUND, "NotFound", &message)
 }
 
 /// Lets a request in that has the right token, and the quota has room for.

@@ -120,13 +120,7 @@ impl Roster {
 
     /// Opens an incident and says where it is.
     pub(super) fn open(&mut self, alerts: u16, at: Ticks, now: Ticks) -> u32 {
-        let id = loop {
-            let id = self.next_id.to_string();
-            self.next_id += 1;
-            if !self.places.contains_key(id.as_str()) {
-                break id;
-            }
-        };
+        let id = self.fresh_id();
         let place = self.take_place(id, None);
         self.add(place, Change::Opened { alerts }, at, now);
         place
@@ -136,7 +130,7 @@ impl Roster {
     pub(super) fn insert_raw(&mut self, mut raw: Value, at: Ticks, now: Ticks) -> String {
         let id = match raw.get("id").and_then(Value::as_str) {
             Some(id) => id.to_owned(),
-            None => (self.next_id + self.slots.len() as u64).to_string(),
+            None => self.fresh_id(),
         };
         if let Some(object) = raw.as_object_mut() {
             object.insert("id".to_owned(), json!(id));
@@ -306,6 +300,16 @@ impl Roster {
     fn revision(&self, place: u32) -> Option<Revision> {
         let slot = self.slots.get(place as usize)?;
         Some(Revision { id: slot.id.to_string(), last_update: slot.last_update(slot.seen()?) })
+    }
+
+    fn fresh_id(&mut self) -> String {
+        loop {
+            let id = self.next_id.to_string();
+            self.next_id += 1;
+            if !self.places.contains_key(id.as_str()) {
+                return id;
+            }
+        }
     }
 
     fn take_place(&mut self, id: String, raw: Option<Box<Value>>) -> u32 {

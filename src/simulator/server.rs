@@ -1,5 +1,6 @@
 //! Starts and stops the simulator: one TLS listener on loopback for all fakes.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::config::SimulatorConfig;
+use super::dcr::DcrError;
 use super::faults::{Faults, Service};
 use super::socket::{Scissors, Socket};
 use super::stats::{Revision, Row, Stats};
@@ -33,7 +35,6 @@ use crate::clock::Clock;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running simulator. Dropping it stops it, too.
-#[derive(Debug)]
 pub struct Simulator {
     world: Arc<World>,
     ca_pem: String,
@@ -50,6 +51,9 @@ pub enum SimulatorError {
     /// A living tenant needs a rate that is a number and not negative.
     #[error("changes_per_minute must not be negative, but is {0}")]
     Rate(f64),
+    /// The rule declares what no table could have.
+    #[error("cannot use the data collection rule")]
+    Dcr(#[from] DcrError),
     /// The address is taken, or not of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -79,6 +83,7 @@ impl Simulator {
         if !(rate.is_finite() && rate >= 0.0) {
             return Err(SimulatorError::Rate(rate));
         }
+        config.dcr.check()?;
         let tls = Tls::generate()?;
         let bound = TcpListener::bind(address).await.and_then(|listener| {
             let address = listener.local_addr()?;
@@ -162,6 +167,12 @@ impl Simulator {
     /// Stops listening and cuts all connections.
     pub async fn shutdown(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator").field("url", &self.world.url).finish_non_exhaustive()
     }
 }
 

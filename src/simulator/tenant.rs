@@ -76,7 +76,11 @@ impl Tenant {
     pub fn touch_all_at<S: AsRef<str>>(&self, ids: &[S], instant: DateTime<Utc>) -> bool {
         let now = self.now();
         let mut state = lock(&self.state);
-        ids.iter().fold(true, |all, id| state.touch(id.as_ref(), Ticks::of(instant), now) && all)
+        let mut all_known = true;
+        for id in ids {
+            all_known &= state.touch(id.as_ref(), Ticks::of(instant), now);
+        }
+        all_known
     }
 
     /// Puts in an incident as it is, or replaces the one with its id. Fills in `id` and

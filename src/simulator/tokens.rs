@@ -28,20 +28,17 @@ pub(super) enum Refusal {
     WrongAudience,
 }
 
-/// All tokens that were issued.
-#[derive(Debug)]
+/// All tokens that were issued. No `Debug`, so that none is ever printed.
 pub(super) struct Tokens {
     lifetime: Duration,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     rng: Rng,
     issued: HashMap<String, Token>,
 }
 
-#[derive(Debug)]
 struct Token {
     audience: Audience,
     expires: DateTime<Utc>,

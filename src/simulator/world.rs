@@ -17,8 +17,7 @@ use super::tenant::Tenant;
 use super::tokens::Tokens;
 use crate::clock::Clock;
 
-/// One simulated cloud.
-#[derive(Debug)]
+/// One simulated cloud. No `Debug`: it holds tokens.
 pub(super) struct World {
     /// The origin of everything, without a slash at the end.
     pub(super) url: String,
