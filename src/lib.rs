@@ -1,5 +1,6 @@
 //! Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
 
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod delivery;
@@ -13,3 +14,4 @@ pub mod sinks;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod topology;

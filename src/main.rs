@@ -1,3 +1,7 @@
 //! The `vector-sentinel` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vector_sentinel::cli::main()
+}

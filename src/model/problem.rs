@@ -5,7 +5,8 @@ use std::fmt;
 /// One thing to mend in a pipeline file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where it is: option names joined by dots, `sinks.sentinel.auth.azure_tenant_id`. Empty for the file itself.
+    /// Where it is: option names joined by dots, `sinks.sentinel.auth.azure_tenant_id`, or a place in the text,
+    /// `pipeline.yaml:3:7`, while there are no options yet. Empty for the whole file.
     pub path: String,
     /// What is wrong and what to do, without the value of any secret.
     pub message: String,
@@ -26,4 +27,12 @@ impl fmt::Display for Problem {
             write!(f, "{}: {}", self.path, self.message)
         }
     }
+}
+
+/// By path, each once: what one user reads in one go.
+#[must_use]
+pub fn tidy(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort();
+    problems.dedup();
+    problems
 }

@@ -14,11 +14,11 @@ use super::{
     format::Format,
     interpolate::interpolate,
     outline::{self, ComponentType, Outline},
-    problem::Problem,
     secrets, text,
     wording::Wording,
 };
 use crate::clock::Clock;
+use crate::model::problem::Problem;
 
 /// No pipeline is larger; a mistaken path to a large file is told instead of read.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;

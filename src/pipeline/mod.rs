@@ -13,7 +13,7 @@ mod format;
 mod interpolate;
 mod near;
 mod outline;
-mod problem;
+pub mod plan;
 mod schema;
 mod secrets;
 mod stock;
@@ -23,5 +23,4 @@ mod wording;
 
 pub use file::{File, outline, read, resolve_secrets};
 pub use outline::{Component, ComponentType, Kind, Outline};
-pub use problem::Problem;
 pub use schema::document_schema;

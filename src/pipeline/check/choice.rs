@@ -6,7 +6,8 @@ use super::{
     scalar::{is, kind, types, words},
     walk::{Checker, Findings, Spot, members},
 };
-use crate::pipeline::{near::list, problem::Problem, secrets::has_placeholder};
+use crate::model::problem::Problem;
+use crate::pipeline::{near::list, secrets::has_placeholder};
 
 impl<'s> Checker<'s> {
     /// Accepts the value if one branch does; else tells what is wrong with the branch it was meant for.

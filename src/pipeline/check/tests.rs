@@ -5,10 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    pipeline::{problem::Problem, wording::Wording},
-    secret::SensitiveString,
-};
+use crate::{model::problem::Problem, pipeline::wording::Wording, secret::SensitiveString};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

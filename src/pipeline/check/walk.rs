@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::scalar::type_fits;
+use crate::model::problem::Problem;
 use crate::pipeline::{
     near::{list, nearest},
-    problem::Problem,
     secrets::has_placeholder,
     wording::Wording,
 };

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{component::components, inputs, top_level};
-use crate::pipeline::{
-    problem::{Problem, tidy},
-    secrets,
-    wording::Wording,
-};
+use crate::model::problem::{Problem, tidy};
+use crate::pipeline::{secrets, wording::Wording};
 
 /// Which end of a pipeline a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,10 +6,10 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use super::model::Report;
+use crate::model::problem::Problem;
 use crate::pipeline::{
     check::{check, kind},
     near::nearest,
-    problem::Problem,
     wording::Wording,
 };
 

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::exec::ExecBackend;
+use crate::model::problem::Problem;
 use crate::{
     clock::Clock,
     pipeline::{
         check::{check, kind},
         near::{list, nearest},
-        problem::Problem,
         wording::Wording,
     },
 };

@@ -9,11 +9,11 @@ use super::{
     backend::{Backend, Fetched, declared},
     placeholder::{Reference, references, replace},
 };
+use crate::model::problem::{Problem, tidy};
 use crate::{
     clock::Clock,
     pipeline::{
         near::{list, nearest},
-        problem::{Problem, tidy},
         wording::Wording,
     },
 };

@@ -3,10 +3,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 
 use super::{placeholder, *};
-use crate::{
-    clock::Clock,
-    pipeline::{problem::Problem, wording::Wording},
-};
+use crate::{clock::Clock, model::problem::Problem, pipeline::wording::Wording};
 
 /// What no message may show.
 const CANARY: &str = "hunter2";

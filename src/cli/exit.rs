@@ -1,0 +1,36 @@
+//! Exit codes, after `sysexits.h`, as Vector uses them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::model::problem::Problem;
+
+/// What the help says about them.
+pub(super) const HELP: &str = "Exit codes: 0 done; 1 it ran and failed; 64 wrong command line; 75 stopped while \
+something was being delivered, which may arrive twice next time; 78 something is wrong in the pipeline file";
+
+/// The command line cannot be understood.
+pub(super) fn usage() -> ExitCode {
+    ExitCode::from(64)
+}
+
+/// Stopped while something was being delivered.
+pub(super) fn gave_up() -> ExitCode {
+    ExitCode::from(75)
+}
+
+/// It failed, and `message` says why.
+pub(super) fn failed(message: &str) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::FAILURE
+}
+
+/// Prints what is wrong with a pipeline file.
+pub(super) fn problems(path: &Path, problems: &[Problem]) -> ExitCode {
+    let noun = if problems.len() == 1 { "problem" } else { "problems" };
+    eprintln!("{}: {} {noun}", path.display(), problems.len());
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::from(78)
+}

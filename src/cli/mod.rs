@@ -1,0 +1,124 @@
+//! The command line: one file a subcommand.
+
+mod demo;
+mod demo_display;
+mod exit;
+mod run;
+mod schema;
+mod simulate;
+mod state;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::model::problem::Problem;
+use crate::pipeline;
+use crate::pipeline::plan::{self, Plan};
+use crate::telemetry::{self, LogFormat};
+
+/// Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
+#[derive(Debug, Parser)]
+#[command(name = "vector-sentinel", version, after_help = exit::HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Which log lines to show: a level, or a filter such as `info,vector_sentinel=debug`.
+    #[arg(long, global = true, env = "VECTOR_SENTINEL_LOG", default_value = "info")]
+    log: String,
+    /// How log lines are written.
+    #[arg(long, global = true, env = "VECTOR_SENTINEL_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a pipeline file until SIGTERM or Ctrl-C.
+    Run(run::Arguments),
+    /// Check a pipeline file without touching the network.
+    Validate(validate::Arguments),
+    /// Show it working: simulated Microsoft services and a pipeline between them. Needs no account.
+    Demo(demo::Arguments),
+    /// Run simulated Microsoft services to try a pipeline against.
+    Simulate(simulate::Arguments),
+    /// Show or reset what is remembered between runs.
+    State(state::Arguments),
+    /// Print the JSON Schema of pipeline files, for editors.
+    Schema,
+}
+
+/// Parses the command line, does what it says, and answers the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::usage() } else { ExitCode::SUCCESS };
+            // Help that cannot be printed has nobody to read it.
+            drop(error.print());
+            return code;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::failed(&format!("cannot start: {error}")),
+    };
+    // The demo shows its own lines; log lines between them only if they tell of trouble.
+    let filter = match &arguments.command {
+        Command::Demo(_) if arguments.log == "info" => "off",
+        _ => &arguments.log,
+    };
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if let Err(error) = telemetry::init_logs(filter, arguments.log_format, colour) {
+        return exit::failed(&error);
+    }
+    let clock = Clock::system();
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Run(arguments) => run::run(arguments, clock).await,
+            Command::Validate(arguments) => validate::run(arguments, clock).await,
+            Command::Demo(arguments) => demo::run(arguments, clock).await,
+            Command::Simulate(arguments) => simulate::run(arguments, clock).await,
+            Command::State(arguments) => state::run(arguments, clock).await,
+            Command::Schema => schema::run(),
+        }
+    })
+}
+
+/// The environment's variables; those that are not Unicode cannot stand in a pipeline file anyway.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Random numbers for backoff: different on each start, so that many machines do not come back at once.
+fn rng(clock: &Clock) -> fastrand::Rng {
+    let start = clock.now().timestamp_nanos_opt().unwrap_or_default();
+    fastrand::Rng::with_seed(start.unsigned_abs() ^ u64::from(std::process::id()))
+}
+
+/// Loads a pipeline file with the values of its secrets.
+async fn load(path: &Path, clock: &Clock) -> Result<Plan, Vec<Problem>> {
+    let environment = environment();
+    let catalogue = plan::catalogue();
+    let mut file = pipeline::read(path, &environment)?;
+    pipeline::outline(&file, &catalogue)?;
+    pipeline::resolve_secrets(&mut file, clock).await?;
+    plan::plan(pipeline::outline(&file, &catalogue)?, &environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}
