@@ -146,20 +146,25 @@ fn audience(world: &World, tenant: &str, form: &HashMap<String, String>) -> Resu
         .strip_suffix("/.default")
         .and_then(|resource| Audience::of_resource(resource, &world.url))
         .ok_or_else(|| {
-            let text = format!("AADSTS70011: The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.");
+            let text = format!(
+                "AADSTS70011: The provided value for the input parameter 'scope' is \
+                not valid. The scope {scope} is not valid."
+            );
             bad_request("invalid_scope", &text)
         })?;
     match (field("client_secret"), field("client_assertion")) {
         (Some(secret), _) if secret == world.config.client_secret => Ok(audience),
         (Some(_), _) => Err(invalid_client(
-            "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.",
+            "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the \
+            request is the client secret value, not the client secret ID.",
         )),
         (None, Some(assertion)) if field("client_assertion_type") == Some(ASSERTION_TYPE) => {
             check_assertion(world, tenant, assertion)?;
             Ok(audience)
         }
         (None, _) => Err(invalid_client(
-            "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            "AADSTS7000218: The request body must contain the following parameter: \
+            'client_assertion' or 'client_secret'.",
         )),
     }
 }
@@ -205,7 +210,8 @@ fn check_tenant(world: &World, tenant: &str) -> Result<(), Objection> {
     Err(bad_request(
         "invalid_request",
         &format!(
-            "AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+            "AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct \
+            tenant ID and are signing into the correct cloud."
         ),
     ))
 }

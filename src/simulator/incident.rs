@@ -7,6 +7,9 @@ use super::json::Json;
 use super::life::{AlertFacts, Facts};
 use super::words::{ANALYSTS, STORIES, Story};
 
+const RECOMMENDED_ACTIONS: &str = "1. Find out who started it.\n2. Isolate the device if nobody \
+    knows.\n3. Reset the password of the account.";
+
 /// What an incident is rendered from, beside its facts.
 pub(super) struct Subject<'a> {
     pub(super) id: &'a str,
@@ -113,7 +116,7 @@ fn render_alert(
     json.text("tenantId", subject.tenant_id);
     json.text("title", title);
     json.text("description", description);
-    json.text("recommendedActions", "1. Find out who started it.\n2. Isolate the device if nobody knows.\n3. Reset the password of the account.");
+    json.text("recommendedActions", RECOMMENDED_ACTIONS);
     json.text("category", category);
     json.texts("categories", [category]);
     json.maybe_text("assignedTo", facts.assigned_to);

@@ -79,20 +79,23 @@ pub(super) async fn ingest(
 
 /// Lets a request in that has the right token and address. In a 429 the sentence is the `Retry-After`.
 fn admit(world: &World, headers: &HeaderMap, rule: &str, stream: &str, uri: &Uri) -> Result<(), Objection> {
-    world.tokens.check(bearer(headers), Audience::Monitor, world.clock.now()).map_err(|refusal| {
-        match refusal {
+    world.tokens.check(bearer(headers), Audience::Monitor, world.clock.now()).map_err(
+        |refusal| match refusal {
             Refusal::WrongAudience => (
                 StatusCode::FORBIDDEN,
                 "OperationFailed",
-                format!("The authentication token provided does not have access to ingest data for the data collection rule with immutable Id '{rule}'"),
+                format!(
+                    "The authentication token provided does not have access to ingest data for \
+                    the data collection rule with immutable Id '{rule}'"
+                ),
             ),
             Refusal::Missing | Refusal::Unknown | Refusal::Expired => (
                 StatusCode::UNAUTHORIZED,
                 "InvalidToken",
                 "The authentication token is missing, invalid or expired.".to_owned(),
             ),
-        }
-    })?;
+        },
+    )?;
     if rule != world.config.dcr.immutable_id {
         let message = format!("Data collection rule with immutable Id '{rule}' not found.");
         return Err((StatusCode::NOT_FOUND, "NotFound", message));

@@ -60,13 +60,15 @@ impl Query {
             ("$expand", "alerts") => request.with_alerts = true,
             ("$expand", other) => {
                 return Err(format!(
-                    "Parsing OData Select and Expand failed: Could not find a property named '{other}' on type 'microsoft.graph.security.incident'."
+                    "Parsing OData Select and Expand failed: Could not find a property named \
+                    '{other}' on type 'microsoft.graph.security.incident'."
                 ));
             }
             ("$orderby", order) => request.order = parse_order(order)?,
             _ => {
                 return Err(format!(
-                    "The query specified in the URI is not valid. The query option '{name}' with the value '{value}' is not supported."
+                    "The query specified in the URI is not valid. The query option '{name}' with \
+                    the value '{value}' is not supported."
                 ));
             }
         }
@@ -87,7 +89,8 @@ fn top(number: &str) -> Result<usize, String> {
     let top: usize = parsed("$top", number)?;
     if top > LARGEST_PAGE {
         return Err(format!(
-            "The query specified in the URI is not valid. The limit of '{LARGEST_PAGE}' for Top query has been exceeded. The value from the incoming request is '{top}'."
+            "The query specified in the URI is not valid. The limit of '{LARGEST_PAGE}' for Top \
+            query has been exceeded. The value from the incoming request is '{top}'."
         ));
     }
     if top == 0 { Err(invalid("$top", number)) } else { Ok(top) }
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!(
             Query::parse("$top=1000", 50).unwrap_err(),
             "The query specified in the URI is not valid. The limit of '50' for Top query has been exceeded. \
-             The value from the incoming request is '1000'."
+            The value from the incoming request is '1000'."
         );
         assert_eq!(Query::parse("%24top=50", 10).unwrap().request.top, 50);
         assert_eq!(Query::parse("", 10).unwrap().request.top, 10);
