@@ -1,0 +1,186 @@
+//! A simulator, a directory, and pipelines between them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use vector_sentinel::clock::Clock;
+use vector_sentinel::pipeline::{self, plan};
+use vector_sentinel::simulator::{Revision, Simulator, SimulatorConfig};
+use vector_sentinel::topology::{Ended, Topology};
+
+/// A test that waits longer than this for anything has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running simulator and a place for files.
+pub(crate) struct Bench {
+    pub(crate) simulator: Simulator,
+    pub(crate) config: SimulatorConfig,
+    pub(crate) dir: TempDir,
+}
+
+/// A pipeline that runs in this process.
+pub(crate) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Ended>,
+}
+
+// === impl Bench ===
+
+impl Bench {
+    pub(crate) async fn start(config: SimulatorConfig) -> Self {
+        // Tests are about the pipeline, so the quota is not in the way unless a test wants it.
+        let config = SimulatorConfig { graph_requests_per_minute: 100_000, ..config };
+        Self::with_quota(config).await
+    }
+
+    pub(crate) async fn with_quota(config: SimulatorConfig) -> Self {
+        let simulator = Simulator::start(config.clone(), Clock::system()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ca.pem"), simulator.ca_pem()).unwrap();
+        Self { simulator, config, dir }
+    }
+
+    pub(crate) async fn with_incidents(initial: usize) -> Self {
+        let mut config = SimulatorConfig::default();
+        config.incidents.initial = initial;
+        Self::start(config).await
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn auth(&self) -> Value {
+        json!({
+            "azure_credential_kind": "client_secret_credential",
+            "azure_tenant_id": self.config.tenant_id,
+            "azure_client_id": self.config.client_id,
+            "azure_client_secret": self.config.client_secret,
+            "authority_host": self.simulator.url(),
+        })
+    }
+
+    pub(crate) fn source(&self) -> Value {
+        json!({
+            "type": "defender_incidents",
+            "auth": self.auth(),
+            "endpoint": self.simulator.url(),
+            "tls": {"ca_file": self.path("ca.pem")},
+            "proxy": {"enabled": false},
+            "poll_interval_secs": 1,
+            "request": {"rate_limit_num": 100_000},
+        })
+    }
+
+    pub(crate) fn sink(&self) -> Value {
+        json!({
+            "type": "sentinel_logs",
+            "inputs": ["defender"],
+            "auth": self.auth(),
+            "endpoint": self.simulator.url(),
+            "dcr_immutable_id": self.config.dcr.immutable_id,
+            "stream_name": self.config.dcr.streams.keys().next().unwrap(),
+            "tls": {"ca_file": self.path("ca.pem")},
+            "proxy": {"enabled": false},
+        })
+    }
+
+    pub(crate) fn pipeline(&self) -> Value {
+        json!({
+            "data_dir": self.path("data"),
+            "sources": {"defender": self.source()},
+            "sinks": {"sentinel": self.sink()},
+        })
+    }
+
+    /// Writes a pipeline file and answers its path.
+    pub(crate) fn file(&self, pipeline: &Value) -> PathBuf {
+        let path = self.path("pipeline.json");
+        std::fs::write(&path, pipeline.to_string()).unwrap();
+        path
+    }
+
+    /// Runs a pipeline in this process.
+    pub(crate) fn run(&self, pipeline: &Value) -> Running {
+        let environment = BTreeMap::new();
+        let file = pipeline::read(&self.file(pipeline), &environment).unwrap();
+        let outline = pipeline::outline(&file, &plan::catalogue()).unwrap();
+        let plan = plan::plan(outline, &environment).unwrap();
+        let clock = Clock::system();
+        let topology = Topology::build(&plan, &clock, &mut fastrand::Rng::with_seed(1)).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { drop(stopped.await) };
+        let give_up = async move { clock.sleep(PATIENCE).await };
+        Running { stop, task: tokio::spawn(topology.run(stopped, give_up)) }
+    }
+
+    /// Waits until the state that each incident is in now is ingested.
+    pub(crate) async fn caught_up(&self) {
+        let arrived = async {
+            loop {
+                let changed = self.simulator.changed();
+                let rows = self.rows();
+                if self.simulator.tenant().current().iter().all(|revision| rows.contains_key(revision)) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, arrived).await;
+        waited.unwrap_or_else(|_| panic!("not everything arrived: {:#?}", self.simulator.stats()));
+    }
+
+    /// How often each revision is in the table.
+    pub(crate) fn rows(&self) -> HashMap<Revision, usize> {
+        let mut rows = HashMap::new();
+        for row in self.simulator.rows() {
+            let text = |name: &str| row.columns[name].as_str().unwrap().to_owned();
+            let revision = Revision { id: text("id_"), last_update: text("lastUpdateDateTime") };
+            *rows.entry(revision).or_default() += 1;
+        }
+        rows
+    }
+
+    /// Asserts that every revision that was served is in the table exactly once, and lost no column.
+    pub(crate) fn assert_exactly_once(&self) {
+        assert_eq!(self.simulator.missing(), [], "revisions that were served and did not arrive");
+        let twice: Vec<_> = self.rows().into_iter().filter(|(_, times)| *times != 1).collect();
+        assert_eq!(twice, [], "revisions that arrived more than once");
+        assert_eq!(self.simulator.stats().columns_vanished, BTreeMap::new());
+    }
+
+    /// Lines of the quarantine of `sentinel`.
+    pub(crate) fn quarantine(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("data/quarantine/sentinel.ndjson")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Stops the pipeline as a signal would, and waits for it.
+    pub(crate) async fn stop(self) -> Ended {
+        drop(self.stop);
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the pipeline does not stop").unwrap()
+    }
+}
+
+/// The program itself, without this process' environment.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vector-sentinel"));
+    command.env_clear().kill_on_drop(true);
+    command
+}
+
+/// The program itself, started.
+pub(crate) fn spawn(arguments: &[&str]) -> Child {
+    program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}

@@ -1,0 +1,14 @@
+//! Tests of the whole, against the simulator: one binary, so that it is linked once.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its harness too")]
+
+mod cli;
+mod credentials;
+mod demo;
+mod harness;
+mod kill;
+mod memory;
+mod pipeline;
+mod sink;
+mod sink_storm;
+mod source;
+mod source_faults;
