@@ -50,11 +50,13 @@ async fn storm(resets: &[Fault]) -> u64 {
     let told_to_wait = |code| Fault::Status { code, retry_after: Some("0.05".to_owned()), body: None };
     let plain = |code| Fault::Status { code, retry_after: None, body: None };
     let faults = bench.simulator.faults();
-    // The first calls are large: they are halved, and their halves.
-    faults.script(Service::LogsIngestion, vec![plain(413), Fault::Pass, plain(413), plain(413), Fault::Pass]);
+    // The first calls are large: they are halved, and their halves. Then the connection breaks.
+    let mut script = vec![plain(413), Fault::Pass, plain(413), plain(413), Fault::Pass];
+    script.extend_from_slice(resets);
+    faults.script(Service::LogsIngestion, script);
     let mut chances = vec![told_to_wait(429), told_to_wait(503), plain(500), Fault::ExpireToken];
     chances.extend_from_slice(resets);
-    faults.at_random(Service::LogsIngestion, chances.into_iter().map(|fault| (0.04, fault)).collect());
+    faults.at_random(Service::LogsIngestion, chances.into_iter().map(|fault| (0.06, fault)).collect());
     let refuse = Fault::RefuseToken { code: "AADSTS7000215".to_owned(), description: None };
     faults.at_random(Service::Entra, vec![(0.2, refuse)]);
 
