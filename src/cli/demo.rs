@@ -172,7 +172,7 @@ fn summary(simulator: &Simulator, drained: bool, quarantined: bool) -> bool {
     let (served, missing) = (simulator.served().len() as u64, simulator.missing().len());
     let vanished: u64 = stats.columns_vanished.values().sum();
     println!(
-        "{} incidents, {served} revisions of them read in {} requests; {} rows ingested in {} requests, {:.1} MB of JSON \
+        "{} incidents, {served} states of them seen in {} requests; {} rows ingested in {} requests, {:.1} MB of JSON \
          sent as {:.1} MB; {} faults survived.",
         simulator.tenant().len(),
         stats.graph_requests,

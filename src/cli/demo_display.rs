@@ -70,8 +70,8 @@ fn status(simulator: &Simulator, clock: &Clock) -> String {
         |time| format!("newest row {:.1} s old", (clock.now() - time.to_utc()).as_seconds_f64()),
     );
     format!(
-        "{} incidents seen, {} rows ingested, {fresh}, {} of {} Graph requests a minute spent, {} faults survived",
-        stats.graph_incidents_served,
+        "{} states of incidents seen, {} rows ingested, {fresh}, {} of {} Graph requests a minute spent, {} faults survived",
+        simulator.served().len(),
         stats.rows_ingested,
         stats.graph_requests_last_minute,
         stats.graph_quota_per_minute,

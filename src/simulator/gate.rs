@@ -16,6 +16,7 @@ use futures::stream;
 use super::answers;
 use super::faults::{Fault, Service};
 use super::graph::bearer;
+use super::records::Served;
 use super::socket::Scissors;
 use super::world::World;
 
@@ -38,7 +39,10 @@ pub(super) async fn pass(
     if fault != Fault::Pass {
         world.records.count(|stats| stats.faults_fired += 1);
     }
-    let answer = befall(&world, service, fault, &scissors, request, next).await;
+    let mut answer = befall(&world, service, fault, &scissors, request, next).await;
+    if let Some(Served(revisions)) = answer.extensions_mut().remove() {
+        world.records.serve(revisions);
+    }
     if service == Service::LogsIngestion {
         let status = answer.status().as_u16();
         world.records.count(|stats| *stats.ingestion_by_status.entry(status).or_default() += 1);
@@ -120,6 +124,8 @@ fn scripted(
 /// Promises the whole body and sends half of it.
 async fn cut(answer: Response, scissors: &Scissors) -> Response {
     let (mut parts, body) = answer.into_parts();
+    // Half an answer serves nothing: by the next one, an incident may have moved on.
+    parts.extensions.remove::<Served>();
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     if whole.is_empty() {
         scissors.close();

@@ -16,6 +16,7 @@ use super::lock::lock;
 use super::members;
 use super::query::{self, Query};
 use super::quota::retry_after;
+use super::records::Served;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
 
@@ -46,8 +47,9 @@ pub(super) async fn list(State(world): State<Arc<World>>, headers: HeaderMap, ur
     }
     body.raw("value", items.finish());
     body.close('}');
-    world.records.serve(page.revisions);
-    answers::graph(&world, &headers, StatusCode::OK, body.finish())
+    let mut answer = answers::graph(&world, &headers, StatusCode::OK, body.finish());
+    answer.extensions_mut().insert(Served(page.revisions));
+    answer
 }
 
 /// `GET /v1.0/security/incidents/{id}` and `/beta/security/incidents/{id}`
@@ -66,8 +68,9 @@ pub(super) async fn get(
     };
     let mut body = Json::new(prefers_newer(&headers));
     if let Some(revision) = world.tenant.get(&id, with_alerts, &mut body) {
-        world.records.serve(vec![revision]);
-        return answers::graph(&world, &headers, StatusCode::OK, body.finish());
+        let mut answer = answers::graph(&world, &headers, StatusCode::OK, body.finish());
+        answer.extensions_mut().insert(Served(vec![revision]));
+        return answer;
     }
     let message = format!("Incident with id '{id}' was not found.");
     answers::error(&world, Service::Graph, &headers, StatusCode::NOT_FOUND, "NotFound", &message)

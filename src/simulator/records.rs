@@ -35,6 +35,10 @@ struct Keys {
     seen: HashSet<u64>,
 }
 
+/// The revisions in an answer of Graph, on their way to whoever sends it.
+#[derive(Clone)]
+pub(super) struct Served(pub(super) Vec<Revision>);
+
 // === impl Records ===
 
 impl Records {
@@ -72,7 +76,7 @@ impl Records {
         self.changes.send_replace(());
     }
 
-    /// Notes what was in an answer of Graph.
+    /// Notes what was in an answer of Graph that is sent whole.
     pub(super) fn serve(&self, revisions: Vec<Revision>) {
         let mut book = lock(&self.book);
         book.stats.graph_incidents_served += revisions.len() as u64;

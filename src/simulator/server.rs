@@ -136,7 +136,7 @@ impl Simulator {
         self.world.records.rows()
     }
 
-    /// Every revision that was in an answer.
+    /// Every revision that was in an answer that was sent whole.
     #[must_use]
     pub fn served(&self) -> Vec<Revision> {
         self.world.records.served()

@@ -1,1 +1,193 @@
+//! The command line, as typed.
 
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use vector_sentinel::simulator::{Fault, Service};
+
+use crate::harness::{Bench, PATIENCE, program, spawn};
+
+/// Exit code, standard output, standard error.
+async fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let output = program().args(arguments).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_is_64_and_help_is_not_an_error() {
+    for wrong in [&["rnu"][..], &["run"], &["run", "--config"], &[]] {
+        let (code, stdout, stderr) = ran(wrong).await;
+        assert_eq!((code, stdout.as_str()), (64, ""), "{wrong:?}");
+        assert!(!stderr.is_empty());
+    }
+    let (code, stdout, _) = ran(&["--help"]).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains("Exit codes"), "{stdout}");
+}
+
+#[tokio::test]
+async fn the_schema_is_printed_and_nothing_else() {
+    let (code, stdout, stderr) = ran(&["schema"]).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let schema: Value = serde_json::from_str(&stdout).unwrap();
+    let text = schema.to_string();
+    for word in ["defender_incidents", "sentinel_logs", "look_back_secs", "azure_credential_kind"] {
+        assert!(text.contains(word), "the schema does not know {word}");
+    }
+}
+
+#[tokio::test]
+async fn every_mistake_in_a_file_is_told_at_once_with_its_path() {
+    let bench = Bench::with_incidents(0).await;
+    let mut pipeline = bench.pipeline();
+    pipeline["sources"]["defender"]["auth"]["tenat_id"] = "x".into();
+    pipeline["sources"]["defender"]["poll_interval_secs"] = "often".into();
+    pipeline["sinks"]["sentinel"]["inputs"] = json!(["defendr"]);
+    pipeline["sinks"]["sentinel"]["compression"] = "gizp".into();
+    let file = bench.file(&pipeline);
+    let (code, stdout, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
+    assert_eq!((code, stdout.as_str()), (78, ""));
+    for words in [
+        "sources.defender.auth: unknown option 'tenat_id', did you mean 'tenant_id'?",
+        "sources.defender.poll_interval_secs: expected",
+        "did you mean 'defender'?",
+        "did you mean 'gzip'?",
+    ] {
+        assert!(stderr.contains(words), "{words} is not in:\n{stderr}");
+    }
+    // What is checked later is told when the first lot is mended.
+    let mut pipeline = bench.pipeline();
+    pipeline["sources"]["defender"]["auth"]["azure_client_secret"] = "".into();
+    pipeline["sinks"]["sentinel"]["endpoint"] = "ftp://x".into();
+    let file = bench.file(&pipeline);
+    let (code, _, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
+    assert_eq!(code, 78);
+    assert!(stderr.contains("2 problems"), "{stderr}");
+}
+
+#[tokio::test]
+async fn validate_touches_nothing_and_probe_everything() {
+    let bench = Bench::with_incidents(3).await;
+    let file = bench.file(&bench.pipeline());
+    let (code, stdout, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("the options are right"), "{stdout}");
+    assert!(!bench.path("data").exists());
+    let stats = bench.simulator.stats();
+    assert_eq!((stats.tokens_issued, stats.graph_requests, stats.ingestion_requests), (0, 0, 0));
+
+    let (code, stdout, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.contains("reading works") && stdout.contains("ingesting works"), "{stdout}");
+    let stats = bench.simulator.stats();
+    assert_eq!((stats.tokens_issued, stats.graph_requests, stats.ingestion_requests), (2, 1, 1));
+    assert_eq!((stats.graph_incidents_served, stats.rows_ingested), (1, 0));
+    assert!(!bench.path("data").exists());
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_says_what_to_do() {
+    let bench = Bench::with_incidents(0).await;
+    let status = |code| Fault::Status { code, retry_after: None, body: None };
+    let file = bench.file(&bench.pipeline());
+    for (service, fault, words) in [
+        (Service::Graph, status(403), "SecurityIncident.Read.All"),
+        (Service::Graph, status(404), "Defender XDR"),
+        (Service::LogsIngestion, status(403), "Monitoring Metrics Publisher"),
+        (Service::LogsIngestion, status(404), "check endpoint, dcr_immutable_id and stream_name"),
+    ] {
+        bench.simulator.faults().script(service, vec![fault]);
+        let (code, _, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
+        assert_eq!(code, 1);
+        assert!(stderr.contains(words), "{words} is not in:\n{stderr}");
+    }
+    let mut pipeline = bench.pipeline();
+    pipeline["sources"]["defender"]["auth"]["azure_client_secret"] = "hunter2-wrong".into();
+    let file = bench.file(&pipeline);
+    let (code, stdout, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("the client secret is wrong"), "{stderr}");
+    assert!(stdout.contains("ingesting works"), "the other component is probed all the same: {stdout}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[tokio::test]
+async fn no_log_line_shows_a_secret_even_at_the_most_talkative_level() {
+    let bench = Bench::with_incidents(5).await;
+    bench.simulator.faults().script(Service::Graph, vec![Fault::ExpireToken, Fault::CutBody]);
+    bench.simulator.faults().script(Service::LogsIngestion, vec![Fault::ExpireToken, Fault::Reset]);
+    let file = bench.file(&bench.pipeline());
+    let child = spawn(&["run", "--log", "trace", "-c", file.to_str().unwrap()]);
+    bench.caught_up().await;
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("nothing is lost, trying again"), "the faults were not told:\n{log}");
+    assert!(!log.contains(&bench.config.client_secret), "the client secret is in the log");
+    assert!(!log.contains("Bearer "), "a token is in the log");
+}
+
+#[tokio::test]
+async fn state_is_shown_and_reset_by_component() {
+    let bench = Bench::with_incidents(5).await;
+    let running = bench.run(&bench.pipeline());
+    bench.caught_up().await;
+    let data = bench.path("data");
+    let data = data.to_str().unwrap();
+    let (code, _, stderr) = ran(&["state", "--data-dir", data, "show"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("in use by another process") || stderr.contains("state file"), "{stderr}");
+    running.stop().await;
+
+    let (code, stdout, _) = ran(&["state", "--data-dir", data, "show"]).await;
+    assert_eq!(code, 0);
+    let entry: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(entry["component"], "sources.defender");
+    assert!(entry["cursor"]["position"].is_string());
+    let (code, _, stderr) = ran(&["state", "--data-dir", data, "reset", "sources.defendr"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("there is: sources.defender"), "{stderr}");
+    let (code, _, _) = ran(&["state", "--data-dir", data, "reset", "sources.defender"]).await;
+    assert_eq!(code, 0);
+
+    // After a reset everything is read anew.
+    let running = bench.run(&bench.pipeline());
+    bench.simulator.wait_until(|stats| stats.rows_ingested >= 10).await;
+    running.stop().await;
+    let (code, _, stderr) = ran(&["state", "--data-dir", "/nowhere", "show"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no state file in /nowhere"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_simulator_serves_the_pipeline_file_that_it_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let arguments = [
+        "simulate",
+        "--listen",
+        "127.0.0.1:0",
+        "--out",
+        out,
+        "--incidents",
+        "20",
+        "--changes-per-minute",
+        "0",
+    ];
+    let mut simulate = program().args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(simulate.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("vector-sentinel run") {
+        line.clear();
+        assert_ne!(tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut line).await.unwrap(), 0);
+    }
+    let file = dir.path().join("pipeline.yaml");
+    let (code, stdout, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, _, stderr) = ran(&["simulate", "--listen", "0.0.0.0:0", "--out", out]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("loopback"), "{stderr}");
+}
