@@ -100,7 +100,7 @@ impl Bench {
 
 fn client_trusting(ca_pem: &str) -> Client {
     let ca = Certificate::from_pem(ca_pem.as_bytes()).unwrap();
-    Client::builder().tls_certs_only([ca]).no_proxy().build().unwrap()
+    Client::builder().no_gzip().tls_certs_only([ca]).no_proxy().build().unwrap()
 }
 
 async fn json(answer: Response) -> Value {
