@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// Changes a minute.
     #[arg(long, default_value_t = 30.0)]
     changes_per_minute: f64,
+    /// Requests a minute that the simulated Graph allows.
+    #[arg(long, default_value_t = 150)]
+    graph_requests_per_minute: u32,
     /// A JSON file of faults, see the README.
     #[arg(long)]
     faults: Option<PathBuf>,
@@ -55,6 +58,7 @@ async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
         seed: arguments.seed,
         keep_rows: false,
         wire_size_only: arguments.wire_size_only,
+        graph_requests_per_minute: arguments.graph_requests_per_minute,
         incidents: IncidentsConfig {
             initial: arguments.incidents,
             changes_per_minute: arguments.changes_per_minute,

@@ -1,0 +1,81 @@
+//! `sentinel_logs`: encoding rows and compressing them, against flate2 alone on the very bytes that are sent.
+//!
+//! Both report JSON bytes per second of the requests' bodies before compression.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::io::Write;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use divan::Bencher;
+use divan::counter::BytesCount;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use vector_sentinel::model::event::Event;
+use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request};
+
+mod incidents;
+
+const MAX_BYTES: usize = 1_000_000;
+
+fn main() {
+    divan::main();
+}
+
+fn requests(batch: &[Event]) -> Vec<Request> {
+    let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2);
+    let events = (0..batch.len()).collect();
+    Packer::new(&encoder, batch, events, MAX_BYTES, DateTime::UNIX_EPOCH)
+        .filter_map(|packed| packed.request)
+        .collect()
+}
+
+fn small_rows() -> Vec<Event> {
+    let row = |n: u32| {
+        format!(
+            r#"{{"timestamp":"2026-11-23T12:00:00Z","host":"web-{}","n":{n},"message":"GET /index.html HTTP/1.1 200 {}"}}"#,
+            n % 17,
+            n * 31
+        )
+    };
+    (0..20_000).map(|n| Event::new(Bytes::from(row(n)), None)).collect()
+}
+
+fn batch(kind: &str) -> Vec<Event> {
+    match kind {
+        "incidents" => incidents::incidents(300).into_iter().map(|json| Event::new(json, None)).collect(),
+        _ => small_rows(),
+    }
+}
+
+fn json_bytes(requests: &[Request]) -> BytesCount {
+    BytesCount::new(requests.iter().map(|request| request.json.len()).sum::<usize>())
+}
+
+#[divan::bench(args = ["incidents", "small rows"])]
+fn encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
+    let batch = batch(kind);
+    bencher
+        .counter(json_bytes(&requests(&batch)))
+        .bench(|| requests(&batch).iter().map(|request| request.body(true).0.len()).sum::<usize>());
+}
+
+#[divan::bench(args = ["incidents", "small rows"])]
+fn encode_only(bencher: Bencher<'_, '_>, kind: &str) {
+    let batch = batch(kind);
+    bencher.counter(json_bytes(&requests(&batch))).bench(|| requests(&batch).len());
+}
+
+#[divan::bench(args = ["incidents", "small rows"])]
+fn flate2_alone(bencher: Bencher<'_, '_>, kind: &str) {
+    let requests = requests(&batch(kind));
+    bencher.counter(json_bytes(&requests)).bench(|| {
+        let compress = |request: &Request| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+            gzip.write_all(&request.json).unwrap();
+            gzip.finish().unwrap().len()
+        };
+        requests.iter().map(compress).sum::<usize>()
+    });
+}
