@@ -1,4 +1,24 @@
 //! Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
+//!
+//! A file names only modules on lower rows of this map, or in its own folder; `tests/structure.rs` checks it.
+//!
+//! | row | module | what it is for |
+//! |---|---|---|
+//! | 7 | [`cli`] | one file a subcommand; alone in knowing the simulator |
+//! | 7 | [`simulator`] | fake Entra ID, Graph and Logs Ingestion over real sockets; shares nothing with the client |
+//! | 6 | [`topology`] | wires components, runs and drains them |
+//! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan; all mistakes at once |
+//! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `encoder` and `service`, and the stream |
+//! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
+//! | 2 | [`delivery`], [`store`], [`quarantine`], [`retry`] | mechanisms that know no service |
+//! | 1 | [`clock`], [`secret`], [`telemetry`] | leaves that anyone may use |
+//! | 0 | [`model`] | events, incidents' heads, the watermark: pure |
+//!
+//! One incident's way: [`sources::defender_incidents::Poller`] asks [`client::graph`] for a page of a slice of time
+//! ([`model::watermark`]), cuts the incidents' own bytes out of it ([`model::event::Event`]), leaves out what
+//! [`store`] knows as delivered, and offers the rest to [`delivery::Deliver`]. [`sinks::sentinel_logs`] writes each as a
+//! row, packs rows into requests and answers when all are accepted or in the [`quarantine`]. Only then the poller
+//! records them as delivered, and moves the watermark when a whole slice is.
 
 pub mod cli;
 pub mod client;

@@ -138,8 +138,7 @@ impl Backend {
 
 impl FileBackend {
     fn fetch(&self, keys: &BTreeSet<String>) -> Fetched {
-        // Its path may come from the environment, so the messages do without.
-        let text = read(&self.path).map_err(|error| format!("the file cannot be read: {error}"))?;
+        let text = read(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))?;
         let values: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("the file is no JSON map from keys to strings (line {line}, column {column})")

@@ -140,7 +140,8 @@ async fn everything_a_file_cannot_give_is_told_at_once() {
 
     let missing = fetch(backend.clone(), options.clone()).await.unwrap_err();
     assert_eq!(missing.len(), 1);
-    assert!(missing[0].starts_with("secret.vault: the file cannot be read: No such file"), "{missing:?}");
+    let named = format!("secret.vault: {} cannot be read: No such file", path.display());
+    assert!(missing[0].starts_with(&named), "{missing:?}");
     assert!(missing[0].ends_with("(secrets wanted: 'empty' and 'gone')"), "{missing:?}");
 
     std::fs::write(&path, json!({"empty": "", "other": CANARY}).to_string()).unwrap();
