@@ -35,7 +35,9 @@ pub enum LogFormat {
 
 /// Writes log lines to standard error from now on. `filter` is a level or a `tracing` filter, `info` or `vector_sentinel=debug`.
 pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
+    // Azure's own crates tell of every request and failure, which we tell of in our words.
+    let directives = format!("azure_core=warn,azure_identity=warn,typespec_client_core=warn,{filter}");
+    let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("cannot read the log filter '{filter}': {error}"))?;
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);

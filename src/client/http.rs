@@ -135,6 +135,8 @@ impl HttpOptions {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
             .https_only(https_only)
+            // Proxies are those that `self.proxy` names, which has read the environment itself.
+            .no_proxy()
             // A redirect could carry the token to another host; no API here documents one.
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &self.tls.ca_file {
@@ -203,12 +205,8 @@ fn transport_failure(error: &reqwest::Error) -> Failure {
         let message = format!("no answer within the time limit (request.timeout_secs): {words}");
         return Failure::unanswered("timed_out", message);
     }
-    if words.contains("certificate") {
-        let message = format!(
-            "the server's certificate is not trusted: {words}. If a proxy inspects TLS, or this is a private endpoint, \
-             put its certificate authority into tls.ca_file"
-        );
-        return Failure::unanswered("tls_failed", message);
+    if let Some(remedy) = certificate_remedy(&words) {
+        return Failure::unanswered("tls_failed", format!("{remedy}: {words}"));
     }
     if error.is_connect() {
         let message =
@@ -218,6 +216,14 @@ fn transport_failure(error: &reqwest::Error) -> Failure {
     Failure::unanswered(
         "connection_lost",
         format!("the connection broke before the answer was complete: {words}"),
+    )
+}
+
+/// What to do if an error is about a certificate.
+pub(super) fn certificate_remedy(words: &str) -> Option<&'static str> {
+    words.contains("peer certificate").then_some(
+        "the server's certificate is not trusted; if a proxy inspects TLS, or this is a private endpoint, put its \
+         certificate authority into tls.ca_file",
     )
 }
 

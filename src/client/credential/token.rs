@@ -18,7 +18,7 @@ use super::config::{AuthConfig, CredentialKind, IdentityIdType};
 use super::remedy::remedy_for;
 use crate::client::Failure;
 use crate::client::cloud::Cloud;
-use crate::client::http::{HttpOptions, chain};
+use crate::client::http::{HttpOptions, certificate_remedy, chain};
 use crate::clock::Clock;
 
 /// One identity. Tokens are cached for each scope, and renewed five minutes before they expire.
@@ -152,8 +152,8 @@ fn token_failure(error: &azure_core::Error) -> Failure {
     let words = chain(error);
     // The library appends a link to its own troubleshooting page after a line break.
     let words = words.replace("\r\n", " ").replace('\n', " ");
-    let message = match remedy_for(&words) {
-        Some(remedy) => format!("no token: {remedy} (Entra ID says: {words})"),
+    let message = match remedy_for(&words).or_else(|| certificate_remedy(&words)) {
+        Some(remedy) => format!("no token: {remedy} ({words})"),
         None => format!("no token: {words}"),
     };
     Failure::unanswered("authentication_failed", message)

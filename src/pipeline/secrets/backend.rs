@@ -138,7 +138,8 @@ impl Backend {
 
 impl FileBackend {
     fn fetch(&self, keys: &BTreeSet<String>) -> Fetched {
-        let text = read(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))?;
+        let text =
+            read(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))?;
         let values: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("the file is no JSON map from keys to strings (line {line}, column {column})")
