@@ -8,6 +8,7 @@ mod harness;
 mod kill;
 mod memory;
 mod pipeline;
+mod readme;
 mod sink;
 mod sink_storm;
 mod source;

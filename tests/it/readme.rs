@@ -1,0 +1,103 @@
+//! The README says what is so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use vector_sentinel::pipeline::plan;
+use vector_sentinel::simulator::{Dcr, FaultPlan, Simulator, SimulatorConfig};
+
+use crate::harness::program;
+
+const README: &str = include_str!("../../README.md");
+
+/// The code blocks of a language, without their indentation.
+fn blocks(language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut current: Option<String> = None;
+    for line in README.lines().map(str::trim) {
+        match &mut current {
+            None if line.strip_prefix("```") == Some(language) => current = Some(String::new()),
+            Some(_) if line == "```" => found.extend(current.take()),
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+/// The options in the tables below a heading: what is between backticks in the first column.
+fn options(heading: &str) -> BTreeSet<String> {
+    let section = README.split(&format!("\n{heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
+    let first_columns = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    first_columns
+        .flat_map(|cell| cell.split(", ").map(|option| option.trim_matches('`').to_owned()))
+        .collect()
+}
+
+/// The options of a component type as its schema has them, of nested ones the whole path where the README has that.
+fn schema_options(name: &str) -> BTreeMap<String, Value> {
+    let catalogue = plan::catalogue();
+    let schema = (catalogue.iter().find(|component| component.name == name).unwrap().schema)();
+    schema["properties"].as_object().unwrap().clone().into_iter().collect()
+}
+
+#[tokio::test]
+async fn every_command_is_one_that_the_program_knows() {
+    let mut checked = 0;
+    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+        let Some(arguments) = line.strip_prefix("vector-sentinel ") else {
+            assert!(["cargo run --release -- demo", "cargo test"].contains(&line), "{line}");
+            continue;
+        };
+        // With --help at the end everything before it is parsed, and nothing is done.
+        let output = program().args(arguments.split(' ')).arg("--help").output().await.unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        checked += 1;
+    }
+    assert!(checked >= 5);
+}
+
+#[test]
+fn the_stream_has_every_column_of_an_incident() {
+    let declarations: Value = serde_json::from_str(&blocks("json")[0]).unwrap();
+    let rule = json!({"immutableId": "dcr-1", "properties": {"streamDeclarations": declarations, "immutableId": "dcr-1"}});
+    let dcr = Dcr::from_json(&rule.to_string()).unwrap();
+    assert_eq!(dcr.streams, Dcr::defender_incidents().streams);
+}
+
+#[tokio::test]
+async fn the_faults_are_ones_that_the_simulator_knows() {
+    let plan: FaultPlan = serde_json::from_str(&blocks("json")[1]).unwrap();
+    let simulator =
+        Simulator::start(SimulatorConfig::default(), vector_sentinel::clock::Clock::system()).await.unwrap();
+    simulator.faults().apply(plan);
+}
+
+#[test]
+fn the_tables_have_every_option_and_no_other() {
+    for (name, heading) in [
+        ("defender_incidents", "### Source `defender_incidents`"),
+        ("sentinel_logs", "### Sink `sentinel_logs`"),
+    ] {
+        let schema = schema_options(name);
+        let documented = options(heading);
+        let tops: BTreeSet<_> = documented.iter().map(|option| option.split('.').next().unwrap()).collect();
+        for option in schema.keys() {
+            assert!(tops.contains(option.as_str()), "{heading} lacks {option}");
+        }
+        for option in tops {
+            assert!(
+                schema.contains_key(option) || option == "inputs",
+                "{heading} has {option}, which does not exist"
+            );
+        }
+        for (option, schema) in &schema {
+            let Some(default) = schema.get("default").filter(|default| default.is_number()) else { continue };
+            let row = format!("| `{option}` | {default} |");
+            assert!(README.contains(&row), "{heading}: the default of {option} is {default}");
+        }
+    }
+}
