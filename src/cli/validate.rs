@@ -24,24 +24,30 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
-    let checked =
-        if arguments.probe { load(&arguments.config, &clock).await } else { check(&arguments.config) };
-    let plan = match checked {
-        Ok(plan) => plan,
+    let checked = if arguments.probe {
+        load(&arguments.config, &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
+    } else {
+        check(&arguments.config).map(|warnings| (warnings, None))
+    };
+    let (warnings, plan) = match checked {
+        Ok(checked) => checked,
         Err(problems) => return exit::problems(&arguments.config, &problems),
     };
-    for warning in &plan.warnings {
+    for warning in warnings {
         eprintln!("warning: {warning}");
     }
     println!("{}: the options are right", arguments.config.display());
-    if arguments.probe { probe(&plan, &clock).await } else { ExitCode::SUCCESS }
+    match plan {
+        Some(plan) => probe(&plan, &clock).await,
+        None => ExitCode::SUCCESS,
+    }
 }
 
-/// Checks the file alone: nothing is asked, not even for secrets.
-fn check(path: &Path) -> Result<Plan, Vec<Problem>> {
+/// Checks the file alone: nothing is asked, not even for secrets. Answers warnings.
+fn check(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
     let environment = environment();
     let file = pipeline::read(path, &environment)?;
-    plan::plan(pipeline::outline(&file, &plan::catalogue())?, &environment)
+    plan::check(pipeline::outline(&file, &plan::catalogue())?, &environment)
 }
 
 /// Does once what a run would do all the time.

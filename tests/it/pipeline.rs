@@ -96,7 +96,10 @@ async fn a_secret_that_cannot_be_had_is_named_and_nothing_starts() {
     assert_eq!(output.status.code(), Some(78));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("vault") && stderr.contains("/nowhere.json"), "{stderr}");
-    // Checking alone asks nobody for secrets.
+    // Checking alone asks nobody for secrets, and takes what they stand for to be right.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("dcr_immutable_id: ", "dcr_immutable_id: SECRET[vault.dcr] # "))
+        .unwrap();
     let output = program().args(["validate", "-c", file.to_str().unwrap()]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
