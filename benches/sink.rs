@@ -24,7 +24,7 @@ fn main() {
 }
 
 fn requests(batch: &[Event]) -> Vec<Request> {
-    let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2);
+    let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2, None);
     let events = (0..batch.len()).collect();
     Packer::new(&encoder, batch, events, MAX_BYTES, DateTime::UNIX_EPOCH)
         .filter_map(|packed| packed.request)

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use chrono::DateTime;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use vector_sentinel::client::graph;
@@ -24,7 +23,7 @@ fn main() {
 
 fn revisions(page: &Bytes) -> Vec<Revision> {
     let page = graph::decode(page).unwrap();
-    let revision = |json: &Bytes| Revision::of(std::str::from_utf8(json).unwrap(), DateTime::UNIX_EPOCH);
+    let revision = |json: &Bytes| Revision::of(std::str::from_utf8(json).unwrap());
     page.incidents.iter().map(revision).collect()
 }
 

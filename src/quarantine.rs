@@ -19,13 +19,11 @@ pub const DIR_NAME: &str = "quarantine";
 
 /// The quarantine of one component. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Quarantine(Arc<Mutex<Inner>>);
+pub struct Quarantine(Arc<Mutex<Place>>);
 
 #[derive(Debug)]
-struct Inner {
+struct Place {
     path: PathBuf,
-    file: File,
-    bytes: u64,
     max_bytes: u64,
 }
 
@@ -86,47 +84,64 @@ enum Payload<'a> {
 // === impl Quarantine ===
 
 impl Quarantine {
-    /// Opens the quarantine of `component` below `data_dir`.
+    /// The quarantine of `component` below `data_dir`; makes the directory.
     pub fn open(data_dir: &Path, component: &str, max_bytes: u64) -> Result<Self, QuarantineError> {
         let dir = data_dir.join(DIR_NAME);
         let path = dir.join(format!("{component}.ndjson"));
-        let io = |source| QuarantineError::Io { path: path.clone(), source };
-        create_private_dir(&dir).map_err(io)?;
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).map_err(io)?;
-        let bytes = end_last_line(&mut file).map_err(io)?;
-        Ok(Self(Arc::new(Mutex::new(Inner { path, file, bytes, max_bytes }))))
+        create_private_dir(&dir).map_err(|source| QuarantineError::Io { path: path.clone(), source })?;
+        Ok(Self(Arc::new(Mutex::new(Place { path, max_bytes }))))
     }
 
-    /// Keeps events, each with its reason. All are on disk when it returns.
+    /// Keeps events, each with its reason. All are on disk when it returns, or none.
     pub async fn keep(
         &self,
         events: Vec<(bytes::Bytes, Reason)>,
         now: DateTime<Utc>,
     ) -> Result<(), QuarantineError> {
-        let inner = Arc::clone(&self.0);
+        let place = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
-            let lines: Vec<u8> = events.iter().flat_map(|(event, reason)| line(event, reason, now)).collect();
-            inner.lock().unwrap_or_else(PoisonError::into_inner).append(&lines)
+            let place = place.lock().unwrap_or_else(PoisonError::into_inner);
+            let lines =
+                events.iter().map(|(event, reason)| line(event, reason, now)).collect::<Result<Vec<_>, _>>();
+            lines
+                .map_err(std::io::Error::from)
+                .and_then(|lines| place.append(&lines.concat()))
+                .map_err(|source| QuarantineError::Io { path: place.path.clone(), source })?
+                .then_some(())
+                .ok_or_else(|| QuarantineError::Full { path: place.path.clone(), max_bytes: place.max_bytes })
         })
         .await
         .unwrap_or(Err(QuarantineError::Interrupted))
     }
 }
 
-impl Inner {
-    fn append(&mut self, lines: &[u8]) -> Result<(), QuarantineError> {
-        if self.bytes + lines.len() as u64 > self.max_bytes {
-            return Err(QuarantineError::Full { path: self.path.clone(), max_bytes: self.max_bytes });
+// === impl Place ===
+
+impl Place {
+    /// Appends lines; answers false if there is no room. The file is opened each time, which is rare: so it may be moved
+    /// away or emptied while we run.
+    fn append(&self, lines: &[u8]) -> std::io::Result<bool> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&self.path)?;
+        let length = end_last_line(&mut file)?;
+        // What alone is more than the limit is kept all the same: there would never be room for it.
+        if length > 0 && length + lines.len() as u64 > self.max_bytes {
+            return Ok(false);
         }
-        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
-        // A write that failed half-way must not leave half a line for the next one to grow on.
-        let length = written.and_then(|()| end_last_line(&mut self.file));
-        self.bytes = length.map_err(|source| QuarantineError::Io { path: self.path.clone(), source })?;
-        Ok(())
+        let written = file.write_all(lines).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Half a line must not stay for the next one to grow on.
+            file.set_len(length)?;
+        } else if length == 0
+            && let Some(dir) = self.path.parent()
+        {
+            // The file may be new: so that its name is on disk too.
+            File::open(dir)?.sync_all()?;
+        }
+        written.map(|()| true)
     }
 }
 
@@ -145,14 +160,13 @@ fn end_last_line(file: &mut File) -> std::io::Result<u64> {
     Ok(length)
 }
 
-fn line(event: &[u8], reason: &Reason, time: DateTime<Utc>) -> Vec<u8> {
+fn line(event: &[u8], reason: &Reason, time: DateTime<Utc>) -> Result<Vec<u8>, serde_json::Error> {
     // A line break inside the JSON would end the line: such a text is kept as a string.
     let json = (!event.contains(&b'\n')).then(|| serde_json::from_slice::<&RawValue>(event).ok()).flatten();
     let payload = json.map_or_else(|| Payload::Text(String::from_utf8_lossy(event)), Payload::Json);
-    let mut line =
-        serde_json::to_vec(&Line { time, reason, bytes: event.len(), event: payload }).unwrap_or_default();
+    let mut line = serde_json::to_vec(&Line { time, reason, bytes: event.len(), event: payload })?;
     line.push(b'\n');
-    line
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -185,15 +199,35 @@ mod tests {
         assert_eq!(lines[2]["event"], "{\n}");
     }
 
+    async fn keep(quarantine: &Quarantine, event: &'static [u8]) -> Result<(), QuarantineError> {
+        quarantine.keep(vec![(Bytes::from_static(event), reason())], DateTime::UNIX_EPOCH).await
+    }
+
     #[tokio::test]
-    async fn a_full_quarantine_takes_nothing_and_says_what_to_do() {
+    async fn a_full_quarantine_takes_nothing_until_it_is_moved_away() {
         let dir = tempfile::tempdir().unwrap();
         let quarantine = Quarantine::open(dir.path(), "a", 60).unwrap();
-        let keep = quarantine
-            .keep(vec![(Bytes::from_static(b"{}"), reason())], DateTime::from_timestamp(0, 0).unwrap());
-        let error = keep.await.unwrap_err().to_string();
+        keep(&quarantine, b"{\"n\":1}").await.expect("what alone is over the limit is kept");
+        let error = keep(&quarantine, b"{\"n\":2}").await.unwrap_err().to_string();
         assert!(error.contains("full") && error.contains("quarantine.max_bytes"), "{error}");
-        assert!(lines(dir.path()).is_empty());
+        assert_eq!(lines(dir.path()).len(), 1);
+        std::fs::rename(dir.path().join("quarantine/a.ndjson"), dir.path().join("elsewhere")).unwrap();
+        keep(&quarantine, b"{\"n\":3}").await.unwrap();
+        assert_eq!(lines(dir.path())[0]["event"]["n"], 3);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_the_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let quarantine = Quarantine::open(&dir.path().join("data"), "a", 60).unwrap();
+        keep(&quarantine, b"{}").await.unwrap();
+        for (path, mode) in [("data", 0o700), ("data/quarantine", 0o700), ("data/quarantine/a.ndjson", 0o600)]
+        {
+            let found = std::fs::metadata(dir.path().join(path)).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 //! | `seen` | component, time in ns, id | nothing: what was delivered and may be listed again |
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -28,7 +28,13 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// An open state file. Cheap to clone; one process at a time can have it open.
 #[derive(Clone)]
-pub struct Store(Arc<Database>);
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    /// Nothing after a failure: the library answers every further call with the same failure until it is opened anew.
+    database: RwLock<Option<Database>>,
+}
 
 /// What one component keeps in the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,34 +97,25 @@ impl Store {
     /// Opens the state file in `data_dir`, and makes the directory and the file if they are not there.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join(FILE_NAME);
-        let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
-            path: path.clone(),
-            source,
-        };
-        create_private_dir(data_dir).map_err(|error| open(error.into()))?;
-        let database = match Database::builder().set_cache_size(CACHE_BYTES).create(&path) {
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path)),
-            other => other.map_err(|error| open(error.into()))?,
-        };
-        let store = Self(Arc::new(database));
-        match store.prepare()? {
-            VERSION => Ok(store),
-            found => Err(StoreError::Version { path, found }),
-        }
-    }
-
-    /// Makes the tables and answers the layout's number.
-    fn prepare(&self) -> Result<u64, StoreError> {
-        self.write_now(|transaction| {
-            transaction.open_table(CURSORS)?;
-            transaction.open_table(SEEN)?;
+        create_private_dir(data_dir)
+            .map_err(|error| StoreError::Open { path: path.clone(), source: error.into() })?;
+        let database = open_database(&path)?;
+        let store = Self(Arc::new(Inner { path, database: RwLock::new(Some(database)) }));
+        let found = store.write_now(|transaction| {
             let mut meta = transaction.open_table(META)?;
             let found = meta.get("version")?.map(|version| version.value());
             if found.is_none() {
                 meta.insert("version", VERSION)?;
+                transaction.open_table(CURSORS)?;
+                transaction.open_table(SEEN)?;
             }
             Ok(found.unwrap_or(VERSION))
-        })
+        })?;
+        if found == VERSION {
+            Ok(store)
+        } else {
+            Err(StoreError::Version { path: store.0.path.clone(), found })
+        }
     }
 
     /// The cursor of `component`, if it has one.
@@ -221,9 +218,8 @@ impl Store {
         &self,
         read: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let database = Arc::clone(&self.0);
-        let run = move || read(&database.begin_read()?);
-        off_thread(move || run().map_err(|error| StoreError::Database(Box::new(error)))).await
+        let store = self.clone();
+        off_thread(move || store.with_database(|database| read(&database.begin_read()?))).await
     }
 
     async fn write<T: Send + 'static>(
@@ -238,13 +234,40 @@ impl Store {
         &self,
         write: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let run = || {
-            let transaction = self.0.begin_write()?;
+        self.with_database(|database| {
+            let transaction = database.begin_write()?;
             let answer = write(&transaction)?;
             transaction.commit()?;
             Ok(answer)
-        };
-        run().map_err(|error: redb::Error| StoreError::Database(Box::new(error)))
+        })
+    }
+
+    /// Uses the open database; opens it anew if it has failed before.
+    fn with_database<T>(
+        &self,
+        run: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        if self.0.database.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+            let mut database = self.0.database.write().unwrap_or_else(PoisonError::into_inner);
+            if database.is_none() {
+                *database = Some(open_database(&self.0.path)?);
+            }
+        }
+        let database = self.0.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = database.as_ref() else { return Err(StoreError::Interrupted) };
+        let result = run(open).map_err(|error| StoreError::Database(Box::new(error)));
+        drop(database);
+        if result.is_err() {
+            *self.0.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        result
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, StoreError> {
+    match Database::builder().set_cache_size(CACHE_BYTES).create(path) {
+        Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::InUse(path.to_owned())),
+        other => other.map_err(|error| StoreError::Open { path: path.to_owned(), source: error.into() }),
     }
 }
 

@@ -103,7 +103,9 @@ pub(super) fn write_files(
     let dir = dir.canonicalize().map_err(failed)?;
     let ca_file = dir.join("ca.pem");
     std::fs::write(&ca_file, simulator.ca_pem()).map_err(failed)?;
-    let stream = config.dcr.streams.keys().next().map_or("", String::as_str);
+    let (stream, columns) = config.dcr.streams.iter().next().map_or(("", Vec::new()), |(stream, columns)| {
+        (stream.as_str(), columns.keys().map(String::as_str).collect())
+    });
     let url = simulator.url();
     // JSON strings are YAML strings: whatever is in a path, the file stays well formed.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -140,10 +142,12 @@ sources:
     inputs: [defender]
     dcr_immutable_id: {}
     stream_name: {}
+    columns: [{}]
 {auth}",
         quoted(&dir.join(data_dir).to_string_lossy()),
         quoted(&config.dcr.immutable_id),
         quoted(stream),
+        columns.join(", "),
     );
     let path = dir.join("pipeline.yaml");
     std::fs::write(&path, pipeline).map_err(failed)?;

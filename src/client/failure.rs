@@ -75,7 +75,7 @@ impl Failure {
                 reply,
                 later,
                 "unexpected_status",
-                "an answer that is not documented; check the endpoint",
+                "an answer that the service does not give; check the endpoint, and whether a proxy answers instead",
             ),
         }
     }

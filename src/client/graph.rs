@@ -21,7 +21,7 @@ use crate::retry::quota::Quota;
 /// Source: <https://learn.microsoft.com/graph/api/security-list-incidents>
 pub const MAX_PAGE_SIZE: u32 = 50;
 /// Most bytes of one answer that are read: fifty incidents are a megabyte, fifty very large ones some tens.
-const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads incidents. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +30,15 @@ pub struct GraphIncidents {
     /// `…/v1.0/security/incidents`.
     url: Url,
     quota: Arc<Quota>,
+}
+
+/// Whether incidents are listed with their alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alerts {
+    /// With alerts and their evidence.
+    Expanded,
+    /// Without: the property is missing.
+    Left,
 }
 
 /// One page of a listing.
@@ -65,8 +74,8 @@ impl GraphIncidents {
         Ok(Self { authorized, url, quota })
     }
 
-    /// The first page of the incidents that were last updated in `slice`, with their alerts: at most `top` of them.
-    pub async fn first_page(&self, slice: Slice, top: u32) -> Result<IncidentPage, Failure> {
+    /// The first page of the incidents that were last updated in `slice`: at most `top` of them.
+    pub async fn first_page(&self, slice: Slice, top: u32, alerts: Alerts) -> Result<IncidentPage, Failure> {
         let mut filter = format!("lastUpdateDateTime ge {}", ticks(slice.from));
         if let Some(to) = slice.to {
             filter = format!("{filter} and lastUpdateDateTime lt {}", ticks(to));
@@ -75,7 +84,11 @@ impl GraphIncidents {
         let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
         let filter = filter.replace('+', "%20");
         let mut url = self.url.clone();
-        url.set_query(Some(&format!("$top={top}&$count=true&$expand=alerts&$filter={filter}")));
+        let expand = match alerts {
+            Alerts::Expanded => "&$expand=alerts",
+            Alerts::Left => "",
+        };
+        url.set_query(Some(&format!("$top={top}&$count=true{expand}&$filter={filter}")));
         self.next_page(&url).await
     }
 
@@ -98,7 +111,7 @@ impl GraphIncidents {
 
     /// Reads one incident, or finds that there is none: to see whether reading works.
     pub async fn probe(&self, slice: Slice) -> Result<usize, Failure> {
-        Ok(self.first_page(slice, 1).await?.incidents.len())
+        Ok(self.first_page(slice, 1, Alerts::Expanded).await?.incidents.len())
     }
 
     fn read_page(&self, reply: &Reply) -> Result<IncidentPage, Failure> {
@@ -113,7 +126,13 @@ impl GraphIncidents {
             // The token goes where the link points, so that must be where we sent it before.
             Some(link) => match Url::parse(&link) {
                 Ok(url) if url.origin() == self.url.origin() => Some(url),
-                _ => return Err(unreadable("the link to the next page leads to another host".to_owned())),
+                _ => {
+                    return Err(unreadable(format!(
+                        "the link to the next page does not lead to {}, where our token may go; set endpoint to the \
+                     host that the links have",
+                        self.url.origin().ascii_serialization()
+                    )));
+                }
             },
         };
         Ok(IncidentPage { incidents, next, count, server_time: reply.date })

@@ -36,7 +36,7 @@ pub struct ProxyConfig {
     /// Whether to use a proxy at all, from here or from the environment.
     #[serde(default = "enabled")]
     pub enabled: bool,
-    /// The proxy for `http` URLs.
+    /// The proxy for `http` URLs. Vector has it, and it is accepted; there are no such URLs here.
     pub http: Option<SensitiveString>,
     /// The proxy for `https` URLs: `http://proxy.example.com:3128`, with user and password if it wants them.
     pub https: Option<SensitiveString>,

@@ -47,16 +47,23 @@ impl LogsIngestion {
 
     /// Posts a JSON array of rows, compressed or not.
     pub async fn post(&self, body: Bytes, gzip: bool) -> Result<(), Failure> {
+        // Shows up as ClientRequestId in the table DCRLogErrors, if a transformation fails on the rows later.
+        let id = azure_core::Uuid::new_v4().to_string();
         let request = |http: &reqwest::Client| {
-            let request =
-                http.post(self.url.clone()).header("Content-Type", "application/json").body(body.clone());
+            let request = http
+                .post(self.url.clone())
+                .header("Content-Type", "application/json")
+                .header("x-ms-client-request-id", &id)
+                .body(body.clone());
             if gzip { request.header("Content-Encoding", "gzip") } else { request }
         };
-        let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
-        match reply.status {
-            200..=299 => Ok(()),
-            _ => Err(refusal(&reply)),
-        }
+        let answer = match self.authorized.send(MAX_ANSWER_BYTES, request).await {
+            // Anything else, a proxy's login page for one, is not the service's word that it has the rows.
+            Ok(reply) if reply.status == 204 => Ok(()),
+            Ok(reply) => Err(refusal(&reply)),
+            Err(failure) => Err(failure),
+        };
+        answer.map_err(|failure| Failure { request_id: failure.request_id.or(Some(id)), ..failure })
     }
 
     /// Posts an empty array, which every stream accepts: to see whether posting works.

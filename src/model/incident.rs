@@ -3,8 +3,10 @@
 //! Shape: <https://learn.microsoft.com/graph/api/resources/security-incident>
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
@@ -12,6 +14,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Revision {
     /// `lastUpdateDateTime`, kept to the 100 ns that Microsoft sends: two revisions may differ in the last digit.
+    /// [`Revision::UNDATED`] if the incident has none that can be read.
     pub last_update: DateTime<Utc>,
     /// `id`, a decimal number as text.
     pub id: String,
@@ -28,24 +31,33 @@ struct Head<'a> {
 // === impl Revision ===
 
 impl Revision {
+    /// Stands for a time that cannot be read. It is after every other, so that it is never forgotten for being old.
+    pub const UNDATED: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+
     /// Reads the revision of an incident from its JSON text.
     ///
     /// An incident that lacks a readable `id` or `lastUpdateDateTime` (both are documented as always there) is
-    /// identified by its content, at the time `otherwise`: so it is delivered, and once.
+    /// identified by its content: so it is delivered, and once.
     #[must_use]
-    pub fn of(json: &str, otherwise: DateTime<Utc>) -> Self {
+    pub fn of(json: &str) -> Self {
         let head = serde_json::from_str::<Head<'_>>(json).ok();
         let (id, last_update) = head.map_or((None, None), |head| (head.id, head.last_update));
         let last_update = last_update.and_then(|text| parse_time(&text));
         match (id, last_update) {
             (Some(id), Some(last_update)) => Self { last_update, id: id.into_owned() },
             (id, last_update) => {
-                let mut hasher = DefaultHasher::new();
-                json.hash(&mut hasher);
-                let id = format!("{}#{:016x}", id.unwrap_or_default(), hasher.finish());
-                Self { last_update: last_update.unwrap_or(otherwise), id }
+                let content = digest(&SHA256, json.as_bytes());
+                let content = BASE64_URL_SAFE_NO_PAD.encode(content);
+                let id = format!("{}#{content}", id.unwrap_or_default());
+                Self { last_update: last_update.unwrap_or(Self::UNDATED), id }
             }
         }
+    }
+
+    /// `lastUpdateDateTime`, if the incident has one that can be read.
+    #[must_use]
+    pub fn dated(&self) -> Option<DateTime<Utc>> {
+        (self.last_update != Self::UNDATED).then_some(self.last_update)
     }
 }
 
@@ -58,17 +70,10 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 mod tests {
     use super::*;
 
-    fn time(text: &str) -> DateTime<Utc> {
-        parse_time(text).unwrap()
-    }
-
     #[test]
     fn revisions_that_differ_by_100_ns_are_different() {
         let at = |text: &str| {
-            Revision::of(
-                &format!(r#"{{"alerts":[{{"id":"x"}}],"id":"29","lastUpdateDateTime":"{text}"}}"#),
-                time("2026-01-01T00:00:00Z"),
-            )
+            Revision::of(&format!(r#"{{"alerts":[{{"id":"x"}}],"id":"29","lastUpdateDateTime":"{text}"}}"#))
         };
         assert_ne!(at("2026-02-25T16:29:33.1000001Z"), at("2026-02-25T16:29:33.1Z"));
         assert_eq!(at("2026-02-25T16:29:33.1000000Z"), at("2026-02-25T16:29:33.1Z"));
@@ -77,12 +82,12 @@ mod tests {
 
     #[test]
     fn an_incident_without_id_or_time_is_identified_by_its_content() {
-        let otherwise = time("2026-01-01T00:00:00Z");
-        let one = Revision::of(r#"{"displayName":"one"}"#, otherwise);
-        let two = Revision::of(r#"{"displayName":"two"}"#, otherwise);
-        assert_ne!(one, two);
-        assert_eq!(one, Revision::of(r#"{"displayName":"one"}"#, otherwise));
-        assert_eq!(one.last_update, otherwise);
-        assert!(Revision::of(r#"{"id":"7","lastUpdateDateTime":"soon"}"#, otherwise).id.starts_with("7#"));
+        let one = Revision::of(r#"{"displayName":"one"}"#);
+        assert_ne!(one, Revision::of(r#"{"displayName":"two"}"#));
+        assert_eq!(one, Revision::of(r#"{"displayName":"one"}"#));
+        assert_eq!(one.dated(), None);
+        assert!(Revision::of(r#"{"id":"7","lastUpdateDateTime":"soon"}"#).id.starts_with("7#"));
+        // The state file has it: it must not change with the compiler.
+        assert_eq!(one.id, "#-z0iRfkpIRB_ltvAvO-zAPr40PLTg-BY_Ek3jZrQ058");
     }
 }

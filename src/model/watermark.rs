@@ -9,6 +9,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::incident::Revision;
+
 /// The smallest step of the service's timestamps: a slice this wide cannot be halved.
 const TICK: Duration = Duration::from_nanos(100);
 
@@ -17,7 +19,8 @@ const TICK: Duration = Duration::from_nanos(100);
 pub struct Watermark {
     /// Everything that had changed before this instant, and was visible by then, is delivered.
     pub position: DateTime<Utc>,
-    /// Where the first run began: the overlap never reaches back behind it.
+    /// The overlap never reaches back behind this: what was delivered before may be forgotten. At first, where the first
+    /// run began.
     pub floor: DateTime<Utc>,
 }
 
@@ -39,6 +42,8 @@ pub struct Drain {
     ids: HashSet<String>,
     newest: Option<DateTime<Utc>>,
     brought_something_new: bool,
+    /// Whether the last page had as many as were asked for.
+    last_page_full: bool,
 }
 
 // === impl Watermark ===
@@ -57,11 +62,14 @@ impl Watermark {
         (self.position - overlap).max(self.floor)
     }
 
-    /// The mark after everything up to `reached` is delivered. Never goes back, and never past `now` (the service's
-    /// own time), so that one wrong timestamp in the future cannot hide what comes after it.
+    /// The mark after everything up to `reached` is delivered. Never goes back, and never past `began`, the service's
+    /// time when the sweep began: neither a wrong timestamp in the future nor a sweep that takes hours may carry the next
+    /// sweep's beginning past something that was not visible yet.
     #[must_use]
-    pub fn advanced_to(&self, reached: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        Self { position: reached.min(now).max(self.position), floor: self.floor }
+    pub fn advanced_to(&self, reached: DateTime<Utc>, began: DateTime<Utc>, overlap: Duration) -> Self {
+        let moved = Self { position: reached.min(began).max(self.position), floor: self.floor };
+        // Raising the overlap later must not reach back to what is forgotten by then.
+        Self { floor: moved.sweep_from(overlap), ..moved }
     }
 }
 
@@ -83,22 +91,31 @@ impl Slice {
         (!half.is_zero()).then(|| Self { from: self.from, to: Some(self.from + half) })
     }
 
-    /// The slice after this one: twice as wide, and open if that reaches `now`. Nothing follows an open slice.
+    /// The slice after this one: twice as wide, and open if that reaches `began`, when the sweep began. Nothing follows an
+    /// open slice.
     #[must_use]
-    pub fn next(&self, now: DateTime<Utc>) -> Option<Self> {
+    pub fn next(&self, began: DateTime<Utc>) -> Option<Self> {
         let from = self.to?;
         let to = from + (from - self.from) * 2;
-        Some(Self { from, to: (to < now).then_some(to) })
+        Some(Self { from, to: (to < began).then_some(to) })
+    }
+
+    /// The part up to and including `last`.
+    #[must_use]
+    pub fn until(&self, last: DateTime<Utc>) -> Self {
+        Self { from: self.from, to: Some(last + TICK) }
     }
 }
 
 // === impl Drain ===
 
 impl Drain {
-    /// Notes one page: what it held, whether any of it was new, and the total that the service stated with it.
-    pub fn note_page<'a>(
+    /// Notes one page of at most `page_size`: what it held, whether any of it was new, and the total that the service
+    /// stated with it.
+    pub fn note_page(
         &mut self,
-        revisions: impl IntoIterator<Item = (&'a str, DateTime<Utc>)>,
+        revisions: &[Revision],
+        page_size: u32,
         brought_something_new: bool,
         count: Option<u64>,
     ) {
@@ -107,12 +124,13 @@ impl Drain {
         }
         self.pages += 1;
         self.last_count = count;
+        self.last_page_full = revisions.len() as u64 >= u64::from(page_size);
         self.brought_something_new |= brought_something_new;
-        for (id, last_update) in revisions {
-            if !self.ids.contains(id) {
-                self.ids.insert(id.to_owned());
+        for revision in revisions {
+            if !self.ids.contains(&revision.id) {
+                self.ids.insert(revision.id.clone());
             }
-            self.newest = self.newest.max(Some(last_update));
+            self.newest = self.newest.max(revision.dated());
         }
     }
 
@@ -122,18 +140,26 @@ impl Drain {
         self.newest
     }
 
+    /// Whether any page held something that was not delivered before.
+    #[must_use]
+    pub const fn brought_something_new(&self) -> bool {
+        self.brought_something_new
+    }
+
     /// Whether all of the slice was surely seen, asked after its last page.
     ///
     /// Pages are cut by position, so something that changes while we page moves its neighbours across a page's edge,
-    /// and one of them can be missed. One page cannot be torn. Several are whole if the service counted the same
-    /// number before and after, and that many different ids came; where it states no count, if a pass over the slice
-    /// brought nothing that was new.
+    /// and one of them can be missed. One page that isn't full cannot be torn, and there is no more. A full page, or
+    /// several, are whole if the service counted the same number before and after, and that many different ids came;
+    /// where it states no count, if a pass over the slice brought nothing that was new.
     #[must_use]
     pub fn is_whole(&self) -> bool {
+        if self.pages <= 1 && !self.last_page_full {
+            return true;
+        }
         let seen = self.ids.len() as u64;
-        match (self.pages, self.first_count, self.last_count) {
-            (0 | 1, ..) => true,
-            (_, Some(first), Some(last)) => first == seen && last == seen,
+        match (self.first_count, self.last_count) {
+            (Some(first), Some(last)) => first == seen && last == seen,
             _ => !self.brought_something_new,
         }
     }
@@ -143,23 +169,27 @@ impl Drain {
 mod tests {
     use super::*;
 
+    const OVERLAP: Duration = Duration::from_mins(15);
+
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).unwrap()
     }
 
     #[test]
-    fn the_overlap_does_not_reach_behind_the_first_run() {
+    fn the_overlap_reaches_neither_behind_the_first_run_nor_to_what_is_forgotten() {
         let mark = Watermark::starting_at(at(1_000));
-        assert_eq!(mark.sweep_from(Duration::from_mins(15)), at(1_000));
-        let later = mark.advanced_to(at(5_000), at(9_000));
-        assert_eq!(later.sweep_from(Duration::from_mins(15)), at(4_100));
+        assert_eq!(mark.sweep_from(OVERLAP), at(1_000));
+        let later = mark.advanced_to(at(5_000), at(9_000), OVERLAP);
+        assert_eq!(later.sweep_from(OVERLAP), at(4_100));
+        assert_eq!(later.sweep_from(OVERLAP * 4), at(4_100));
+        assert_eq!(later.sweep_from(Duration::ZERO), at(5_000));
     }
 
     #[test]
-    fn the_mark_never_goes_back_nor_past_the_services_time() {
-        let mark = Watermark::starting_at(at(1_000)).advanced_to(at(5_000), at(9_000));
-        assert_eq!(mark.advanced_to(at(4_000), at(9_000)).position, at(5_000));
-        assert_eq!(mark.advanced_to(at(99_000), at(9_000)).position, at(9_000));
+    fn the_mark_never_goes_back_nor_past_the_time_when_the_sweep_began() {
+        let mark = Watermark::starting_at(at(1_000)).advanced_to(at(5_000), at(9_000), OVERLAP);
+        assert_eq!(mark.advanced_to(at(4_000), at(9_000), OVERLAP).position, at(5_000));
+        assert_eq!(mark.advanced_to(at(99_000), at(9_000), OVERLAP).position, at(9_000));
     }
 
     #[test]
@@ -178,42 +208,48 @@ mod tests {
 
     #[test]
     fn a_slice_of_one_tick_cannot_be_halved() {
-        let slice = Slice { from: at(0), to: Some(at(0) + TICK) };
+        let slice = Slice::open(at(0)).until(at(0));
         assert_eq!(slice.first_half(at(10)), None);
         let two = Slice { from: at(0), to: Some(at(0) + TICK * 3) };
-        assert_eq!(two.first_half(at(10)), Some(Slice { from: at(0), to: Some(at(0) + TICK) }));
+        assert_eq!(two.first_half(at(10)), Some(slice));
         assert_eq!(Slice::open(at(20)).first_half(at(10)), None);
+    }
+
+    /// A drain of pages of two, each with the count that came with it.
+    fn drained(pages: &[(&[&str], Option<u64>)], new: bool) -> Drain {
+        let mut drain = Drain::default();
+        for (ids, count) in pages {
+            let revision = |id: &&str| Revision { id: (*id).to_owned(), last_update: at(1) };
+            drain.note_page(&ids.iter().map(revision).collect::<Vec<_>>(), 2, new, *count);
+        }
+        drain
     }
 
     #[test]
     fn a_listing_that_moved_while_it_was_paged_is_not_whole() {
-        let page = |ids: &[&'static str]| ids.iter().map(|id| (*id, at(1))).collect::<Vec<_>>();
         // "b" left the slice between the pages, so "c" moved across the edge and was never listed.
-        let mut left = Drain::default();
-        left.note_page(page(&["a", "b"]), true, Some(4));
-        left.note_page(page(&["d"]), true, Some(3));
-        assert!(!left.is_whole());
+        assert!(!drained(&[(&["a", "b"], Some(4)), (&["d"], Some(3))], true).is_whole());
         // "b" moved to the end of the slice: the count is the same, "c" was never listed.
-        let mut moved = Drain::default();
-        moved.note_page(page(&["a", "b"]), true, Some(4));
-        moved.note_page(page(&["d", "b"]), true, Some(4));
-        assert!(!moved.is_whole());
-        let mut whole = Drain::default();
-        whole.note_page(page(&["a", "b"]), true, Some(4));
-        whole.note_page(page(&["c", "d"]), true, Some(4));
-        assert!(whole.is_whole());
+        assert!(!drained(&[(&["a", "b"], Some(4)), (&["d", "b"], Some(4))], true).is_whole());
+        assert!(drained(&[(&["a", "b"], Some(4)), (&["c", "d"], Some(4))], true).is_whole());
+    }
+
+    #[test]
+    fn a_full_page_without_a_link_is_whole_only_if_the_count_says_so() {
+        assert!(!drained(&[(&["a", "b"], Some(3))], true).is_whole());
+        assert!(drained(&[(&["a", "b"], Some(2))], true).is_whole());
+        assert!(
+            drained(&[(&["a"], Some(5_000))], true).is_whole(),
+            "there would be more on the page if there were more"
+        );
     }
 
     #[test]
     fn without_a_count_only_a_pass_that_brought_nothing_new_is_whole() {
-        let mut drain = Drain::default();
-        drain.note_page([("a", at(1))], true, None);
-        assert!(drain.is_whole(), "one page cannot be torn");
-        drain.note_page([("b", at(1))], false, None);
-        assert!(!drain.is_whole());
-        let mut again = Drain::default();
-        again.note_page([("a", at(1))], false, None);
-        again.note_page([("b", at(1))], false, None);
-        assert!(again.is_whole());
+        assert!(drained(&[(&["a"], None)], true).is_whole());
+        assert!(!drained(&[(&["a", "b"], None)], true).is_whole());
+        assert!(drained(&[(&["a", "b"], None)], false).is_whole());
+        assert!(!drained(&[(&["a", "b"], None), (&["c"], None)], true).is_whole());
+        assert!(drained(&[(&["a", "b"], None), (&["c"], None)], false).is_whole());
     }
 }

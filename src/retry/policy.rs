@@ -5,48 +5,33 @@ use std::time::Duration;
 use super::Verdict;
 use super::backoff::Backoff;
 
-/// Whether to try again. Data is never dropped for want of patience, so pipelines use [`Policy::forever`].
+/// Tries again without end: data is never dropped for want of patience.
 #[derive(Debug)]
-pub struct Policy {
-    attempts_left: Option<u32>,
-    backoff: Backoff,
-}
+pub struct Policy(Backoff);
 
 impl Policy {
-    /// Tries without end.
+    /// A policy whose first wait is `backoff`'s first.
     #[must_use]
     pub const fn forever(backoff: Backoff) -> Self {
-        Self { attempts_left: None, backoff }
+        Self(backoff)
     }
 
-    /// Tries `attempts` times in all.
-    #[must_use]
-    pub const fn attempts(attempts: u32, backoff: Backoff) -> Self {
-        Self { attempts_left: Some(attempts), backoff }
-    }
-
-    /// How long to wait after `verdict` before the next try, or nothing if there should be none.
+    /// How long to wait after `verdict` before the next try.
     ///
-    /// What the server asks for is waited for in full. [`Verdict::GiveUp`] and [`Verdict::Split`] are retried like
-    /// anything else: whoever cannot wait for somebody to mend the cause must look at the verdict first.
-    pub fn wait(&mut self, verdict: Verdict) -> Option<Duration> {
-        if let Some(left) = &mut self.attempts_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                return None;
-            }
-        }
-        let own = self.backoff.next_wait();
+    /// What the server asks for is waited for in full, and never less than our own backoff, which grows as long as
+    /// nothing works: a server that asks for no wait at all is not hammered. [`Verdict::GiveUp`] and [`Verdict::Split`]
+    /// are retried like anything else: whoever cannot wait for somebody to mend the cause must look at the verdict first.
+    pub fn wait(&mut self, verdict: Verdict) -> Duration {
+        let own = self.0.next_wait();
         match verdict {
-            Verdict::Done => None,
-            Verdict::RetryAfter(asked) => Some(asked),
-            Verdict::Retry | Verdict::Split | Verdict::GiveUp => Some(own),
+            Verdict::RetryAfter(asked) => asked.max(own),
+            Verdict::Retry | Verdict::Split | Verdict::GiveUp => own,
         }
     }
 
     /// Something worked: the next wait is short again.
     pub const fn reset(&mut self) {
-        self.backoff.reset();
+        self.0.reset();
     }
 }
 
@@ -54,23 +39,20 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn backoff() -> Backoff {
-        Backoff::new(fastrand::Rng::with_seed(7))
+    fn policy() -> Policy {
+        Policy::forever(Backoff::new(fastrand::Rng::with_seed(7)))
     }
 
     #[test]
     fn what_the_server_asks_for_is_waited_for_in_full() {
         let asked = Duration::from_secs(1_234);
-        assert_eq!(Policy::forever(backoff()).wait(Verdict::RetryAfter(asked)), Some(asked));
+        assert_eq!(policy().wait(Verdict::RetryAfter(asked)), asked);
     }
 
     #[test]
-    fn a_bounded_policy_ends_and_a_forever_policy_does_not() {
-        let mut three = Policy::attempts(3, backoff());
-        let waits: Vec<_> = (0..4).map(|_| three.wait(Verdict::Retry).is_some()).collect();
-        assert_eq!(waits, [true, true, false, false]);
-        let mut forever = Policy::forever(backoff());
-        assert!((0..100).all(|_| forever.wait(Verdict::GiveUp).is_some()));
-        assert_eq!(forever.wait(Verdict::Done), None);
+    fn a_server_that_asks_for_no_wait_is_not_hammered() {
+        let mut policy = policy();
+        let waits: Duration = (0..10).map(|_| policy.wait(Verdict::RetryAfter(Duration::ZERO))).sum();
+        assert!(waits > Duration::from_mins(2), "{waits:?}");
     }
 }

@@ -1,10 +1,8 @@
 use std::time::Duration;
 
-/// What an answer, or its absence, means for the request that was sent.
+/// What an answer that isn't a success, or the absence of one, means for the request that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It did what was asked.
-    Done,
     /// It may work later.
     Retry,
     /// It may work, but not before this long.

@@ -44,8 +44,25 @@ pub struct SimulatorConfig {
     pub keep_rows: bool,
     /// What incidents there are, and what happens to them.
     pub incidents: IncidentsConfig,
+    /// What Graph's documentation leaves open, done otherwise than usual.
+    pub oddities: Oddities,
     /// The one data collection rule.
     pub dcr: Dcr,
+}
+
+/// What Graph's documentation leaves open, done otherwise than usual: a reader must do without.
+#[derive(Clone, Debug, Default)]
+pub struct Oddities {
+    /// `@odata.count` is always this.
+    pub count: Option<usize>,
+    /// No page has an `@odata.nextLink`.
+    pub no_next_link: bool,
+    /// Links to further pages are given, and refused with 400 when they are followed.
+    pub refuses_skip: bool,
+    /// Whatever holds this incident with its alerts is answered with 500.
+    pub fails_on: Option<String>,
+    /// Links to further pages lead to this origin.
+    pub links_lead_to: Option<String>,
 }
 
 /// What incidents there are, and what happens to them.
@@ -81,6 +98,7 @@ impl Default for SimulatorConfig {
             wire_size_only: false,
             keep_rows: true,
             incidents: IncidentsConfig::default(),
+            oddities: Oddities::default(),
             dcr: Dcr::defender_incidents(),
         }
     }

@@ -17,6 +17,7 @@ use super::members;
 use super::query::{self, Query};
 use super::quota::retry_after;
 use super::records::Served;
+use super::stats::Revision;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
 
@@ -29,20 +30,33 @@ pub(super) async fn list(State(world): State<Arc<World>>, headers: HeaderMap, ur
         Ok(query) => query,
         Err(sentence) => return bad_request(&world, &headers, &sentence),
     };
-    let address = format!("{}{}", world.url, uri.path());
+    let oddities = &world.config.oddities;
+    if oddities.refuses_skip && query.request.skip > 0 {
+        return bad_request(
+            &world,
+            &headers,
+            "The query specified in the URI is not valid. Skip is not supported.",
+        );
+    }
+    let address = format!("{}{}", oddities.links_lead_to.as_ref().unwrap_or(&world.url), uri.path());
     let mut items = Json::new(prefers_newer(&headers));
     items.open('[');
     let page = world.tenant.list(&query.request, &mut items);
     items.close(']');
+    let fails_on = |revision: &Revision| oddities.fails_on.as_ref() == Some(&revision.id);
+    if query.request.with_alerts && page.revisions.iter().any(fails_on) {
+        let code = StatusCode::INTERNAL_SERVER_ERROR;
+        return answers::error(&world, Service::Graph, &headers, code, "UnknownError", "");
+    }
 
     let mut body = Json::new(true);
     body.open('{');
     body.text("@odata.context", &context(&world, &uri, query.request.with_alerts));
     if query.counts {
-        body.raw("@odata.count", page.total);
+        body.raw("@odata.count", oddities.count.unwrap_or(page.total));
     }
     let after = query.request.skip.saturating_add(page.revisions.len());
-    if after < page.total && !page.revisions.is_empty() {
+    if after < page.total && !page.revisions.is_empty() && !oddities.no_next_link {
         body.text("@odata.nextLink", &query.next_link(&address, after));
     }
     body.raw("value", items.finish());

@@ -41,7 +41,7 @@ mod tokens;
 mod words;
 mod world;
 
-pub use config::{IncidentsConfig, SimulatorConfig};
+pub use config::{IncidentsConfig, Oddities, SimulatorConfig};
 pub use dcr::{ColumnType, Dcr, DcrError};
 pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
 pub use server::{Simulator, SimulatorError};

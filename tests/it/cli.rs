@@ -155,7 +155,7 @@ async fn state_is_shown_and_reset_by_component() {
 
     // After a reset everything is read anew.
     let running = bench.run(&bench.pipeline());
-    bench.simulator.wait_until(|stats| stats.rows_ingested >= 10).await;
+    bench.until(|stats| stats.rows_ingested >= 10).await;
     running.stop().await;
     let (code, _, stderr) = ran(&["state", "--data-dir", "/nowhere", "show"]).await;
     assert_eq!(code, 1);

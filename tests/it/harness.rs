@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::pipeline::{self, plan};
-use vector_sentinel::simulator::{Revision, Simulator, SimulatorConfig};
+use vector_sentinel::simulator::{Revision, Simulator, SimulatorConfig, Stats};
 use vector_sentinel::topology::{Ended, Topology};
 
 /// A test that waits longer than this for anything has failed.
@@ -109,11 +109,15 @@ impl Bench {
 
     /// Runs a pipeline in this process.
     pub(crate) fn run(&self, pipeline: &Value) -> Running {
+        self.run_at(pipeline, Clock::system())
+    }
+
+    /// The same, on a machine with another clock.
+    pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
         let file = pipeline::read(&self.file(pipeline), &environment).unwrap();
         let outline = pipeline::outline(&file, &plan::catalogue()).unwrap();
         let plan = plan::plan(outline, &environment).unwrap();
-        let clock = Clock::system();
         let topology = Topology::build(&plan, &clock, &mut fastrand::Rng::with_seed(1)).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
@@ -135,6 +139,12 @@ impl Bench {
         };
         let waited = tokio::time::timeout(PATIENCE, arrived).await;
         waited.unwrap_or_else(|_| panic!("not everything arrived: {:#?}", self.simulator.stats()));
+    }
+
+    /// Waits until the simulator's counters fulfil `condition`.
+    pub(crate) async fn until(&self, condition: impl Fn(&Stats) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, self.simulator.wait_until(condition)).await;
+        waited.unwrap_or_else(|_| panic!("it did not come to be: {:#?}", self.simulator.stats()));
     }
 
     /// How often each revision is in the table.

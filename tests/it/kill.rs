@@ -34,7 +34,7 @@ async fn nothing_is_lost_by_kills_at_random_moments_and_no_more_is_doubled_than_
         let before = bench.simulator.stats().rows_ingested;
         let mut child = spawn(&arguments);
         // From before the first request to many pages later; rows tell that it is at work.
-        let busy = bench.simulator.wait_until(|stats| stats.rows_ingested > before);
+        let busy = bench.until(|stats| stats.rows_ingested > before);
         // Either will do: that is what makes the moment random.
         drop(tokio::time::timeout(Duration::from_millis(rng.u64(50..1_500)), busy).await);
         clock.sleep(Duration::from_millis(rng.u64(0..60))).await;
@@ -70,7 +70,7 @@ async fn being_asked_to_stop_doubles_nothing() {
         let before = bench.simulator.stats().rows_ingested;
         let mut child = spawn(&["run", "-c", file.to_str().unwrap()]);
         let more = rng.u64(1..300);
-        let busy = bench.simulator.wait_until(|stats| stats.rows_ingested > before + more);
+        let busy = bench.until(|stats| stats.rows_ingested > before + more);
         drop(tokio::time::timeout(Duration::from_secs(3), busy).await);
         let pid = child.id().unwrap().to_string();
         assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());

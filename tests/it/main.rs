@@ -13,3 +13,4 @@ mod sink;
 mod sink_storm;
 mod source;
 mod source_faults;
+mod source_oddities;

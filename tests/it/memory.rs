@@ -13,7 +13,7 @@ async fn peak_kb(incidents: usize) -> u64 {
     let bench = Bench::start(config).await;
     let file = bench.file(&bench.pipeline());
     let mut child = spawn(&["run", "-c", file.to_str().unwrap()]);
-    bench.simulator.wait_until(|stats| stats.distinct_rows == incidents as u64).await;
+    bench.until(|stats| stats.distinct_rows == incidents as u64).await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
     child.kill().await.unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

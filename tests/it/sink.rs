@@ -115,7 +115,7 @@ async fn a_wrong_option_is_not_blamed_on_the_rows() {
     bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, status(400))]);
     let sink = sink(&bench, &json!({}));
     let delivery = tokio::spawn(async move { sink.deliver(batch([json!({"n": 1}), json!({"n": 2})])).await });
-    bench.simulator.wait_until(|stats| stats.faults_fired >= 5).await;
+    bench.until(|stats| stats.faults_fired >= 5).await;
     assert_eq!(bench.quarantine(), Vec::<Value>::new());
     bench.simulator.faults().clear();
     assert_eq!(delivery.await.unwrap(), BatchStatus::Delivered);
@@ -153,20 +153,50 @@ async fn whatever_happens_to_a_call_its_rows_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_the_services_own_word_counts_as_ingested() {
+    let bench = bench().await;
+    let login_page =
+        |code| Fault::Status { code, retry_after: None, body: Some("<html>Please log in".to_owned()) };
+    bench.simulator.faults().script(Service::LogsIngestion, vec![login_page(200), login_page(302)]);
+    assert_eq!(sink(&bench, &json!({})).deliver(batch([json!({"n": 1})])).await, BatchStatus::Delivered);
+    assert_eq!(numbers(&bench), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_all_refused_do_not_rush_into_the_quarantine() {
+    let bench = bench().await;
+    let sink = sink(&bench, &json!({}));
+    assert_eq!(sink.deliver(batch([json!({"n": -1})])).await, BatchStatus::Delivered);
+    // The table has changed: now every row is refused.
+    bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, status(400))]);
+    let delivery = tokio::spawn(async move { sink.deliver(batch((0..100).map(|n| json!({"n": n})))).await });
+    bench.until(|stats| stats.faults_fired >= 18).await;
+    let clock = Clock::system();
+    clock.sleep(std::time::Duration::from_secs(2)).await;
+    let kept = bench.quarantine().len();
+    assert!((1..20).contains(&kept), "{kept} of 100 are in the quarantine after two seconds");
+    bench.simulator.faults().clear();
+    assert_eq!(delivery.await.unwrap(), BatchStatus::Rejected);
+    assert_eq!(bench.quarantine().len() + numbers(&bench).len(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn being_told_to_wait_holds_every_call_back() {
     let bench = bench().await;
     let wait = Fault::Status { code: 429, retry_after: Some("1".to_owned()), body: None };
     bench.simulator.faults().script(Service::LogsIngestion, vec![wait]);
-    let sink = sink(&bench, &json!({"request": {"concurrency": 1}}));
+    let sink = sink(&bench, &json!({}));
     let first = tokio::spawn({
         let sink = Arc::clone(&sink);
         async move { sink.deliver(batch([json!({"n": 1})])).await }
     });
-    bench.simulator.wait_until(|stats| stats.faults_fired == 1).await;
+    bench.until(|stats| stats.faults_fired == 1).await;
     let clock = Clock::system();
+    // The answer is on its way to the sink: nothing tells when it is there.
+    clock.sleep(std::time::Duration::from_millis(100)).await;
     let start = clock.monotonic();
     assert_eq!(sink.deliver(batch([json!({"n": 2})])).await, BatchStatus::Delivered);
-    assert!((clock.monotonic() - start).as_secs_f64() > 0.8, "the second call did not wait");
+    assert!((clock.monotonic() - start).as_secs_f64() > 0.6, "the second call did not wait");
     assert_eq!(first.await.unwrap(), BatchStatus::Delivered);
     assert_eq!(numbers(&bench), [1, 2]);
 }
@@ -174,10 +204,14 @@ async fn being_told_to_wait_holds_every_call_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_quarantine_holds_the_batch_and_loses_nothing() {
     let bench = bench().await;
-    let sink = sink(&bench, &json!({"quarantine": {"max_bytes": 10}}));
+    let sink = sink(&bench, &json!({"quarantine": {"max_bytes": 1_048_576}}));
+    let file = bench.path("data/quarantine/sentinel.ndjson");
+    std::fs::write(&file, vec![b'\n'; 1_048_576]).unwrap();
     let events: Batch = [Event::new(Bytes::from_static(b"not json"), None)].into();
     let mut delivery = tokio::spawn(async move { sink.deliver(events).await });
     let early = tokio::time::timeout(std::time::Duration::from_secs(2), &mut delivery).await;
     assert!(early.is_err(), "it must wait for room: {early:?}");
-    delivery.abort();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(delivery.await.unwrap(), BatchStatus::Rejected);
+    assert_eq!(bench.quarantine()[0]["event"], "not json");
 }

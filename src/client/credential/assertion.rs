@@ -4,7 +4,7 @@
 //! JWT that we sign.
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,56 +26,50 @@ use crate::secret::SensitiveString;
 /// Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// Signs assertions with a certificate's RSA key.
+/// Signs assertions with a certificate's RSA key. The file is read for each, so that a renewed one is used at once.
+#[derive(Clone)]
 pub(super) struct CertificateAssertion {
-    key: KeyPair,
-    /// SHA-256 of the certificate, base64url.
-    thumbprint: String,
-    client_id: String,
-    token_url: String,
-    clock: Clock,
+    pub(super) path: PathBuf,
+    pub(super) password: Option<SensitiveString>,
+    pub(super) client_id: String,
+    /// The assertion's audience.
+    pub(super) token_url: String,
+    pub(super) clock: Clock,
 }
 
 impl fmt::Debug for CertificateAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertificateAssertion").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("CertificateAssertion").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 // === impl CertificateAssertion ===
 
 impl CertificateAssertion {
-    /// Reads certificate and key from a PKCS#12 or PEM file. `token_url` is the assertion's audience.
-    pub(super) fn read(
-        path: &Path,
-        password: Option<&SensitiveString>,
-        client_id: String,
-        token_url: String,
-        clock: Clock,
-    ) -> Result<Self, String> {
-        let named = |error: String| format!("cannot use auth.certificate_path {}: {error}", path.display());
-        let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+    /// A signed JWT. Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+    pub(super) fn sign(&self) -> Result<String, String> {
+        self.try_sign()
+            .map_err(|error| format!("cannot use auth.certificate_path {}: {error}", self.path.display()))
+    }
+
+    fn try_sign(&self) -> Result<String, String> {
+        let bytes = std::fs::read(&self.path).map_err(|error| error.to_string())?;
         let (certificate, key) = if bytes.windows(10).any(|window| window == b"-----BEGIN") {
             read_pem(&bytes)
         } else {
-            read_pkcs12(&bytes, password.map_or("", SensitiveString::expose))
-        }
-        .map_err(named)?;
+            read_pkcs12(&bytes, self.password.as_ref().map_or("", SensitiveString::expose))
+        }?;
         let key = KeyPair::from_pkcs8(&key)
             .or_else(|_| KeyPair::from_der(&key))
-            .map_err(|_| named("its key is not an RSA key of at least 2048 bits".to_owned()))?;
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
-        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest);
-        Ok(Self { key, thumbprint, client_id, token_url, clock })
-    }
-
-    /// A signed JWT. Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
-    fn sign(&self) -> Result<String, aws_lc_rs::error::Unspecified> {
+            .map_err(|_| "its key is not an RSA key of at least 2048 bits")?;
+        let cannot_sign = |_| "its key cannot sign";
         let random = SystemRandom::new();
         let mut id = [0; 16];
-        aws_lc_rs::rand::SecureRandom::fill(&random, &mut id)?;
+        aws_lc_rs::rand::SecureRandom::fill(&random, &mut id).map_err(cannot_sign)?;
+        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
         let now = self.clock.now();
-        let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint});
+        let header =
+            json!({"alg": "PS256", "typ": "JWT", "x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(thumbprint)});
         let claims = json!({
             "aud": self.token_url,
             "iss": self.client_id,
@@ -87,8 +81,8 @@ impl CertificateAssertion {
         });
         let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature)?;
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature).map_err(cannot_sign)?;
         Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 }
@@ -96,12 +90,11 @@ impl CertificateAssertion {
 #[async_trait]
 impl azure_identity::ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        self.sign().map_err(|_| {
-            azure_core::Error::with_message(
-                azure_core::error::ErrorKind::Credential,
-                "the certificate's key cannot sign",
-            )
-        })
+        let this = self.clone();
+        let signed = tokio::task::spawn_blocking(move || this.sign()).await;
+        let signed = signed.unwrap_or_else(|_| Err("the process is ending".to_owned()));
+        signed
+            .map_err(|error| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, error))
     }
 }
 
@@ -125,7 +118,7 @@ fn read_pkcs12(bytes: &[u8], password: &str) -> Result<Pair, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
     use p12_keystore::{Certificate, KeyStoreEntry, PrivateKey, PrivateKeyChain};
@@ -151,15 +144,15 @@ mod tests {
         (pem, pfx, key)
     }
 
-    fn read(path: &Path, password: &str) -> Result<CertificateAssertion, String> {
-        let password = SensitiveString::from(password.to_owned());
-        CertificateAssertion::read(
-            path,
-            Some(&password),
-            "app".into(),
-            "https://login/token".into(),
-            Clock::system(),
-        )
+    fn sign(path: &Path, password: &str) -> Result<String, String> {
+        let assertion = CertificateAssertion {
+            path: path.to_owned(),
+            password: Some(password.to_owned().into()),
+            client_id: "app".to_owned(),
+            token_url: "https://login/token".to_owned(),
+            clock: Clock::system(),
+        };
+        assertion.sign()
     }
 
     #[test]
@@ -168,7 +161,7 @@ mod tests {
         let (pem, pfx, key) = files(dir.path());
         let mut thumbprints = Vec::new();
         for path in [pem, pfx] {
-            let jwt = read(&path, "hunter2").unwrap().sign().unwrap();
+            let jwt = sign(&path, "hunter2").unwrap();
             let (signed, signature) = jwt.rsplit_once('.').unwrap();
             let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
             let public =
@@ -189,7 +182,7 @@ mod tests {
     fn a_wrong_password_is_said_and_not_shown() {
         let dir = tempfile::tempdir().unwrap();
         let (_, pfx, _) = files(dir.path());
-        let error = read(&pfx, "wrong-password").err().unwrap();
+        let error = sign(&pfx, "wrong-password").unwrap_err();
         assert!(error.contains("certificate_password") && !error.contains("wrong-password"), "{error}");
     }
 }

@@ -75,29 +75,39 @@ impl AuthConfig {
         use CredentialKind::{
             ClientCertificateCredential, ClientSecretCredential, ManagedIdentity, WorkloadIdentity,
         };
-        let secret = self.azure_client_secret.as_ref().map(SensitiveString::expose);
-        let certificate = self.certificate_path.as_ref().and_then(|path| path.to_str());
-        let token_file = self.token_file_path.as_ref().and_then(|path| path.to_str());
+        let id_type = self.user_assigned_managed_identity_id_type.map(|_| "set");
+        let file = |path: &'_ Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let secret =
+            |secret: &'_ Option<SensitiveString>| secret.as_ref().map(|secret| secret.expose().to_owned());
         let application = &[ClientSecretCredential, ClientCertificateCredential][..];
+        let at_login = &[ClientSecretCredential, ClientCertificateCredential, WorkloadIdentity][..];
         // Option, its value, the kinds that use it, whether those need it.
-        let options: [(&str, Option<&str>, &[CredentialKind], bool); 8] = [
-            ("azure_tenant_id", self.azure_tenant_id.as_deref(), application, true),
-            ("azure_client_id", self.azure_client_id.as_deref(), application, true),
-            ("azure_client_secret", secret, &[ClientSecretCredential], true),
-            ("certificate_path", certificate, &[ClientCertificateCredential], true),
-            ("tenant_id", self.tenant_id.as_deref(), &[WorkloadIdentity], false),
-            ("client_id", self.client_id.as_deref(), &[WorkloadIdentity], false),
-            ("token_file_path", token_file, &[WorkloadIdentity], false),
+        let options: [(&str, Option<String>, &[CredentialKind], bool); 11] = [
+            ("azure_tenant_id", self.azure_tenant_id.clone(), application, true),
+            ("azure_client_id", self.azure_client_id.clone(), application, true),
+            ("azure_client_secret", secret(&self.azure_client_secret), &[ClientSecretCredential], true),
+            ("certificate_path", file(&self.certificate_path), &[ClientCertificateCredential], true),
+            (
+                "certificate_password",
+                secret(&self.certificate_password),
+                &[ClientCertificateCredential],
+                false,
+            ),
+            ("tenant_id", self.tenant_id.clone(), &[WorkloadIdentity], false),
+            ("client_id", self.client_id.clone(), &[WorkloadIdentity], false),
+            ("token_file_path", file(&self.token_file_path), &[WorkloadIdentity], false),
             (
                 "user_assigned_managed_identity_id",
-                self.user_assigned_managed_identity_id.as_deref(),
+                self.user_assigned_managed_identity_id.clone(),
                 &[ManagedIdentity],
                 false,
             ),
+            ("user_assigned_managed_identity_id_type", id_type.map(str::to_owned), &[ManagedIdentity], false),
+            ("authority_host", self.authority_host.clone(), at_login, false),
         ];
         for (name, value, kinds, needed) in options {
             let used = kinds.contains(&self.azure_credential_kind);
-            let message = match value {
+            let message = match value.as_deref() {
                 None if used && needed => "missing: this kind of credential needs it",
                 Some("") => "must not be empty",
                 Some(_) if !used => {

@@ -106,16 +106,18 @@ impl Source {
                     .map(|made| made as _)
             }
             CredentialKind::ClientCertificateCredential => {
-                let path = auth.certificate_path.clone().unwrap_or_default();
-                let token_url =
-                    format!("{}/{tenant}/oauth2/v2.0/token", self.authority_host.trim_end_matches('/'));
-                let assertion = CertificateAssertion::read(
-                    &path,
-                    auth.certificate_password.as_ref(),
-                    client.clone(),
-                    token_url,
-                    self.clock.clone(),
-                )?;
+                let assertion = CertificateAssertion {
+                    path: auth.certificate_path.clone().unwrap_or_default(),
+                    password: auth.certificate_password.clone(),
+                    client_id: client.clone(),
+                    token_url: format!(
+                        "{}/{tenant}/oauth2/v2.0/token",
+                        self.authority_host.trim_end_matches('/')
+                    ),
+                    clock: self.clock.clone(),
+                };
+                // A file that cannot be used is told at the start.
+                assertion.sign()?;
                 ClientAssertionCredential::new(tenant, client, assertion, Some(assertion_options()))
                     .map(|made| made as _)
             }

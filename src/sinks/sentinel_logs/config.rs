@@ -1,7 +1,7 @@
 //! The options of `sentinel_logs`.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
 use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::quarantine::Quarantine;
+use crate::retry::backoff::Backoff;
+use crate::retry::policy::Policy;
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
@@ -49,6 +51,9 @@ pub struct SentinelLogsConfig {
     /// Column of the event's time.
     #[serde(default = "default_timestamp_field")]
     pub timestamp_field: String,
+    /// The columns that the stream declares. A field that is none of them goes into `ExtraColumns`; if this is not given,
+    /// it makes a column of its own, which vanishes if the stream does not have it.
+    pub columns: Option<Vec<String>>,
     /// How requests are compressed.
     #[serde(default)]
     pub compression: Compression,
@@ -105,7 +110,7 @@ pub struct RequestConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct QuarantineConfig {
     /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1_048_576))]
     pub max_bytes: u64,
 }
 
@@ -178,11 +183,20 @@ impl SentinelLogsConfig {
             );
             report("timestamp_field", message);
         }
+        if let Some(columns) = &self.columns {
+            for needed in [self.timestamp_field.as_str(), EXTRA_COLUMNS, TRUNCATED_COLUMNS] {
+                if !columns.iter().any(|column| column == needed) {
+                    let message =
+                        format!("lacks {needed}, which rows need: declare it in the stream and name it here");
+                    report("columns", message);
+                }
+            }
+        }
         let range_checks = [
             ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.concurrency", self.request.concurrency as u64, 1, 100),
-            ("quarantine.max_bytes", self.quarantine.max_bytes, 1, u64::MAX),
+            ("quarantine.max_bytes", self.quarantine.max_bytes, MAX_CALL_BYTES as u64, u64::MAX),
         ];
         for (option, value, min, max) in range_checks {
             if !(min..=max).contains(&value) {
@@ -219,9 +233,10 @@ impl Validated {
         id: &str,
         data_dir: &Path,
         clock: Clock,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
     ) -> Result<SentinelLogs, String> {
         let config = &self.config;
+        let doubts = rng.fork();
         let service = Service {
             id: id.to_owned(),
             client: self.client(&clock)?,
@@ -231,8 +246,9 @@ impl Validated {
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
+        let columns = config.columns.clone().map(|columns| columns.into_iter().collect());
         // A single row has the array's brackets around it.
-        let encoder = Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2);
+        let encoder = Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
         Ok(SentinelLogs(Arc::new(Inner {
             service,
             encoder,
@@ -242,6 +258,8 @@ impl Validated {
             quarantine,
             clock,
             accepted: AtomicBool::new(false),
+            refused_in_a_row: AtomicU32::new(0),
+            doubts: Mutex::new(Policy::forever(Backoff::new(doubts))),
         })))
     }
 }

@@ -1,6 +1,7 @@
 //! Writes one event as one row: a JSON object whose fields are columns.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use bytes::Bytes;
@@ -25,6 +26,8 @@ const VECTOR_TIMESTAMP: &str = "timestamp";
 pub struct Encoder {
     timestamp_field: String,
     max_row_bytes: usize,
+    /// The columns that the stream has, if that is known.
+    columns: Option<HashSet<String>>,
 }
 
 /// A name, borrowed unless it has escapes.
@@ -34,6 +37,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Writes the fields of one event behind each other.
 struct RowWriter<'a, 'de> {
     timestamp_field: &'a str,
+    columns: Option<&'a HashSet<String>>,
     out: &'a mut Vec<u8>,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
@@ -46,10 +50,15 @@ struct RowWriter<'a, 'de> {
 // === impl Encoder ===
 
 impl Encoder {
-    /// `timestamp_field` is the column of the event's time; a row may have `max_row_bytes`.
+    /// `timestamp_field` is the column of the event's time; a row may have `max_row_bytes`. If the stream's `columns` are
+    /// known, no field goes into any other.
     #[must_use]
-    pub const fn new(timestamp_field: String, max_row_bytes: usize) -> Self {
-        Self { timestamp_field, max_row_bytes }
+    pub const fn new(
+        timestamp_field: String,
+        max_row_bytes: usize,
+        columns: Option<HashSet<String>>,
+    ) -> Self {
+        Self { timestamp_field, max_row_bytes, columns }
     }
 
     /// Appends the event's row to `out`, and answers how many of its fields were cut. An event without a time of its
@@ -82,6 +91,7 @@ impl Encoder {
         out.push(b'{');
         let mut row = RowWriter {
             timestamp_field: &self.timestamp_field,
+            columns: self.columns.as_ref(),
             out,
             has_time: false,
             vector_time: None,
@@ -150,9 +160,11 @@ impl<'de> RowWriter<'_, 'de> {
             Ok(())
         } else {
             match Column::of(name) {
-                Column::Plain(name) => self.column(name, "", value.get()),
-                Column::Reserved(name) => self.column(name, "_", value.get()),
-                Column::Extra(name) => self.extra_field(name, value.get()),
+                Column::Plain(name) if self.exists(name, "") => self.column(name, "", value.get()),
+                Column::Reserved(name) if self.exists(name, "_") => self.column(name, "_", value.get()),
+                Column::Plain(name) | Column::Reserved(name) | Column::Extra(name) => {
+                    self.extra_field(name, value.get())
+                }
             }
         }
     }
@@ -161,10 +173,15 @@ impl<'de> RowWriter<'_, 'de> {
     fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
         match (self.has_time, self.vector_time) {
             (true, None) => {}
-            (true, Some(vector_time)) => self.column(VECTOR_TIMESTAMP, "", vector_time.get())?,
+            (true, Some(vector_time)) if self.exists(VECTOR_TIMESTAMP, "") => {
+                self.column(VECTOR_TIMESTAMP, "", vector_time.get())?;
+            }
+            (true, Some(vector_time)) => self.extra_field(VECTOR_TIMESTAMP, vector_time.get())?,
             (false, Some(vector_time)) => self.column(self.timestamp_field, "", vector_time.get())?,
             (false, None) => {
-                let time = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+                // Tables of the Auxiliary plan take no more than six digits.
+                // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary
+                let time = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
                 self.column(self.timestamp_field, "", &time)?;
             }
         }
@@ -180,6 +197,17 @@ impl<'de> RowWriter<'_, 'de> {
         }
         self.out.push(b'}');
         Ok(self.truncated_fields)
+    }
+
+    /// Whether the stream has a column, as far as is known.
+    fn exists(&self, name: &str, suffix: &str) -> bool {
+        self.columns.is_none_or(|columns| {
+            if suffix.is_empty() {
+                columns.contains(name)
+            } else {
+                columns.contains(&format!("{name}{suffix}"))
+            }
+        })
     }
 
     /// Writes one column. `name` and `suffix` need no escaping: they are legal names.
@@ -217,9 +245,16 @@ impl<'de> RowWriter<'_, 'de> {
     }
 }
 
-/// The value cut to what a field may have, as a JSON string, with its size before; nothing if it need not be cut.
-/// What isn't a string is cut as JSON text.
+/// The value cut to what a field may have, as JSON, with its size before; nothing if it need not be cut.
+///
+/// A string is cut at a character, and an array after an element, so that it stays an array. Anything else is cut as JSON
+/// text and becomes a string.
 fn cut(json: &str) -> Result<Option<(String, usize)>, serde_json::Error> {
+    if json.starts_with('[')
+        && let Some(kept) = cut_array(json)?
+    {
+        return Ok(Some((kept, json.len())));
+    }
     let value =
         if json.starts_with('"') { Cow::Owned(serde_json::from_str(json)?) } else { Cow::Borrowed(json) };
     if value.len() <= MAX_FIELD_BYTES {
@@ -228,6 +263,24 @@ fn cut(json: &str) -> Result<Option<(String, usize)>, serde_json::Error> {
     let end = value.floor_char_boundary(MAX_FIELD_BYTES);
     let kept = value.get(..end).unwrap_or_default();
     Ok(Some((serde_json::to_string(kept)?, value.len())))
+}
+
+/// As many elements as fit; nothing if not even the first does.
+fn cut_array(json: &str) -> Result<Option<String>, serde_json::Error> {
+    let elements: Vec<&RawValue> = serde_json::from_str(json)?;
+    let mut kept = String::from("[");
+    for element in elements {
+        // A comma or the bracket, and the bracket that ends the array.
+        if kept.len() + element.get().len() + 2 > MAX_FIELD_BYTES {
+            break;
+        }
+        if kept.len() > 1 {
+            kept.push(',');
+        }
+        kept.push_str(element.get());
+    }
+    kept.push(']');
+    Ok((kept.len() > 2).then_some(kept))
 }
 
 fn is_time(value: &RawValue) -> bool {

@@ -8,7 +8,7 @@ const LIMIT: usize = 1_000_000;
 fn encode(event: &Event) -> Result<(Value, u64), Reason> {
     let mut out = b"before".to_vec();
     let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let cut = Encoder::new("TimeGenerated".to_owned(), LIMIT).write_row(event, now, &mut out);
+    let cut = Encoder::new("TimeGenerated".to_owned(), LIMIT, None).write_row(event, now, &mut out);
     let Ok(cut) = cut else {
         assert_eq!(out, b"before", "a refused event must leave nothing behind");
         return Err(cut.unwrap_err());
@@ -43,7 +43,7 @@ fn values_keep_the_text_that_they_came_with() {
         None,
     );
     let mut out = Vec::new();
-    Encoder::new("TimeGenerated".to_owned(), LIMIT)
+    Encoder::new("TimeGenerated".to_owned(), LIMIT, None)
         .write_row(&event, DateTime::UNIX_EPOCH, &mut out)
         .unwrap();
     assert_eq!(Bytes::from(out), event.json());
@@ -64,10 +64,10 @@ fn the_time_comes_from_the_best_place_there_is() {
     );
     let (vectors, row) = time(json!({"timestamp": "2026-01-02T00:00:00.5Z"}), own);
     assert_eq!((vectors.as_str(), row.get("timestamp")), ("2026-01-02T00:00:00.5Z", None));
-    assert_eq!(time(json!({}), own).0, "2020-09-13T12:26:40Z");
-    assert_eq!(time(json!({}), None).0, "2023-11-14T22:13:20Z");
+    assert_eq!(time(json!({}), own).0, "2020-09-13T12:26:40.000000Z");
+    assert_eq!(time(json!({}), None).0, "2023-11-14T22:13:20.000000Z");
     let (not_a_time, row) = time(json!({"TimeGenerated": "yesterday", "timestamp": 5}), own);
-    assert_eq!(not_a_time, "2020-09-13T12:26:40Z");
+    assert_eq!(not_a_time, "2020-09-13T12:26:40.000000Z");
     assert_eq!((&row["ExtraColumns"]["TimeGenerated"], &row["timestamp"]), (&json!("yesterday"), &json!(5)));
 }
 
@@ -75,22 +75,49 @@ fn the_time_comes_from_the_best_place_there_is() {
 fn a_field_over_64_kb_is_cut_at_a_character_and_marked() {
     let text = format!("{}{}", "a".repeat(65_535), "ü".repeat(3_000));
     let array: Vec<u32> = (0..20_000).collect();
-    let event = json!({"text": text, "array": array, "fits": "é".repeat(32_768), "Title": text});
+    let object = json!({"a": array});
+    let event = json!({
+        "text": text, "array": array, "object": object, "one": [text], "fits": "é".repeat(32_768), "Title": text,
+    });
     let (encoded, cut) = encode(&Event::new(event.to_string().into(), None)).unwrap();
-    assert_eq!(cut, 3);
+    assert_eq!(cut, 5);
     assert_eq!(encoded["text"], "a".repeat(65_535));
     assert_eq!(encoded["fits"], event["fits"]);
-    let whole = serde_json::to_string(&array).unwrap();
-    assert_eq!(encoded["array"].as_str(), whole.get(..65_536));
-    let marks = json!([
-        {"column": "text", "bytes": 71_535}, {"column": "array", "bytes": whole.len()}, {"column": "Title_", "bytes": 71_535}
-    ]);
-    let sorted = |marks: &Value| {
-        let mut marks: Vec<String> = marks.as_array().unwrap().iter().map(ToString::to_string).collect();
-        marks.sort();
-        marks
-    };
-    assert_eq!(sorted(&encoded["TruncatedColumns"]), sorted(&marks));
+    let kept = encoded["array"].as_array().expect("an array stays one");
+    assert_eq!(kept[..], event["array"].as_array().unwrap()[..kept.len()]);
+    assert!((65_520..=65_536).contains(&encoded["array"].to_string().len()));
+    assert_eq!(encoded["object"].as_str().map(|text| text.starts_with("{\"a\":[0,1,")), Some(true));
+    let first_is_too_long = encoded["one"].as_str().unwrap();
+    assert!(event["one"].to_string().starts_with(first_is_too_long) && first_is_too_long.len() > 65_530);
+    let mut marks: Vec<_> = encoded["TruncatedColumns"].as_array().unwrap().clone();
+    marks.sort_by_key(|mark| mark["column"].to_string());
+    let mark = |column: &str, bytes: usize| json!({"column": column, "bytes": bytes});
+    let expected = [
+        mark("Title_", 71_535),
+        mark("array", json_len(&event["array"])),
+        mark("object", json_len(&event["object"])),
+        mark("one", json_len(&event["one"])),
+        mark("text", 71_535),
+    ];
+    assert_eq!(marks, expected);
+}
+
+fn json_len(value: &Value) -> usize {
+    value.to_string().len()
+}
+
+#[test]
+fn a_field_that_the_stream_has_no_column_for_does_not_vanish() {
+    let columns = ["TimeGenerated", "id_", "severity", "ExtraColumns"].map(str::to_owned).into();
+    let encoder = Encoder::new("TimeGenerated".to_owned(), LIMIT, Some(columns));
+    let event = json!({"TimeGenerated": "2026-11-23T12:00:00Z", "id": 1, "severity": "high", "newIn2027": [1], "title": 2});
+    let mut out = Vec::new();
+    encoder.write_row(&Event::new(event.to_string().into(), None), DateTime::UNIX_EPOCH, &mut out).unwrap();
+    let expected = json!({
+        "TimeGenerated": "2026-11-23T12:00:00Z", "id_": 1, "severity": "high",
+        "ExtraColumns": {"newIn2027": [1], "title": 2},
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
 }
 
 #[test]

@@ -138,7 +138,7 @@ mod tests {
 
     fn pack(batch: &[Event], max_bytes: usize) -> Vec<Packed> {
         // Brackets around a single row.
-        let encoder = Encoder::new("TimeGenerated".to_owned(), max_bytes - 2);
+        let encoder = Encoder::new("TimeGenerated".to_owned(), max_bytes - 2, None);
         let events = (0..batch.len()).collect();
         Packer::new(&encoder, batch, events, max_bytes, DateTime::UNIX_EPOCH).collect()
     }

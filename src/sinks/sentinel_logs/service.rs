@@ -41,7 +41,7 @@ impl Service {
                 Err(failure) if failure.verdict == Verdict::Split => return Err(failure),
                 Err(failure) => failure,
             };
-            let wait = policy.wait(failure.verdict).unwrap_or_default();
+            let wait = policy.wait(failure.verdict);
             self.report(&failure, wait);
             if matches!(failure.verdict, Verdict::RetryAfter(_)) {
                 let until = self.clock.monotonic() + wait;

@@ -1,7 +1,8 @@
 //! The stream: takes batches, packs them into requests, and answers when every row is in the table or the quarantine.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,9 @@ use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
 use crate::telemetry;
 
+/// When so many single rows were refused and none accepted in between, the rows are not to blame without a doubt.
+const MAX_REFUSED_IN_A_ROW: u32 = 10;
+
 /// The sink, ready to take batches.
 pub struct SentinelLogs(pub(super) Arc<Inner>);
 
@@ -37,6 +41,17 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     /// Whether the service has accepted anything since we started.
     pub(super) accepted: AtomicBool,
+    /// How many single rows were refused since anything was accepted.
+    pub(super) refused_in_a_row: AtomicU32,
+    /// How long to wait while it is in doubt whether rows or options are to blame.
+    pub(super) doubts: Mutex<Policy>,
+}
+
+/// A part of a request.
+struct Part {
+    request: Request,
+    /// Whether it was refused before, and it was in doubt whether for what is in it.
+    doubted: bool,
 }
 
 #[async_trait]
@@ -51,8 +66,11 @@ impl Deliver for SentinelLogs {
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
         let mut rejected = false;
-        // The permit comes first: so no more rows are in memory than requests in flight.
-        while let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await {
+        loop {
+            // The permit comes first: so no more rows are in memory than requests in flight.
+            let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await else {
+                return BatchStatus::Errored;
+            };
             let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
             inner.note_truncated(truncated_fields);
             rejected |= !refused.is_empty();
@@ -84,64 +102,75 @@ impl Inner {
     /// table or in the quarantine. Answers whether any is in the quarantine.
     async fn ingest(&self, batch: &Batch, request: Request, now: DateTime<Utc>) -> bool {
         let mut rejected = false;
-        let mut parts = vec![request];
-        while let Some(part) = parts.pop() {
-            let (body, gzip) = part.body(self.compress);
+        let mut parts = VecDeque::from([Part { request, doubted: false }]);
+        while let Some(part) = parts.pop_back() {
+            let (body, gzip) = part.request.body(self.compress);
             let Err(refusal) = self.service.send(body, gzip).await else {
-                self.note_sent(&part);
+                self.note_sent(&part.request);
                 continue;
             };
-            let middle = part.events.len() / 2;
+            let events = &part.request.events;
+            let middle = events.len() / 2;
             if middle > 0 {
-                let (first, second) = part.events.split_at(middle);
+                self.report_halving(&refusal, events.len());
+                let (first, second) = events.split_at(middle);
                 for half in [second, first] {
-                    let packer = Packer::new(&self.encoder, batch, half.to_vec(), self.max_bytes, now);
-                    for packed in packer {
+                    for packed in Packer::new(&self.encoder, batch, half.to_vec(), self.max_bytes, now) {
                         rejected |= !packed.refused.is_empty();
                         self.quarantine(batch, packed.refused).await;
-                        parts.extend(packed.request);
+                        parts.extend(packed.request.map(|request| Part { request, doubted: false }));
                     }
                 }
-                warn!(
-                    component_id = self.service.id,
-                    error_type = refusal.error_type,
-                    request_id = refusal.request_id,
-                    rows = part.events.len(),
-                    "A call was refused; sending it in two halves: {}",
-                    refusal.message
-                );
-            } else if self.row_is_to_blame(&refusal).await {
+            } else if self.row_is_to_blame(&refusal, part.doubted).await {
                 rejected = true;
-                let reason = || Reason {
-                    code: "refused",
-                    message: refusal.message.clone(),
-                    request_id: refusal.request_id.clone(),
-                };
-                self.quarantine(batch, part.events.iter().map(|event| (*event, reason())).collect()).await;
+                let (message, request_id) = (refusal.message, refusal.request_id);
+                let reason =
+                    || Reason { code: "refused", message: message.clone(), request_id: request_id.clone() };
+                self.quarantine(batch, events.iter().map(|event| (*event, reason())).collect()).await;
             } else {
-                parts.push(part);
+                // The others first: one that is accepted tells that it is the row, and not an option.
+                parts.push_front(Part { doubted: true, ..part });
             }
         }
         rejected
     }
 
-    /// Whether a row that was refused alone is the cause, rather than an option that would have every row refused.
-    /// If not, waits before the row is tried again.
-    async fn row_is_to_blame(&self, refusal: &Failure) -> bool {
-        if self.accepted.load(Ordering::Relaxed) || self.service.client.probe().await.is_ok() {
+    /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
+    /// every row refused. If that is in doubt, says so and waits before the row is tried again.
+    async fn row_is_to_blame(&self, refusal: &Failure, doubted: bool) -> bool {
+        // A row's size is nobody else's fault.
+        if refusal.error_type == "too_large" {
             return true;
         }
-        let wait = self.backoff().wait(Verdict::Retry).unwrap_or_default();
+        let in_a_row = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
+        let works = self.accepted.load(Ordering::Relaxed) || self.service.client.probe().await.is_ok();
+        if works && (in_a_row < MAX_REFUSED_IN_A_ROW || doubted) {
+            return true;
+        }
+        let wait = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
         error!(
             component_id = self.service.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
-            "Nothing was accepted here yet, not even an empty call, so the rows may be good and an option wrong; \
-             check endpoint, dcr_immutable_id and stream_name. Trying again: {}",
+            wait_secs = wait.as_secs_f64(),
+            "Row after row is refused and none accepted, so perhaps an option, the rule or the table is wrong and the \
+             rows are good: check endpoint, dcr_immutable_id, stream_name and the types of the columns. Rows that go on \
+             being refused go to the quarantine, slowly, if anything at all is accepted: {}",
             refusal.message
         );
         self.clock.sleep(wait).await;
         false
+    }
+
+    fn report_halving(&self, refusal: &Failure, rows: usize) {
+        warn!(
+            component_id = self.service.id,
+            error_type = refusal.error_type,
+            request_id = refusal.request_id,
+            rows,
+            "A call was refused; sending it in two halves: {}",
+            refusal.message
+        );
     }
 
     /// Keeps events in the quarantine, however long it takes to get them there.
@@ -163,9 +192,10 @@ impl Inner {
         }
         let events: Vec<_> =
             refused.into_iter().map(|(event, reason)| (batch[event].json().clone(), reason)).collect();
-        let mut policy = self.backoff();
+        let rng = self.service.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
+        let mut policy = Policy::forever(Backoff::new(rng));
         while let Err(failure) = self.quarantine.keep(events.clone(), self.clock.now()).await {
-            let wait = policy.wait(Verdict::Retry).unwrap_or_default();
+            let wait = policy.wait(Verdict::Retry);
             error!(
                 component_id = id,
                 error_type = "quarantine_failed",
@@ -175,13 +205,11 @@ impl Inner {
         }
     }
 
-    fn backoff(&self) -> Policy {
-        let rng = self.service.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fork();
-        Policy::forever(Backoff::new(rng))
-    }
-
     fn note_sent(&self, request: &Request) {
         self.accepted.store(true, Ordering::Relaxed);
+        if self.refused_in_a_row.swap(0, Ordering::Relaxed) > 0 {
+            self.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        }
         let id = &self.service.id;
         counter!(telemetry::SENT_EVENTS, "component_id" => id.clone()).increment(request.events.len() as u64);
         counter!(telemetry::SENT_EVENT_BYTES, "component_id" => id.clone())

@@ -1,6 +1,6 @@
 //! The options of `defender_incidents`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -187,7 +187,21 @@ impl Validated {
         GraphIncidents::new(authorized, &self.endpoint, Arc::new(Quota::new(allowances, clock.clone())))
     }
 
-    /// Builds the source. `id` is the component's, under which its cursor is kept in `store`.
+    /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.
+    pub fn poller(&self, id: &str, store: Store, clock: &Clock) -> Result<Poller, String> {
+        Ok(Poller {
+            client: self.client(clock)?,
+            store,
+            component: format!("sources.{id}"),
+            look_back: Duration::from_secs(self.config.look_back_secs),
+            overlap: Duration::from_secs(self.config.overlap_secs),
+            page_size: self.config.page_size,
+            clock: clock.clone(),
+            unrecorded: Mutex::default(),
+        })
+    }
+
+    /// Builds the source.
     pub fn build(
         &self,
         id: &str,
@@ -195,15 +209,7 @@ impl Validated {
         clock: Clock,
         rng: fastrand::Rng,
     ) -> Result<DefenderIncidents, String> {
-        let poller = Poller {
-            client: self.client(&clock)?,
-            store,
-            component: format!("sources.{id}"),
-            look_back: Duration::from_secs(self.config.look_back_secs),
-            overlap: Duration::from_secs(self.config.overlap_secs),
-            page_size: self.config.page_size,
-            clock: clock.clone(),
-        };
+        let poller = self.poller(id, store, &clock)?;
         let poll_interval = Duration::from_secs(self.config.poll_interval_secs);
         Ok(DefenderIncidents::new(id.to_owned(), poller, poll_interval, clock, rng))
     }

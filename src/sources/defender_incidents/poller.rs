@@ -2,17 +2,18 @@
 //!
 //! A step that failed has changed nothing that matters, and can be done again: what was delivered is in the state file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 use url::Url;
 
 use crate::client::Failure;
-use crate::client::graph::{GraphIncidents, IncidentPage};
+use crate::client::graph::{Alerts, GraphIncidents, IncidentPage, MAX_PAGE_SIZE};
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::Event;
@@ -23,6 +24,8 @@ use crate::telemetry;
 
 /// A slice that has more pages than this is halved first: less is read again if it changes meanwhile.
 const MAX_PAGES: u64 = 10;
+/// How long revisions are remembered after they can be listed no more, should the service round the times we ask for.
+const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
 /// What comes next.
 #[derive(Clone, Debug)]
@@ -30,15 +33,29 @@ pub enum State {
     /// Begin a sweep over everything since the watermark.
     Sweep,
     /// Ask for the first page of a slice of time.
-    Slice(Slice),
+    Slice {
+        /// The service's time when the sweep began; unknown until its first answer.
+        began: Option<DateTime<Utc>>,
+        /// The slice.
+        slice: Slice,
+    },
     /// Ask for a further page of it.
     Page {
+        /// The service's time when the sweep began.
+        began: DateTime<Utc>,
         /// The slice.
         slice: Slice,
         /// What was seen of it.
         drain: Drain,
         /// Where the page is.
         url: Url,
+    },
+    /// Graph fails on the slice however small the pages: find the incident that it fails on.
+    Isolate {
+        /// The service's time when the sweep began; unknown until its first answer.
+        began: Option<DateTime<Utc>>,
+        /// The slice.
+        slice: Slice,
     },
 }
 
@@ -62,6 +79,16 @@ pub struct Poller {
     /// Incidents a page.
     pub(super) page_size: u32,
     pub(super) clock: Clock,
+    /// Delivered, but not recorded because the state file failed: recorded before anything else is delivered.
+    pub(super) unrecorded: Mutex<Vec<Revision>>,
+}
+
+/// Where a page belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    began: DateTime<Utc>,
+    slice: Slice,
+    page_size: u32,
 }
 
 impl From<Failure> for Interrupt {
@@ -73,6 +100,21 @@ impl From<Failure> for Interrupt {
 impl From<StoreError> for Interrupt {
     fn from(error: StoreError) -> Self {
         Self::Failed(Failure::unanswered("state_file", error.to_string()))
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The same slice from its first page; a sweep that has not begun stays as it is.
+    pub(super) fn slice_again(&self) -> Self {
+        match self {
+            Self::Sweep => Self::Sweep,
+            Self::Slice { began, slice } | Self::Isolate { began, slice } => {
+                Self::Slice { began: *began, slice: *slice }
+            }
+            Self::Page { began, slice, .. } => Self::Slice { began: Some(*began), slice: *slice },
+        }
     }
 }
 
@@ -89,59 +131,94 @@ impl Poller {
     ) -> Result<State, Interrupt> {
         match state {
             State::Sweep => {
-                let mark = self.watermark().await?;
-                Ok(State::Slice(Slice::open(mark.sweep_from(self.overlap))))
+                let mark = self.watermark(shutdown).await?;
+                Ok(State::Slice { began: None, slice: Slice::open(mark.sweep_from(self.overlap)) })
             }
-            State::Slice(slice) => {
-                let page = unless(shutdown, self.client.first_page(*slice, page_size)).await?;
+            State::Slice { began, slice } => {
+                let page =
+                    unless(shutdown, self.client.first_page(*slice, page_size, Alerts::Expanded)).await?;
                 let now = self.server_time(&page);
-                if page.count > Some(MAX_PAGES * u64::from(page_size))
+                let began = began.unwrap_or(now);
+                if page.next.is_some()
+                    && page.count > Some(MAX_PAGES * u64::from(page_size))
                     && let Some(half) = slice.first_half(now)
                 {
                     debug!(count = page.count, ?half, "Many incidents: reading a shorter time first.");
-                    return Ok(State::Slice(half));
+                    return Ok(State::Slice { began: Some(began), slice: half });
                 }
-                self.take(page, *slice, Drain::default(), out).await
+                self.take(page, Place { began, slice: *slice, page_size }, Drain::default(), out).await
             }
-            State::Page { slice, drain, url } => {
+            State::Page { began, slice, drain, url } => {
                 let page = unless(shutdown, self.client.next_page(url)).await?;
-                self.take(page, *slice, drain.clone(), out).await
+                let place = Place { began: *began, slice: *slice, page_size };
+                self.take(page, place, drain.clone(), out).await
             }
+            State::Isolate { began, slice } => self.isolate(*began, *slice, out, shutdown).await,
         }
     }
 
-    /// The watermark, which the very first run sets.
-    async fn watermark(&self) -> Result<Watermark, StoreError> {
+    /// The watermark, which the very first run sets: by the service's time, as ours may be wrong.
+    async fn watermark(&self, shutdown: &CancellationToken) -> Result<Watermark, Interrupt> {
         if let Some(mark) = self.store.cursor(&self.component).await? {
             return Ok(mark);
         }
-        let mark = Watermark::starting_at(self.clock.now() - self.look_back);
+        let any = self.client.first_page(Slice::open(self.clock.now()), 1, Alerts::Left);
+        let mark = Watermark::starting_at(self.server_time(&unless(shutdown, any).await?) - self.look_back);
         info!(from = %mark.floor, "First run: reading what has changed since then.");
         self.store.advance(&self.component, &mark, mark.floor).await?;
         Ok(mark)
+    }
+
+    /// Lists a slice without the alerts, which are what makes an incident heavy: narrows the slice to its earliest
+    /// incident, or delivers that as it is if it is alone.
+    async fn isolate(
+        &self,
+        began: Option<DateTime<Utc>>,
+        slice: Slice,
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<State, Interrupt> {
+        let page = unless(shutdown, self.client.first_page(slice, MAX_PAGE_SIZE, Alerts::Left)).await?;
+        let now = self.server_time(&page);
+        let began = began.unwrap_or(now);
+        let revisions = revisions(&page)?;
+        let times: BTreeSet<_> = revisions.iter().filter_map(Revision::dated).collect();
+        let narrower = match times.first() {
+            _ if page.next.is_some() => slice.first_half(now),
+            Some(first) if times.len() > 1 => Some(slice.until(*first)),
+            _ => None,
+        };
+        if let Some(slice) = narrower {
+            return Ok(State::Slice { began: Some(began), slice });
+        }
+        for revision in &revisions {
+            error!(
+                component_id = self.component,
+                incident = revision.id,
+                "Microsoft Graph fails to answer for this incident with its alerts; it is delivered without them, and \
+                 with them again when it changes."
+            );
+        }
+        self.take(page, Place { began, slice, page_size: MAX_PAGE_SIZE }, Drain::default(), out).await
     }
 
     /// Delivers what is new in a page, and says what comes after the page.
     async fn take(
         &self,
         page: IncidentPage,
-        slice: Slice,
+        place: Place,
         mut drain: Drain,
         out: &dyn Deliver,
     ) -> Result<State, Interrupt> {
         let now = self.server_time(&page);
-        let revisions = revisions(&page, slice)?;
+        let revisions = revisions(&page)?;
         let new = self.deliver_new(&page, &revisions, out).await?;
         // A count no larger than the page itself, with more pages to come, counts the page and not the listing.
         let count = page.count.filter(|count| page.next.is_none() || *count > page.incidents.len() as u64);
-        drain.note_page(
-            revisions.iter().map(|revision| (revision.id.as_str(), revision.last_update)),
-            new,
-            count,
-        );
+        drain.note_page(&revisions, place.page_size, new, count);
         match page.next {
-            Some(url) => Ok(State::Page { slice, drain, url }),
-            None => self.finish(slice, &drain, now).await,
+            Some(url) => Ok(State::Page { began: place.began, slice: place.slice, drain, url }),
+            None => self.finish(place, &drain, now).await,
         }
     }
 
@@ -152,6 +229,7 @@ impl Poller {
         revisions: &[Revision],
         out: &dyn Deliver,
     ) -> Result<bool, Interrupt> {
+        self.record_delivered(Vec::new()).await?;
         let seen = self.store.seen(&self.component, revisions.to_vec()).await?;
         let mut in_this_page = HashSet::new();
         let new: Vec<usize> =
@@ -163,7 +241,7 @@ impl Poller {
         if new.is_empty() {
             return Ok(false);
         }
-        let event = |&i: &usize| Event::new(page.incidents[i].clone(), Some(revisions[i].last_update));
+        let event = |&i: &usize| Event::new(page.incidents[i].clone(), revisions[i].dated());
         match out.deliver(new.iter().map(event).collect()).await {
             // What was rejected is in the quarantine: it is dealt with.
             BatchStatus::Delivered | BatchStatus::Rejected => {}
@@ -171,29 +249,49 @@ impl Poller {
                 return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch").into());
             }
         }
-        let delivered = new.iter().map(|&i| revisions[i].clone()).collect();
-        self.store.record(&self.component, delivered).await?;
         counter!(telemetry::SENT_EVENTS, "component_id" => id).increment(new.len() as u64);
+        self.record_delivered(new.iter().map(|&i| revisions[i].clone()).collect()).await?;
         Ok(true)
     }
 
-    /// After the last page of a slice: moves the watermark if all of the slice was surely seen.
-    async fn finish(&self, slice: Slice, drain: &Drain, now: DateTime<Utc>) -> Result<State, Interrupt> {
-        if !drain.is_whole() {
-            debug!(
-                ?slice,
-                "Incidents changed while they were listed: reading this time again, in shorter pieces."
-            );
-            return Ok(State::Slice(slice.first_half(now).unwrap_or(slice)));
+    /// Records revisions as delivered, with those that could not be recorded before.
+    async fn record_delivered(&self, delivered: Vec<Revision>) -> Result<(), StoreError> {
+        let all = {
+            let mut unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
+            unrecorded.extend(delivered);
+            unrecorded.clone()
+        };
+        if !all.is_empty() {
+            self.store.record(&self.component, all).await?;
+            self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        let mark = self.watermark().await?;
+        Ok(())
+    }
+
+    /// After the last page of a slice: moves the watermark if all of the slice was surely seen.
+    async fn finish(&self, place: Place, drain: &Drain, now: DateTime<Utc>) -> Result<State, Interrupt> {
+        let Place { began, slice, .. } = place;
+        if !drain.is_whole() {
+            debug!(?slice, "Not all of this time was surely listed: reading it again, in shorter pieces.");
+            if let Some(slice) =
+                slice.first_half(now).or_else(|| drain.brought_something_new().then_some(slice))
+            {
+                return Ok(State::Slice { began: Some(began), slice });
+            }
+            let message = "Graph counts more incidents than it lists, and gives no link to the rest";
+            return Err(Failure::unanswered("answer_incomplete", message).into());
+        }
+        let Some(mark) = self.store.cursor::<Watermark>(&self.component).await? else {
+            // Somebody has reset it: begin anew.
+            return Ok(State::Sweep);
+        };
         if let Some(reached) = slice.to.or(drain.newest()) {
-            let moved = mark.advanced_to(reached, now);
+            let moved = mark.advanced_to(reached, began, self.overlap);
             if moved != mark {
-                self.store.advance(&self.component, &moved, moved.sweep_from(self.overlap)).await?;
+                self.store.advance(&self.component, &moved, moved.floor - REMEMBERED).await?;
             }
         }
-        Ok(slice.next(now).map_or(State::Sweep, State::Slice))
+        Ok(slice.next(began).map_or(State::Sweep, |slice| State::Slice { began: Some(began), slice }))
     }
 
     /// The service's time; ours only if it does not tell.
@@ -202,8 +300,8 @@ impl Poller {
     }
 }
 
-fn revisions(page: &IncidentPage, slice: Slice) -> Result<Vec<Revision>, Failure> {
-    let revision = |json: &bytes::Bytes| std::str::from_utf8(json).map(|json| Revision::of(json, slice.from));
+fn revisions(page: &IncidentPage) -> Result<Vec<Revision>, Failure> {
+    let revision = |json: &bytes::Bytes| std::str::from_utf8(json).map(Revision::of);
     let revisions: Result<_, _> = page.incidents.iter().map(revision).collect();
     revisions.map_err(|error| {
         Failure::unanswered("answer_unreadable", format!("Graph's answer is not UTF-8: {error}"))

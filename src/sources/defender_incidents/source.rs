@@ -55,7 +55,7 @@ impl DefenderIncidents {
             error_type = failure.error_type,
             request_id = failure.request_id,
             wait_secs = wait.as_secs_f64(),
-            "Could not read incidents; nothing is lost, trying again: {}",
+            "Incidents cannot be read on; nothing is lost, trying again: {}",
             failure.message
         );
     }
@@ -71,16 +71,27 @@ impl DefenderIncidents {
 }
 
 /// What to do again after a failure, and with pages of what size.
-fn after_failure(state: State, failure: &Failure, failures: u32, page_size: u32) -> (State, u32) {
-    let page_too_heavy = matches!(failure.error_type, "server_error" | "timed_out" | "answer_too_large");
-    let smaller = page_too_heavy && failures >= FAILURES_UNTIL_SMALLER;
+fn after_failure(state: &State, failure: &Failure, failures: u32, page_size: u32) -> (State, u32) {
+    let page_too_heavy = matches!(
+        failure.error_type,
+        "server_error" | "timed_out" | "answer_too_large" | "answer_unreadable" | "connection_lost"
+    );
+    if page_too_heavy && failures >= FAILURES_UNTIL_SMALLER {
+        let state = match (state.slice_again(), page_size) {
+            (State::Slice { began, slice }, 1) => State::Isolate { began, slice },
+            (state, _) => state,
+        };
+        return (state, page_size.div_ceil(2));
+    }
     match state {
-        // The link to a page may have expired, or be for pages of the old size.
-        State::Page { slice, .. } if smaller || failure.verdict == Verdict::GiveUp => {
-            (State::Slice(slice), if smaller { page_size.div_ceil(2) } else { page_size })
+        // The link to a page may have expired, or Graph may refuse to page so far: ask for less, with fewer pages.
+        State::Page { began, slice, .. } if failure.verdict == Verdict::GiveUp => {
+            let slice = slice.first_half(*began).unwrap_or(*slice);
+            (State::Slice { began: Some(*began), slice }, page_size)
         }
-        state if smaller => (state, page_size.div_ceil(2)),
-        state => (state, page_size),
+        // What isolates an incident can fail too, and then the slice has become larger than it was.
+        State::Isolate { .. } => (state.slice_again(), page_size),
+        _ => (state.clone(), page_size),
     }
 }
 
@@ -95,23 +106,23 @@ impl Source for DefenderIncidents {
         loop {
             match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
                 Ok(next) => {
-                    policy.reset();
-                    failures = 0;
-                    let sweep_is_over = matches!(next, State::Sweep);
+                    // Only a slice that is done shows that things work: its first page alone may, time and again.
+                    if !matches!(next, State::Page { .. }) && !matches!(state, State::Isolate { .. }) {
+                        policy.reset();
+                        failures = 0;
+                        page_size = (page_size * 2).min(self.poller.page_size);
+                    }
                     state = next;
-                    if sweep_is_over {
-                        page_size = self.poller.page_size;
-                        if !self.wait(self.poll_interval, &shutdown).await {
-                            break;
-                        }
+                    if matches!(state, State::Sweep) && !self.wait(self.poll_interval, &shutdown).await {
+                        break;
                     }
                 }
                 Err(Interrupt::Shutdown) => break,
                 Err(Interrupt::Failed(failure)) => {
                     failures += 1;
-                    let wait = policy.wait(failure.verdict).unwrap_or(self.poll_interval);
+                    let wait = policy.wait(failure.verdict);
                     self.report(&failure, wait);
-                    (state, page_size) = after_failure(state, &failure, failures, page_size);
+                    (state, page_size) = after_failure(&state, &failure, failures, page_size);
                     if !self.wait(wait, &shutdown).await {
                         break;
                     }
@@ -133,26 +144,33 @@ mod tests {
     use crate::model::watermark::{Drain, Slice};
 
     fn page() -> State {
-        let slice = Slice::open(DateTime::from_timestamp(0, 0).unwrap());
-        State::Page { slice, drain: Drain::default(), url: "https://graph/next".parse().unwrap() }
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let url = "https://graph/next".parse().unwrap();
+        State::Page { began: at(100), slice: Slice::open(at(0)), drain: Drain::default(), url }
     }
 
     #[test]
-    fn a_page_that_keeps_failing_is_asked_for_in_smaller_pieces_down_to_one() {
+    fn a_page_that_keeps_failing_is_asked_for_in_smaller_pieces_and_then_its_incidents_one_by_one() {
         let failure = Failure::unanswered("server_error", "");
-        assert!(matches!(after_failure(page(), &failure, 1, 50), (State::Page { .. }, 50)));
-        let mut size = 50;
-        let mut state = page();
-        for failures in 2..20 {
-            (state, size) = after_failure(state, &failure, failures, size);
+        assert!(matches!(after_failure(&page(), &failure, 1, 50), (State::Page { .. }, 50)));
+        let (mut state, mut size) = (page(), 50);
+        let mut sizes = Vec::new();
+        for failures in 2.. {
+            (state, size) = after_failure(&state, &failure, failures, size);
+            sizes.push(size);
+            if matches!(state, State::Isolate { .. }) {
+                break;
+            }
+            assert!(matches!(state, State::Slice { .. }));
         }
-        assert!(matches!(state, State::Slice(_)));
-        assert_eq!(size, 1);
+        assert_eq!(sizes, [25, 13, 7, 4, 2, 1, 1]);
     }
 
     #[test]
-    fn a_link_that_expired_begins_the_slice_again() {
+    fn a_link_that_is_refused_begins_the_first_half_of_the_slice() {
         let failure = Failure { verdict: Verdict::GiveUp, ..Failure::unanswered("gone", "") };
-        assert!(matches!(after_failure(page(), &failure, 1, 50), (State::Slice(_), 50)));
+        let (state, page_size) = after_failure(&page(), &failure, 1, 50);
+        let State::Slice { slice, .. } = state else { panic!("{state:?}") };
+        assert_eq!((slice.to, page_size), (DateTime::from_timestamp(50, 0), 50));
     }
 }
