@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Failure;
-use super::credential::Credential;
-use super::http::{self, Reply};
+use super::cloud::Cloud;
+use super::credential::{AuthConfig, Credential};
+use super::http::{self, HttpOptions, Reply};
 use crate::clock::Clock;
 
 /// A way to send requests to one service as one identity.
@@ -19,15 +20,17 @@ pub struct Authorized {
 // === impl Authorized ===
 
 impl Authorized {
-    /// `scope` is the service's, such as `https://monitor.azure.com/.default`.
-    #[must_use]
-    pub const fn new(
-        http: reqwest::Client,
-        credential: Arc<Credential>,
+    /// A way to the service whose tokens have `scope`, such as `https://monitor.azure.com/.default`. Reads certificate
+    /// files, asks nobody anything.
+    pub fn new(
+        auth: &AuthConfig,
+        cloud: Cloud,
+        http: &HttpOptions,
         scope: String,
-        clock: Clock,
-    ) -> Self {
-        Self { http, credential, scope, clock }
+        clock: &Clock,
+    ) -> Result<Self, String> {
+        let credential = Credential::new(auth.clone(), cloud, http, clock.clone())?;
+        Ok(Self { http: http.build()?, credential: Arc::new(credential), scope, clock: clock.clone() })
     }
 
     /// Sends what `request` makes, with a token. If the answer is 401, the token is renewed once and the request sent

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use super::Failure;
 use crate::clock::Clock;
@@ -69,6 +70,12 @@ pub struct Reply {
     pub date: Option<DateTime<Utc>>,
     /// The body, decompressed.
     pub body: Bytes,
+}
+
+/// The URL, if it is one of `https` and names a host.
+#[must_use]
+pub fn https_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
 }
 
 // === impl ProxyConfig ===

@@ -29,6 +29,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Reports every option whose value is out of its range. Each is the option, its value, and the least and most it may be.
+pub fn check_ranges(path: &str, options: &[(&str, u64, u64, u64)], problems: &mut Vec<Problem>) {
+    for (option, value, min, max) in options {
+        if value < min || value > max {
+            problems.push(Problem::new(format!("{path}.{option}"), format!("must be from {min} to {max}")));
+        }
+    }
+}
+
 /// By path, each once: what one user reads in one go.
 #[must_use]
 pub fn tidy(mut problems: Vec<Problem>) -> Vec<Problem> {

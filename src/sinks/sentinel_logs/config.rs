@@ -10,17 +10,17 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::encoder::Encoder;
 use super::service::Service;
 use super::sink::{Inner, SentinelLogs};
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
-use crate::client::credential::{AuthConfig, Credential};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig};
+use crate::client::credential::AuthConfig;
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
 use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
 use crate::clock::Clock;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, check_ranges};
 use crate::quarantine::Quarantine;
 use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
@@ -154,15 +154,12 @@ impl SentinelLogsConfig {
         let mut problems = Vec::new();
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
-        let endpoint = match Url::parse(&self.endpoint) {
-            Ok(url) if url.scheme() == "https" && url.has_host() => Some(url),
-            _ => {
-                let message =
-                    "must be an https URL, such as https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
-                report("endpoint", message.to_owned());
-                None
-            }
-        };
+        let endpoint = https_url(&self.endpoint);
+        if endpoint.is_none() {
+            let message =
+                "must be an https URL, such as https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
+            report("endpoint", message.to_owned());
+        }
         if !self.dcr_immutable_id.starts_with("dcr-") || self.dcr_immutable_id.contains('/') {
             let message = "must be the rule's immutable id, which begins with dcr-; it is not the resource id: \
                            `az monitor data-collection rule show` prints it as immutableId";
@@ -174,9 +171,7 @@ impl SentinelLogsConfig {
             let message = "must be a stream of the rule, such as Custom-DefenderIncidents_CL";
             report("stream_name", message.to_owned());
         }
-        let legal_time = super::column::Column::of(&self.timestamp_field)
-            == super::column::Column::Plain(&self.timestamp_field);
-        if !legal_time {
+        if Column::of(&self.timestamp_field) != Column::Plain(&self.timestamp_field) {
             let message = format!(
                 "cannot be a column's name: letters, digits and _, a letter first, at most 45, and neither {EXTRA_COLUMNS} \
                  nor {TRUNCATED_COLUMNS} nor a name that Log Analytics reserves"
@@ -192,17 +187,13 @@ impl SentinelLogsConfig {
                 }
             }
         }
-        let range_checks = [
+        let ranges = [
             ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.concurrency", self.request.concurrency as u64, 1, 100),
             ("quarantine.max_bytes", self.quarantine.max_bytes, MAX_CALL_BYTES as u64, u64::MAX),
         ];
-        for (option, value, min, max) in range_checks {
-            if !(min..=max).contains(&value) {
-                report(option, format!("must be from {min} to {max}"));
-            }
-        }
+        check_ranges(path, &ranges, &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
         proxy.validate(&format!("{path}.proxy"), &mut problems);
@@ -221,9 +212,8 @@ impl Validated {
         let config = &self.config;
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let credential = Credential::new(config.auth.clone(), config.cloud, &http, clock.clone())?;
         let scope = config.token_scope.clone().unwrap_or_else(|| config.cloud.ingestion_scope().to_owned());
-        let authorized = Authorized::new(http.build()?, Arc::new(credential), scope, clock.clone());
+        let authorized = Authorized::new(&config.auth, config.cloud, &http, scope, clock)?;
         LogsIngestion::new(authorized, &self.endpoint, &config.dcr_immutable_id, &config.stream_name)
     }
 

@@ -11,11 +11,11 @@ use super::poller::Poller;
 use super::source::DefenderIncidents;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
-use crate::client::credential::{AuthConfig, Credential};
+use crate::client::credential::AuthConfig;
 use crate::client::graph::{GraphIncidents, MAX_PAGE_SIZE};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
 use crate::clock::Clock;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, check_ranges};
 use crate::retry::quota::{Allowance, Quota};
 use crate::store::Store;
 
@@ -123,17 +123,14 @@ impl DefenderIncidentsConfig {
                 "Microsoft Graph has no incident API in the China cloud, so there is nothing to read there";
             report("cloud", message.to_owned());
         }
-        let base = self.endpoint.as_deref().or(graph).unwrap_or("https://unused.invalid");
-        let endpoint = match Url::parse(base) {
-            Ok(url) if url.scheme() == "https" && url.has_host() => Some(url),
-            _ => {
-                report("endpoint", "must be an https URL, such as https://graph.microsoft.com".to_owned());
-                None
-            }
-        };
+        let base = self.endpoint.as_deref().or(graph);
+        let endpoint = base.and_then(https_url);
+        if base.is_some() && endpoint.is_none() {
+            report("endpoint", "must be an https URL, such as https://graph.microsoft.com".to_owned());
+        }
         // Source: https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits
         let max_rate = if endpoint.as_ref().is_some_and(is_loopback) { 100_000 } else { 150 };
-        let range_checks = [
+        let ranges = [
             ("poll_interval_secs", self.poll_interval_secs, 1, 86_400),
             ("look_back_secs", self.look_back_secs, 0, 31_536_000),
             ("overlap_secs", self.overlap_secs, 0, 86_400),
@@ -141,11 +138,7 @@ impl DefenderIncidentsConfig {
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
         ];
-        for (option, value, min, max) in range_checks {
-            if !(min..=max).contains(&value) {
-                report(option, format!("must be from {min} to {max}"));
-            }
-        }
+        check_ranges(path, &ranges, &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
         proxy.validate(&format!("{path}.proxy"), &mut problems);
@@ -176,9 +169,7 @@ impl Validated {
         let config = &self.config;
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let credential = Credential::new(config.auth.clone(), config.cloud, &http, clock.clone())?;
-        let authorized =
-            Authorized::new(http.build()?, Arc::new(credential), self.token_scope.clone(), clock.clone());
+        let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
         let a_minute = config.request.rate_limit_num;
         let allowances = vec![
             Allowance { requests: a_minute, within: Duration::from_mins(1) },
