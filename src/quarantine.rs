@@ -8,6 +8,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,12 +20,13 @@ pub const DIR_NAME: &str = "quarantine";
 
 /// The quarantine of one component. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Quarantine(Arc<Mutex<Place>>);
+pub struct Quarantine(Arc<Place>);
 
 #[derive(Debug)]
 struct Place {
     path: PathBuf,
     max_bytes: u64,
+    writing: Mutex<()>,
 }
 
 /// Why an event is here.
@@ -89,26 +91,32 @@ impl Quarantine {
         let dir = data_dir.join(DIR_NAME);
         let path = dir.join(format!("{component}.ndjson"));
         create_private_dir(&dir).map_err(|source| QuarantineError::Io { path: path.clone(), source })?;
-        Ok(Self(Arc::new(Mutex::new(Place { path, max_bytes }))))
+        Ok(Self(Arc::new(Place { path, max_bytes, writing: Mutex::new(()) })))
     }
 
-    /// Keeps events, each with its reason. All are on disk when it returns, or none.
+    /// The file that events are kept in.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Keeps an event with its reason. It is on disk when this returns.
     pub async fn keep(
         &self,
-        events: Vec<(bytes::Bytes, Reason)>,
+        event: &Bytes,
+        reason: &Reason,
         now: DateTime<Utc>,
     ) -> Result<(), QuarantineError> {
-        let place = Arc::clone(&self.0);
+        let (place, event, reason) = (Arc::clone(&self.0), event.clone(), reason.clone());
         tokio::task::spawn_blocking(move || {
-            let place = place.lock().unwrap_or_else(PoisonError::into_inner);
-            let lines =
-                events.iter().map(|(event, reason)| line(event, reason, now)).collect::<Result<Vec<_>, _>>();
-            lines
-                .map_err(std::io::Error::from)
-                .and_then(|lines| place.append(&lines.concat()))
-                .map_err(|source| QuarantineError::Io { path: place.path.clone(), source })?
-                .then_some(())
-                .ok_or_else(|| QuarantineError::Full { path: place.path.clone(), max_bytes: place.max_bytes })
+            let io = |source| QuarantineError::Io { path: place.path.clone(), source };
+            let line = line(&event, &reason, now).map_err(|error| io(error.into()))?;
+            let _one_at_a_time = place.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            if place.append(&line).map_err(io)? {
+                Ok(())
+            } else {
+                Err(QuarantineError::Full { path: place.path.clone(), max_bytes: place.max_bytes })
+            }
         })
         .await
         .unwrap_or(Err(QuarantineError::Interrupted))
@@ -118,9 +126,9 @@ impl Quarantine {
 // === impl Place ===
 
 impl Place {
-    /// Appends lines; answers false if there is no room. The file is opened each time, which is rare: so it may be moved
+    /// Appends a line; answers false if there is no room. The file is opened each time, which is rare: so it may be moved
     /// away or emptied while we run.
-    fn append(&self, lines: &[u8]) -> std::io::Result<bool> {
+    fn append(&self, line: &[u8]) -> std::io::Result<bool> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
@@ -128,10 +136,10 @@ impl Place {
         let mut file = options.open(&self.path)?;
         let length = end_last_line(&mut file)?;
         // What alone is more than the limit is kept all the same: there would never be room for it.
-        if length > 0 && length + lines.len() as u64 > self.max_bytes {
+        if length > 0 && length + line.len() as u64 > self.max_bytes {
             return Ok(false);
         }
-        let written = file.write_all(lines).and_then(|()| file.sync_data());
+        let written = file.write_all(line).and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a line must not stay for the next one to grow on.
             file.set_len(length)?;
@@ -171,8 +179,6 @@ fn line(event: &[u8], reason: &Reason, time: DateTime<Utc>) -> Result<Vec<u8>, s
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn reason() -> Reason {
@@ -188,10 +194,9 @@ mod tests {
     async fn an_event_is_kept_whole_with_its_reason() {
         let dir = tempfile::tempdir().unwrap();
         let quarantine = Quarantine::open(dir.path(), "a", 10_000).unwrap();
-        let now = DateTime::from_timestamp(0, 0).unwrap();
-        let events = [&b"{\"x\":1.50}"[..], b"not json \xff", b"{\n}"];
-        let events = events.iter().map(|event| (Bytes::from_static(event), reason())).collect();
-        quarantine.keep(events, now).await.unwrap();
+        for event in [&b"{\"x\":1.50}"[..], b"not json \xff", b"{\n}"] {
+            keep(&quarantine, event).await.unwrap();
+        }
         let lines = lines(dir.path());
         assert_eq!(lines[0]["event"]["x"], 1.5);
         assert_eq!(lines[0]["code"], "too_large");
@@ -200,7 +205,7 @@ mod tests {
     }
 
     async fn keep(quarantine: &Quarantine, event: &'static [u8]) -> Result<(), QuarantineError> {
-        quarantine.keep(vec![(Bytes::from_static(event), reason())], DateTime::UNIX_EPOCH).await
+        quarantine.keep(&Bytes::from_static(event), &reason(), DateTime::UNIX_EPOCH).await
     }
 
     #[tokio::test]
@@ -236,8 +241,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("quarantine")).unwrap();
         std::fs::write(dir.path().join("quarantine/a.ndjson"), "{\"time\":").unwrap();
         let quarantine = Quarantine::open(dir.path(), "a", 10_000).unwrap();
-        let now = DateTime::from_timestamp(0, 0).unwrap();
-        quarantine.keep(vec![(Bytes::from_static(b"{}"), reason())], now).await.unwrap();
+        keep(&quarantine, b"{}").await.unwrap();
         assert_eq!(lines(dir.path()).len(), 1);
     }
 }

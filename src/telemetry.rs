@@ -4,24 +4,68 @@
 
 use std::net::SocketAddr;
 
+use metrics::Label;
 use tracing_subscriber::EnvFilter;
 
-/// Events that a component took in. Labels: `component_id`.
+/// Events that a component took in.
 pub const RECEIVED_EVENTS: &str = "component_received_events_total";
-/// Events that a component handed on, acknowledged. Labels: `component_id`.
+/// Events that a component handed on, acknowledged.
 pub const SENT_EVENTS: &str = "component_sent_events_total";
-/// JSON bytes that a sink sent, acknowledged. Labels: `component_id`.
+/// JSON bytes that a sink sent, acknowledged.
 pub const SENT_EVENT_BYTES: &str = "component_sent_event_bytes_total";
-/// Things that went wrong. Labels: `component_id`, `error_type`, `stage`.
-pub const ERRORS: &str = "component_errors_total";
-/// Events that were put into the quarantine. Labels: `component_id`, `reason`.
+/// Events that were put into the quarantine.
 pub const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
-/// Fields that were cut because the service would have cut them. Labels: `component_id`.
+/// Fields that were cut because the service would have cut them.
 pub const TRUNCATED_FIELDS: &str = "component_truncated_fields_total";
-/// Requests sent, whatever the answer. Labels: `component_id`.
+/// Requests sent, whatever the answer.
 pub const REQUESTS: &str = "component_requests_total";
-/// Events listed again that were delivered before, and so not sent again. Labels: `component_id`.
+/// Events listed again that were delivered before, and so not sent again.
 pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
+/// Things that went wrong. Also labelled `error_type` and `stage`.
+const ERRORS: &str = "component_errors_total";
+/// Seconds from an event's own time to its delivery.
+const LAG: &str = "source_lag_time_seconds";
+
+/// A component of a pipeline, for labels: metrics have `component_kind`, `component_type` and `component_id`.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// `source` or `sink`.
+    pub kind: &'static str,
+    /// Its type in the pipeline file.
+    pub component_type: &'static str,
+    /// Its id in the pipeline file.
+    pub id: String,
+}
+
+// === impl Component ===
+
+impl Component {
+    /// Adds to a counter of this component.
+    pub fn count(&self, name: &'static str, amount: u64) {
+        metrics::counter!(name, self.labels().iter()).increment(amount);
+    }
+
+    /// Counts an error.
+    pub fn count_error(&self, error_type: &'static str, stage: &'static str) {
+        let [kind, component_type, id] = self.labels();
+        let labels =
+            [kind, component_type, id, Label::new("error_type", error_type), Label::new("stage", stage)];
+        metrics::counter!(ERRORS, labels.iter()).increment(1);
+    }
+
+    /// Notes how long after its own time an event was delivered.
+    pub fn note_lag(&self, seconds: f64) {
+        metrics::histogram!(LAG, self.labels().iter()).record(seconds);
+    }
+
+    fn labels(&self) -> [Label; 3] {
+        [
+            Label::new("component_kind", self.kind),
+            Label::new("component_type", self.component_type),
+            Label::new("component_id", self.id.clone()),
+        ]
+    }
+}
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +79,13 @@ pub enum LogFormat {
 
 /// Writes log lines to standard error from now on. `filter` is a level or a `tracing` filter, `info` or `vector_sentinel=debug`.
 pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), String> {
+    // A bare word that is no level would be taken for a module's name, and nothing would be logged at all.
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    if let Some(word) =
+        filter.split(',').find(|part| !part.contains(['=', ':', '[']) && !is_level(part.trim()))
+    {
+        return Err(format!("'{word}' is no level: it is one of error, warn, info, debug, trace and off"));
+    }
     // Azure's own crates tell of every request and failure, which we tell of in our words.
     let directives = format!("azure_core=warn,azure_identity=warn,typespec_client_core=warn,{filter}");
     let filter = EnvFilter::try_new(directives)
@@ -64,6 +115,14 @@ pub fn serve_metrics(address: SocketAddr) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_would_silence_everything_is_refused() {
+        for wrong in ["bogus", "inof", "info,wran"] {
+            let error = init_logs(wrong, LogFormat::Text, false).unwrap_err();
+            assert!(error.contains("no level"), "{error}");
+        }
+    }
 
     #[test]
     fn metrics_are_not_served_to_the_network() {

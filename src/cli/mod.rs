@@ -108,9 +108,9 @@ async fn load(path: &Path, clock: &Clock) -> Result<Plan, Vec<Problem>> {
     let environment = environment();
     let catalogue = plan::catalogue();
     let mut file = pipeline::read(path, &environment)?;
-    pipeline::outline(&file, &catalogue)?;
+    plan::check(&pipeline::outline(&file, &catalogue), &environment)?;
     pipeline::resolve_secrets(&mut file, clock).await?;
-    plan::plan(pipeline::outline(&file, &catalogue)?, &environment)
+    plan::plan(&pipeline::outline(&file, &catalogue), &environment)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
 fn check(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
     let environment = environment();
     let file = pipeline::read(path, &environment)?;
-    plan::check(pipeline::outline(&file, &plan::catalogue())?, &environment)
+    plan::check(&pipeline::outline(&file, &plan::catalogue()), &environment)
 }
 
 /// Does once what a run would do all the time.

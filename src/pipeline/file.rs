@@ -31,6 +31,8 @@ pub struct File {
     tree: Value,
     /// What came into `tree` from the environment and from secret backends.
     brought_in: Vec<String>,
+    /// Variables that are missing: how they are written, and what to tell.
+    unset: Vec<(String, Problem)>,
     fetched: bool,
 }
 
@@ -55,6 +57,9 @@ impl fmt::Debug for File {
 }
 
 /// Reads and parses the file at `path`, with the variables of `env` put in. Touches nothing else.
+///
+/// Variables that are missing are told with everything else, by [`outline()`], unless the file cannot be parsed without
+/// them.
 pub fn read(path: &Path, env: &BTreeMap<String, String>) -> Result<File, Vec<Problem>> {
     let name = path.display();
     let whole = |message: &str| vec![Problem::new(name.to_string(), message)];
@@ -65,10 +70,11 @@ pub fn read(path: &Path, env: &BTreeMap<String, String>) -> Result<File, Vec<Pro
         return Err(whole("a pipeline file's name ends in .yaml, .yml, .toml or .json"));
     };
     let raw = contents(path).map_err(|message| whole(&message))?;
-    let text = interpolate(&raw, env).map_err(|unset| {
-        let problems = unset.into_iter();
-        problems.map(|unset| at(text::place(&raw, unset.offset), unset.message)).collect::<Vec<_>>()
-    })?;
+    let (text, unset) = interpolate(&raw, env);
+    let unset: Vec<(String, Problem)> = unset
+        .into_iter()
+        .map(|unset| (unset.written, at(text::place(&raw, unset.offset), unset.message)))
+        .collect();
     let tree = match format.parse(text.as_str()) {
         // An empty file lacks everything, which the outline tells better.
         Ok(Value::Null) => Value::Object(Map::new()),
@@ -78,10 +84,11 @@ pub fn read(path: &Path, env: &BTreeMap<String, String>) -> Result<File, Vec<Pro
                 format!("a pipeline file is a map with 'sources' and 'sinks', not {}", kind(&other));
             return Err(whole(&message));
         }
-        Err(error) => return Err(vec![at(text.place(error.offset), error.message)]),
+        Err(error) if unset.is_empty() => return Err(vec![at(text.place(error.offset), error.message)]),
+        Err(_) => return Err(unset.into_iter().map(|(_, problem)| problem).collect()),
     };
     let brought_in = text.into_brought_in();
-    Ok(File { path: path.to_owned(), raw, tree, brought_in, fetched: false })
+    Ok(File { path: path.to_owned(), raw, tree, brought_in, unset, fetched: false })
 }
 
 fn contents(path: &Path) -> Result<String, String> {
@@ -97,10 +104,16 @@ fn contents(path: &Path) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), ToOwned::to_owned))
 }
 
-/// What the file says, if it is right in every way that can be told without touching anything. Secrets
-/// that are not fetched yet stand in the options as placeholders.
-pub fn outline(file: &File, catalogue: &[ComponentType]) -> Result<Outline, Vec<Problem>> {
-    outline::outline(&file.tree, catalogue, file.wording(), file.fetched)
+/// What the file says, and all that is wrong with it as far as can be told without touching anything. Secrets
+/// that are not fetched yet stand in the options as placeholders, and variables that are missing as they are written.
+#[must_use]
+pub fn outline(file: &File, catalogue: &[ComponentType]) -> Outline {
+    let mut outline = outline::outline(&file.tree, catalogue, file.wording(), file.fetched);
+    for (written, problem) in &file.unset {
+        outline.unset.push(written.clone());
+        outline.problems.push(problem.clone());
+    }
+    outline
 }
 
 /// Fetches the secrets and puts them in the place of their placeholders; [`outline()`] then has the values.

@@ -25,21 +25,25 @@ static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub(super) struct Unset {
     /// Where its name stands in the file, in bytes.
     pub(super) offset: usize,
+    /// How it is written; that stays in the text.
+    pub(super) written: String,
     pub(super) message: String,
 }
 
-/// Puts the variables of `env` into `raw`, or tells every one that is missing.
-pub(super) fn interpolate<'a>(raw: &'a str, env: &BTreeMap<String, String>) -> Result<Text<'a>, Vec<Unset>> {
+/// Puts the variables of `env` into `raw`, and tells every one that is missing.
+pub(super) fn interpolate<'a>(raw: &'a str, env: &BTreeMap<String, String>) -> (Text<'a>, Vec<Unset>) {
     let mut text = Text::new(raw);
     let mut unset = Vec::new();
     for found in VARIABLE.iter().flat_map(|regex| regex.captures_iter(raw)) {
         let Some(whole) = found.get(0) else { continue };
         match replacement(&found, env) {
             Ok(splice) => text.splice(whole.range(), splice),
-            Err(message) => unset.push(Unset { offset: whole.start(), message }),
+            Err(message) => {
+                unset.push(Unset { offset: whole.start(), written: whole.as_str().to_owned(), message });
+            }
         }
     }
-    if unset.is_empty() { Ok(text.finish()) } else { Err(unset) }
+    (text.finish(), unset)
 }
 
 fn replacement<'a>(found: &Captures<'a>, env: &BTreeMap<String, String>) -> Result<Splice<'a>, String> {
@@ -117,8 +121,8 @@ mod tests {
             // What comes from the environment is not looked at again.
             ("$PRICE", "$FOO"),
         ] {
-            let interpolated = interpolate(text, &env()).unwrap();
-            assert_eq!(interpolated.as_str(), expected, "{text}");
+            let (interpolated, unset) = interpolate(text, &env());
+            assert_eq!((interpolated.as_str(), unset), (expected, Vec::new()), "{text}");
         }
     }
 
@@ -135,14 +139,16 @@ mod tests {
             ("$LF", "environment variable LF contains a line break"),
             ("${CR:-safe}", "environment variable CR contains a line break"),
         ] {
-            let unset = interpolate(text, &env()).unwrap_err();
-            assert_eq!(unset, [Unset { offset: 0, message: expected.to_owned() }], "{text}");
+            let (left, unset) = interpolate(text, &env());
+            let told: Vec<_> = unset.iter().map(|unset| (unset.offset, unset.message.as_str())).collect();
+            assert_eq!(told, [(0, expected)], "{text}");
+            assert!(left.as_str().starts_with(&unset[0].written), "{text}");
         }
     }
 
     #[test]
     fn all_missing_variables_are_told_at_once() {
-        let unset = interpolate("a: $A\nb: ${FOO}\nc: ${C}", &env()).unwrap_err();
+        let unset = interpolate("a: $A\nb: ${FOO}\nc: ${C}", &env()).1;
         assert_eq!(unset.iter().map(|unset| unset.offset).collect::<Vec<_>>(), [3, 19]);
     }
 }

@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::outline::{Component, ComponentType, Kind, Outline};
-use super::secrets::has_placeholder;
 use crate::client::http::ProxyConfig;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, tidy};
 use crate::sinks::sentinel_logs::{self, SentinelLogsConfig};
 use crate::sources::defender_incidents::{self, DefenderIncidentsConfig};
 
@@ -78,82 +77,71 @@ pub fn catalogue() -> Vec<ComponentType> {
     ]
 }
 
-/// Checks the options of every component in `outline`, and tells all problems at once. `environment` may name proxies.
-pub fn plan(outline: Outline, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let proxy: ProxyConfig =
-        outline.proxy.and_then(|proxy| serde_json::from_value(proxy).ok()).unwrap_or_default();
-    let proxy = proxy.or_environment(|name| environment.get(name).map(String::as_str));
+/// Checks the options of every component in `outline`, and tells all that is wrong with the file at once. `environment` may
+/// name proxies.
+pub fn plan(outline: &Outline, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
+    let (plan, problems) = lay_out(outline, environment);
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// The same without the values of secrets: an option whose value is still a placeholder is taken to be right. Answers what
+/// works, but perhaps not as its author thinks.
+pub fn check(
+    outline: &Outline,
+    environment: &BTreeMap<String, String>,
+) -> Result<Vec<Problem>, Vec<Problem>> {
+    plan(outline, environment).map(|plan| plan.warnings).or_else(|mut problems| {
+        problems.retain(|problem| !outline.is_open(&problem.path));
+        if problems.is_empty() { Ok(outline.warnings.clone()) } else { Err(problems) }
+    })
+}
+
+fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, Vec<Problem>) {
+    let mut problems = outline.problems.clone();
+    let proxy = outline.proxy.clone().and_then(|proxy| serde_json::from_value::<ProxyConfig>(proxy).ok());
+    let proxy = proxy.unwrap_or_default().or_environment(|name| environment.get(name).map(String::as_str));
     proxy.validate("proxy", &mut problems);
 
     let mut sources = Vec::new();
-    for component in outline.sources {
+    for component in &outline.sources {
         let path = format!("sources.{}", component.id);
-        let checked =
-            validate(&component, &path, |config: DefenderIncidentsConfig| config.validate(&path, &proxy));
-        match checked {
-            Ok(plan) => sources.push(PlannedSource {
-                id: component.id,
-                plan: SourcePlan::DefenderIncidents(Box::new(plan)),
-            }),
-            Err(found) => problems.extend(found),
-        }
+        let checked = validate(component, &path, &mut problems, |config: DefenderIncidentsConfig| {
+            config.validate(&path, &proxy)
+        });
+        let plan = checked.map(|plan| SourcePlan::DefenderIncidents(Box::new(plan)));
+        sources.extend(plan.map(|plan| PlannedSource { id: component.id.clone(), plan }));
     }
     let mut sinks = Vec::new();
-    for component in outline.sinks {
+    for component in &outline.sinks {
         let path = format!("sinks.{}", component.id);
-        let checked =
-            validate(&component, &path, |config: SentinelLogsConfig| config.validate(&path, &proxy));
-        match checked {
-            Ok(plan) => sinks.push(PlannedSink {
-                id: component.id,
-                inputs: component.inputs,
-                plan: SinkPlan::SentinelLogs(Box::new(plan)),
-            }),
-            Err(found) => problems.extend(found),
-        }
+        let checked = validate(component, &path, &mut problems, |config: SentinelLogsConfig| {
+            config.validate(&path, &proxy)
+        });
+        let plan = checked.map(|plan| SinkPlan::SentinelLogs(Box::new(plan)));
+        let (id, inputs) = (component.id.clone(), component.inputs.clone());
+        sinks.extend(plan.map(|plan| PlannedSink { id, inputs, plan }));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let data_dir = outline.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into());
-    Ok(Plan { data_dir, sources, sinks, warnings: outline.warnings })
-}
-
-/// Checks the options of every component without the values of secrets: an option whose value is still a placeholder is
-/// taken to be right. Answers what works, but perhaps not as its author thinks.
-pub fn check(outline: Outline, environment: &BTreeMap<String, String>) -> Result<Vec<Problem>, Vec<Problem>> {
-    let components = || outline.sources.iter().chain(&outline.sinks);
-    let options: Vec<(String, Value)> =
-        components().map(|component| (component.id.clone(), component.options.clone())).collect();
-    let is_unknown = |problem: &Problem| {
-        let mut path = problem.path.split('.').skip(1);
-        let options = path.next().and_then(|id| options.iter().find(|(other, _)| other == id));
-        let value =
-            options.and_then(|(_, options)| path.try_fold(options, |value, option| value.get(option)));
-        value.and_then(Value::as_str).is_some_and(has_placeholder)
-    };
-    let warnings = outline.warnings.clone();
-    match plan(outline, environment) {
-        Ok(_) => Ok(warnings),
-        Err(mut problems) => {
-            problems.retain(|problem| !is_unknown(problem));
-            if problems.is_empty() { Ok(warnings) } else { Err(problems) }
-        }
-    }
+    let data_dir = outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into());
+    let plan = Plan { data_dir, sources, sinks, warnings: outline.warnings.clone() };
+    (plan, tidy(problems))
 }
 
 fn schema<T: JsonSchema>() -> Value {
     schema_for!(T).to_value()
 }
 
+/// The checked options of a component; nothing if something is wrong, which is then among `problems`.
 fn validate<C: DeserializeOwned, V>(
     component: &Component,
     path: &str,
+    problems: &mut Vec<Problem>,
     by_type: impl FnOnce(C) -> Result<V, Vec<Problem>>,
-) -> Result<V, Vec<Problem>> {
-    // The types were checked against the schema; the error's own words could show a value.
-    let config = serde_json::from_value(component.options.clone())
-        .map_err(|_| vec![Problem::new(path, "one of the options has a value that does not fit its type")])?;
-    by_type(config)
+) -> Option<V> {
+    let checked = match serde_json::from_value(component.options.clone()) {
+        Ok(config) => by_type(config),
+        // The outline has told it, from the schema: in words that do not show the value, as these could.
+        Err(_) if problems.iter().any(|problem| problem.path.starts_with(path)) => Err(Vec::new()),
+        Err(_) => Err(vec![Problem::new(path, "one of the options has a value that does not fit its type")]),
+    };
+    checked.map_err(|found| problems.extend(found)).ok()
 }

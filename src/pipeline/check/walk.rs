@@ -129,15 +129,18 @@ impl<'s> Checker<'s> {
                 self.walk(rest, value, &inner, to);
             }
         }
-        for name in members(schema, "required").iter().filter_map(Value::as_str) {
-            if !map.contains_key(name) {
-                to.problem(spot.path, format!("missing required option '{name}'"));
-            }
-        }
+        let mut mistyped = Vec::new();
         if self.is_closed(schema) {
             let names = self.names(schema, spot);
             for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
                 to.problem(spot.path, self.unknown_option(key, &names));
+                mistyped.extend(nearest(key, names.iter().copied()));
+            }
+        }
+        for name in members(schema, "required").iter().filter_map(Value::as_str) {
+            // An unknown option that was meant for it has been told.
+            if !map.contains_key(name) && !mistyped.contains(&name) {
+                to.problem(spot.path, format!("missing required option '{name}'"));
             }
         }
     }

@@ -10,6 +10,9 @@ use crate::pipeline::{
     wording::Wording,
 };
 
+/// Longest id.
+const MAX_ID_BYTES: usize = 100;
+
 /// The components of one section, without those that have something wrong.
 pub(super) fn components(
     section: Kind,
@@ -44,8 +47,13 @@ fn component(
     report: &mut Report,
 ) -> Option<Component> {
     let path = wording.join(section.section(), id);
-    if id.is_empty() || id.contains('.') {
-        report.problem(path.as_str(), "an id must not be empty and must not contain a '.'");
+    // A file in the quarantine has the id's name.
+    let legal = id.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
+    if id.is_empty() || id.len() > MAX_ID_BYTES || !legal {
+        report.problem(
+            path.as_str(),
+            "an id is made of letters, digits, '_', '-' and blanks, at most 100 bytes of them",
+        );
     }
     let Value::Object(entry) = entry else {
         report.problem(path, format!("expected a map, got {}", kind(entry)));
@@ -111,8 +119,7 @@ fn not_ours(
     };
     if stock::names(section).contains(&name) {
         return format!(
-            "'{name}' is a stock Vector {word}; this command runs files that hold only vector-sentinel's \
-             own components"
+            "'{name}' is a stock Vector {word}; running beside Vector is not possible yet, so a file holds only {ours}"
         );
     }
     let of_kind =

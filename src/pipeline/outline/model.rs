@@ -41,7 +41,7 @@ pub struct Component {
     pub options: Value,
 }
 
-/// A file without anything wrong in it. `Debug` does not show the proxy, whose URL may hold a password.
+/// What a file says. `Debug` does not show the proxy, whose URL may hold a password.
 #[derive(Clone, PartialEq)]
 pub struct Outline {
     /// Where state is kept.
@@ -54,6 +54,10 @@ pub struct Outline {
     pub proxy: Option<Value>,
     /// What works, but perhaps not as the author thinks.
     pub warnings: Vec<Problem>,
+    /// What is wrong. The components that this is about may be missing above, or have options that do not fit.
+    pub problems: Vec<Problem>,
+    /// Variables that are missing, as they are written: an option that has one in it has no value yet.
+    pub unset: Vec<String>,
 }
 
 /// What has been found so far.
@@ -105,6 +109,37 @@ impl std::fmt::Debug for Outline {
     }
 }
 
+impl Outline {
+    /// This, if nothing is wrong with it.
+    pub fn checked(self) -> Result<Self, Vec<Problem>> {
+        let problems: Vec<_> =
+            self.problems.iter().filter(|problem| !self.is_open(&problem.path)).cloned().collect();
+        if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
+    }
+
+    /// Whether the option at `path` of a component has no value yet, because of a secret or a variable: what would be
+    /// told about the text that stands for it, does not count.
+    #[must_use]
+    pub fn is_open(&self, path: &str) -> bool {
+        let mut parts = path.split('.');
+        let components = match parts.next() {
+            Some("sources") => &self.sources,
+            Some("sinks") => &self.sinks,
+            _ => return false,
+        };
+        let component = parts.next().and_then(|id| components.iter().find(|component| component.id == id));
+        let value = component.and_then(|component| {
+            parts.try_fold(&component.options, |value, part| match value {
+                Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+                value => value.get(part),
+            })
+        });
+        value.and_then(Value::as_str).is_some_and(|text| {
+            secrets::has_placeholder(text) || self.unset.iter().any(|unset| text.contains(unset))
+        })
+    }
+}
+
 // === impl Report ===
 
 impl Report {
@@ -123,7 +158,7 @@ pub(in crate::pipeline) fn outline(
     catalogue: &[ComponentType],
     wording: Wording<'_>,
     fetched: bool,
-) -> Result<Outline, Vec<Problem>> {
+) -> Outline {
     let mut report = Report::default();
     let (backends, problems) = secrets::declared(tree, wording);
     report.problems.extend(problems);
@@ -135,11 +170,8 @@ pub(in crate::pipeline) fn outline(
     let mut sinks = components(Kind::Sink, tree, catalogue, wording, &mut report);
     inputs::join(tree, &mut sinks, top.relaxed_globs, wording, &mut report);
 
-    if report.problems.is_empty() {
-        let Report { warnings, .. } = report;
-        let (data_dir, proxy) = (top.data_dir, top.proxy);
-        Ok(Outline { data_dir, sources, sinks, proxy, warnings: tidy(warnings) })
-    } else {
-        Err(tidy(report.problems))
-    }
+    let Report { warnings, problems } = report;
+    let (data_dir, proxy) = (top.data_dir, top.proxy);
+    let (warnings, problems) = (tidy(warnings), tidy(problems));
+    Outline { data_dir, sources, sinks, proxy, warnings, problems, unset: Vec::new() }
 }

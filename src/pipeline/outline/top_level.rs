@@ -159,8 +159,8 @@ fn transforms(value: &Value, wording: Wording<'_>, report: &mut Report) {
             for id in map.keys() {
                 report.problem(
                     wording.join("transforms", id),
-                    "transforms are stock Vector components; this command runs files that hold only \
-                     vector-sentinel's own components",
+                    "transforms are stock Vector components, and running beside Vector is not possible yet: a sink's \
+                     inputs name sources",
                 );
             }
         }

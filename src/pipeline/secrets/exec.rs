@@ -10,15 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
 use super::backend::{Fetched, MAX_BYTES, non_empty};
 use crate::clock::Clock;
-
-/// A longer line of the command's error output is logged in pieces.
-const MAX_LINE: u64 = 4096;
 
 /// Secrets from a command.
 #[derive(Deserialize, JsonSchema)]
@@ -141,8 +138,9 @@ async fn run(backend: &ExecBackend, keys: &BTreeSet<String>, clock: &Clock) -> R
 /// output they go to the log and not into our message.
 fn value(answer: Answer) -> Result<String, &'static str> {
     if let Some(error) = answer.error {
-        tracing::warn!(message = "A secret backend did not give a secret.", error);
-        return Err("was refused by the command; what it says is in the log");
+        // What the command says may hold the secret.
+        drop(error);
+        return Err("was refused by the command; run it by hand to see why");
     }
     non_empty(answer.value.unwrap_or_default())
 }
@@ -172,7 +170,7 @@ async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8
     };
     let log = async move {
         if let Some(stderr) = stderr {
-            log_lines(stderr).await;
+            drain(stderr).await;
         }
         Ok(())
     };
@@ -181,12 +179,15 @@ async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8
     Ok((status, output))
 }
 
-async fn log_lines(stderr: impl AsyncRead + Unpin) {
-    let mut stderr = BufReader::new(stderr);
-    let mut line = Vec::new();
-    while let Ok(1..) = (&mut stderr).take(MAX_LINE).read_until(b'\n', &mut line).await {
-        let text = String::from_utf8_lossy(&line);
-        tracing::warn!(message = "A secret backend wrote to its error output.", line = text.trim_end());
-        line.clear();
+/// Reads what the command writes to its error output, and tells that there was some. Not what: a script that shows its
+/// steps shows the secret.
+async fn drain(stderr: impl AsyncRead + Unpin) {
+    let bytes =
+        tokio::io::copy(&mut BufReader::new(stderr), &mut tokio::io::sink()).await.unwrap_or_default();
+    if bytes > 0 {
+        tracing::warn!(
+            bytes,
+            "A secret backend's command wrote to its error output; run it by hand to see what."
+        );
     }
 }

@@ -265,7 +265,7 @@ async fn a_command_may_refuse_single_secrets() {
     assert_eq!(
         fetch(shell(script), options).await.unwrap_err(),
         [
-            "options.0: secret 'a' of backend 'vault' was refused by the command; what it says is in the log",
+            "options.0: secret 'a' of backend 'vault' was refused by the command; run it by hand to see why",
             "options.1: secret 'b' of backend 'vault' is empty",
             "options.2: secret 'c' of backend 'vault' is empty",
             "options.3: secret 'd' of backend 'vault' was not in the command's output",

@@ -54,7 +54,8 @@ fn env() -> BTreeMap<String, String> {
 /// Everything that can be told about a file, the directory's name left out.
 fn told(name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
     let written = write(name, text);
-    let outcome = read(&written.path, &env()).and_then(|file| outline(&file, &CATALOGUE).map(|_| ()));
+    let outcome =
+        read(&written.path, &env()).and_then(|file| outline(&file, &CATALOGUE).checked().map(|_| ()));
     let prefix = format!("{}/", written.dir.path().display());
     outcome.unwrap_err().iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
 }
@@ -73,7 +74,7 @@ fn every_format_gives_the_same_outline_for_the_same_content() {
     let outlines =
         [("p.yaml", YAML), ("p.yml", YAML), ("p.toml", toml), ("p.json", json)].map(|(name, text)| {
             let written = write(name, text);
-            outline(&read(&written.path, &env()).unwrap(), &CATALOGUE).unwrap()
+            outline(&read(&written.path, &env()).unwrap(), &CATALOGUE).checked().unwrap()
         });
     for other in &outlines {
         assert!(other == &outlines[0]);
@@ -99,14 +100,18 @@ fn a_file_that_cannot_be_read_says_why() {
 }
 
 #[test]
-fn missing_variables_are_told_together_with_their_lines() {
-    assert_eq!(
-        told("p.yaml", "a: $ONE\n\nb: x${TWO:?ask ops}\n"),
-        [
-            "p.yaml:1:4: environment variable ONE is not set",
-            "p.yaml:3:5: environment variable TWO is not set or empty: ask ops",
-        ]
-    );
+fn missing_variables_are_told_with_their_lines_and_with_everything_else() {
+    let text = "data_dir: $ONE\nsources:\n  x: {type: from, poll_secs: $TWO, levl: high}\n\nsinks:\n  y: {type: to, \
+                inputs: [x], level: \"${THREE:?ask ops}\"}\n";
+    let expected = [
+        "p.yaml:1:11: environment variable ONE is not set",
+        "p.yaml:3:30: environment variable TWO is not set",
+        "p.yaml:6:39: environment variable THREE is not set or empty: ask ops",
+        "sources.x: unknown option 'levl', did you mean 'level'?",
+    ];
+    assert_eq!(told("p.yaml", text), expected);
+    // Where the file cannot be parsed without them, they are told alone.
+    assert_eq!(told("p.toml", "a = $ONE\n"), ["p.toml:1:5: environment variable ONE is not set"]);
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn what_comes_from_the_environment_is_in_no_message() {
 fn debug_shows_neither_text_nor_values() {
     let written = write("p.yaml", format!("{YAML}proxy: {{http: $CANARY}}\n"));
     let file = read(&written.path, &env()).unwrap();
-    let shown = format!("{file:?} {:?}", outline(&file, &CATALOGUE).unwrap());
+    let shown = format!("{file:?} {:?}", outline(&file, &CATALOGUE).checked().unwrap());
     assert!(shown.contains("p.yaml") && !shown.contains(CANARY), "{shown}");
 }
 
@@ -179,11 +184,11 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
 
     let written = write("p.yaml", text("level"));
     let mut file = read(&written.path, &env()).unwrap();
-    let before = outline(&file, &CATALOGUE).unwrap();
+    let before = outline(&file, &CATALOGUE).checked().unwrap();
     assert_eq!(before.sources[0].options["token"], "SECRET[vault.token]");
     resolve_secrets(&mut file, &clock).await.unwrap();
     resolve_secrets(&mut file, &clock).await.unwrap();
-    let after = outline(&file, &CATALOGUE).unwrap();
+    let after = outline(&file, &CATALOGUE).checked().unwrap();
     assert_eq!(after.sources[0].options["token"], "a: \"b\"\nSECRET[x.y]");
     assert_eq!(after.sources[0].options["level"], "high");
 
@@ -191,7 +196,7 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
     let written = write("p.yaml", text("odd"));
     let mut file = read(&written.path, &env()).unwrap();
     resolve_secrets(&mut file, &clock).await.unwrap();
-    let problems = outline(&file, &CATALOGUE).unwrap_err();
+    let problems = outline(&file, &CATALOGUE).checked().unwrap_err();
     assert_eq!(
         problems[0].to_string(),
         "sources.a.level: the value is not known here; it must be one of 'low' and 'high'"

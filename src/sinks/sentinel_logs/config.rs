@@ -24,6 +24,7 @@ use crate::model::problem::{Problem, check_ranges};
 use crate::quarantine::Quarantine;
 use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
+use crate::telemetry::Component;
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
@@ -228,7 +229,7 @@ impl Validated {
         let config = &self.config;
         let doubts = rng.fork();
         let service = Service {
-            id: id.to_owned(),
+            labels: Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() },
             client: self.client(&clock)?,
             clock: clock.clone(),
             paused_until: Mutex::default(),

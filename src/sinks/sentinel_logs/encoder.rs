@@ -105,8 +105,7 @@ impl Encoder {
 
     fn too_large(&self, size: usize) -> Reason {
         let message = format!(
-            "the row has {size} bytes, and one call may have {} (batch.max_bytes) in all: make the event smaller before \
-             it comes here",
+            "the row has {size} bytes, and one call may have {} in all (batch.max_bytes)",
             self.max_row_bytes
         );
         Reason { code: "too_large", message, request_id: None }

@@ -4,9 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use metrics::counter;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::client::Failure;
 use crate::client::logs_ingestion::LogsIngestion;
@@ -14,11 +13,11 @@ use crate::clock::Clock;
 use crate::retry::Verdict;
 use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
-use crate::telemetry;
+use crate::telemetry::{self, Component};
 
 /// Sends requests, and keeps all of them waiting while the service asks for it.
 pub(super) struct Service {
-    pub(super) id: String,
+    pub(super) labels: Component,
     pub(super) client: LogsIngestion,
     pub(super) clock: Clock,
     /// No request before this.
@@ -33,14 +32,31 @@ impl Service {
     pub(super) async fn send(&self, body: Bytes, gzip: bool) -> Result<(), Failure> {
         let rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
         let mut policy = Policy::forever(Backoff::new(rng));
+        let mut failed = false;
         loop {
             self.pause().await;
-            counter!(telemetry::REQUESTS, "component_id" => self.id.clone()).increment(1);
-            let failure = match self.client.post(body.clone(), gzip).await {
+            self.labels.count(telemetry::REQUESTS, 1);
+            let start = self.clock.monotonic();
+            let answer = self.client.post(body.clone(), gzip).await;
+            let milliseconds = (self.clock.monotonic() - start).as_millis();
+            debug!(
+                component_id = self.labels.id,
+                bytes = body.len(),
+                gzip,
+                milliseconds,
+                ok = answer.is_ok(),
+                "Sent a call."
+            );
+            let failure = match answer {
+                Ok(()) if failed => {
+                    info!(component_id = self.labels.id, "Ingesting works again.");
+                    return Ok(());
+                }
                 Ok(()) => return Ok(()),
                 Err(failure) if failure.verdict == Verdict::Split => return Err(failure),
                 Err(failure) => failure,
             };
+            failed = true;
             let wait = policy.wait(failure.verdict);
             self.report(&failure, wait);
             if matches!(failure.verdict, Verdict::RetryAfter(_)) {
@@ -66,23 +82,18 @@ impl Service {
     }
 
     fn report(&self, failure: &Failure, wait: Duration) {
-        let labels = [
-            ("component_id", self.id.clone()),
-            ("error_type", failure.error_type.to_owned()),
-            ("stage", "sending".to_owned()),
-        ];
-        counter!(telemetry::ERRORS, &labels).increment(1);
+        self.labels.count_error(failure.error_type, "sending");
         let (error_type, request_id, wait_secs) =
             (failure.error_type, failure.request_id.as_deref(), wait.as_secs_f64());
         // Being told to wait is part of normal work.
         if matches!(failure.verdict, Verdict::RetryAfter(_)) {
             warn!(
-                component_id = self.id,
+                component_id = self.labels.id,
                 error_type, request_id, wait_secs, "Told to wait: {}", failure.message
             );
         } else {
             error!(
-                component_id = self.id,
+                component_id = self.labels.id,
                 error_type,
                 request_id,
                 wait_secs,

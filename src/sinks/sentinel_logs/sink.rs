@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use metrics::counter;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
@@ -59,8 +58,7 @@ impl Deliver for SentinelLogs {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let inner = &self.0;
         let now = inner.clock.now();
-        counter!(telemetry::RECEIVED_EVENTS, "component_id" => inner.service.id.clone())
-            .increment(batch.len() as u64);
+        inner.service.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
         let mut packer =
             Packer::new(&inner.encoder, &batch, (0..batch.len()).collect(), inner.max_bytes, now);
         // Dropping the set, when this future is dropped, ends its requests.
@@ -149,7 +147,7 @@ impl Inner {
         }
         let wait = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
         error!(
-            component_id = self.service.id,
+            component_id = self.service.labels.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
             wait_secs = wait.as_secs_f64(),
@@ -164,7 +162,7 @@ impl Inner {
 
     fn report_halving(&self, refusal: &Failure, rows: usize) {
         warn!(
-            component_id = self.service.id,
+            component_id = self.service.labels.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
             rows,
@@ -175,33 +173,32 @@ impl Inner {
 
     /// Keeps events in the quarantine, however long it takes to get them there.
     async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>) {
-        if refused.is_empty() {
-            return;
-        }
-        let id = &self.service.id;
-        for (_, reason) in &refused {
+        let labels = &self.service.labels;
+        for (event, reason) in refused {
+            let rng = self.service.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
+            let mut policy = Policy::forever(Backoff::new(rng));
+            while let Err(failure) =
+                self.quarantine.keep(batch[event].json(), &reason, self.clock.now()).await
+            {
+                let wait = policy.wait(Verdict::Retry);
+                labels.count_error("quarantine_failed", "sending");
+                error!(
+                    component_id = labels.id,
+                    error_type = "quarantine_failed",
+                    "Waiting, so that nothing is lost: {failure}"
+                );
+                self.clock.sleep(wait).await;
+            }
+            labels.count(telemetry::QUARANTINED_EVENTS, 1);
+            labels.count_error(reason.code, "sending");
             error!(
-                component_id = id,
+                component_id = labels.id,
                 error_type = reason.code,
                 request_id = reason.request_id,
-                "An event can never be accepted and goes to the quarantine: {}",
+                quarantine = %self.quarantine.path().display(),
+                "An event can never be accepted and is in the quarantine: {}",
                 reason.message
             );
-            counter!(telemetry::QUARANTINED_EVENTS, "component_id" => id.clone(), "reason" => reason.code)
-                .increment(1);
-        }
-        let events: Vec<_> =
-            refused.into_iter().map(|(event, reason)| (batch[event].json().clone(), reason)).collect();
-        let rng = self.service.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
-        let mut policy = Policy::forever(Backoff::new(rng));
-        while let Err(failure) = self.quarantine.keep(events.clone(), self.clock.now()).await {
-            let wait = policy.wait(Verdict::Retry);
-            error!(
-                component_id = id,
-                error_type = "quarantine_failed",
-                "Waiting, so that nothing is lost: {failure}"
-            );
-            self.clock.sleep(wait).await;
         }
     }
 
@@ -210,20 +207,20 @@ impl Inner {
         if self.refused_in_a_row.swap(0, Ordering::Relaxed) > 0 {
             self.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
         }
-        let id = &self.service.id;
-        counter!(telemetry::SENT_EVENTS, "component_id" => id.clone()).increment(request.events.len() as u64);
-        counter!(telemetry::SENT_EVENT_BYTES, "component_id" => id.clone())
-            .increment(request.json.len() as u64);
+        let labels = &self.service.labels;
+        labels.count(telemetry::SENT_EVENTS, request.events.len() as u64);
+        labels.count(telemetry::SENT_EVENT_BYTES, request.json.len() as u64);
     }
 
     fn note_truncated(&self, fields: u64) {
         if fields > 0 {
-            let id = &self.service.id;
+            let labels = &self.service.labels;
+            labels.count(telemetry::TRUNCATED_FIELDS, fields);
             warn!(
-                component_id = id,
-                fields, "Fields over 64 KB were cut, as the service would have; see TruncatedColumns."
+                component_id = labels.id,
+                fields,
+                "Fields over 64 KB were cut, as the service would have; see the column TruncatedColumns."
             );
-            counter!(telemetry::TRUNCATED_FIELDS, "component_id" => id.clone()).increment(fields);
         }
     }
 }

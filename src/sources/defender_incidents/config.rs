@@ -1,5 +1,6 @@
 //! The options of `defender_incidents`.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
 use crate::retry::quota::{Allowance, Quota};
 use crate::store::Store;
+use crate::telemetry::Component;
 
 /// Emits Defender XDR incidents, with their alerts and evidence, each time they change.
 ///
@@ -183,12 +185,14 @@ impl Validated {
         Ok(Poller {
             client: self.client(clock)?,
             store,
+            labels: Component { kind: "source", component_type: "defender_incidents", id: id.to_owned() },
             component: format!("sources.{id}"),
             look_back: Duration::from_secs(self.config.look_back_secs),
             overlap: Duration::from_secs(self.config.overlap_secs),
             page_size: self.config.page_size,
             clock: clock.clone(),
             unrecorded: Mutex::default(),
+            delivered: AtomicU64::new(0),
         })
     }
 
@@ -202,7 +206,7 @@ impl Validated {
     ) -> Result<DefenderIncidents, String> {
         let poller = self.poller(id, store, &clock)?;
         let poll_interval = Duration::from_secs(self.config.poll_interval_secs);
-        Ok(DefenderIncidents::new(id.to_owned(), poller, poll_interval, clock, rng))
+        Ok(DefenderIncidents::new(poller, poll_interval, clock, rng))
     }
 }
 

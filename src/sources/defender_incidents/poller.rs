@@ -3,11 +3,11 @@
 //! A step that failed has changed nothing that matters, and can be done again: what was delivered is in the state file.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use metrics::counter;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 use url::Url;
@@ -20,7 +20,7 @@ use crate::model::event::Event;
 use crate::model::incident::Revision;
 use crate::model::watermark::{Drain, Slice, Watermark};
 use crate::store::{Store, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, Component};
 
 /// A slice that has more pages than this is halved first: less is read again if it changes meanwhile.
 const MAX_PAGES: u64 = 10;
@@ -72,6 +72,7 @@ pub enum Interrupt {
 pub struct Poller {
     pub(super) client: GraphIncidents,
     pub(super) store: Store,
+    pub(super) labels: Component,
     /// Kind and id, the key in the state file.
     pub(super) component: String,
     pub(super) look_back: Duration,
@@ -81,6 +82,8 @@ pub struct Poller {
     pub(super) clock: Clock,
     /// Delivered, but not recorded because the state file failed: recorded before anything else is delivered.
     pub(super) unrecorded: Mutex<Vec<Revision>>,
+    /// How many revisions were delivered since the start.
+    pub(super) delivered: AtomicU64,
 }
 
 /// Where a page belongs.
@@ -193,7 +196,7 @@ impl Poller {
         }
         for revision in &revisions {
             error!(
-                component_id = self.component,
+                component_id = self.labels.id,
                 incident = revision.id,
                 "Microsoft Graph fails to answer for this incident with its alerts; it is delivered without them, and \
                  with them again when it changes."
@@ -234,10 +237,9 @@ impl Poller {
         let mut in_this_page = HashSet::new();
         let new: Vec<usize> =
             (0..revisions.len()).filter(|&i| !seen[i] && in_this_page.insert(&revisions[i])).collect();
-        let id = self.component.clone();
-        counter!(telemetry::RECEIVED_EVENTS, "component_id" => id.clone()).increment(revisions.len() as u64);
-        counter!(telemetry::SUPPRESSED_EVENTS, "component_id" => id.clone())
-            .increment((revisions.len() - new.len()) as u64);
+        self.labels.count(telemetry::RECEIVED_EVENTS, revisions.len() as u64);
+        self.labels.count(telemetry::SUPPRESSED_EVENTS, (revisions.len() - new.len()) as u64);
+        debug!(component_id = self.labels.id, incidents = revisions.len(), new = new.len(), "Read a page.");
         if new.is_empty() {
             return Ok(false);
         }
@@ -249,7 +251,12 @@ impl Poller {
                 return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch").into());
             }
         }
-        counter!(telemetry::SENT_EVENTS, "component_id" => id).increment(new.len() as u64);
+        self.labels.count(telemetry::SENT_EVENTS, new.len() as u64);
+        let now = self.clock.now();
+        for time in new.iter().filter_map(|&i| revisions[i].dated()) {
+            self.labels.note_lag((now - time).as_seconds_f64().max(0.0));
+        }
+        self.delivered.fetch_add(new.len() as u64, Ordering::Relaxed);
         self.record_delivered(new.iter().map(|&i| revisions[i].clone()).collect()).await?;
         Ok(true)
     }

@@ -1,10 +1,10 @@
 //! Runs the polling loop: waits between sweeps, and after failures.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use metrics::counter;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -16,14 +16,12 @@ use crate::retry::Verdict;
 use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
 use crate::sources::Source;
-use crate::telemetry;
 
 /// After so many failures in a row on a page, it is asked for in smaller pieces.
 const FAILURES_UNTIL_SMALLER: u32 = 2;
 
 /// The source, ready to run.
 pub struct DefenderIncidents {
-    id: String,
     poller: Poller,
     poll_interval: Duration,
     clock: Clock,
@@ -34,30 +32,37 @@ pub struct DefenderIncidents {
 
 impl DefenderIncidents {
     pub(super) const fn new(
-        id: String,
         poller: Poller,
         poll_interval: Duration,
         clock: Clock,
         rng: fastrand::Rng,
     ) -> Self {
-        Self { id, poller, poll_interval, clock, rng }
+        Self { poller, poll_interval, clock, rng }
     }
 
     fn report(&self, failure: &Failure, wait: Duration) {
-        let labels = [
-            ("component_id", self.id.clone()),
-            ("error_type", failure.error_type.to_owned()),
-            ("stage", "receiving".to_owned()),
-        ];
-        counter!(telemetry::ERRORS, &labels).increment(1);
+        self.poller.labels.count_error(failure.error_type, "receiving");
         error!(
-            component_id = self.id,
+            component_id = self.poller.labels.id,
             error_type = failure.error_type,
             request_id = failure.request_id,
             wait_secs = wait.as_secs_f64(),
             "Incidents cannot be read on; nothing is lost, trying again: {}",
             failure.message
         );
+    }
+
+    /// Tells how many were delivered since that was told last, if any were; answers how many there were in all.
+    fn report_delivered(&self, reported: u64) -> u64 {
+        let delivered = self.poller.delivered.load(Ordering::Relaxed);
+        if delivered > reported {
+            info!(
+                component_id = self.poller.labels.id,
+                delivered = delivered - reported,
+                "New or changed incidents were read and delivered."
+            );
+        }
+        delivered
     }
 
     /// Waits; answers false if we are asked to stop meanwhile.
@@ -102,17 +107,24 @@ impl Source for DefenderIncidents {
         let mut state = State::Sweep;
         let mut page_size = self.poller.page_size;
         let mut failures = 0;
-        info!(component_id = self.id, "Reading Defender XDR incidents.");
+        let mut reported = 0;
+        info!(component_id = self.poller.labels.id, "Reading Defender XDR incidents.");
         loop {
             match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
                 Ok(next) => {
                     // Only a slice that is done shows that things work: its first page alone may, time and again.
                     if !matches!(next, State::Page { .. }) && !matches!(state, State::Isolate { .. }) {
+                        if failures > 0 {
+                            info!(component_id = self.poller.labels.id, "Reading works again.");
+                        }
                         policy.reset();
                         failures = 0;
                         page_size = (page_size * 2).min(self.poller.page_size);
                     }
                     state = next;
+                    if matches!(state, State::Sweep) {
+                        reported = self.report_delivered(reported);
+                    }
                     if matches!(state, State::Sweep) && !self.wait(self.poll_interval, &shutdown).await {
                         break;
                     }
@@ -132,7 +144,7 @@ impl Source for DefenderIncidents {
                 break;
             }
         }
-        info!(component_id = self.id, "Stopped reading; the position is saved.");
+        info!(component_id = self.poller.labels.id, "Stopped reading.");
     }
 }
 
