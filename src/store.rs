@@ -52,7 +52,7 @@ pub struct Entry {
 pub enum StoreError {
     /// Another process has it open.
     #[error(
-        "the state file {0} is in use by another process: stop that one first, or give this one another data_dir"
+        "the state file {0} is in use by another process: stop that one first; two that run at once need two data_dirs"
     )]
     InUse(PathBuf),
     /// It cannot be made or opened.
@@ -63,6 +63,11 @@ pub enum StoreError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody has removed it while it was open.
+    #[error(
+        "the state file {0} was removed while we run: put it back, or start anew and have incidents delivered again"
+    )]
+    Removed(PathBuf),
     /// It was written by another version.
     #[error(
         "the state file {path} has layout {found} and this build reads {VERSION}: use the version that wrote it"
@@ -255,6 +260,10 @@ impl Store {
         }
         let database = self.0.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = database.as_ref() else { return Err(StoreError::Interrupted) };
+        // Open, it could be written to without end, and nobody would find it.
+        if !self.0.path.exists() {
+            return Err(StoreError::Removed(self.0.path.clone()));
+        }
         let result = run(open).map_err(|error| StoreError::Database(Box::new(error)));
         drop(database);
         if result.is_err() {

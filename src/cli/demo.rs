@@ -1,5 +1,6 @@
 //! `demo`: simulated Microsoft services, a pipeline between them, and a check that every row arrived exactly once.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use tokio::time::Instant;
 
 use super::demo_display::Display;
 use super::run::{count_signals, reached};
-use super::simulate::write_files;
-use super::{exit, load, rng};
+use super::simulate::{with_cause, write_files};
+use super::{exit, load, rng, say};
 use crate::clock::Clock;
 use crate::simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
 use crate::topology::{Ended, Topology};
@@ -64,15 +65,18 @@ async fn show(arguments: &Arguments, dir: &Path, clock: &Clock) -> Result<bool, 
         ..SimulatorConfig::default()
     };
     let simulator =
-        Simulator::start(config.clone(), clock.clone()).await.map_err(|error| error.to_string())?;
+        Simulator::start(config.clone(), clock.clone()).await.map_err(|error| with_cause(&error))?;
     script_faults(&simulator);
     let pipeline = write_files(dir, &simulator, &config, "data", POLL_INTERVAL_SECS)?;
-    println!(
+    say(format!(
         "A simulated tenant with {} incidents at {}, and a pipeline from its Defender XDR to its Sentinel workspace.",
         arguments.incidents,
         simulator.url()
-    );
-    println!("For {} s, {} things a minute happen to them.", arguments.seconds, arguments.changes_per_minute);
+    ));
+    say(format!(
+        "For {} s, {} things a minute happen to them.",
+        arguments.seconds, arguments.changes_per_minute
+    ));
 
     let topology = build(&pipeline, clock).await?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -161,7 +165,7 @@ fn seconds_since(start: Instant, clock: &Clock) -> f64 {
 
 /// Whether the state that each incident is in now was served, and all that was served is ingested.
 fn everything_arrived(simulator: &Simulator) -> bool {
-    let served: std::collections::HashSet<_> = simulator.served().into_iter().collect();
+    let served: HashSet<_> = simulator.served().into_iter().collect();
     simulator.tenant().current().iter().all(|revision| served.contains(revision))
         && simulator.missing().is_empty()
 }
@@ -169,34 +173,40 @@ fn everything_arrived(simulator: &Simulator) -> bool {
 /// Says what came of it, and answers whether every row arrived exactly once.
 fn summary(simulator: &Simulator, drained: bool, quarantined: bool) -> bool {
     let stats = simulator.stats();
-    let (served, missing) = (simulator.served().len() as u64, simulator.missing().len());
+    let (served, missing) = (simulator.served(), simulator.missing().len());
     let vanished: u64 = stats.columns_vanished.values().sum();
-    println!(
-        "{} incidents, {served} states of them seen in {} requests; {} rows ingested in {} requests, {:.1} MB of JSON \
-         sent as {:.1} MB; {} faults survived.",
+    say(format!(
+        "{} incidents, {} states of them seen in {} requests; {} rows ingested in {} requests, {:.1} MB of JSON sent as \
+         {:.1} MB; {} faults survived.",
         simulator.tenant().len(),
+        served.len(),
         stats.graph_requests,
         stats.rows_ingested,
         stats.ingestion_requests,
         stats.ingestion_bytes_json as f64 / 1e6,
         stats.ingestion_bytes_wire as f64 / 1e6,
         stats.faults_fired,
-    );
-    println!(
+    ));
+    say(format!(
         "Missing: {missing}. Twice: {}. Columns that the table does not have: {vanished}. Quarantined: {}.",
         stats.duplicate_rows,
         if quarantined { "some" } else { "none" },
-    );
-    let exactly_once = drained
-        && missing == 0
+    ));
+    let served: HashSet<_> = served.into_iter().collect();
+    let unread = simulator.tenant().current().iter().filter(|revision| !served.contains(revision)).count();
+    let exactly_once = missing == 0
         && stats.duplicate_rows == 0
-        && stats.rows_ingested == served
+        && stats.rows_ingested == served.len() as u64
         && vanished == 0
         && stats.bare_objects == 0
         && !quarantined;
-    println!(
-        "{}",
-        if exactly_once { "Every row arrived exactly once." } else { "NOT every row arrived exactly once." }
-    );
-    exactly_once
+    let finished = drained && unread == 0;
+    say(match (exactly_once, finished) {
+        (true, true) => "Every row arrived exactly once.".to_owned(),
+        (true, false) => {
+            format!("NOT finished: {unread} incidents were not read yet; what was read arrived exactly once.")
+        }
+        (false, _) => "NOT every row arrived exactly once.".to_owned(),
+    });
+    exactly_once && finished
 }

@@ -7,6 +7,7 @@ use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
+use super::say;
 use crate::clock::Clock;
 use crate::simulator::Simulator;
 
@@ -46,7 +47,7 @@ impl Display {
                 let now = clock.monotonic();
                 if last.is_none_or(|last| now - last >= PLAIN_EVERY) {
                     *last = Some(now);
-                    println!("{phase}: {}", status(simulator, clock));
+                    say(format!("{phase}: {}", status(simulator, clock)));
                 }
             }
         }
@@ -58,7 +59,7 @@ impl Display {
         if let Self::Live(bar) = self {
             bar.finish_and_clear();
         }
-        println!("all ingested: {status}");
+        say(format!("all ingested: {status}"));
     }
 }
 

@@ -10,8 +10,8 @@ mod state;
 mod validate;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
-use std::path::Path;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -52,6 +52,24 @@ enum Command {
     Schema,
 }
 
+/// Which pipeline file.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct PipelineFile {
+    /// The pipeline file: YAML, TOML or JSON.
+    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The same, without the option's name.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl PipelineFile {
+    fn path(&self) -> &Path {
+        self.file.as_deref().or(self.config.as_deref()).unwrap_or_else(|| Path::new(""))
+    }
+}
+
 /// Parses the command line, does what it says, and answers the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -75,7 +93,8 @@ pub fn main() -> ExitCode {
     };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if let Err(error) = telemetry::init_logs(filter, arguments.log_format, colour) {
-        return exit::failed(&error);
+        eprintln!("{error}");
+        return exit::usage();
     }
     let clock = Clock::system();
     runtime.block_on(async {
@@ -88,6 +107,12 @@ pub fn main() -> ExitCode {
             Command::Schema => schema::run(),
         }
     })
+}
+
+/// Prints a line to standard output. Whoever has closed it does not want to read it.
+fn say(line: impl std::fmt::Display) {
+    let mut stdout = std::io::stdout().lock();
+    drop(writeln!(stdout, "{line}").and_then(|()| stdout.flush()));
 }
 
 /// The environment's variables; those that are not Unicode cannot stand in a pipeline file anyway.

@@ -1,24 +1,22 @@
 //! `run`: hosts the components of a pipeline file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::{exit, load, rng};
+use super::{PipelineFile, exit, load, rng};
 use crate::clock::Clock;
 use crate::telemetry;
 use crate::topology::{Ended, Topology};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The pipeline file: YAML, TOML or JSON.
-    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: PipelineFile,
     /// How many seconds to wait, after SIGTERM or Ctrl-C, for what is being delivered. A second signal ends the wait.
     #[arg(long, default_value_t = 60)]
     graceful_shutdown_limit_secs: u64,
@@ -33,9 +31,9 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::failed(&format!("cannot wait for signals: {error}")),
     };
-    let plan = match load(&arguments.config, &clock).await {
+    let plan = match load(arguments.file.path(), &clock).await {
         Ok(plan) => plan,
-        Err(problems) => return exit::problems(&arguments.config, &problems),
+        Err(problems) => return exit::problems(arguments.file.path(), &problems),
     };
     for warning in &plan.warnings {
         warn!("{warning}");
@@ -45,7 +43,12 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     }
     let topology = match Topology::build(&plan, &clock, &mut rng(&clock)) {
         Ok(topology) => topology,
-        Err(problems) => return exit::problems(&arguments.config, &problems),
+        Err(problems) => {
+            for problem in problems {
+                error!("Cannot start: {problem}");
+            }
+            return ExitCode::FAILURE;
+        }
     };
     info!(sources = plan.sources.len(), sinks = plan.sinks.len(), data_dir = %plan.data_dir.display(), "Running.");
     let stop = reached(signals.clone(), 1);

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::exit;
+use super::{exit, say};
 use crate::pipeline::{document_schema, plan};
 
 pub(super) fn run() -> ExitCode {
     match serde_json::to_string_pretty(&document_schema(&plan::catalogue())) {
         Ok(schema) => {
-            println!("{schema}");
+            say(schema);
             ExitCode::SUCCESS
         }
         Err(error) => exit::failed(&format!("cannot print the schema: {error}")),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::exit;
 use super::run::{count_signals, reached};
+use super::{exit, say};
 use crate::clock::Clock;
 use crate::simulator::{FaultPlan, IncidentsConfig, Simulator, SimulatorConfig};
 
@@ -68,19 +68,24 @@ async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
         },
         ..SimulatorConfig::default()
     };
-    let simulator = Simulator::start(config.clone(), clock).await.map_err(|error| error.to_string())?;
+    let simulator = Simulator::start(config.clone(), clock).await.map_err(|error| with_cause(&error))?;
     simulator.faults().apply(faults.unwrap_or_default());
     let pipeline = write_files(&arguments.out, &simulator, &config, "data", 10)?;
-    println!("Simulated Entra ID, Microsoft Graph and Logs Ingestion: {}", simulator.url());
-    println!("Try: vector-sentinel run -c {}", pipeline.display());
+    say(format!("Simulated Entra ID, Microsoft Graph and Logs Ingestion: {}", simulator.url()));
+    say(format!("Try: vector-sentinel run -c {}", pipeline.display()));
     reached(signals, 1).await;
     let stats = simulator.stats();
-    println!(
+    say(format!(
         "{} requests for incidents, {} rows ingested ({} of them twice), columns that vanished: {:?}",
         stats.graph_requests, stats.rows_ingested, stats.duplicate_rows, stats.columns_vanished
-    );
+    ));
     simulator.shutdown().await;
     Ok(())
+}
+
+/// An error and what caused it.
+pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn read_faults(path: &Path) -> Result<FaultPlan, String> {
@@ -108,6 +113,7 @@ pub(super) fn write_files(
     });
     let url = simulator.url();
     // JSON strings are YAML strings: whatever is in a path, the file stays well formed.
+    let rate_limit_num = config.graph_requests_per_minute;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let auth = format!(
         "    auth:
@@ -136,6 +142,9 @@ sources:
   defender:
     type: defender_incidents
     poll_interval_secs: {poll_interval_secs}
+    request:
+      # As the simulator allows; against Microsoft, stay with the default.
+      rate_limit_num: {rate_limit_num}
 {auth}sinks:
   sentinel:
     type: sentinel_logs

@@ -5,34 +5,48 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::exit;
+use super::{exit, say};
 use crate::clock::Clock;
 use crate::store::{FILE_NAME, Store, StoreError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The pipeline's data_dir.
-    #[arg(long)]
-    data_dir: PathBuf,
     #[command(subcommand)]
     action: Action,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show each component's cursor and how many delivered revisions are remembered.
-    Show,
+    /// Show each component's cursor and how many delivered revisions are remembered, one JSON object a line.
+    Show {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Forget a component's cursor: its next run begins as the very first did, and delivers again what it finds.
     Reset {
+        #[command(flatten)]
+        place: Place,
         /// The component: its kind and id, `sources.defender`.
         component: String,
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The pipeline's data_dir. Nothing may be running with it.
+    #[arg(long)]
+    data_dir: PathBuf,
+}
+
 pub(super) async fn run(arguments: Arguments, _: Clock) -> ExitCode {
+    let (Action::Show { place } | Action::Reset { place, .. }) = &arguments.action;
     // Looking must not make a state file.
-    if !arguments.data_dir.join(FILE_NAME).exists() {
-        return exit::failed(&format!("there is no state file in {}", arguments.data_dir.display()));
+    match place.data_dir.join(FILE_NAME).try_exists() {
+        Ok(true) => {}
+        Ok(false) => return exit::failed(&format!("there is no state file in {}", place.data_dir.display())),
+        Err(error) => {
+            return exit::failed(&format!("cannot look into {}: {error}", place.data_dir.display()));
+        }
     }
     match act(&arguments).await {
         Ok(code) => code,
@@ -41,20 +55,22 @@ pub(super) async fn run(arguments: Arguments, _: Clock) -> ExitCode {
 }
 
 async fn act(arguments: &Arguments) -> Result<ExitCode, StoreError> {
-    let store = Store::open(&arguments.data_dir)?;
+    let (Action::Show { place } | Action::Reset { place, .. }) = &arguments.action;
+    let store = Store::open(&place.data_dir)?;
     match &arguments.action {
-        Action::Show => {
+        Action::Show { .. } => {
             for entry in store.entries().await? {
-                println!("{}", serde_json::json!(entry));
+                say(format!("{}", serde_json::json!(entry)));
             }
         }
-        Action::Reset { component } => {
+        Action::Reset { component, .. } => {
             if !store.reset(component).await? {
                 let known: Vec<_> = store.entries().await?.into_iter().map(|entry| entry.component).collect();
-                let message = format!("nothing is remembered of {component}; there is: {}", known.join(", "));
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                let message = format!("nothing is remembered of {component}; there is: {known}");
                 return Ok(exit::failed(&message));
             }
-            println!("{component} is forgotten");
+            say(format!("{component} is forgotten"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,23 +1,23 @@
 //! `validate`: checks a pipeline file, and on request whether it would work.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
 
-use super::{environment, exit, load};
+use super::{PipelineFile, environment, exit, load, say};
 use crate::client::Failure;
 use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::pipeline;
 use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
+use crate::store::create_private_dir;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The pipeline file: YAML, TOML or JSON.
-    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: PipelineFile,
     /// Also get the secrets, fetch tokens, read one incident and post an empty array: everything that a run needs.
     #[arg(long)]
     probe: bool,
@@ -25,18 +25,18 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     let checked = if arguments.probe {
-        load(&arguments.config, &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
+        load(arguments.file.path(), &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
     } else {
-        check(&arguments.config).map(|warnings| (warnings, None))
+        check(arguments.file.path()).map(|warnings| (warnings, None))
     };
     let (warnings, plan) = match checked {
         Ok(checked) => checked,
-        Err(problems) => return exit::problems(&arguments.config, &problems),
+        Err(problems) => return exit::problems(arguments.file.path(), &problems),
     };
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    println!("{}: the options are right", arguments.config.display());
+    say(format!("{}: the options are right", arguments.file.path().display()));
     match plan {
         Some(plan) => probe(&plan, &clock).await,
         None => ExitCode::SUCCESS,
@@ -52,14 +52,18 @@ fn check(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
 
 /// Does once what a run would do all the time.
 async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
-    let mut failed = 0;
-    let mut tell = |path: String, result: Result<String, String>| match result {
-        Ok(done) => println!("{path}: {done}"),
-        Err(why) => {
-            failed += 1;
-            eprintln!("{path}: {why}");
+    let (mut failed, mut all) = (0, 0);
+    let mut tell = |path: String, result: Result<String, String>| {
+        all += 1;
+        match result {
+            Ok(done) => say(format!("{path}: {done}")),
+            Err(why) => {
+                failed += 1;
+                eprintln!("FAILED {path}: {why}");
+            }
         }
     };
+    tell("data_dir".to_owned(), probe_data_dir(&plan.data_dir));
     for source in &plan.sources {
         let SourcePlan::DefenderIncidents(options) = &source.plan;
         let result = async {
@@ -80,7 +84,19 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
         };
         tell(format!("sinks.{}", sink.id), result.await);
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 { ExitCode::SUCCESS } else { exit::failed(&format!("{failed} of {all} failed")) }
+}
+
+/// Whether files can be written there; leaves nothing behind.
+fn probe_data_dir(data_dir: &Path) -> Result<String, String> {
+    let was_there = data_dir.exists();
+    let file = data_dir.join(format!(".probe-{}", std::process::id()));
+    let written = create_private_dir(data_dir).and_then(|()| std::fs::write(&file, "")).and_then(|()| {
+        std::fs::remove_file(&file)?;
+        if was_there { Ok(()) } else { std::fs::remove_dir(data_dir) }
+    });
+    written.map_err(|error| format!("cannot write to {}: {error}", data_dir.display()))?;
+    Ok("writing works".to_owned())
 }
 
 fn words(failure: &Failure) -> String {

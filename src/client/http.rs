@@ -215,6 +215,12 @@ fn transport_failure(error: &reqwest::Error) -> Failure {
     if let Some(remedy) = certificate_remedy(&words) {
         return Failure::unanswered("tls_failed", format!("{remedy}: {words}"));
     }
+    if words.contains("tunnel") {
+        let message = format!(
+            "cannot get through the proxy; check the option proxy, and what the proxy allows: {words}"
+        );
+        return Failure::unanswered("connection_failed", message);
+    }
     if error.is_connect() {
         let message =
             format!("cannot connect: {words}. Check the endpoint's name, the network and the proxy");

@@ -80,8 +80,9 @@ pub fn catalogue() -> Vec<ComponentType> {
 /// Checks the options of every component in `outline`, and tells all that is wrong with the file at once. `environment` may
 /// name proxies.
 pub fn plan(outline: &Outline, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
-    let (plan, problems) = lay_out(outline, environment);
-    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    let (plan, mut problems) = lay_out(outline, environment);
+    problems.extend(outline.standing_problems());
+    if problems.is_empty() { Ok(plan) } else { Err(tidy(problems)) }
 }
 
 /// The same without the values of secrets: an option whose value is still a placeholder is taken to be right. Answers what
@@ -90,14 +91,15 @@ pub fn check(
     outline: &Outline,
     environment: &BTreeMap<String, String>,
 ) -> Result<Vec<Problem>, Vec<Problem>> {
-    plan(outline, environment).map(|plan| plan.warnings).or_else(|mut problems| {
-        problems.retain(|problem| !outline.is_open(&problem.path));
-        if problems.is_empty() { Ok(outline.warnings.clone()) } else { Err(problems) }
-    })
+    let (plan, mut problems) = lay_out(outline, environment);
+    problems.retain(|problem| !outline.is_open(&problem.path));
+    problems.extend(outline.standing_problems());
+    if problems.is_empty() { Ok(plan.warnings) } else { Err(tidy(problems)) }
 }
 
+/// What there is of the plan, and what is wrong with values.
 fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, Vec<Problem>) {
-    let mut problems = outline.problems.clone();
+    let mut problems = Vec::new();
     let proxy = outline.proxy.clone().and_then(|proxy| serde_json::from_value::<ProxyConfig>(proxy).ok());
     let proxy = proxy.unwrap_or_default().or_environment(|name| environment.get(name).map(String::as_str));
     proxy.validate("proxy", &mut problems);
@@ -105,16 +107,17 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     let mut sources = Vec::new();
     for component in &outline.sources {
         let path = format!("sources.{}", component.id);
-        let checked = validate(component, &path, &mut problems, |config: DefenderIncidentsConfig| {
-            config.validate(&path, &proxy)
-        });
+        let checked =
+            validate(outline, component, &path, &mut problems, |config: DefenderIncidentsConfig| {
+                config.validate(&path, &proxy)
+            });
         let plan = checked.map(|plan| SourcePlan::DefenderIncidents(Box::new(plan)));
         sources.extend(plan.map(|plan| PlannedSource { id: component.id.clone(), plan }));
     }
     let mut sinks = Vec::new();
     for component in &outline.sinks {
         let path = format!("sinks.{}", component.id);
-        let checked = validate(component, &path, &mut problems, |config: SentinelLogsConfig| {
+        let checked = validate(outline, component, &path, &mut problems, |config: SentinelLogsConfig| {
             config.validate(&path, &proxy)
         });
         let plan = checked.map(|plan| SinkPlan::SentinelLogs(Box::new(plan)));
@@ -123,15 +126,16 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     }
     let data_dir = outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into());
     let plan = Plan { data_dir, sources, sinks, warnings: outline.warnings.clone() };
-    (plan, tidy(problems))
+    (plan, problems)
 }
 
 fn schema<T: JsonSchema>() -> Value {
     schema_for!(T).to_value()
 }
 
-/// The checked options of a component; nothing if something is wrong, which is then among `problems`.
+/// The checked options of a component; nothing if something is wrong, which is then told.
 fn validate<C: DeserializeOwned, V>(
+    outline: &Outline,
     component: &Component,
     path: &str,
     problems: &mut Vec<Problem>,
@@ -140,7 +144,7 @@ fn validate<C: DeserializeOwned, V>(
     let checked = match serde_json::from_value(component.options.clone()) {
         Ok(config) => by_type(config),
         // The outline has told it, from the schema: in words that do not show the value, as these could.
-        Err(_) if problems.iter().any(|problem| problem.path.starts_with(path)) => Err(Vec::new()),
+        Err(_) if outline.problems.iter().any(|problem| problem.path.starts_with(path)) => return None,
         Err(_) => Err(vec![Problem::new(path, "one of the options has a value that does not fit its type")]),
     };
     checked.map_err(|found| problems.extend(found)).ok()

@@ -133,7 +133,7 @@ async fn a_managed_identity_is_asked_for_on_this_machine_and_never_through_a_pro
         "{request}"
     );
     assert!(
-        printed.contains("sources.defender: cannot connect"),
+        printed.contains("sources.defender: cannot get through the proxy"),
         "Graph itself is behind the proxy: {printed}"
     );
 }

@@ -110,6 +110,12 @@ impl AuthConfig {
             let message = match value.as_deref() {
                 None if used && needed => "missing: this kind of credential needs it",
                 Some("") => "must not be empty",
+                Some(value) if value.trim() != value => {
+                    "begins or ends with white space; if it comes from a file, set remove_trailing_whitespace there"
+                }
+                Some(value) if value.starts_with("SECRET[") || value.starts_with("${") => {
+                    "looks like a secret or a variable that was not put in: write SECRET[backend.key] or ${NAME}"
+                }
                 Some(_) if !used => {
                     "has no effect with this azure_credential_kind: remove it or change the kind"
                 }

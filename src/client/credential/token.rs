@@ -154,7 +154,10 @@ fn token_failure(error: &azure_core::Error) -> Failure {
     let words = chain(error);
     // The library appends a link to its own troubleshooting page after a line break.
     let words = words.replace("\r\n", " ").replace('\n', " ");
-    let message = match remedy_for(&words).or_else(|| certificate_remedy(&words)) {
+    let not_here = words.contains("ManagedIdentityCredential").then_some(
+        "no managed identity answers; that works only on Azure, with an identity assigned to the machine or service",
+    );
+    let message = match remedy_for(&words).or_else(|| certificate_remedy(&words)).or(not_here) {
         Some(remedy) => format!("no token: {remedy} ({words})"),
         None => format!("no token: {words}"),
     };

@@ -112,31 +112,41 @@ impl std::fmt::Debug for Outline {
 impl Outline {
     /// This, if nothing is wrong with it.
     pub fn checked(self) -> Result<Self, Vec<Problem>> {
-        let problems: Vec<_> =
-            self.problems.iter().filter(|problem| !self.is_open(&problem.path)).cloned().collect();
+        let problems = self.standing_problems();
         if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
     }
 
-    /// Whether the option at `path` of a component has no value yet, because of a secret or a variable: what would be
-    /// told about the text that stands for it, does not count.
+    /// What is wrong, without what is told about the text of a variable that is missing.
+    #[must_use]
+    pub fn standing_problems(&self) -> Vec<Problem> {
+        self.problems.iter().filter(|problem| !self.is_unset(&problem.path)).cloned().collect()
+    }
+
+    /// Whether the option at `path` of a component has no value yet, because of a secret or a variable.
     #[must_use]
     pub fn is_open(&self, path: &str) -> bool {
+        self.is_unset(path) || self.text_at(path).is_some_and(secrets::has_placeholder)
+    }
+
+    fn is_unset(&self, path: &str) -> bool {
+        self.text_at(path).is_some_and(|text| self.unset.iter().any(|unset| text.contains(unset)))
+    }
+
+    /// The string that stands at `path`.
+    fn text_at(&self, path: &str) -> Option<&str> {
         let mut parts = path.split('.');
-        let components = match parts.next() {
-            Some("sources") => &self.sources,
-            Some("sinks") => &self.sinks,
-            _ => return false,
+        let components = match parts.next()? {
+            "sources" => &self.sources,
+            "sinks" => &self.sinks,
+            _ => return None,
         };
-        let component = parts.next().and_then(|id| components.iter().find(|component| component.id == id));
-        let value = component.and_then(|component| {
-            parts.try_fold(&component.options, |value, part| match value {
-                Value::Array(items) => items.get(part.parse::<usize>().ok()?),
-                value => value.get(part),
-            })
-        });
-        value.and_then(Value::as_str).is_some_and(|text| {
-            secrets::has_placeholder(text) || self.unset.iter().any(|unset| text.contains(unset))
-        })
+        let id = parts.next()?;
+        let component = components.iter().find(|component| component.id == id)?;
+        let value = parts.try_fold(&component.options, |value, part| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            value => value.get(part),
+        })?;
+        value.as_str()
     }
 }
 

@@ -106,7 +106,7 @@ fn missing_variables_are_told_with_their_lines_and_with_everything_else() {
     let expected = [
         "p.yaml:1:11: environment variable ONE is not set",
         "p.yaml:3:30: environment variable TWO is not set",
-        "p.yaml:6:39: environment variable THREE is not set or empty: ask ops",
+        "p.yaml:6:38: environment variable THREE is not set or empty: ask ops",
         "sources.x: unknown option 'levl', did you mean 'level'?",
     ];
     assert_eq!(told("p.yaml", text), expected);

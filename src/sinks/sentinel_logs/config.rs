@@ -123,6 +123,24 @@ pub struct Validated {
     proxy: ProxyConfig,
 }
 
+/// Tables of Sentinel and Defender that look as if they could be written.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
+const NOT_WRITABLE: [&str; 4] = [
+    "Microsoft-SecurityIncident",
+    "Microsoft-SecurityAlert",
+    "Microsoft-AlertInfo",
+    "Microsoft-AlertEvidence",
+];
+
+/// Whether it can be a stream's name.
+fn is_stream(name: &str) -> bool {
+    let table = name.strip_prefix("Custom-").or_else(|| name.strip_prefix("Microsoft-"));
+    table.is_some_and(|table| {
+        !table.is_empty()
+            && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    })
+}
+
 // === impl SentinelLogsConfig ===
 
 fn default_timestamp_field() -> String {
@@ -156,19 +174,26 @@ impl SentinelLogsConfig {
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
         let endpoint = https_url(&self.endpoint);
-        if endpoint.is_none() {
-            let message =
-                "must be an https URL, such as https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
+        if endpoint.as_ref().is_none_or(|url| url.path() != "/" || url.query().is_some()) {
+            let message = "must be an https URL without a path, such as \
+                           https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
             report("endpoint", message.to_owned());
         }
-        if !self.dcr_immutable_id.starts_with("dcr-") || self.dcr_immutable_id.contains('/') {
-            let message = "must be the rule's immutable id, which begins with dcr-; it is not the resource id: \
-                           `az monitor data-collection rule show` prints it as immutableId";
+        let immutable = self
+            .dcr_immutable_id
+            .strip_prefix("dcr-")
+            .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !immutable {
+            let message = "must be the rule's immutable id, dcr- and 32 hexadecimal digits; neither its name nor its \
+                           resource id: `az monitor data-collection rule show` prints it as immutableId";
             report("dcr_immutable_id", message.to_owned());
         }
         if self.stream_name.contains("{{") {
             report("stream_name", "templates are not supported here yet: write one stream's name".to_owned());
-        } else if !["Custom-", "Microsoft-"].iter().any(|start| self.stream_name.starts_with(start)) {
+        } else if NOT_WRITABLE.contains(&self.stream_name.as_str()) {
+            let message = "the Logs Ingestion API does not write this table: use a custom one";
+            report("stream_name", message.to_owned());
+        } else if !is_stream(&self.stream_name) {
             let message = "must be a stream of the rule, such as Custom-DefenderIncidents_CL";
             report("stream_name", message.to_owned());
         }
@@ -279,7 +304,11 @@ mod tests {
             "request": {"concurrency": 0},
         }));
         assert_eq!(found.len(), 7, "{found:#?}");
-        assert!(found[1].contains("begins with dcr-") && found[1].contains("immutableId"), "{}", found[1]);
+        assert!(
+            found[1].contains("32 hexadecimal digits") && found[1].contains("immutableId"),
+            "{}",
+            found[1]
+        );
     }
 
     #[test]
