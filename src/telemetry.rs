@@ -90,8 +90,12 @@ pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), St
     let directives = format!("azure_core=warn,azure_identity=warn,typespec_client_core=warn,{filter}");
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("cannot read the log filter '{filter}': {error}"))?;
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        // A log that cannot be written, on a full disk perhaps, must not end what it tells of.
+        .log_internal_errors(false);
     let done = match format {
         LogFormat::Text => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),

@@ -197,8 +197,11 @@ async fn a_disk_that_is_full_for_a_while_doubles_nothing() {
     let file = bench.file(&bench.pipeline());
     let script =
         format!("trap '' XFSZ; exec {} run -c {}", env!("CARGO_BIN_EXE_vector-sentinel"), file.display());
-    let mut child =
-        tokio::process::Command::new("sh").args(["-c", &script]).kill_on_drop(true).spawn().unwrap();
+    // The log goes to the same disk, and is longer than the limit already.
+    let log = std::fs::File::create(bench.path("log")).unwrap();
+    std::io::Write::write_all(&mut &log, &[b'\n'; 5_000]).unwrap();
+    let mut command = tokio::process::Command::new("sh");
+    let mut child = command.args(["-c", &script]).stderr(log).kill_on_drop(true).spawn().unwrap();
     bench.caught_up().await;
     let pid = child.id().unwrap().to_string();
     let limit = |bytes: &str| {
