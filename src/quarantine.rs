@@ -129,6 +129,9 @@ impl Place {
     /// Appends a line; answers false if there is no room. The file is opened each time, which is rare: so it may be moved
     /// away or emptied while we run.
     fn append(&self, line: &[u8]) -> std::io::Result<bool> {
+        if let Some(dir) = self.path.parent() {
+            create_private_dir(dir)?;
+        }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
@@ -146,8 +149,8 @@ impl Place {
         } else if length == 0
             && let Some(dir) = self.path.parent()
         {
-            // The file may be new: so that its name is on disk too.
-            File::open(dir)?.sync_all()?;
+            // The file may be new: so that its name is on disk too. Should that fail, the line is still written.
+            drop(File::open(dir).and_then(|dir| dir.sync_all()));
         }
         written.map(|()| true)
     }

@@ -33,7 +33,12 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     /// Nothing after a failure: the library answers every further call with the same failure until it is opened anew.
-    database: RwLock<Option<Database>>,
+    database: RwLock<Option<OpenFile>>,
+}
+
+struct OpenFile {
+    database: Database,
+    identity: Option<(u64, u64)>,
 }
 
 /// What one component keeps in the state file.
@@ -65,7 +70,7 @@ pub enum StoreError {
     },
     /// Somebody has removed it while it was open.
     #[error(
-        "the state file {0} was removed while we run: put it back, or start anew and have incidents delivered again"
+        "the state file {0} was removed or replaced while we run; put it back, or start again without it and have incidents delivered again"
     )]
     Removed(PathBuf),
     /// It was written by another version.
@@ -105,7 +110,8 @@ impl Store {
         create_private_dir(data_dir)
             .map_err(|error| StoreError::Open { path: path.clone(), source: error.into() })?;
         let database = open_database(&path)?;
-        let store = Self(Arc::new(Inner { path, database: RwLock::new(Some(database)) }));
+        let file = OpenFile { database, identity: identity(&path) };
+        let store = Self(Arc::new(Inner { path, database: RwLock::new(Some(file)) }));
         let found = store.write_now(|transaction| {
             let mut meta = transaction.open_table(META)?;
             let found = meta.get("version")?.map(|version| version.value());
@@ -255,22 +261,45 @@ impl Store {
         if self.0.database.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             let mut database = self.0.database.write().unwrap_or_else(PoisonError::into_inner);
             if database.is_none() {
-                *database = Some(open_database(&self.0.path)?);
+                // An empty one must not stand in for one that was removed.
+                if !self.0.path.exists() {
+                    return Err(StoreError::Removed(self.0.path.clone()));
+                }
+                *database = Some(OpenFile {
+                    database: open_database(&self.0.path)?,
+                    identity: identity(&self.0.path),
+                });
             }
         }
-        let database = self.0.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = database.as_ref() else { return Err(StoreError::Interrupted) };
-        // Open, it could be written to without end, and nobody would find it.
-        if !self.0.path.exists() {
+        let file = self.0.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(OpenFile { database: open, identity: opened }) = file.as_ref() else {
+            return Err(StoreError::Interrupted);
+        };
+        // Removed or replaced while it is open, it could be written to without end, and nobody would find that.
+        if identity(&self.0.path) != *opened {
+            drop(file);
+            *self.0.database.write().unwrap_or_else(PoisonError::into_inner) = None;
             return Err(StoreError::Removed(self.0.path.clone()));
         }
         let result = run(open).map_err(|error| StoreError::Database(Box::new(error)));
-        drop(database);
+        drop(file);
         if result.is_err() {
             *self.0.database.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         result
     }
+}
+
+/// Which file is at a path; nothing if there is none.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.exists().then_some((0, 0))
 }
 
 fn open_database(path: &Path) -> Result<Database, StoreError> {
@@ -303,70 +332,5 @@ fn nanos(time: DateTime<Utc>) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn revision(id: &str, second: i64) -> Revision {
-        Revision { id: id.to_owned(), last_update: DateTime::from_timestamp(second, 0).unwrap() }
-    }
-
-    #[tokio::test]
-    async fn what_was_recorded_is_there_after_the_file_is_opened_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        store.record("sources.a", vec![revision("1", 10)]).await.unwrap();
-        store.advance("sources.a", &"somewhere", revision("", 0).last_update).await.unwrap();
-        drop(store);
-
-        let store = Store::open(dir.path()).unwrap();
-        assert_eq!(store.cursor::<String>("sources.a").await.unwrap().as_deref(), Some("somewhere"));
-        let asked = vec![revision("1", 10), revision("1", 11), revision("2", 10)];
-        assert_eq!(store.seen("sources.a", asked.clone()).await.unwrap(), [true, false, false]);
-        assert_eq!(store.seen("sources.b", asked).await.unwrap(), [false, false, false]);
-    }
-
-    #[tokio::test]
-    async fn advancing_forgets_what_cannot_be_listed_again_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        for component in ["sources.a", "sources.b"] {
-            store.record(component, vec![revision("1", 10), revision("2", 20)]).await.unwrap();
-        }
-        store.advance("sources.a", &1, revision("", 20).last_update).await.unwrap();
-        let asked = vec![revision("1", 10), revision("2", 20)];
-        assert_eq!(store.seen("sources.a", asked.clone()).await.unwrap(), [false, true]);
-        assert_eq!(store.seen("sources.b", asked).await.unwrap(), [true, true]);
-    }
-
-    #[tokio::test]
-    async fn reset_forgets_one_component() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        for component in ["sources.a", "sources.b"] {
-            store.record(component, vec![revision("1", 10)]).await.unwrap();
-            store.advance(component, &1, revision("", 0).last_update).await.unwrap();
-        }
-        assert!(store.reset("sources.a").await.unwrap());
-        assert!(!store.reset("sources.a").await.unwrap());
-        let left = Entry { component: "sources.b".to_owned(), cursor: 1.into(), seen: 1 };
-        assert_eq!(store.entries().await.unwrap(), [left]);
-        assert_eq!(store.seen("sources.a", vec![revision("1", 10)]).await.unwrap(), [false]);
-    }
-
-    #[test]
-    fn a_second_process_is_told_who_is_in_the_way() {
-        let dir = tempfile::tempdir().unwrap();
-        let _first = Store::open(dir.path()).unwrap();
-        let error = Store::open(dir.path()).err().unwrap().to_string();
-        assert!(error.contains("in use by another process"), "{error}");
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_made_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        let error = Store::open(&file.join("below")).err().unwrap().to_string();
-        assert!(error.contains("file/below") && error.contains("data_dir"), "{error}");
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;

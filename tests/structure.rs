@@ -43,7 +43,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn module(path: &Path) -> String {
     let below = path.strip_prefix(src()).unwrap();
     let first = below.components().next().unwrap().as_os_str().to_str().unwrap();
-    first.trim_end_matches(".rs").to_owned()
+    first.trim_end_matches(".rs").trim_end_matches("_tests").to_owned()
 }
 
 fn src() -> PathBuf {

@@ -48,9 +48,4 @@ impl Authorized {
         let token = self.credential.renewed_token(&self.scope, &token).await?;
         http::send(request(&self.http).bearer_auth(token.secret()), cap, &self.clock).await
     }
-
-    /// Gets a token, to see whether that works.
-    pub async fn probe_token(&self) -> Result<(), Failure> {
-        self.credential.token(&self.scope).await.map(|_| ())
-    }
 }

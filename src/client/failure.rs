@@ -58,6 +58,19 @@ impl Failure {
         Self { verdict: Verdict::Retry, error_type, message: message.into(), request_id: None }
     }
 
+    /// Whether the answer has the services' own form, rather than that of something between them and us.
+    #[must_use]
+    pub fn is_from_service(reply: &Reply) -> bool {
+        serde_json::from_slice::<Envelope>(&reply.body).is_ok_and(|envelope| !envelope.error.code.is_empty())
+    }
+
+    /// Whether asking for less might help.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        ["server_error", "timed_out", "answer_too_large", "answer_unreadable", "connection_lost"]
+            .contains(&self.error_type)
+    }
+
     /// What every service here means by a status that has no special meaning to it.
     #[must_use]
     pub fn common(reply: &Reply) -> Self {

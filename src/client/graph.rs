@@ -127,11 +127,13 @@ impl GraphIncidents {
             Some(link) => match Url::parse(&link) {
                 Ok(url) if url.origin() == self.url.origin() => Some(url),
                 _ => {
-                    return Err(unreadable(format!(
-                        "the link to the next page does not lead to {}, where our token may go; set endpoint to the \
-                     host that the links have",
+                    let message = format!(
+                        "the link to the next page does not lead to {}, where our token may go; set endpoint to the host \
+                         that the links have",
                         self.url.origin().ascii_serialization()
-                    )));
+                    );
+                    let request_id = reply.request_id.clone();
+                    return Err(Failure { request_id, ..Failure::unanswered("foreign_link", message) });
                 }
             },
         };

@@ -208,10 +208,6 @@ fn read_headers(
 /// A failure of the connection: every kind is worth another try, and some have a remedy.
 fn transport_failure(error: &reqwest::Error) -> Failure {
     let words = chain(error);
-    if error.is_timeout() {
-        let message = format!("no answer within the time limit (request.timeout_secs): {words}");
-        return Failure::unanswered("timed_out", message);
-    }
     if let Some(remedy) = certificate_remedy(&words) {
         return Failure::unanswered("tls_failed", format!("{remedy}: {words}"));
     }
@@ -222,9 +218,15 @@ fn transport_failure(error: &reqwest::Error) -> Failure {
         return Failure::unanswered("connection_failed", message);
     }
     if error.is_connect() {
-        let message =
-            format!("cannot connect: {words}. Check the endpoint's name, the network and the proxy");
+        let limit = CONNECT_TIMEOUT.as_secs();
+        let message = format!(
+            "cannot connect (the limit is {limit} s): {words}. Check the endpoint's name, the network and the proxy"
+        );
         return Failure::unanswered("connection_failed", message);
+    }
+    if error.is_timeout() {
+        let message = format!("no answer within the time limit (request.timeout_secs): {words}");
+        return Failure::unanswered("timed_out", message);
     }
     Failure::unanswered(
         "connection_lost",

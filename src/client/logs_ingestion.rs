@@ -68,14 +68,13 @@ impl LogsIngestion {
 
     /// Posts an empty array, which every stream accepts: to see whether posting works.
     pub async fn probe(&self) -> Result<(), Failure> {
-        self.authorized.probe_token().await?;
         self.post(Bytes::from_static(b"[]"), false).await
     }
 }
 
 fn refusal(reply: &Reply) -> Failure {
     let (verdict, error_type, remedy) = match reply.status {
-        400 => (Verdict::Split, "bad_request", "the rows are refused"),
+        400 if Failure::is_from_service(reply) => (Verdict::Split, "bad_request", "the rows are refused"),
         413 => (Verdict::Split, "too_large", "the call is too large"),
         401 => (
             Verdict::Retry,

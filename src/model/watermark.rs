@@ -100,10 +100,16 @@ impl Slice {
         Some(Self { from, to: (to < began).then_some(to) })
     }
 
-    /// The part up to and including `last`.
+    /// The one instant `at`.
     #[must_use]
-    pub fn until(&self, last: DateTime<Utc>) -> Self {
-        Self { from: self.from, to: Some(last + TICK) }
+    pub fn instant(at: DateTime<Utc>) -> Self {
+        Self { from: at, to: Some(at + TICK) }
+    }
+
+    /// Whether it is too narrow to be halved.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        self.to.is_some_and(|to| self.first_half(to).is_none())
     }
 }
 
@@ -138,6 +144,12 @@ impl Drain {
     #[must_use]
     pub const fn newest(&self) -> Option<DateTime<Utc>> {
         self.newest
+    }
+
+    /// Whether there was more than one page.
+    #[must_use]
+    pub const fn followed_links(&self) -> bool {
+        self.pages > 1
     }
 
     /// Whether any page held something that was not delivered before.
@@ -208,8 +220,9 @@ mod tests {
 
     #[test]
     fn a_slice_of_one_tick_cannot_be_halved() {
-        let slice = Slice::open(at(0)).until(at(0));
+        let slice = Slice::instant(at(0));
         assert_eq!(slice.first_half(at(10)), None);
+        assert!(slice.is_instant() && !Slice::open(at(0)).is_instant());
         let two = Slice { from: at(0), to: Some(at(0) + TICK * 3) };
         assert_eq!(two.first_half(at(10)), Some(slice));
         assert_eq!(Slice::open(at(20)).first_half(at(10)), None);

@@ -12,7 +12,7 @@ use vector_sentinel::clock::Clock;
 use vector_sentinel::delivery::{BatchStatus, Deliver};
 use vector_sentinel::model::event::{Batch, Event};
 use vector_sentinel::model::watermark::Slice;
-use vector_sentinel::simulator::{Oddities, Simulator, SimulatorConfig};
+use vector_sentinel::simulator::{Fault, Oddities, Service, Simulator, SimulatorConfig};
 use vector_sentinel::sources::defender_incidents::{DefenderIncidentsConfig, State};
 use vector_sentinel::store::Store;
 use vector_sentinel::topology::Ended;
@@ -49,6 +49,39 @@ async fn a_count_of_something_else_does_not_stop_the_reading() {
         let requests = runs_through(&bench(220, oddities).await).await;
         assert!(requests < 60, "{requests} with count {count}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_is_always_too_high_does_not_stop_the_reading_of_ties() {
+    for page_size in [50, 1] {
+        let bench = bench(61, Oddities { count: Some(5_000), ..Oddities::default() }).await;
+        let ids: Vec<_> =
+            bench.simulator.tenant().current().into_iter().map(|revision| revision.id).collect();
+        assert!(bench.simulator.tenant().touch_all_at(&ids, Clock::system().now() - TimeDelta::minutes(5)));
+        assert!(bench.simulator.tenant().touch(&ids[0]));
+        let mut pipeline = bench.pipeline();
+        pipeline["sources"]["defender"]["page_size"] = page_size.into();
+        let running = bench.run(&pipeline);
+        bench.caught_up().await;
+        assert_eq!(running.stop().await, Ended::Drained);
+        bench.assert_exactly_once();
+        assert_eq!(bench.rows().len(), 61);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_takes_no_alerts_away() {
+    let bench = Bench::with_incidents(1).await;
+    let mut script = vec![Fault::Pass; 1];
+    script.extend(vec![Fault::Reset; 7]);
+    bench.simulator.faults().script(Service::Graph, script);
+    let mut pipeline = bench.pipeline();
+    pipeline["sources"]["defender"]["page_size"] = 4.into();
+    let running = bench.run(&pipeline);
+    bench.caught_up().await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    bench.assert_exactly_once();
+    assert!(bench.simulator.rows()[0].columns["alerts"].is_array());
 }
 
 #[tokio::test(flavor = "multi_thread")]

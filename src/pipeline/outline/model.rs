@@ -132,17 +132,20 @@ impl Outline {
         self.text_at(path).is_some_and(|text| self.unset.iter().any(|unset| text.contains(unset)))
     }
 
+    fn options_of<'o>(components: &'o [Component], id: &str) -> Option<&'o Value> {
+        components.iter().find(|component| component.id == id).map(|component| &component.options)
+    }
+
     /// The string that stands at `path`.
     fn text_at(&self, path: &str) -> Option<&str> {
         let mut parts = path.split('.');
-        let components = match parts.next()? {
-            "sources" => &self.sources,
-            "sinks" => &self.sinks,
+        let root = match (parts.next()?, self.proxy.as_ref()) {
+            ("sources", _) => Self::options_of(&self.sources, parts.next()?)?,
+            ("sinks", _) => Self::options_of(&self.sinks, parts.next()?)?,
+            ("proxy", Some(proxy)) => proxy,
             _ => return None,
         };
-        let id = parts.next()?;
-        let component = components.iter().find(|component| component.id == id)?;
-        let value = parts.try_fold(&component.options, |value, part| match value {
+        let value = parts.try_fold(root, |value, part| match value {
             Value::Array(items) => items.get(part.parse::<usize>().ok()?),
             value => value.get(part),
         })?;

@@ -48,6 +48,15 @@ impl<'a> Column<'a> {
     }
 }
 
+impl Column<'_> {
+    /// Whether a stream can have a column of this name.
+    pub(super) fn is_declarable(name: &str) -> bool {
+        [EXTRA_COLUMNS, TRUNCATED_COLUMNS].contains(&name)
+            || Column::of(name) == Column::Plain(name)
+            || name.strip_suffix('_').is_some_and(|name| Column::of(name) == Column::Reserved(name))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -77,6 +86,14 @@ mod tests {
         for (name, column) in cases {
             assert_eq!(Column::of(name), column, "{name}");
         }
+    }
+
+    #[test]
+    fn only_names_that_a_field_can_end_up_under_are_columns() {
+        let names =
+            ["severity", "id_", "id__", "TimeGenerated", "ExtraColumns", "id", "Type", "a b", "_x", ""];
+        let declarable: Vec<_> = names.into_iter().filter(|name| Column::is_declarable(name)).collect();
+        assert_eq!(declarable, ["severity", "id_", "id__", "TimeGenerated", "ExtraColumns"]);
     }
 
     proptest! {

@@ -205,6 +205,12 @@ impl SentinelLogsConfig {
             report("timestamp_field", message);
         }
         if let Some(columns) = &self.columns {
+            for column in columns.iter().filter(|column| !Column::is_declarable(column)) {
+                let message = format!(
+                    "'{column}' cannot be a column's name; a reserved name has one underscore more, as id_"
+                );
+                report("columns", message);
+            }
             for needed in [self.timestamp_field.as_str(), EXTRA_COLUMNS, TRUNCATED_COLUMNS] {
                 if !columns.iter().any(|column| column == needed) {
                     let message =
@@ -221,8 +227,10 @@ impl SentinelLogsConfig {
         ];
         check_ranges(path, &ranges, &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
+        if let Some(own) = &self.proxy {
+            own.validate(&format!("{path}.proxy"), &mut problems);
+        }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        proxy.validate(&format!("{path}.proxy"), &mut problems);
         match endpoint {
             Some(endpoint) if problems.is_empty() => Ok(Validated { config: self, endpoint, proxy }),
             _ => Err(problems),

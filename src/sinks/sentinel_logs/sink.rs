@@ -102,6 +102,11 @@ impl Inner {
         let mut rejected = false;
         let mut parts = VecDeque::from([Part { request, doubted: false }]);
         while let Some(part) = parts.pop_back() {
+            // Since it was put off, another row may have been accepted: then there is no doubt any more.
+            if part.doubted && self.refused_in_a_row.load(Ordering::Relaxed) > 0 {
+                let wait = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
+                self.clock.sleep(wait).await;
+            }
             let (body, gzip) = part.request.body(self.compress);
             let Err(refusal) = self.service.send(body, gzip).await else {
                 self.note_sent(&part.request);
@@ -134,29 +139,28 @@ impl Inner {
     }
 
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
-    /// every row refused. If that is in doubt, says so and waits before the row is tried again.
+    /// every row refused. If that is in doubt, says so: the row is tried again later.
     async fn row_is_to_blame(&self, refusal: &Failure, doubted: bool) -> bool {
-        // A row's size is nobody else's fault.
-        if refusal.error_type == "too_large" {
-            return true;
-        }
         let in_a_row = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
-        let works = self.accepted.load(Ordering::Relaxed) || self.service.client.probe().await.is_ok();
-        if works && (in_a_row < MAX_REFUSED_IN_A_ROW || doubted) {
+        let probe =
+            if self.accepted.load(Ordering::Relaxed) { Ok(()) } else { self.service.client.probe().await };
+        // A row's size is nobody else's fault.
+        let few = in_a_row < MAX_REFUSED_IN_A_ROW || refusal.error_type == "too_large";
+        if probe.is_ok() && (few || doubted) {
             return true;
         }
-        let wait = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
+        let empty_call = probe.map_or_else(|failure| failure.message, |()| "accepted".to_owned());
         error!(
             component_id = self.service.labels.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
-            wait_secs = wait.as_secs_f64(),
-            "Row after row is refused and none accepted, so perhaps an option, the rule or the table is wrong and the \
-             rows are good: check endpoint, dcr_immutable_id, stream_name and the types of the columns. Rows that go on \
-             being refused go to the quarantine, slowly, if anything at all is accepted: {}",
+            refused_in_a_row = in_a_row + 1,
+            empty_call,
+            "Rows are refused and none accepted, so perhaps an option, the rule or the table is wrong and the rows are \
+             good: check endpoint, dcr_immutable_id, stream_name and the types of the columns. Rows that go on being \
+             refused go to the quarantine, slowly, if anything at all is accepted: {}",
             refusal.message
         );
-        self.clock.sleep(wait).await;
         false
     }
 
@@ -204,9 +208,8 @@ impl Inner {
 
     fn note_sent(&self, request: &Request) {
         self.accepted.store(true, Ordering::Relaxed);
-        if self.refused_in_a_row.swap(0, Ordering::Relaxed) > 0 {
-            self.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
-        }
+        self.refused_in_a_row.store(0, Ordering::Relaxed);
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.service.labels;
         labels.count(telemetry::SENT_EVENTS, request.events.len() as u64);
         labels.count(telemetry::SENT_EVENT_BYTES, request.json.len() as u64);

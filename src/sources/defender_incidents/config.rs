@@ -142,8 +142,10 @@ impl DefenderIncidentsConfig {
         ];
         check_ranges(path, &ranges, &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
+        if let Some(own) = &self.proxy {
+            own.validate(&format!("{path}.proxy"), &mut problems);
+        }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        proxy.validate(&format!("{path}.proxy"), &mut problems);
         let token_scope =
             self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", graph.unwrap_or_default()));
         match endpoint {

@@ -2,14 +2,14 @@
 //!
 //! A step that failed has changed nothing that matters, and can be done again: what was delivered is in the state file.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 use url::Url;
 
 use crate::client::Failure;
@@ -50,7 +50,7 @@ pub enum State {
         /// Where the page is.
         url: Url,
     },
-    /// Graph fails on the slice however small the pages: find the incident that it fails on.
+    /// Graph fails on the slice however small the pages: find the incidents that it fails on.
     Isolate {
         /// The service's time when the sweep began; unknown until its first answer.
         began: Option<DateTime<Utc>>,
@@ -109,6 +109,16 @@ impl From<StoreError> for Interrupt {
 // === impl State ===
 
 impl State {
+    /// The slice that it is about.
+    pub(super) const fn slice(&self) -> Option<Slice> {
+        match self {
+            Self::Sweep => None,
+            Self::Slice { slice, .. } | Self::Isolate { slice, .. } | Self::Page { slice, .. } => {
+                Some(*slice)
+            }
+        }
+    }
+
     /// The same slice from its first page; a sweep that has not begun stays as it is.
     pub(super) fn slice_again(&self) -> Self {
         match self {
@@ -138,6 +148,8 @@ impl Poller {
                 Ok(State::Slice { began: None, slice: Slice::open(mark.sweep_from(self.overlap)) })
             }
             State::Slice { began, slice } => {
+                // An instant cannot be halved: all that one page can have of it.
+                let page_size = if slice.is_instant() { MAX_PAGE_SIZE } else { page_size };
                 let page =
                     unless(shutdown, self.client.first_page(*slice, page_size, Alerts::Expanded)).await?;
                 let now = self.server_time(&page);
@@ -172,8 +184,9 @@ impl Poller {
         Ok(mark)
     }
 
-    /// Lists a slice without the alerts, which are what makes an incident heavy: narrows the slice to its earliest
-    /// incident, or delivers that as it is if it is alone.
+    /// Lists a slice without the alerts, which are what makes an incident heavy, and narrows it to the earliest instant of
+    /// which something is not delivered yet. That instant is asked for with alerts once more, and if Graph still fails, what
+    /// it holds is delivered as it is.
     async fn isolate(
         &self,
         began: Option<DateTime<Utc>>,
@@ -181,28 +194,40 @@ impl Poller {
         out: &dyn Deliver,
         shutdown: &CancellationToken,
     ) -> Result<State, Interrupt> {
-        let page = unless(shutdown, self.client.first_page(slice, MAX_PAGE_SIZE, Alerts::Left)).await?;
-        let now = self.server_time(&page);
-        let began = began.unwrap_or(now);
-        let revisions = revisions(&page)?;
-        let times: BTreeSet<_> = revisions.iter().filter_map(Revision::dated).collect();
-        let narrower = match times.first() {
-            _ if page.next.is_some() => slice.first_half(now),
-            Some(first) if times.len() > 1 => Some(slice.until(*first)),
-            _ => None,
-        };
-        if let Some(slice) = narrower {
-            return Ok(State::Slice { began: Some(began), slice });
+        let light = unless(shutdown, self.client.first_page(slice, MAX_PAGE_SIZE, Alerts::Left)).await?;
+        let now = self.server_time(&light);
+        let place = Place { began: began.unwrap_or(now), slice, page_size: MAX_PAGE_SIZE };
+        if light.next.is_some()
+            && let Some(slice) = slice.first_half(now)
+        {
+            return Ok(State::Slice { began: Some(place.began), slice });
         }
-        for revision in &revisions {
+        let revisions = revisions(&light)?;
+        let seen = self.store.seen(&self.component, revisions.clone()).await?;
+        let unseen = || revisions.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(revision, _)| revision);
+        match unseen().filter_map(Revision::dated).min() {
+            // All before it is delivered.
+            Some(first) if slice != Slice::instant(first) => {
+                return Ok(State::Slice { began: Some(place.began), slice: Slice::instant(first) });
+            }
+            Some(_) => {}
+            None => return self.take(light, place, Drain::default(), out).await,
+        }
+        match unless(shutdown, self.client.first_page(slice, MAX_PAGE_SIZE, Alerts::Expanded)).await {
+            Ok(page) => return self.take(page, place, Drain::default(), out).await,
+            // The lighter listing worked just now: it is the alerts.
+            Err(Interrupt::Failed(failure)) if failure.is_heavy() => {}
+            Err(interrupt) => return Err(interrupt),
+        }
+        for revision in unseen() {
             error!(
                 component_id = self.labels.id,
                 incident = revision.id,
-                "Microsoft Graph fails to answer for this incident with its alerts; it is delivered without them, and \
-                 with them again when it changes."
+                "Microsoft Graph fails to list the alerts of this incident, or of another that was updated in the same \
+                 instant; it is delivered without them, and with them again when it changes."
             );
         }
-        self.take(page, Place { began, slice, page_size: MAX_PAGE_SIZE }, Drain::default(), out).await
+        self.take(light, place, Drain::default(), out).await
     }
 
     /// Delivers what is new in a page, and says what comes after the page.
@@ -285,8 +310,14 @@ impl Poller {
             {
                 return Ok(State::Slice { began: Some(began), slice });
             }
-            let message = "Graph counts more incidents than it lists, and gives no link to the rest";
-            return Err(Failure::unanswered("answer_incomplete", message).into());
+            if !drain.followed_links() {
+                let message = "Graph counts more incidents than it lists, and gives no link to the rest";
+                return Err(Failure::unanswered("answer_incomplete", message).into());
+            }
+            warn!(
+                component_id = self.labels.id,
+                "Graph's count is not that of what it lists; all of that is read."
+            );
         }
         let Some(mark) = self.store.cursor::<Watermark>(&self.component).await? else {
             // Somebody has reset it: begin anew.

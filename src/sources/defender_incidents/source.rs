@@ -75,18 +75,26 @@ impl DefenderIncidents {
     }
 }
 
+/// Whether a step has brought us further. A page alone, or a slice that was only narrowed, has not: that may work time and
+/// again without end.
+fn is_progress(done: &State, next: &State) -> bool {
+    match (done, next) {
+        // It has narrowed the slice to an instant, and that may fail.
+        (State::Isolate { .. }, State::Slice { slice, .. }) if slice.is_instant() => false,
+        (_, State::Sweep) | (State::Sweep, _) => true,
+        (done, State::Slice { slice, .. }) => done.slice().is_some_and(|done| slice.from > done.from),
+        _ => false,
+    }
+}
+
 /// What to do again after a failure, and with pages of what size.
 fn after_failure(state: &State, failure: &Failure, failures: u32, page_size: u32) -> (State, u32) {
-    let page_too_heavy = matches!(
-        failure.error_type,
-        "server_error" | "timed_out" | "answer_too_large" | "answer_unreadable" | "connection_lost"
-    );
-    if page_too_heavy && failures >= FAILURES_UNTIL_SMALLER {
+    if failure.is_heavy() && failures >= FAILURES_UNTIL_SMALLER {
         let state = match (state.slice_again(), page_size) {
             (State::Slice { began, slice }, 1) => State::Isolate { began, slice },
             (state, _) => state,
         };
-        return (state, page_size.div_ceil(2));
+        return (state, (page_size / 4).max(1));
     }
     match state {
         // The link to a page may have expired, or Graph may refuse to page so far: ask for less, with fewer pages.
@@ -94,8 +102,8 @@ fn after_failure(state: &State, failure: &Failure, failures: u32, page_size: u32
             let slice = slice.first_half(*began).unwrap_or(*slice);
             (State::Slice { began: Some(*began), slice }, page_size)
         }
-        // What isolates an incident can fail too, and then the slice has become larger than it was.
-        State::Isolate { .. } => (state.slice_again(), page_size),
+        // Counted anew from the first page.
+        _ if failure.error_type == "answer_incomplete" => (state.slice_again(), page_size),
         _ => (state.clone(), page_size),
     }
 }
@@ -112,8 +120,7 @@ impl Source for DefenderIncidents {
         loop {
             match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
                 Ok(next) => {
-                    // Only a slice that is done shows that things work: its first page alone may, time and again.
-                    if !matches!(next, State::Page { .. }) && !matches!(state, State::Isolate { .. }) {
+                    if is_progress(&state, &next) {
                         if failures > 0 {
                             info!(component_id = self.poller.labels.id, "Reading works again.");
                         }
@@ -175,7 +182,7 @@ mod tests {
             }
             assert!(matches!(state, State::Slice { .. }));
         }
-        assert_eq!(sizes, [25, 13, 7, 4, 2, 1, 1]);
+        assert_eq!(sizes, [12, 3, 1, 1]);
     }
 
     #[test]
