@@ -72,11 +72,11 @@ async fn a_count_that_is_always_too_high_does_not_stop_the_reading_of_ties() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_takes_no_alerts_away() {
     let bench = Bench::with_incidents(1).await;
-    let mut script = vec![Fault::Pass; 1];
-    script.extend(vec![Fault::Reset; 7]);
+    // Long enough for the source to give up on the page, and to look for the incident that is to blame.
+    let script = vec![Fault::Pass, Fault::Reset, Fault::Reset, Fault::Reset];
     bench.simulator.faults().script(Service::Graph, script);
     let mut pipeline = bench.pipeline();
-    pipeline["sources"]["defender"]["page_size"] = 4.into();
+    pipeline["sources"]["defender"]["page_size"] = 1.into();
     let running = bench.run(&pipeline);
     bench.caught_up().await;
     assert_eq!(running.stop().await, Ended::Drained);
