@@ -1,13 +1,14 @@
 //! Delivery is a return value: the acknowledgement of a batch is what [`Deliver::deliver`] answers.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::join_all;
 
 use crate::clock::Clock;
 use crate::model::event::Batch;
-use crate::retry::backoff::Backoff;
+use crate::retry::Verdict;
+use crate::retry::policy::Policies;
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub trait Deliver: Send + Sync {
 pub struct FanOut {
     branches: Vec<Arc<dyn Deliver>>,
     clock: Clock,
-    rng: Mutex<fastrand::Rng>,
+    policies: Policies,
 }
 
 // === impl FanOut ===
@@ -43,15 +44,14 @@ impl FanOut {
     /// A fan-out to `branches`.
     #[must_use]
     pub fn new(branches: Vec<Arc<dyn Deliver>>, clock: Clock, rng: fastrand::Rng) -> Self {
-        Self { branches, clock, rng: Mutex::new(rng) }
+        Self { branches, clock, policies: Policies::new(rng) }
     }
 
     async fn until_taken(&self, branch: &dyn Deliver, batch: Batch) -> BatchStatus {
-        let rng = self.rng.lock().map_or_else(|poisoned| poisoned.into_inner().fork(), |mut rng| rng.fork());
-        let mut backoff = Backoff::new(rng);
+        let mut policy = self.policies.forever();
         loop {
             match branch.deliver(batch.clone()).await {
-                BatchStatus::Errored => self.clock.sleep(backoff.next_wait()).await,
+                BatchStatus::Errored => self.clock.sleep(policy.wait(Verdict::Retry)).await,
                 decided => return decided,
             }
         }

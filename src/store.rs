@@ -6,6 +6,7 @@
 //! | `cursors` | component | the component's cursor, JSON |
 //! | `seen` | component, time in ns, id | nothing: what was delivered and may be listed again |
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -199,12 +200,11 @@ impl Store {
             for row in cursors.iter()? {
                 let (component, cursor) = row?;
                 let component = component.value();
-                let of_component = (component, i64::MIN, "")..=(component, i64::MAX, "\u{10ffff}");
                 let cursor = cursor.value();
                 entries.push(Entry {
                     component: component.to_owned(),
                     cursor: serde_json::from_str(cursor).unwrap_or_else(|_| cursor.into()),
-                    seen: seen.range(of_component)?.count() as u64,
+                    seen: seen.range(of_component(component))?.count() as u64,
                 });
             }
             Ok(entries)
@@ -217,9 +217,7 @@ impl Store {
         let component = component.to_owned();
         self.write(move |transaction| {
             let was_there = transaction.open_table(CURSORS)?.remove(component.as_str())?.is_some();
-            let of_component =
-                (component.as_str(), i64::MIN, "")..=(component.as_str(), i64::MAX, "\u{10ffff}");
-            transaction.open_table(SEEN)?.retain_in(of_component, |_, ()| false)?;
+            transaction.open_table(SEEN)?.retain_in(of_component(&component), |_, ()| false)?;
             Ok(was_there)
         })
         .await
@@ -323,6 +321,11 @@ async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Interrupted))
+}
+
+/// All keys of a component in `seen`.
+fn of_component(component: &str) -> RangeInclusive<(&str, i64, &str)> {
+    (component, i64::MIN, "")..=(component, i64::MAX, "\u{10ffff}")
 }
 
 /// Times are kept as nanoseconds since 1970, which reach from 1677 to 2262.

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 
 use super::{PipelineFile, environment, exit, load, say};
-use crate::client::Failure;
 use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
@@ -68,7 +67,7 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
         let SourcePlan::DefenderIncidents(options) = &source.plan;
         let result = async {
             let slice = Slice::open(clock.now() - TimeDelta::days(30));
-            let found = options.client(clock)?.probe(slice).await.map_err(|failure| words(&failure))?;
+            let found = options.client(clock)?.probe(slice).await.map_err(|failure| failure.to_string())?;
             Ok(match found {
                 0 => "reading works; there was no incident in 30 days".to_owned(),
                 _ => "reading works".to_owned(),
@@ -79,7 +78,7 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
     for sink in &plan.sinks {
         let SinkPlan::SentinelLogs(options) = &sink.plan;
         let result = async {
-            options.client(clock)?.probe().await.map_err(|failure| words(&failure))?;
+            options.client(clock)?.probe().await.map_err(|failure| failure.to_string())?;
             Ok("ingesting works".to_owned())
         };
         tell(format!("sinks.{}", sink.id), result.await);
@@ -97,8 +96,4 @@ fn probe_data_dir(data_dir: &Path) -> Result<String, String> {
     });
     written.map_err(|error| format!("cannot write to {}: {error}", data_dir.display()))?;
     Ok("writing works".to_owned())
-}
-
-fn words(failure: &Failure) -> String {
-    failure.to_string()
 }

@@ -1,5 +1,6 @@
 //! Whether to try again, and when.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Verdict;
@@ -8,6 +9,28 @@ use super::backoff::Backoff;
 /// Tries again without end: data is never dropped for want of patience.
 #[derive(Debug)]
 pub struct Policy(Backoff);
+
+/// Makes a policy for each request, each with dice of its own.
+#[derive(Debug)]
+pub struct Policies(Mutex<fastrand::Rng>);
+
+// === impl Policies ===
+
+impl Policies {
+    /// Policies whose dice come from `rng`.
+    #[must_use]
+    pub const fn new(rng: fastrand::Rng) -> Self {
+        Self(Mutex::new(rng))
+    }
+
+    /// A policy that tries without end.
+    #[must_use]
+    pub fn forever(&self) -> Policy {
+        Policy::forever(Backoff::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).fork()))
+    }
+}
+
+// === impl Policy ===
 
 impl Policy {
     /// A policy whose first wait is `backoff`'s first.

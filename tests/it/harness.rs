@@ -112,7 +112,15 @@ impl Bench {
         self.run_at(pipeline, Clock::system())
     }
 
-    /// The same, on a machine with another clock.
+    /// Runs a pipeline in this process until all has arrived, and asserts that it did exactly once.
+    pub(crate) async fn runs_through(&self, pipeline: &Value) {
+        let running = self.run(pipeline);
+        self.caught_up().await;
+        assert_eq!(running.stop().await, Ended::Drained);
+        self.assert_exactly_once();
+    }
+
+    /// Runs a pipeline in this process, on a machine with another clock.
     pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
         let file = pipeline::read(&self.file(pipeline), &environment).unwrap();

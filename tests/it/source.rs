@@ -12,10 +12,7 @@ use crate::harness::Bench;
 async fn a_first_run_over_many_pages_delivers_every_incident_exactly_once() {
     // More than ten pages: the time is read in slices.
     let bench = Bench::with_incidents(1_300).await;
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&bench.pipeline()).await;
     assert_eq!(bench.rows().len(), 1_300);
 }
 
@@ -28,10 +25,7 @@ async fn a_restart_goes_on_where_delivery_ended() {
     for revision in bench.simulator.tenant().current().iter().take(10) {
         assert!(bench.simulator.tenant().touch(&revision.id));
     }
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&bench.pipeline()).await;
     assert_eq!(bench.rows().len(), 130);
 }
 
@@ -56,10 +50,7 @@ async fn more_ties_than_fit_a_page_all_arrive() {
     let ids: Vec<_> = bench.simulator.tenant().current().into_iter().map(|revision| revision.id).collect();
     // One instant, of which no slice of time can hold less.
     assert!(bench.simulator.tenant().touch_all_at(&ids, Clock::system().now() - TimeDelta::minutes(5)));
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&bench.pipeline()).await;
     assert_eq!(bench.rows().len(), 620);
 }
 

@@ -31,10 +31,7 @@ async fn whatever_befalls_whichever_request_every_incident_arrives_exactly_once(
                 let mut script = vec![Fault::Pass; at];
                 script.push(fault);
                 bench.simulator.faults().script(Service::Graph, script);
-                let running = bench.run(&bench.pipeline());
-                bench.caught_up().await;
-                assert_eq!(running.stop().await, Ended::Drained);
-                bench.assert_exactly_once();
+                bench.runs_through(&bench.pipeline()).await;
                 assert_eq!(bench.simulator.stats().faults_fired, 1);
             });
         }
@@ -49,20 +46,14 @@ async fn a_refused_token_is_asked_for_again_until_it_is_given() {
     let bench = Bench::with_incidents(10).await;
     let refuse = Fault::RefuseToken { code: "AADSTS7000222".to_owned(), description: None };
     bench.simulator.faults().script(Service::Entra, vec![refuse.clone(), Fault::Reset, refuse]);
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&bench.pipeline()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_expires_is_renewed_once_and_the_run_goes_on() {
     let bench = Bench::with_incidents(130).await;
     bench.simulator.faults().script(Service::Graph, vec![Fault::Pass, Fault::Pass, Fault::ExpireToken]);
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&bench.pipeline()).await;
     // Two for the source, one for the sink.
     assert_eq!(bench.simulator.stats().tokens_issued, 3);
 }

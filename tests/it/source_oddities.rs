@@ -27,12 +27,8 @@ async fn bench(incidents: usize, oddities: Oddities) -> Bench {
 
 /// Runs until all has arrived, and answers how many requests that took.
 async fn runs_through(bench: &Bench) -> u64 {
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    let requests = bench.simulator.stats().graph_requests;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
-    requests
+    bench.runs_through(&bench.pipeline()).await;
+    bench.simulator.stats().graph_requests
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,10 +57,7 @@ async fn a_count_that_is_always_too_high_does_not_stop_the_reading_of_ties() {
         assert!(bench.simulator.tenant().touch(&ids[0]));
         let mut pipeline = bench.pipeline();
         pipeline["sources"]["defender"]["page_size"] = page_size.into();
-        let running = bench.run(&pipeline);
-        bench.caught_up().await;
-        assert_eq!(running.stop().await, Ended::Drained);
-        bench.assert_exactly_once();
+        bench.runs_through(&pipeline).await;
         assert_eq!(bench.rows().len(), 61);
     }
 }
@@ -77,10 +70,7 @@ async fn an_outage_takes_no_alerts_away() {
     bench.simulator.faults().script(Service::Graph, script);
     let mut pipeline = bench.pipeline();
     pipeline["sources"]["defender"]["page_size"] = 1.into();
-    let running = bench.run(&pipeline);
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&pipeline).await;
     assert!(bench.simulator.rows()[0].columns["alerts"].is_array());
 }
 
@@ -98,10 +88,7 @@ async fn an_incident_that_graph_always_fails_on_is_delivered_without_its_alerts(
     let mut pipeline = bench.pipeline();
     // Fewer sizes to try on the way down.
     pipeline["sources"]["defender"]["page_size"] = 2.into();
-    let running = bench.run(&pipeline);
-    bench.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
+    bench.runs_through(&pipeline).await;
     for row in bench.simulator.rows() {
         assert_eq!(
             row.columns.contains_key("alerts"),

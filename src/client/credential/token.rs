@@ -33,7 +33,7 @@ struct Source {
     authority_host: String,
     http: reqwest::Client,
     /// For the endpoint on this machine, which speaks plain HTTP and is never behind a proxy.
-    local: reqwest::Client,
+    local: HttpOptions,
     clock: Clock,
 }
 
@@ -49,7 +49,7 @@ impl Credential {
     /// Makes the credential: reads the certificate or the environment if its kind wants them, asks nobody for a token.
     pub fn new(auth: AuthConfig, cloud: Cloud, http: &HttpOptions, clock: Clock) -> Result<Self, String> {
         let authority_host = auth.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
-        let local = http.without_proxy().build_with(false)?;
+        let local = http.without_proxy();
         let source = Source { auth, authority_host, http: http.build()?, local, clock };
         let current = RwLock::new(source.make()?);
         Ok(Self { source, current })
@@ -131,7 +131,7 @@ impl Source {
                     });
                 let options = ManagedIdentityCredentialOptions {
                     user_assigned_id,
-                    client_options: self.options(&self.local),
+                    client_options: self.options(&self.local.build_with(false)?),
                 };
                 ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
             }

@@ -111,7 +111,8 @@ impl std::fmt::Debug for Outline {
 
 impl Outline {
     /// This, if nothing is wrong with it.
-    pub fn checked(self) -> Result<Self, Vec<Problem>> {
+    #[cfg(test)]
+    pub(in crate::pipeline) fn checked(self) -> Result<Self, Vec<Problem>> {
         let problems = self.standing_problems();
         if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
     }

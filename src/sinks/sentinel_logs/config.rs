@@ -22,8 +22,7 @@ use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
 use crate::quarantine::Quarantine;
-use crate::retry::backoff::Backoff;
-use crate::retry::policy::Policy;
+use crate::retry::policy::Policies;
 use crate::telemetry::Component;
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
@@ -260,13 +259,13 @@ impl Validated {
         mut rng: fastrand::Rng,
     ) -> Result<SentinelLogs, String> {
         let config = &self.config;
-        let doubts = rng.fork();
+        let doubts = Policies::new(rng.fork());
         let service = Service {
             labels: Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() },
             client: self.client(&clock)?,
             clock: clock.clone(),
             paused_until: Mutex::default(),
-            rng: Mutex::new(rng),
+            policies: Policies::new(rng),
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
@@ -283,7 +282,7 @@ impl Validated {
             clock,
             accepted: AtomicBool::new(false),
             refused_in_a_row: AtomicU32::new(0),
-            doubts: Mutex::new(Policy::forever(Backoff::new(doubts))),
+            doubts: Mutex::new(doubts.forever()),
         })))
     }
 }

@@ -11,8 +11,7 @@ use crate::client::Failure;
 use crate::client::logs_ingestion::LogsIngestion;
 use crate::clock::Clock;
 use crate::retry::Verdict;
-use crate::retry::backoff::Backoff;
-use crate::retry::policy::Policy;
+use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
 /// Sends requests, and keeps all of them waiting while the service asks for it.
@@ -22,7 +21,7 @@ pub(super) struct Service {
     pub(super) clock: Clock,
     /// No request before this.
     pub(super) paused_until: Mutex<Option<Instant>>,
-    pub(super) rng: Mutex<fastrand::Rng>,
+    pub(super) policies: Policies,
 }
 
 // === impl Service ===
@@ -30,8 +29,7 @@ pub(super) struct Service {
 impl Service {
     /// Sends a body, again and again if need be. Answers the refusal if the service will not take what is in it.
     pub(super) async fn send(&self, body: Bytes, gzip: bool) -> Result<(), Failure> {
-        let rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
-        let mut policy = Policy::forever(Backoff::new(rng));
+        let mut policy = self.policies.forever();
         let mut failed = false;
         loop {
             self.pause().await;

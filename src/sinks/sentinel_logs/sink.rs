@@ -19,7 +19,6 @@ use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::Batch;
 use crate::quarantine::{Quarantine, Reason};
 use crate::retry::Verdict;
-use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
 use crate::telemetry;
 
@@ -179,8 +178,7 @@ impl Inner {
     async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>) {
         let labels = &self.service.labels;
         for (event, reason) in refused {
-            let rng = self.service.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
-            let mut policy = Policy::forever(Backoff::new(rng));
+            let mut policy = self.service.policies.forever();
             while let Err(failure) =
                 self.quarantine.keep(batch[event].json(), &reason, self.clock.now()).await
             {
