@@ -124,6 +124,8 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
         let (id, inputs) = (component.id.clone(), component.inputs.clone());
         sinks.extend(plan.map(|plan| PlannedSink { id, inputs, plan }));
     }
+    // What the schema has told of an option is not told again in other words.
+    problems.retain(|problem| !outline.problems.iter().any(|told| told.path == problem.path));
     let data_dir = outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into());
     let plan = Plan { data_dir, sources, sinks, warnings: outline.warnings.clone() };
     (plan, problems)

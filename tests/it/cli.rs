@@ -67,6 +67,17 @@ async fn every_mistake_in_a_file_is_told_at_once_with_its_path() {
 }
 
 #[tokio::test]
+async fn a_mistake_is_told_once() {
+    let bench = Bench::with_incidents(0).await;
+    let mut pipeline = bench.pipeline();
+    pipeline["sources"]["defender"]["page_size"] = 51.into();
+    let file = bench.file(&pipeline);
+    let (code, _, stderr) = ran(&["validate", file.to_str().unwrap()]).await;
+    assert_eq!(code, 78);
+    assert!(stderr.contains("1 problem\n") && stderr.contains("it must be at most 50"), "{stderr}");
+}
+
+#[tokio::test]
 async fn validate_touches_nothing_and_probe_everything() {
     let bench = Bench::with_incidents(3).await;
     let file = bench.file(&bench.pipeline());
