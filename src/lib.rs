@@ -9,6 +9,7 @@
 //! | 6 | [`topology`] | wires components, runs and drains them |
 //! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan; all mistakes at once |
 //! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `encoder` and `service`, and the stream |
+//! | 4 | [`vector`] | stock Vector: its protocol, both ends of it, and its process |
 //! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
 //! | 2 | [`delivery`], [`store`], [`quarantine`], [`retry`] | mechanisms that know no service |
 //! | 1 | [`clock`], [`secret`], [`telemetry`] | leaves that anyone may use |
@@ -35,3 +36,4 @@ pub mod sources;
 pub mod store;
 pub mod telemetry;
 pub mod topology;
+pub mod vector;

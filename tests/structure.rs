@@ -10,7 +10,7 @@ const ROWS: [&[&str]; 8] = [
     &["clock", "secret", "telemetry"],
     &["delivery", "quarantine", "retry", "store"],
     &["client"],
-    &["sinks", "sources"],
+    &["sinks", "sources", "vector"],
     &["pipeline"],
     &["topology"],
     &["cli", "simulator"],

@@ -1,0 +1,1 @@
+//! Stock Vector: its protocol, both ends of it, and the process that runs beside us.
