@@ -3,16 +3,20 @@
 //! One NDJSON file a component in `data_dir/quarantine`, one line an event, on disk before the event counts as dealt
 //! with. A full quarantine takes nothing more: the component then waits, and says so, until somebody makes room.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::model::event::{Body, Event};
 use crate::store::create_private_dir;
 
 /// The directory's name in `data_dir`.
@@ -74,6 +78,9 @@ struct Line<'a> {
     bytes: usize,
     /// The event: as JSON if it is that, else as text.
     event: Payload<'a>,
+    /// What of it is not UTF-8 and so not whole in `event`: in Base64, by its place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_utf8: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -103,7 +110,7 @@ impl Quarantine {
     /// Keeps an event with its reason. It is on disk when this returns.
     pub async fn keep(
         &self,
-        event: &Bytes,
+        event: &Event,
         reason: &Reason,
         now: DateTime<Utc>,
     ) -> Result<(), QuarantineError> {
@@ -171,18 +178,35 @@ fn end_last_line(file: &mut File) -> std::io::Result<u64> {
     Ok(length)
 }
 
-fn line(event: &[u8], reason: &Reason, time: DateTime<Utc>) -> Result<Vec<u8>, serde_json::Error> {
+fn line(event: &Event, reason: &Reason, time: DateTime<Utc>) -> Result<Vec<u8>, serde_json::Error> {
+    let text = event.to_json();
     // A line break inside the JSON would end the line: such a text is kept as a string.
-    let json = (!event.contains(&b'\n')).then(|| serde_json::from_slice::<&RawValue>(event).ok()).flatten();
-    let payload = json.map_or_else(|| Payload::Text(String::from_utf8_lossy(event)), Payload::Json);
-    let mut line = serde_json::to_vec(&Line { time, reason, bytes: event.len(), event: payload })?;
+    let json = (!text.contains(&b'\n')).then(|| serde_json::from_slice::<&RawValue>(&text).ok()).flatten();
+    let payload = json.map_or_else(|| Payload::Text(String::from_utf8_lossy(&text)), Payload::Json);
+    let not_utf8 = not_utf8(event).into_iter().map(|(place, bytes)| (place, BASE64_STANDARD.encode(bytes)));
+    let mut line = serde_json::to_vec(&Line {
+        time,
+        reason,
+        bytes: text.len(),
+        event: payload,
+        not_utf8: not_utf8.collect(),
+    })?;
     line.push(b'\n');
     Ok(line)
+}
+
+fn not_utf8(event: &Event) -> Vec<(String, Bytes)> {
+    match event.body() {
+        Body::Json(json) if std::str::from_utf8(json).is_err() => vec![(String::new(), json.clone())],
+        Body::Json(_) => Vec::new(),
+        Body::Value(value) => value.not_utf8(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::value::Value;
 
     fn reason() -> Reason {
         Reason { code: "too_large", message: "over the limit".to_owned(), request_id: None }
@@ -204,11 +228,25 @@ mod tests {
         assert_eq!(lines[0]["event"]["x"], 1.5);
         assert_eq!(lines[0]["code"], "too_large");
         assert_eq!(lines[1]["event"], "not json \u{fffd}");
+        assert_eq!(lines[1]["not_utf8"][""], BASE64_STANDARD.encode(b"not json \xff"));
+        assert_eq!(lines[0]["not_utf8"], serde_json::Value::Null);
         assert_eq!(lines[2]["event"], "{\n}");
     }
 
     async fn keep(quarantine: &Quarantine, event: &'static [u8]) -> Result<(), QuarantineError> {
-        quarantine.keep(&Bytes::from_static(event), &reason(), DateTime::UNIX_EPOCH).await
+        quarantine.keep(&Event::new(Bytes::from_static(event), None), &reason(), DateTime::UNIX_EPOCH).await
+    }
+
+    #[tokio::test]
+    async fn what_is_not_text_is_kept_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let quarantine = Quarantine::open(dir.path(), "a", 10_000).unwrap();
+        let blob = Value::Bytes(Bytes::from_static(b"\xff\x00"));
+        let value = Value::Object([("blobs".to_owned(), Value::Array(vec![Value::Null, blob]))].into());
+        quarantine.keep(&Event::from_value(value), &reason(), DateTime::UNIX_EPOCH).await.unwrap();
+        let lines = lines(dir.path());
+        assert_eq!(lines[0]["event"]["blobs"][1], "\u{fffd}\0");
+        assert_eq!(lines[0]["not_utf8"]["/blobs/1"], "/wA=");
     }
 
     #[tokio::test]

@@ -5,29 +5,55 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::value::Value;
+
 /// Events that are offered, delivered and acknowledged together. Cheap to clone.
 pub type Batch = Arc<[Event]>;
 
-/// One event: a JSON text as its maker wrote it, and the time it happened.
+/// One event: what its maker wrote, and the time it happened.
 ///
-/// Cloning shares the text. A batch of events cut from one response shares that response's memory.
-#[derive(Clone, Debug)]
+/// A batch of events cut from one response, or from one request, shares its memory.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    json: Bytes,
+    body: Body,
     timestamp: Option<DateTime<Utc>>,
 }
 
+/// What an event says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// One JSON text in UTF-8, byte for byte as it came. It isn't checked here; whoever reads it does.
+    Json(Bytes),
+    /// A value of Vector's, most often an object.
+    Value(Value),
+}
+
 impl Event {
-    /// An event from one JSON text in UTF-8. The text isn't checked here; whoever reads it does.
+    /// An event from one JSON text.
     #[must_use]
     pub const fn new(json: Bytes, timestamp: Option<DateTime<Utc>>) -> Self {
-        Self { json, timestamp }
+        Self { body: Body::Json(json), timestamp }
     }
 
-    /// The JSON text, byte for byte as it came.
+    /// An event from Vector, whose time stands in it if it has one.
     #[must_use]
-    pub const fn json(&self) -> &Bytes {
-        &self.json
+    pub const fn from_value(value: Value) -> Self {
+        Self { body: Body::Value(value), timestamp: None }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The event as JSON text: shared if it is that already.
+    #[must_use]
+    pub fn to_json(&self) -> Bytes {
+        match &self.body {
+            Body::Json(json) => json.clone(),
+            Body::Value(value) => value.to_json(),
+        }
     }
 
     /// When it happened, if its source knows: UTC.

@@ -3,4 +3,5 @@
 pub mod event;
 pub mod incident;
 pub mod problem;
+pub mod value;
 pub mod watermark;

@@ -1,1 +1,3 @@
 //! Stock Vector: its protocol, both ends of it, and the process that runs beside us.
+
+pub mod protocol;

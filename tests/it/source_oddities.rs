@@ -153,7 +153,7 @@ struct Notes(Mutex<HashSet<String>>);
 impl Deliver for Notes {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let id = |event: &Event| {
-            serde_json::from_slice::<serde_json::Value>(event.json()).unwrap()["id"].to_string()
+            serde_json::from_slice::<serde_json::Value>(&event.to_json()).unwrap()["id"].to_string()
         };
         self.0.lock().unwrap().extend(batch.iter().map(id));
         BatchStatus::Delivered

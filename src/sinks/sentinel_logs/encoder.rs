@@ -1,7 +1,7 @@
 //! Writes one event as one row: a JSON object whose fields are columns.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
-use crate::model::event::Event;
+use crate::model::event::{Body, Event};
+use crate::model::value::Value;
 use crate::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
@@ -21,7 +22,7 @@ const MAX_FIELD_BYTES: usize = 65_536;
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>
 const VECTOR_TIMESTAMP: &str = "timestamp";
 
-/// Writes rows. Values are copied as they stand in the event's JSON text; nothing is parsed that need not be.
+/// Writes rows. Of an event that is JSON text, values are copied as they stand in it; nothing is parsed that need not be.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     timestamp_field: String,
@@ -35,13 +36,15 @@ pub struct Encoder {
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Writes the fields of one event behind each other.
-struct RowWriter<'a, 'de> {
+struct RowWriter<'a> {
     timestamp_field: &'a str,
     columns: Option<&'a HashSet<String>>,
     out: &'a mut Vec<u8>,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
-    vector_time: Option<&'de RawValue>,
+    vector_time: Option<String>,
+    /// Bytes of all fields, before any is cut.
+    whole: usize,
     extra: Vec<u8>,
     truncated: Vec<u8>,
     truncated_fields: u64,
@@ -64,16 +67,8 @@ impl Encoder {
     /// Appends the event's row to `out`, and answers how many of its fields were cut. An event without a time of its
     /// own gets `now`. If the event cannot be a row, `out` is as before.
     pub fn write_row(&self, event: &Event, now: DateTime<Utc>, out: &mut Vec<u8>) -> Result<u64, Reason> {
-        // Looked at before fields are cut: a row that is too large as a whole is kept whole, in the quarantine.
-        if event.json().len() > self.max_row_bytes {
-            return Err(self.too_large(event.json().len()));
-        }
         let start = out.len();
-        let row = self.write_fields(event, now, out).map_err(|error| Reason {
-            code: "not_an_object",
-            message: format!("an event must be a JSON object to become a row: {error}"),
-            request_id: None,
-        });
+        let row = self.write_fields(event, now, out);
         let size = out.len() - start;
         let row = if size > self.max_row_bytes { row.and(Err(self.too_large(size))) } else { row };
         if row.is_err() {
@@ -82,12 +77,7 @@ impl Encoder {
         row
     }
 
-    fn write_fields(
-        &self,
-        event: &Event,
-        now: DateTime<Utc>,
-        out: &mut Vec<u8>,
-    ) -> Result<u64, serde_json::Error> {
+    fn write_fields(&self, event: &Event, now: DateTime<Utc>, out: &mut Vec<u8>) -> Result<u64, Reason> {
         out.push(b'{');
         let mut row = RowWriter {
             timestamp_field: &self.timestamp_field,
@@ -95,12 +85,22 @@ impl Encoder {
             out,
             has_time: false,
             vector_time: None,
+            whole: 0,
             extra: Vec::new(),
             truncated: Vec::new(),
             truncated_fields: 0,
         };
-        read_fields(event.json(), &mut row)?;
-        row.finish(event.timestamp().unwrap_or(now))
+        let read = match event.body() {
+            Body::Json(json) => read_fields(json, &mut row),
+            Body::Value(Value::Object(fields)) => row.take_fields(fields),
+            Body::Value(_) => Err(serde::de::Error::custom("its root is a plain value or a list")),
+        };
+        read.map_err(|error| not_an_object(&error))?;
+        // Before fields are cut: a row that is too large as a whole is kept whole, in the quarantine.
+        if row.whole > self.max_row_bytes {
+            return Err(self.too_large(row.whole));
+        }
+        row.finish(event.timestamp().unwrap_or(now)).map_err(|error| not_an_object(&error))
     }
 
     fn too_large(&self, size: usize) -> Reason {
@@ -112,8 +112,13 @@ impl Encoder {
     }
 }
 
+fn not_an_object(error: &serde_json::Error) -> Reason {
+    let message = format!("an event must be an object to become a row: {error}");
+    Reason { code: "not_an_object", message, request_id: None }
+}
+
 /// Feeds the fields of a JSON object to `row`.
-fn read_fields<'de>(json: &'de Bytes, row: &mut RowWriter<'_, 'de>) -> Result<(), serde_json::Error> {
+fn read_fields(json: &Bytes, row: &mut RowWriter<'_>) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     row.deserialize(&mut deserializer)?;
     deserializer.end()
@@ -121,7 +126,7 @@ fn read_fields<'de>(json: &'de Bytes, row: &mut RowWriter<'_, 'de>) -> Result<()
 
 // === impl RowWriter ===
 
-impl<'de> DeserializeSeed<'de> for &mut RowWriter<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for &mut RowWriter<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -129,7 +134,7 @@ impl<'de> DeserializeSeed<'de> for &mut RowWriter<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut RowWriter<'_, 'de> {
+impl<'de> Visitor<'de> for &mut RowWriter<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,31 +143,44 @@ impl<'de> Visitor<'de> for &mut RowWriter<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            self.field(&name, value).map_err(serde::de::Error::custom)?;
+            self.field(&name, value.get()).map_err(serde::de::Error::custom)?;
         }
         Ok(())
     }
 }
 
-impl<'de> RowWriter<'_, 'de> {
-    fn field(&mut self, name: &str, value: &'de RawValue) -> Result<(), serde_json::Error> {
+impl RowWriter<'_> {
+    /// Feeds it the fields of an object of Vector's.
+    fn take_fields(&mut self, fields: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
+        let mut json = Vec::new();
+        for (name, value) in fields {
+            json.clear();
+            value.write_json(&mut json);
+            let text = std::str::from_utf8(&json).map_err(serde::de::Error::custom)?;
+            self.field(name, text)?;
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
+        self.whole += name.len() + json.len();
         if name == self.timestamp_field {
-            if is_time(value) && !self.has_time {
+            if is_time(json) && !self.has_time {
                 self.has_time = true;
-                self.column(name, "", value.get())
+                self.column(name, "", json)
             } else {
                 // Not a time: the column could not take it, and it must not be lost.
-                self.extra_field(name, value.get())
+                self.extra_field(name, json)
             }
-        } else if name == VECTOR_TIMESTAMP && is_time(value) {
-            self.vector_time = Some(value);
+        } else if name == VECTOR_TIMESTAMP && is_time(json) {
+            self.vector_time = Some(json.to_owned());
             Ok(())
         } else {
             match Column::of(name) {
-                Column::Plain(name) if self.exists(name, "") => self.column(name, "", value.get()),
-                Column::Reserved(name) if self.exists(name, "_") => self.column(name, "_", value.get()),
+                Column::Plain(name) if self.exists(name, "") => self.column(name, "", json),
+                Column::Reserved(name) if self.exists(name, "_") => self.column(name, "_", json),
                 Column::Plain(name) | Column::Reserved(name) | Column::Extra(name) => {
-                    self.extra_field(name, value.get())
+                    self.extra_field(name, json)
                 }
             }
         }
@@ -170,13 +188,13 @@ impl<'de> RowWriter<'_, 'de> {
 
     /// Ends the row; `time` is its time if no field has said so.
     fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
-        match (self.has_time, self.vector_time) {
+        match (self.has_time, self.vector_time.take()) {
             (true, None) => {}
             (true, Some(vector_time)) if self.exists(VECTOR_TIMESTAMP, "") => {
-                self.column(VECTOR_TIMESTAMP, "", vector_time.get())?;
+                self.column(VECTOR_TIMESTAMP, "", &vector_time)?;
             }
-            (true, Some(vector_time)) => self.extra_field(VECTOR_TIMESTAMP, vector_time.get())?,
-            (false, Some(vector_time)) => self.column(self.timestamp_field, "", vector_time.get())?,
+            (true, Some(vector_time)) => self.extra_field(VECTOR_TIMESTAMP, &vector_time)?,
+            (false, Some(vector_time)) => self.column(self.timestamp_field, "", &vector_time)?,
             (false, None) => {
                 // Tables of the Auxiliary plan take no more than six digits.
                 // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary
@@ -282,9 +300,8 @@ fn cut_array(json: &str) -> Result<Option<String>, serde_json::Error> {
     Ok((kept.len() > 2).then_some(kept))
 }
 
-fn is_time(value: &RawValue) -> bool {
-    serde_json::from_str::<Name<'_>>(value.get())
-        .is_ok_and(|Name(text)| DateTime::parse_from_rfc3339(&text).is_ok())
+fn is_time(json: &str) -> bool {
+    serde_json::from_str::<Name<'_>>(json).is_ok_and(|Name(text)| DateTime::parse_from_rfc3339(&text).is_ok())
 }
 
 #[cfg(test)]

@@ -46,7 +46,34 @@ fn values_keep_the_text_that_they_came_with() {
     Encoder::new("TimeGenerated".to_owned(), LIMIT, None)
         .write_row(&event, DateTime::UNIX_EPOCH, &mut out)
         .unwrap();
-    assert_eq!(Bytes::from(out), event.json());
+    assert_eq!(Bytes::from(out), event.to_json());
+}
+
+#[test]
+fn an_event_from_vector_becomes_the_row_that_its_json_would() {
+    use crate::model::value::Value as V;
+
+    let time = DateTime::from_timestamp(1_600_000_000, 123_456_789).unwrap();
+    let long = V::Bytes("é".repeat(40_000).into());
+    let fields = [
+        ("id", V::Integer(i64::MIN)),
+        ("message", V::Bytes(Bytes::from_static(b"a \"quote\" and \xff"))),
+        ("timestamp", V::Timestamp(time)),
+        (
+            "with.dot",
+            V::Array(vec![V::Null, V::Float(3.0), V::Object([("a".into(), V::Boolean(true))].into())]),
+        ),
+        ("long", long),
+    ];
+    let event = Event::from_value(V::Object(fields.map(|(name, value)| (name.to_owned(), value)).into()));
+    let (row, cut) = encode(&event).unwrap();
+    assert_eq!((row.clone(), cut), encode(&Event::new(event.to_json(), None)).unwrap());
+    assert_eq!(row["TimeGenerated"], "2020-09-13T12:26:40.123456789Z");
+    assert_eq!(row["id_"], i64::MIN);
+    assert_eq!(row["message"], "a \"quote\" and \u{fffd}");
+    assert_eq!(row["ExtraColumns"], json!({"with.dot": [null, 3.0, {"a": true}]}));
+    assert_eq!((cut, row["long"].as_str().unwrap().len()), (1, 65_536));
+    assert_eq!(encode(&Event::from_value(V::Array(vec![]))).unwrap_err().code, "not_an_object");
 }
 
 #[test]

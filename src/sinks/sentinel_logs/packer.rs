@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_row_that_fits_to_the_byte_is_sent_and_one_byte_more_is_refused() {
-        let size = event(100).json().len() + 2;
+        let size = event(100).to_json().len() + 2;
         let fits = pack(&[event(100)], size);
         assert_eq!(fits[0].request.as_ref().unwrap().json.len(), size);
         let refused = pack(&[event(101)], size);

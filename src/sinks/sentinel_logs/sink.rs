@@ -179,9 +179,7 @@ impl Inner {
         let labels = &self.service.labels;
         for (event, reason) in refused {
             let mut policy = self.service.policies.forever();
-            while let Err(failure) =
-                self.quarantine.keep(batch[event].json(), &reason, self.clock.now()).await
-            {
+            while let Err(failure) = self.quarantine.keep(&batch[event], &reason, self.clock.now()).await {
                 let wait = policy.wait(Verdict::Retry);
                 labels.count_error("quarantine_failed", "sending");
                 error!(
