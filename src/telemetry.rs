@@ -17,10 +17,14 @@ pub const SENT_EVENT_BYTES: &str = "component_sent_event_bytes_total";
 pub const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
 /// Fields that were cut because the service would have cut them.
 pub const TRUNCATED_FIELDS: &str = "component_truncated_fields_total";
+/// Values that were nested too deep and became JSON text.
+pub const FLATTENED_VALUES: &str = "component_flattened_values_total";
 /// Requests sent, whatever the answer.
 pub const REQUESTS: &str = "component_requests_total";
 /// Events listed again that were delivered before, and so not sent again.
 pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
+/// Events that were thrown away because they can be of no use here. Also labelled `intentional`.
+const DISCARDED_EVENTS: &str = "component_discarded_events_total";
 /// Things that went wrong. Also labelled `error_type` and `stage`.
 const ERRORS: &str = "component_errors_total";
 /// Seconds from an event's own time to its delivery.
@@ -51,6 +55,13 @@ impl Component {
         let labels =
             [kind, component_type, id, Label::new("error_type", error_type), Label::new("stage", stage)];
         metrics::counter!(ERRORS, labels.iter()).increment(1);
+    }
+
+    /// Counts events that were thrown away, though nobody asked for it.
+    pub fn count_discarded(&self, amount: u64) {
+        let [kind, component_type, id] = self.labels();
+        let labels = [kind, component_type, id, Label::new("intentional", "false")];
+        metrics::counter!(DISCARDED_EVENTS, labels.iter()).increment(amount);
     }
 
     /// Notes how long after its own time an event was delivered.

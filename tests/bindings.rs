@@ -1,7 +1,5 @@
 //! The bindings of Vector's protocol are what its `.proto` files say. Nothing but this test needs a protocol compiler.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {

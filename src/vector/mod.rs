@@ -1,3 +1,5 @@
 //! Stock Vector: its protocol, both ends of it, and the process that runs beside us.
 
+pub mod client;
 pub mod protocol;
+pub mod server;

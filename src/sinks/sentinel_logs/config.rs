@@ -20,6 +20,7 @@ use crate::client::credential::AuthConfig;
 use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
 use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
 use crate::clock::Clock;
+use crate::delivery::Health;
 use crate::model::problem::{Problem, check_ranges};
 use crate::quarantine::Quarantine;
 use crate::retry::policy::Policies;
@@ -266,6 +267,7 @@ impl Validated {
             clock: clock.clone(),
             paused_until: Mutex::default(),
             policies: Policies::new(rng),
+            health: Health::default(),
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;

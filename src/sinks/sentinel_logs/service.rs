@@ -10,6 +10,7 @@ use tracing::{debug, error, info, warn};
 use crate::client::Failure;
 use crate::client::logs_ingestion::LogsIngestion;
 use crate::clock::Clock;
+use crate::delivery::Health;
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
@@ -22,6 +23,7 @@ pub(super) struct Service {
     /// No request before this.
     pub(super) paused_until: Mutex<Option<Instant>>,
     pub(super) policies: Policies,
+    pub(super) health: Health,
 }
 
 // === impl Service ===
@@ -47,13 +49,22 @@ impl Service {
             );
             let failure = match answer {
                 Ok(()) if failed => {
+                    self.health.set(true);
                     info!(component_id = self.labels.id, "Ingesting works again.");
                     return Ok(());
                 }
-                Ok(()) => return Ok(()),
-                Err(failure) if failure.verdict == Verdict::Split => return Err(failure),
+                Ok(()) => {
+                    self.health.set(true);
+                    return Ok(());
+                }
+                // It works: it has looked at the rows.
+                Err(failure) if failure.verdict == Verdict::Split => {
+                    self.health.set(true);
+                    return Err(failure);
+                }
                 Err(failure) => failure,
             };
+            self.health.set(false);
             failed = true;
             let wait = policy.wait(failure.verdict);
             self.report(&failure, wait);

@@ -15,12 +15,12 @@ use super::packer::{Packed, Packer, Request};
 use super::service::Service;
 use crate::client::Failure;
 use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver};
+use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::Batch;
 use crate::quarantine::{Quarantine, Reason};
 use crate::retry::Verdict;
 use crate::retry::policy::Policy;
-use crate::telemetry;
+use crate::telemetry::{self, Component};
 
 /// When so many single rows were refused and none accepted in between, the rows are not to blame without a doubt.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
@@ -89,6 +89,28 @@ impl Deliver for SentinelLogs {
             }
         }
         if rejected { BatchStatus::Rejected } else { BatchStatus::Delivered }
+    }
+}
+
+// === impl SentinelLogs ===
+
+impl SentinelLogs {
+    /// Who it is, in metrics and log lines.
+    #[must_use]
+    pub fn labels(&self) -> &Component {
+        &self.0.service.labels
+    }
+
+    /// Whether the service answers.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.service.health
+    }
+
+    /// Where it keeps what can never be accepted.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.0.quarantine
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Decoded {
         event: Event,
         /// How many of its values were nested too deep, and are JSON text now.
         flattened: usize,
+        /// Whether it has an id that no other event has.
+        identified: bool,
     },
     /// A metric, a trace, or what a later Vector may send: nothing that could be a row.
     NotALog,
@@ -34,14 +36,18 @@ pub fn decode(wire: &Bytes) -> Result<Decoded, DecodeError> {
         Err(error) => return rescue(wire).map(flattened).ok_or(error),
     };
     Ok(match wrapper.event {
-        Some(Kind::Log(log)) => Decoded::Log { event: Event::from_value(root(log)), flattened: 0 },
+        Some(Kind::Log(log)) => {
+            let identified =
+                log.metadata_full.as_ref().is_some_and(|known| !known.source_event_id.is_empty());
+            Decoded::Log { event: Event::from_value(root(log)), flattened: 0, identified }
+        }
         Some(Kind::Metric(_) | Kind::Trace(_)) | None => Decoded::NotALog,
     })
 }
 
 fn flattened(mut value: Value) -> Decoded {
     let flattened = value.flatten_below(MAX_LEVELS);
-    Decoded::Log { event: Event::from_value(value), flattened }
+    Decoded::Log { event: Event::from_value(value), flattened, identified: false }
 }
 
 fn root(log: Log) -> Value {

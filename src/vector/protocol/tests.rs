@@ -32,7 +32,7 @@ const RECORDED_JSON: &str = include_str!("../../../tests/fixtures/wire/push-logs
 
 fn log(wire: &Bytes) -> (Event, usize) {
     match decode(wire).unwrap() {
-        Decoded::Log { event, flattened } => (event, flattened),
+        Decoded::Log { event, flattened, .. } => (event, flattened),
         Decoded::NotALog => panic!("not a log"),
     }
 }

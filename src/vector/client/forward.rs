@@ -1,0 +1,290 @@
+//! Pushes batches, again and again if need be, until Vector has answered for every event.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message;
+use tonic::{Code, Status};
+use tracing::{debug, error, info, warn};
+
+use super::peer::Peer;
+use crate::clock::Clock;
+use crate::delivery::{BatchStatus, Deliver};
+use crate::model::event::Batch;
+use crate::quarantine::{Quarantine, Reason};
+use crate::retry::Verdict;
+use crate::retry::policy::{Policies, Policy};
+use crate::telemetry::{self, Component};
+use crate::vector::protocol::vector::PushEventsRequest;
+use crate::vector::protocol::{MAX_REQUEST_BYTES, encode};
+
+/// What one push has at most, unless a single event has more.
+const MAX_PUSH_BYTES: usize = 4 * 1024 * 1024;
+/// What stands around the only event of a push.
+const FRAME_BYTES: usize = 16;
+/// Vector answers when its sinks have the batch, however long that takes. After this it may have forgotten it.
+const DEADLINE: Duration = Duration::from_hours(1);
+/// How often it is said that Vector has not answered.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+/// How long Vector may be unreachable before that is worth a warning: it is not up in an instant.
+const STARTING: Duration = Duration::from_secs(10);
+/// After so many refusals a push is halved, and an event is to blame if others were taken in the meantime.
+const REFUSALS: u32 = 3;
+/// After so many refusals an event goes to the quarantine though nothing else was taken either: about an hour.
+const MAX_REFUSALS: u32 = 60;
+
+/// What a way into Vector is for.
+pub struct Options {
+    /// Where Vector listens.
+    pub peer: Peer,
+    /// The source that batches come from.
+    pub labels: Component,
+    /// Where events go that Vector never takes.
+    pub quarantine: Quarantine,
+}
+
+/// The way from one source into Vector.
+pub struct Forward {
+    options: Options,
+    clock: Clock,
+    policies: Policies,
+}
+
+/// Some events of a batch, pushed together.
+struct Part {
+    /// Which of the batch, and each as Vector reads it.
+    events: Vec<(usize, Bytes)>,
+    refusals: u32,
+    /// How many pushes had been taken when this was first refused.
+    taken_before: u64,
+}
+
+// === impl Part ===
+
+impl Part {
+    const fn new(events: Vec<(usize, Bytes)>) -> Self {
+        Self { events, refusals: 0, taken_before: 0 }
+    }
+
+    /// Cuts a batch into pushes.
+    fn cut(events: Vec<(usize, Bytes)>) -> VecDeque<Self> {
+        let mut parts = VecDeque::new();
+        let mut part = Vec::new();
+        let mut bytes = 0;
+        for event in events {
+            if !part.is_empty() && bytes + event.1.len() > MAX_PUSH_BYTES {
+                parts.push_back(Self::new(std::mem::take(&mut part)));
+                bytes = 0;
+            }
+            bytes += event.1.len();
+            part.push(event);
+        }
+        if !part.is_empty() {
+            parts.push_back(Self::new(part));
+        }
+        parts
+    }
+}
+
+#[async_trait]
+impl Deliver for Forward {
+    async fn deliver(&self, batch: Batch) -> BatchStatus {
+        let (events, mut rejected) = self.encode(&batch).await;
+        let mut parts = Part::cut(events);
+        let mut policy = self.policies.forever();
+        let mut taken = 0;
+        while let Some(mut part) = parts.pop_front() {
+            let Err(refusal) = self.push(&part, &mut policy).await else {
+                taken += 1;
+                continue;
+            };
+            if part.refusals == 0 {
+                part.taken_before = taken;
+            }
+            part.refusals += 1;
+            let wait = policy.wait(Verdict::Retry);
+            self.report_refusal(&refusal, &part, wait);
+            let to_blame = part.refusals >= REFUSALS && taken > part.taken_before;
+            match part.events.as_slice() {
+                [(event, _)] if to_blame || part.refusals >= MAX_REFUSALS => {
+                    let message = format!("Vector refuses it: {}", refusal.message());
+                    self.keep(&batch, *event, "refused", message).await;
+                    rejected = true;
+                }
+                // The others first: if one of them is taken, this one is to blame.
+                [_] => parts.push_back(part),
+                events if part.refusals >= REFUSALS => {
+                    let (first, second) = events.split_at(events.len() / 2);
+                    for half in [second, first] {
+                        parts.push_front(Part::new(half.to_vec()));
+                    }
+                }
+                _ => parts.push_front(part),
+            }
+            self.clock.sleep(wait).await;
+        }
+        if rejected { BatchStatus::Rejected } else { BatchStatus::Delivered }
+    }
+}
+
+// === impl Forward ===
+
+impl Forward {
+    /// The way from a source to where `options.peer` says.
+    #[must_use]
+    pub const fn new(options: Options, clock: Clock, rng: fastrand::Rng) -> Self {
+        Self { options, clock, policies: Policies::new(rng) }
+    }
+
+    /// The events as Vector reads them, and whether any is too large for that.
+    async fn encode(&self, batch: &Batch) -> (Vec<(usize, Bytes)>, bool) {
+        let labels = &self.options.labels;
+        let (mut events, mut flattened, mut rejected) = (Vec::with_capacity(batch.len()), 0, false);
+        for (index, event) in batch.iter().enumerate() {
+            let encoded = encode(event, labels.component_type);
+            flattened += encoded.flattened as u64;
+            let wire = Bytes::from(encoded.wrapper.encode_to_vec());
+            if wire.len() + FRAME_BYTES > MAX_REQUEST_BYTES {
+                let message = format!("it has {} bytes, and Vector takes 100 MiB at a time", wire.len());
+                self.keep(batch, index, "too_large", message).await;
+                rejected = true;
+            } else {
+                events.push((index, wire));
+            }
+        }
+        if flattened > 0 {
+            labels.count(telemetry::FLATTENED_VALUES, flattened);
+            warn!(
+                component_id = labels.id,
+                values = flattened,
+                "Values nested more than 32 levels deep, which Vector does not read, were turned into JSON text."
+            );
+        }
+        (events, rejected)
+    }
+
+    /// Pushes a part until Vector has taken or refused it.
+    async fn push(&self, part: &Part, policy: &mut Policy) -> Result<(), Status> {
+        let labels = &self.options.labels;
+        let began = self.clock.monotonic();
+        let mut failed = false;
+        loop {
+            let request =
+                PushEventsRequest { events: part.events.iter().map(|(_, wire)| wire.clone()).collect() };
+            let status = match self.attempt(request).await {
+                Ok(()) => {
+                    if failed {
+                        info!(component_id = labels.id, "Vector takes events again.");
+                    }
+                    policy.reset();
+                    return Ok(());
+                }
+                // Vector's own sinks answer DATA_LOSS for a failed login, too: it does not mean that the event is bad.
+                Err(status)
+                    if matches!(status.code(), Code::DataLoss | Code::InvalidArgument | Code::OutOfRange) =>
+                {
+                    return Err(status);
+                }
+                Err(status) => status,
+            };
+            let wait = policy.wait(Verdict::Retry);
+            let starting = self.clock.monotonic() - began < STARTING;
+            if status.code() == Code::Unavailable && starting {
+                debug!(component_id = labels.id, "Vector does not answer yet: {}", status.message());
+            } else {
+                failed = true;
+                self.report(&status, wait);
+            }
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Pushes once, and waits for the answer.
+    async fn attempt(&self, request: PushEventsRequest) -> Result<(), Status> {
+        let labels = &self.options.labels;
+        let events = request.events.len();
+        let mut service = self.options.peer.service().await;
+        labels.count(telemetry::REQUESTS, 1);
+        let answer = service.push_events(request);
+        tokio::pin!(answer);
+        let began = self.clock.monotonic();
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer.map(drop),
+                () = self.clock.sleep(SAID_EVERY) => {}
+            }
+            let waited = self.clock.monotonic() - began;
+            if waited >= DEADLINE {
+                let message = "no answer in an hour; offering it again, so that it may arrive twice";
+                return Err(Status::deadline_exceeded(message));
+            }
+            warn!(
+                component_id = labels.id,
+                events,
+                minutes = waited.as_secs() / 60,
+                "Vector has not answered yet: it does so when all sinks that it hands these events to have them. See \
+                 which of them is failing, in its log lines."
+            );
+        }
+    }
+
+    async fn keep(&self, batch: &Batch, event: usize, code: &'static str, message: String) {
+        let Options { labels, quarantine, .. } = &self.options;
+        let reason = Reason { code, message, request_id: None };
+        let mut policy = self.policies.forever();
+        while let Err(failure) = quarantine.keep(&batch[event], &reason, self.clock.now()).await {
+            labels.count_error("quarantine_failed", "sending");
+            error!(component_id = labels.id, "Waiting, so that nothing is lost: {failure}");
+            self.clock.sleep(policy.wait(Verdict::Retry)).await;
+        }
+        labels.count(telemetry::QUARANTINED_EVENTS, 1);
+        labels.count_error(code, "sending");
+        error!(
+            component_id = labels.id,
+            error_type = code,
+            quarantine = %quarantine.path().display(),
+            "An event does not go into Vector and is in the quarantine: {}",
+            reason.message
+        );
+    }
+
+    fn report(&self, status: &Status, wait: Duration) {
+        let labels = &self.options.labels;
+        let (error_type, advice) = match status.code() {
+            Code::Unavailable => {
+                ("vector_unavailable", "is Vector running, and does it listen where it should?")
+            }
+            Code::Internal => ("vector_internal", "a sink of Vector's has failed: its log lines say which"),
+            Code::Unimplemented => ("not_vector", "what answers there is not Vector's `vector` source"),
+            Code::DeadlineExceeded => ("deadline", "a sink of Vector's hangs: its log lines may say which"),
+            _ => ("vector_failed", "Vector's log lines may say more"),
+        };
+        labels.count_error(error_type, "sending");
+        error!(
+            component_id = labels.id,
+            error_type,
+            code = ?status.code(),
+            wait_secs = wait.as_secs_f64(),
+            "Vector has not taken events; nothing is lost, trying again; {advice}: {}",
+            status.message()
+        );
+    }
+
+    fn report_refusal(&self, status: &Status, part: &Part, wait: Duration) {
+        let labels = &self.options.labels;
+        labels.count_error("refused", "sending");
+        error!(
+            component_id = labels.id,
+            error_type = "refused",
+            code = ?status.code(),
+            events = part.events.len(),
+            refusals = part.refusals,
+            wait_secs = wait.as_secs_f64(),
+            "A sink of Vector's has rejected events, for a failed login perhaps: its log lines say why. Offering them \
+             again; one that is refused while others are taken goes to the quarantine: {}",
+            status.message()
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! One socket for one sink.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Server, ServerTlsConfig};
+use tracing::error;
+
+use super::deliveries::Deliveries;
+use super::service::{MAX_BYTES_UNDER_WAY, Service, Sink};
+use crate::clock::Clock;
+use crate::delivery::{Deliver, Health};
+use crate::quarantine::Quarantine;
+use crate::retry::policy::Policies;
+use crate::telemetry::Component;
+use crate::vector::protocol::MAX_REQUEST_BYTES;
+use crate::vector::protocol::vector::vector_server::VectorServer;
+
+/// Pushes that one connection may have open: Vector has up to 200, and each is in memory before it is looked at.
+const MAX_PUSHES: usize = 8;
+/// How often a silent peer is asked whether it is still there, and how long it has to answer.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// What a listener is for.
+pub struct Options {
+    /// The sink that batches go to.
+    pub deliver: Arc<dyn Deliver>,
+    /// Whether that sink works.
+    pub health: Health,
+    /// Where that sink keeps what can never be accepted.
+    pub quarantine: Quarantine,
+    /// That sink.
+    pub labels: Component,
+}
+
+/// Takes what Vector pushes to one sink.
+pub struct Listener {
+    service: Service,
+    tls: ServerTlsConfig,
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// A listener that is not listening yet. Whoever has no certificate that `tls` wants is turned away.
+    #[must_use]
+    pub fn new(options: Options, tls: ServerTlsConfig, clock: Clock, rng: fastrand::Rng) -> Self {
+        let Options { deliver, health, quarantine, labels } = options;
+        let deliveries = Deliveries::new(clock.clone());
+        let policies = Policies::new(rng);
+        let sink =
+            Arc::new(Sink { deliver, health, quarantine, labels, clock, policies, said: Mutex::default() });
+        let room = Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024));
+        Self { service: Service { sink, deliveries, room, closing: CancellationToken::new() }, tls }
+    }
+
+    /// Serves until `shutdown` is cancelled. Then answers what is waited for, and ends when everything that was begun is
+    /// delivered. Answers whether it did so, or broke.
+    pub async fn run(self, socket: TcpListener, shutdown: CancellationToken) -> Result<(), String> {
+        let Self { service, tls } = self;
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        let health = service.sink.health.clone();
+        let report_health = async move {
+            loop {
+                let changed = health.changed();
+                let status = if health.is_working() {
+                    tonic_health::ServingStatus::Serving
+                } else {
+                    tonic_health::ServingStatus::NotServing
+                };
+                reporter.set_service_status("vector.Vector", status).await;
+                reporter.set_service_status("", status).await;
+                changed.await;
+            }
+        };
+        let (closing, deliveries) = (service.closing.clone(), service.deliveries.clone());
+        let id = service.sink.labels.id.clone();
+        let vector = VectorServer::new(service)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(MAX_REQUEST_BYTES);
+        let served = Server::builder()
+            .tls_config(tls)
+            .map_err(|error| format!("cannot use the certificates for sinks.{id}: {error}"))?
+            .concurrency_limit_per_connection(MAX_PUSHES)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .add_service(health_service)
+            .add_service(vector)
+            .serve_with_incoming_shutdown(TcpIncoming::from(socket), async move {
+                shutdown.cancelled().await;
+                closing.cancel();
+            });
+        let served = tokio::select! {
+            served = served => served,
+            () = report_health => Ok(()),
+        };
+        if let Err(error) = &served {
+            error!(component_id = id, "The listener for Vector broke: {error}");
+        }
+        deliveries.finished().await;
+        served.map_err(|error| format!("the listener of sinks.{id} broke: {error}"))
+    }
+}

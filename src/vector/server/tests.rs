@@ -1,0 +1,220 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::join;
+use prost::Message;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status};
+
+use super::deliveries::Deliveries;
+use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
+use crate::clock::Clock;
+use crate::delivery::{BatchStatus, Deliver, Health};
+use crate::model::event::Batch;
+use crate::quarantine::Quarantine;
+use crate::retry::policy::Policies;
+use crate::telemetry::Component;
+use crate::vector::protocol::event::{EventWrapper, Log, Metadata, Metric, Value, event_wrapper, value};
+use crate::vector::protocol::vector::vector_server::Vector;
+use crate::vector::protocol::vector::{HealthCheckRequest, PushEventsRequest, ServingStatus};
+
+/// A sink that answers when it is told to.
+struct Told {
+    begun: watch::Sender<usize>,
+    ended: AtomicUsize,
+    go_on: Semaphore,
+    answers: Mutex<Vec<BatchStatus>>,
+}
+
+#[async_trait]
+impl Deliver for Told {
+    async fn deliver(&self, _: Batch) -> BatchStatus {
+        self.begun.send_modify(|begun| *begun += 1);
+        self.go_on.acquire().await.unwrap().forget();
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.answers.lock().unwrap().pop().unwrap_or(BatchStatus::Delivered)
+    }
+}
+
+impl Told {
+    async fn begun(&self, times: usize) {
+        self.begun.subscribe().wait_for(|begun| *begun >= times).await.unwrap();
+    }
+
+    fn times(&self) -> usize {
+        *self.begun.borrow()
+    }
+}
+
+struct Bench {
+    sink: Arc<Told>,
+    service: Service,
+    dir: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Arc::new(Told {
+        begun: watch::Sender::new(0),
+        ended: AtomicUsize::new(0),
+        go_on: Semaphore::new(0),
+        answers: Mutex::default(),
+    });
+    let clock = Clock::system();
+    let service = Service {
+        sink: Arc::new(Sink {
+            deliver: Arc::clone(&sink) as Arc<dyn Deliver>,
+            health: Health::default(),
+            quarantine: Quarantine::open(dir.path(), "sentinel", 1_000_000).unwrap(),
+            labels: Component { kind: "sink", component_type: "sentinel_logs", id: "sentinel".to_owned() },
+            clock: clock.clone(),
+            policies: Policies::new(fastrand::Rng::with_seed(1)),
+            said: Mutex::default(),
+        }),
+        deliveries: Deliveries::new(clock),
+        room: Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024)),
+        closing: CancellationToken::new(),
+    };
+    Bench { sink, service, dir }
+}
+
+fn event(text: &str, id: &'static [u8]) -> Bytes {
+    let message = Value { kind: Some(value::Kind::RawBytes(Bytes::copy_from_slice(text.as_bytes()))) };
+    let metadata_full = Some(Metadata { source_event_id: Bytes::from_static(id) });
+    let log = Log { fields: [("message".to_owned(), message)].into(), value: None, metadata_full };
+    EventWrapper { event: Some(event_wrapper::Event::Log(log)) }.encode_to_vec().into()
+}
+
+async fn push(service: &Service, events: &[Bytes]) -> Result<(), Status> {
+    service.push_events(Request::new(PushEventsRequest { events: events.to_vec() })).await.map(drop)
+}
+
+fn code(answer: Result<(), Status>) -> Code {
+    answer.map_or_else(|status| status.code(), |()| Code::Ok)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_comes_again_while_the_first_copy_is_under_way_is_answered_from_it() {
+    for id in [&b""[..], b"an id"] {
+        let Bench { sink, service, .. } = bench();
+        let batch = [event("a", id), event("b", id)];
+        let start = Clock::system().monotonic();
+        assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+        assert_eq!(Clock::system().monotonic() - start, ANSWERED_WITHIN, "before Vector's minute is over");
+        assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+        let (answer, ()) = join(push(&service, &batch), async { sink.go_on.add_permits(1) }).await;
+        assert_eq!((code(answer), sink.times()), (Code::Ok, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_goes_on_when_vector_hangs_up_and_its_answer_waits() {
+    let Bench { sink, service, .. } = bench();
+    let batch = [event("a", b"")];
+    tokio::select! {
+        _ = push(&service, &batch) => panic!("not delivered yet"),
+        () = sink.begun(1) => {}
+    }
+    sink.go_on.add_permits(1);
+    assert_eq!(code(push(&service, &batch).await), Code::Ok);
+    assert_eq!(sink.times(), 1);
+    // What comes now is another batch that happens to be equal.
+    sink.go_on.add_permits(1);
+    assert_eq!(code(push(&service, &batch).await), Code::Ok);
+    assert_eq!(sink.times(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_batches_at_the_same_time_are_two_unless_their_events_have_ids() {
+    for (id, expected) in [(&b""[..], 2), (b"an id", 1)] {
+        let Bench { sink, service, .. } = bench();
+        sink.go_on.add_permits(2);
+        let batch = [event("a", id)];
+        let (first, second) = join(push(&service, &batch), push(&service, &batch)).await;
+        assert_eq!((code(first), code(second), sink.times()), (Code::Ok, Code::Ok, expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_is_given_again_for_a_while() {
+    let Bench { sink, service, .. } = bench();
+    sink.go_on.add_permits(2);
+    let batch = [event("a", b"an id")];
+    push(&service, &batch).await.unwrap();
+    Clock::system().sleep(Duration::from_mins(9)).await;
+    push(&service, &batch).await.unwrap();
+    assert_eq!(sink.times(), 1);
+    Clock::system().sleep(Duration::from_mins(2)).await;
+    push(&service, &batch).await.unwrap();
+    assert_eq!(sink.times(), 2, "nothing is remembered for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sink_says_is_what_vector_is_told() {
+    use BatchStatus::{Delivered, Errored, Rejected};
+    let Bench { sink, service, .. } = bench();
+    sink.go_on.add_permits(3);
+    *sink.answers.lock().unwrap() = vec![Delivered, Rejected, Errored];
+    let batch = [event("a", b"an id")];
+    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+    assert_eq!(code(push(&service, &batch).await), Code::Ok, "what was rejected is in the quarantine");
+    assert_eq!(sink.times(), 2, "a batch that errored is tried anew");
+    assert_eq!(code(push(&service, &[event("b", b"")]).await), Code::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_log_is_left_out_and_what_is_nothing_is_kept() {
+    let Bench { sink, service, dir } = bench();
+    sink.go_on.add_permits(1);
+    let metric = EventWrapper { event: Some(event_wrapper::Event::Metric(Metric {})) }.encode_to_vec();
+    let batch = [metric.into(), Bytes::from_static(b"\xff\xff"), event("a", b"")];
+    assert_eq!(code(push(&service, &batch).await), Code::Ok);
+    assert_eq!(sink.times(), 1, "the log arrives");
+    let kept = std::fs::read_to_string(dir.path().join("quarantine/sentinel.ndjson")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!((&kept["code"], &kept["not_utf8"][""]), (&"undecodable".into(), &"//8=".into()));
+    assert_eq!(code(push(&service, &batch[..1]).await), Code::Ok, "a batch of metrics alone is no failure");
+    assert_eq!(sink.times(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_has_a_bound_and_the_rest_is_told_to_come_again() {
+    let Bench { sink, service, .. } = bench();
+    let batches: Vec<_> = (0..3).map(|n| [event(&n.to_string().repeat(30_000_000), b"")]).collect();
+    for batch in &batches {
+        assert_eq!(code(push(&service, batch).await), Code::Unavailable);
+    }
+    assert_eq!(sink.times(), 2, "the third was never begun");
+    sink.go_on.add_permits(3);
+    for batch in &batches {
+        assert_eq!(code(push(&service, batch).await), Code::Ok);
+    }
+    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_takes_nothing_new_and_finishes_what_was_begun() {
+    let Bench { sink, service, .. } = bench();
+    assert_eq!(code(push(&service, &[event("a", b"")]).await), Code::Unavailable);
+    service.closing.cancel();
+    assert_eq!(code(push(&service, &[event("b", b"")]).await), Code::Unavailable);
+    sink.go_on.add_permits(1);
+    service.deliveries.finished().await;
+    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 1));
+}
+
+#[tokio::test]
+async fn health_is_that_of_the_sink() {
+    let Bench { service, .. } = bench();
+    for (works, status) in
+        [(true, ServingStatus::Serving), (false, ServingStatus::NotServing), (true, ServingStatus::Serving)]
+    {
+        service.sink.health.set(works);
+        let answer = service.health_check(Request::new(HealthCheckRequest {})).await.unwrap();
+        assert_eq!(answer.into_inner().status(), status);
+    }
+}
