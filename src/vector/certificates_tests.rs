@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Endpoint, Server};
+use tonic_health::ServingStatus;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+
+fn new() -> Certificates {
+    Certificates::new(&Clock::system()).unwrap()
+}
+
+/// A server that answers every health check of whoever is let in.
+async fn serve(side: &Side) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", ServingStatus::Serving).await;
+    let server = Server::builder().tls_config(side.server_tls()).unwrap();
+    tokio::spawn(server.serve_with_incoming(health, TcpIncoming::from(listener)));
+    address
+}
+
+async fn asks(address: SocketAddr, tls: Option<ClientTlsConfig>) -> Result<(), String> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}")).unwrap();
+    if let Some(tls) = tls {
+        endpoint = endpoint.tls_config(tls).unwrap();
+    }
+    let channel = endpoint.connect().await.map_err(|error| format!("{error:?}"))?;
+    let request = HealthCheckRequest { service: String::new() };
+    HealthClient::new(channel).check(request).await.map(|_| ()).map_err(|error| format!("{error:?}"))
+}
+
+fn files(dir: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let shown = entries.filter(|path| !path.ends_with(".lock"));
+    shown.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), read(&path).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_two_sides_of_a_set_shake_hands_in_both_directions() {
+    let set = new();
+    for (server, client) in [(&set.ours, &set.vectors), (&set.vectors, &set.ours)] {
+        let address = serve(server).await;
+        for domain in NAMES {
+            asks(address, Some(client.client_tls(domain))).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_else_is_refused() {
+    let (set, other) = (new(), new());
+    let address = serve(set.ours()).await;
+    let trusts_us = || ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&set.ours.ca));
+    let named_us = || trusts_us().domain_name("localhost");
+    let refusals = [
+        // The server refuses them, and closes at once: how much of the reason arrives is chance.
+        (Some(named_us()), "Transport"),
+        (Some(named_us().identity(other.vectors.identity())), "Transport"),
+        (None, "Transport"),
+        // These refuse the server: it is not the one of their run, or does not have the name.
+        (Some(other.vectors.client_tls("localhost")), "BadSignature"),
+        (Some(set.vectors.client_tls("example.com")), "NotValidForName"),
+    ];
+    for (tls, expected) in refusals {
+        let error = asks(address, tls).await.unwrap_err();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn neither_debug_nor_a_message_shows_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let error = Side::from_files(
+        &dir.path().join(CA),
+        &dir.path().join("plugin.pem"),
+        &dir.path().join("vector.key"),
+    );
+    let text = format!("{set:?} {}", error.unwrap_err());
+    assert!(text.contains("REDACTED") && !text.contains("PRIVATE"), "{text}");
+}
+
+#[test]
+fn vector_gets_its_own_part_only_and_nobody_else_can_read_it() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("tls");
+    new().write_vectors_part(&dir).unwrap();
+    assert_eq!(files(&dir).into_keys().collect::<Vec<_>>(), ["ca.pem", "vector.key", "vector.pem"]);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    for name in files(&dir).keys() {
+        assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_that_is_kept_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let kept = files(dir.path());
+    assert_eq!(kept.len(), 5);
+    let second = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    assert_eq!(files(dir.path()), kept);
+    let address = serve(first.ours()).await;
+    asks(address, Some(second.vectors.client_tls("localhost"))).await.unwrap();
+}
+
+#[test]
+fn half_a_set_is_made_anew_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = || Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    load();
+    for missing in ["ca.pem", "plugin.pem", "plugin.key", "vector.pem", "vector.key"] {
+        let before = files(dir.path());
+        std::fs::remove_file(dir.path().join(missing)).unwrap();
+        load();
+        let after = files(dir.path());
+        assert_eq!(after.len(), 5);
+        for (name, text) in after {
+            assert_ne!(before.get(&name), Some(&text), "{name} of the old set, without {missing}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_told_with_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    std::fs::write(dir.path().join("empty"), "").unwrap();
+    let cases = [
+        (["gone", "plugin.pem", "plugin.key"], "gone: No such file"),
+        (["empty", "plugin.pem", "plugin.key"], "empty holds no certificate in PEM form"),
+        (["ca.pem", "plugin.key", "plugin.key"], "plugin.key holds no certificate in PEM form"),
+        (["ca.pem", "plugin.pem", "ca.pem"], "ca.pem holds no private key in PEM form"),
+        (["ca.pem", "plugin.pem", "vector.key"], "Name the two that were made together"),
+    ];
+    for (names, expected) in cases {
+        let [ca, certificate, key] = names.map(|name| dir.path().join(name));
+        let error = Side::from_files(&ca, &certificate, &key).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
