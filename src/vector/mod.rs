@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod certificates;
+pub mod child;
 pub mod client;
 pub mod protocol;
 pub mod server;

@@ -1,0 +1,92 @@
+use std::net::{SocketAddr, TcpListener};
+
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+use crate::vector::certificates::Certificates;
+
+/// The Vector on this machine, in a directory of its own.
+async fn vector(config: impl FnOnce(&Path) -> String) -> Option<Bench> {
+    let Ok(binary) = Binary::find(None, &std::env::vars().collect(), &Clock::system()).await else {
+        eprintln!("SKIPPED: no Vector binary; name one with VECTOR_BIN");
+        return None;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("data_dir: {}\n{}", dir.path().display(), config(dir.path()));
+    std::fs::write(dir.path().join("vector.yaml"), text).unwrap();
+    std::fs::write(dir.path().join("log"), "").unwrap();
+    let (config, shutdown_limit) = (dir.path().join("vector.yaml"), Duration::from_secs(20));
+    let launch = Launch { binary, config, allow_env: false, json_logs: true, shutdown_limit };
+    Some(supervise(dir, launch))
+}
+
+#[tokio::test]
+async fn it_starts_reads_its_configuration_again_and_ends_in_order() {
+    let config = |dir: &Path| {
+        format!(
+            "sources: {{in: {{type: demo_logs, format: json, interval: 0.05}}}}\n\
+             sinks: {{out: {{type: file, inputs: [in], path: {}/first, encoding: {{codec: json}}}}}}\n",
+            dir.display()
+        )
+    };
+    let Some(mut bench) = vector(config).await else { return };
+    let path = bench.dir.path().to_owned();
+    says(&path.join("first"), "demo_logs").await;
+    let pid = bench.runs().await;
+    let text = std::fs::read_to_string(path.join("vector.yaml")).unwrap();
+    std::fs::write(path.join("vector.yaml"), text.replace("/first", "/second")).unwrap();
+    bench.tell(Command::Reload).await;
+    says(&path.join("second"), "demo_logs").await;
+    assert_eq!(bench.runs().await, pid, "it was started anew");
+    bench.tell(Command::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+}
+
+#[tokio::test]
+async fn a_configuration_that_it_refuses_ends_the_run() {
+    let config = |_: &Path| "sinks: {out: {type: blackhole, inputs: [nothing]}}\n".to_owned();
+    let Some(bench) = vector(config).await else { return };
+    let error = bench.ended().await.0.unwrap_err();
+    assert!(error.contains("exit status: 78"), "{error}");
+}
+
+/// Asks Vector's `vector` source whether it serves.
+async fn asks(address: SocketAddr, tls: ClientTlsConfig) -> Result<(), String> {
+    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(tls).unwrap();
+    let channel = endpoint.connect().await.map_err(|error| format!("{error:?}"))?;
+    let request = HealthCheckRequest { service: "vector.Vector".to_owned() };
+    HealthClient::new(channel).check(request).await.map(|_| ()).map_err(|error| format!("{error:?}"))
+}
+
+#[tokio::test]
+async fn it_speaks_only_to_the_holder_of_our_certificate() {
+    let [ours, others] = [(); 2].map(|()| Certificates::new(&Clock::system()).unwrap());
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = |dir: &Path| {
+        ours.write_vectors_part(&dir.join("tls")).unwrap();
+        let dir = dir.display();
+        format!(
+            "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
+             ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n\
+             sinks: {{out: {{type: blackhole, inputs: [in]}}}}\n"
+        )
+    };
+    let Some(bench) = vector(config).await else { return };
+    let clock = Clock::system();
+    let began = clock.now();
+    while let Err(error) = asks(address, ours.ours().client_tls("127.0.0.1")).await {
+        assert!(clock.now() - began < PATIENCE, "{error}");
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    let ca = std::fs::read(bench.dir.path().join("tls/ca.pem")).unwrap();
+    let nobody = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("localhost");
+    others.write_vectors_part(&bench.dir.path().join("others")).unwrap();
+    let file = |name: &str| std::fs::read(bench.dir.path().join("others").join(name)).unwrap();
+    let stranger = nobody.clone().identity(Identity::from_pem(file("vector.pem"), file("vector.key")));
+    asks(address, nobody).await.unwrap_err();
+    asks(address, stranger).await.unwrap_err();
+    bench.tell(Command::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+}
