@@ -116,7 +116,7 @@ async fn build(pipeline: &Path, clock: &Clock) -> Result<Topology, String> {
     let words = |problems: Vec<crate::model::problem::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    let plan = load(pipeline, clock).await.map_err(words)?;
+    let plan = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
     Topology::build(&plan, clock, &mut rng(clock)).map_err(words)
 }
 

@@ -1,6 +1,6 @@
 //! Exit codes, after `sysexits.h`, as Vector uses them.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::model::problem::Problem;
@@ -25,12 +25,17 @@ pub(super) fn failed(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints what is wrong with a pipeline file.
-pub(super) fn problems(path: &Path, problems: &[Problem]) -> ExitCode {
+/// Prints what is wrong with pipeline files.
+pub(super) fn problems(paths: &[PathBuf], problems: &[Problem]) -> ExitCode {
     let noun = if problems.len() == 1 { "problem" } else { "problems" };
-    eprintln!("{}: {} {noun}", path.display(), problems.len());
+    eprintln!("{}: {} {noun}", names(paths), problems.len());
     for problem in problems {
         eprintln!("  {problem}");
     }
     ExitCode::from(78)
+}
+
+/// The names of files, as a sentence has them.
+pub(super) fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

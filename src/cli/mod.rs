@@ -3,6 +3,7 @@
 mod demo;
 mod demo_display;
 mod exit;
+mod render;
 mod run;
 mod schema;
 mod simulate;
@@ -11,7 +12,7 @@ mod validate;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Command {
     Run(run::Arguments),
     /// Check a pipeline file without touching the network.
     Validate(validate::Arguments),
+    /// Print the file that stock Vector runs, with a `vector` source or sink in the place of each component of ours.
+    Render(render::Arguments),
     /// Show it working: simulated Microsoft services and a pipeline between them. Needs no account.
     Demo(demo::Arguments),
     /// Run simulated Microsoft services to try a pipeline against.
@@ -52,21 +55,21 @@ enum Command {
     Schema,
 }
 
-/// Which pipeline file.
+/// Which pipeline files.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct PipelineFile {
-    /// The pipeline file: YAML, TOML or JSON.
-    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// A pipeline file: YAML, TOML or JSON. Several are taken as one, as Vector takes them.
+    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG", value_name = "FILE", value_delimiter = ',')]
+    config: Vec<PathBuf>,
     /// The same, without the option's name.
     #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
 }
 
 impl PipelineFile {
-    fn path(&self) -> &Path {
-        self.file.as_deref().or(self.config.as_deref()).unwrap_or_else(|| Path::new(""))
+    fn paths(&self) -> &[PathBuf] {
+        if self.file.is_empty() { &self.config } else { &self.file }
     }
 }
 
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments, clock).await,
             Command::Validate(arguments) => validate::run(arguments, clock).await,
+            Command::Render(arguments) => render::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments, clock).await,
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,
             Command::State(arguments) => state::run(arguments, clock).await,
@@ -115,11 +119,19 @@ fn say(line: impl std::fmt::Display) {
     drop(writeln!(stdout, "{line}").and_then(|()| stdout.flush()));
 }
 
-/// The environment's variables; those that are not Unicode cannot stand in a pipeline file anyway.
+/// The environment's variables; those that are not Unicode cannot stand in a pipeline file anyway. As in Vector, `HOSTNAME`
+/// is the machine's name if nobody says otherwise.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
+    let mut variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+        .collect();
+    if !variables.contains_key("HOSTNAME") {
+        let machine = variables.get("VECTOR_HOSTNAME").cloned();
+        let machine =
+            machine.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+        variables.insert("HOSTNAME".to_owned(), machine);
+    }
+    variables
 }
 
 /// Random numbers for backoff: different on each start, so that many machines do not come back at once.
@@ -128,11 +140,11 @@ fn rng(clock: &Clock) -> fastrand::Rng {
     fastrand::Rng::with_seed(start.unsigned_abs() ^ u64::from(std::process::id()))
 }
 
-/// Loads a pipeline file with the values of its secrets.
-async fn load(path: &Path, clock: &Clock) -> Result<Plan, Vec<Problem>> {
+/// Loads pipeline files with the values of their secrets.
+async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Plan, Vec<Problem>> {
     let environment = environment();
     let catalogue = plan::catalogue();
-    let mut file = pipeline::read(path, &environment)?;
+    let mut file = pipeline::read(paths, &environment)?;
     plan::check(&pipeline::outline(&file, &catalogue), &environment)?;
     pipeline::resolve_secrets(&mut file, clock).await?;
     plan::plan(&pipeline::outline(&file, &catalogue), &environment)

@@ -31,9 +31,9 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::failed(&format!("cannot wait for signals: {error}")),
     };
-    let plan = match load(arguments.file.path(), &clock).await {
+    let plan = match load(arguments.file.paths(), &clock).await {
         Ok(plan) => plan,
-        Err(problems) => return exit::problems(arguments.file.path(), &problems),
+        Err(problems) => return exit::problems(arguments.file.paths(), &problems),
     };
     for warning in &plan.warnings {
         warn!("{warning}");

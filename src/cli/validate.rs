@@ -1,6 +1,6 @@
 //! `validate`: checks a pipeline file, and on request whether it would work.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -24,28 +24,28 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     let checked = if arguments.probe {
-        load(arguments.file.path(), &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
+        load(arguments.file.paths(), &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
     } else {
-        check(arguments.file.path()).map(|warnings| (warnings, None))
+        check(arguments.file.paths()).map(|warnings| (warnings, None))
     };
     let (warnings, plan) = match checked {
         Ok(checked) => checked,
-        Err(problems) => return exit::problems(arguments.file.path(), &problems),
+        Err(problems) => return exit::problems(arguments.file.paths(), &problems),
     };
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    say(format!("{}: the options are right", arguments.file.path().display()));
+    say(format!("{}: the options are right", exit::names(arguments.file.paths())));
     match plan {
         Some(plan) => probe(&plan, &clock).await,
         None => ExitCode::SUCCESS,
     }
 }
 
-/// Checks the file alone: nothing is asked, not even for secrets. Answers warnings.
-fn check(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
+/// Checks the files alone: nothing is asked, not even for secrets. Answers warnings.
+fn check(paths: &[PathBuf]) -> Result<Vec<Problem>, Vec<Problem>> {
     let environment = environment();
-    let file = pipeline::read(path, &environment)?;
+    let file = pipeline::read(paths, &environment)?;
     plan::check(&pipeline::outline(&file, &plan::catalogue()), &environment)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::de::Deserialize;
 use serde_json::{Map, Number, Value};
+use serde_saphyr::granit_parser;
 
 use super::{text::line_start, unique::Unique};
 
@@ -16,6 +17,19 @@ pub(super) enum Format {
     Yaml,
     Toml,
     Json,
+}
+
+/// How a scalar is written, as far as that decides what may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Without quotes: it may be a number, or true or false.
+    Plain,
+    /// In single quotes, where no character is special but the quote.
+    Single,
+    /// In double quotes, with escapes.
+    Double,
+    /// As it is, line by line.
+    Block,
 }
 
 /// Text that cannot be read as its format.
@@ -44,6 +58,66 @@ impl Format {
             Self::Toml => toml(text),
             Self::Json => json(text),
         }
+    }
+
+    /// Calls `each` with every scalar of a text that can be parsed, keys too. Of TOML and JSON these are only the strings.
+    pub(super) fn scalars(self, text: &str, each: &mut dyn FnMut(&str, Style)) {
+        match self {
+            Self::Yaml => {
+                for (event, _) in granit_parser::Parser::new_from_str(text).map_while(Result::ok) {
+                    if let granit_parser::Event::Scalar(scalar, style, _, tag) = event {
+                        each(&scalar, yaml_style(style, tag.is_some()));
+                    }
+                }
+            }
+            Self::Toml => {
+                if let Ok(table) = toml::de::DeTable::parse(text) {
+                    toml_strings(text, table.get_ref(), each);
+                }
+            }
+            // Nothing in JSON is like anything but double quotes; what is not in quotes has no style to keep.
+            Self::Json => each(text, Style::Double),
+        }
+    }
+}
+
+const fn yaml_style(style: granit_parser::ScalarStyle, tagged: bool) -> Style {
+    use granit_parser::ScalarStyle;
+
+    match style {
+        // A tag is not written again; quotes do what `!!str` does.
+        ScalarStyle::Plain if tagged => Style::Single,
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    }
+}
+
+fn toml_strings(text: &str, table: &toml::de::DeTable<'_>, each: &mut dyn FnMut(&str, Style)) {
+    for (key, value) in table {
+        each(key.get_ref(), toml_style(text, key.span().start));
+        toml_string(text, value, each);
+    }
+}
+
+fn toml_string(text: &str, value: &toml::Spanned<toml::de::DeValue<'_>>, each: &mut dyn FnMut(&str, Style)) {
+    use toml::de::DeValue;
+
+    match value.get_ref() {
+        DeValue::String(string) => each(string, toml_style(text, value.span().start)),
+        DeValue::Array(items) => items.iter().for_each(|item| toml_string(text, item, each)),
+        DeValue::Table(table) => toml_strings(text, table, each),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
+fn toml_style(text: &str, start: usize) -> Style {
+    match text.get(start..) {
+        Some(string) if string.starts_with("'''") => Style::Block,
+        Some(string) if string.starts_with('\'') => Style::Single,
+        Some(string) if string.starts_with('"') => Style::Double,
+        _ => Style::Plain,
     }
 }
 

@@ -2,23 +2,34 @@
 //!
 //! <https://vector.dev/docs/reference/environment_variables/#syntax>
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
 use super::text::{Splice, Text};
 
 /// `$$`, `$NAME`, `${NAME}`, and `${NAME}` with one of `:-` `-` `:?` `?` and the words that belong to it.
-/// A dot may stand in a name, as Java's property names have it.
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+/// A dot may stand in a name, as Java's property names have it. Vector puts secrets into the text as well, so they are found here too.
+static OCCURRENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
         \$\$
         | \$(?<bare>[\w.]+)
-        | \$\{(?<braced>[\w.]+)(?:(?<rule>:-|-|:\?|\?)(?<words>[^}]*))?\}",
+        | \$\{(?<braced>[\w.]+)(?:(?<rule>:-|-|:\?|\?)(?<words>[^}]*))?\}
+        | (?<secret>SECRET\[[\w\-]+\.[\w.\-/]+\])",
     )
     .ok()
 });
+
+/// A place in the text where Vector would put something else.
+pub(super) struct Occurrence<'a> {
+    /// Where it is, in bytes.
+    pub(super) range: Range<usize>,
+    /// How it is written.
+    pub(super) written: &'a str,
+    /// What comes there, or why nothing does. A secret stays as it is written until it is fetched.
+    pub(super) value: Result<Splice<'a>, String>,
+}
 
 /// A variable that could not be put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,17 +41,44 @@ pub(super) struct Unset {
     pub(super) message: String,
 }
 
-/// Puts the variables of `env` into `raw`, and tells every one that is missing.
-pub(super) fn interpolate<'a>(raw: &'a str, env: &BTreeMap<String, String>) -> (Text<'a>, Vec<Unset>) {
+/// Every variable and every secret of `raw`, in order.
+pub(super) fn occurrences<'a>(raw: &'a str, env: &BTreeMap<String, String>) -> Vec<Occurrence<'a>> {
+    let found = OCCURRENCE.iter().flat_map(|regex| regex.captures_iter(raw));
+    found
+        .filter_map(|found| {
+            let whole = found.get(0)?;
+            let value = match found.name("secret") {
+                Some(secret) => Ok(Splice::Written(secret.as_str().into())),
+                None => replacement(&found, env),
+            };
+            Some(Occurrence { range: whole.range(), written: whole.as_str(), value })
+        })
+        .collect()
+}
+
+/// Whether Vector would put something else anywhere in `text`.
+pub(super) fn is_replaced_in(text: &str) -> bool {
+    OCCURRENCE.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+/// Puts what each occurrence stands for into `raw`, and tells every variable that is missing. Where `instead` has something
+/// for an occurrence, by its number, that is put in, whether or not the variable is missing.
+pub(super) fn interpolate<'a>(
+    raw: &'a str,
+    occurrences: &[Occurrence<'a>],
+    instead: impl Fn(usize) -> Option<String>,
+) -> (Text<'a>, Vec<Unset>) {
     let mut text = Text::new(raw);
     let mut unset = Vec::new();
-    for found in VARIABLE.iter().flat_map(|regex| regex.captures_iter(raw)) {
-        let Some(whole) = found.get(0) else { continue };
-        match replacement(&found, env) {
-            Ok(splice) => text.splice(whole.range(), splice),
-            Err(message) => {
-                unset.push(Unset { offset: whole.start(), written: whole.as_str().to_owned(), message });
-            }
+    for (number, found) in occurrences.iter().enumerate() {
+        match (instead(number), &found.value) {
+            (Some(mark), _) => text.splice(found.range.clone(), Splice::Written(mark.into())),
+            (None, Ok(splice)) => text.splice(found.range.clone(), splice.clone()),
+            (None, Err(message)) => unset.push(Unset {
+                offset: found.range.start,
+                written: found.written.to_owned(),
+                message: message.clone(),
+            }),
         }
     }
     (text.finish(), unset)
@@ -48,7 +86,7 @@ pub(super) fn interpolate<'a>(raw: &'a str, env: &BTreeMap<String, String>) -> (
 
 fn replacement<'a>(found: &Captures<'a>, env: &BTreeMap<String, String>) -> Result<Splice<'a>, String> {
     let Some(name) = found.name("bare").or_else(|| found.name("braced")) else {
-        return Ok(Splice::Written("$"));
+        return Ok(Splice::Written("$".into()));
     };
     let name = name.as_str();
     let words = found.name("words").map_or("", |words| words.as_str());
@@ -63,7 +101,7 @@ fn replacement<'a>(found: &Captures<'a>, env: &BTreeMap<String, String>) -> Resu
     let value = value.filter(|value| !(rule.starts_with(':') && value.is_empty()));
     match (value, rule) {
         (Some(value), _) => Ok(Splice::BroughtIn(Cow::Owned(value.clone()))),
-        (None, ":-" | "-") => Ok(Splice::Written(words)),
+        (None, ":-" | "-") => Ok(Splice::Written(words.into())),
         (None, ":?") => Err(with_reason(format!("environment variable {name} is not set or empty"), words)),
         (None, _) => Err(with_reason(format!("environment variable {name} is not set"), words)),
     }
@@ -89,6 +127,10 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    fn whole(text: &str) -> (Text<'_>, Vec<Unset>) {
+        interpolate(text, &occurrences(text, &env()), |_| None)
     }
 
     #[test]
@@ -120,8 +162,10 @@ mod tests {
             ("${EMPTY?why}", ""),
             // What comes from the environment is not looked at again.
             ("$PRICE", "$FOO"),
+            ("SECRET[vault.$FOO]", "SECRET[vault.dogs]"),
+            ("SECRET[vault.key]", "SECRET[vault.key]"),
         ] {
-            let (interpolated, unset) = interpolate(text, &env());
+            let (interpolated, unset) = whole(text);
             assert_eq!((interpolated.as_str(), unset), (expected, Vec::new()), "{text}");
         }
     }
@@ -139,7 +183,7 @@ mod tests {
             ("$LF", "environment variable LF contains a line break"),
             ("${CR:-safe}", "environment variable CR contains a line break"),
         ] {
-            let (left, unset) = interpolate(text, &env());
+            let (left, unset) = whole(text);
             let told: Vec<_> = unset.iter().map(|unset| (unset.offset, unset.message.as_str())).collect();
             assert_eq!(told, [(0, expected)], "{text}");
             assert!(left.as_str().starts_with(&unset[0].written), "{text}");
@@ -148,7 +192,7 @@ mod tests {
 
     #[test]
     fn all_missing_variables_are_told_at_once() {
-        let unset = interpolate("a: $A\nb: ${FOO}\nc: ${C}", &env()).1;
+        let unset = whole("a: $A\nb: ${FOO}\nc: ${C}").1;
         assert_eq!(unset.iter().map(|unset| unset.offset).collect::<Vec<_>>(), [3, 19]);
     }
 }

@@ -4,16 +4,25 @@
 //! checked tree, an [`Outline`]. [`read`] and [`outline()`] touch nothing but the file, so they are what a
 //! dry check needs; [`resolve_secrets`] asks the secret backends, after which [`outline()`] has the values.
 //!
+//! Beside stock Vector, [`render()`] makes the file that Vector runs. Variables and secrets of Vector's own parts are never put
+//! in: a mark stands for each while the file is parsed and taken apart, and it is written again as its author wrote it.
+//!
 //! A message never shows what came from the environment or from a secret backend: only what the file's
 //! author wrote there literally.
 
 mod check;
+mod emit;
 mod file;
 mod format;
 mod interpolate;
+mod link;
+mod marks;
+mod merge;
 mod near;
 mod outline;
+mod parts;
 pub mod plan;
+mod render;
 mod schema;
 mod secrets;
 mod stock;
@@ -22,5 +31,7 @@ mod unique;
 mod wording;
 
 pub use file::{File, outline, read, resolve_secrets};
+pub use link::{Link, LinkTls, Stub};
 pub use outline::{Component, ComponentType, Kind, Outline};
+pub use render::render;
 pub use schema::document_schema;

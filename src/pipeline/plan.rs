@@ -7,6 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::link::{Link, LinkConfig, Stub, meeting_points, tell_same_addresses};
 use super::outline::{Component, ComponentType, Kind, Outline};
 use crate::client::http::ProxyConfig;
 use crate::model::problem::{Problem, tidy};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// The sinks, in the file's order.
     pub sinks: Vec<PlannedSink>,
+    /// Whether there are stock components, which only Vector can run: then every edge goes through Vector.
+    pub beside_vector: bool,
     /// What works, but perhaps not as its author thinks.
     pub warnings: Vec<Problem>,
 }
@@ -35,6 +38,8 @@ pub struct Plan {
 pub struct PlannedSource {
     /// Its id in the file.
     pub id: String,
+    /// Where it meets Vector.
+    pub link: Link,
     /// Its options.
     pub plan: SourcePlan,
 }
@@ -44,8 +49,10 @@ pub struct PlannedSource {
 pub struct PlannedSink {
     /// Its id in the file.
     pub id: String,
-    /// The sources whose events it takes.
+    /// The sources whose events it takes, in a pipeline without Vector.
     pub inputs: Vec<String>,
+    /// Where it meets Vector.
+    pub link: Link,
     /// Its options.
     pub plan: SinkPlan,
 }
@@ -104,50 +111,114 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     let proxy = proxy.unwrap_or_default().or_environment(|name| environment.get(name).map(String::as_str));
     proxy.validate("proxy", &mut problems);
 
-    let mut sources = Vec::new();
-    for component in &outline.sources {
-        let path = format!("sources.{}", component.id);
-        let checked =
-            validate(outline, component, &path, &mut problems, |config: DefenderIncidentsConfig| {
-                config.validate(&path, &proxy)
-            });
-        let plan = checked.map(|plan| SourcePlan::DefenderIncidents(Box::new(plan)));
-        sources.extend(plan.map(|plan| PlannedSource { id: component.id.clone(), plan }));
-    }
-    let mut sinks = Vec::new();
-    for component in &outline.sinks {
-        let path = format!("sinks.{}", component.id);
-        let checked = validate(outline, component, &path, &mut problems, |config: SentinelLogsConfig| {
-            config.validate(&path, &proxy)
-        });
-        let plan = checked.map(|plan| SinkPlan::SentinelLogs(Box::new(plan)));
-        let (id, inputs) = (component.id.clone(), component.inputs.clone());
-        sinks.extend(plan.map(|plan| PlannedSink { id, inputs, plan }));
-    }
+    let mut checking = Checking { outline, proxy: &proxy, problems };
+    let sources = outline.sources.iter().filter_map(|component| {
+        let validate =
+            |config: DefenderIncidentsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
+        let (link, plan) = checking.component(Kind::Source, component, validate)?;
+        let plan = SourcePlan::DefenderIncidents(Box::new(plan));
+        Some(PlannedSource { id: component.id.clone(), link, plan })
+    });
+    let sources = sources.collect();
+    let sinks = outline.sinks.iter().filter_map(|component| {
+        let validate =
+            |config: SentinelLogsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
+        let (link, plan) = checking.component(Kind::Sink, component, validate)?;
+        let plan = SinkPlan::SentinelLogs(Box::new(plan));
+        Some(PlannedSink { id: component.id.clone(), inputs: component.inputs.clone(), link, plan })
+    });
+    let sinks = sinks.collect();
+    let mut problems = checking.problems;
+    let links = links(outline);
+    let paths = links.iter().map(|(kind, id, link)| (format!("{}.{id}", kind.section()), link));
+    tell_same_addresses(paths, &mut problems);
     // What the schema has told of an option is not told again in other words.
     problems.retain(|problem| !outline.problems.iter().any(|told| told.path == problem.path));
-    let data_dir = outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into());
-    let plan = Plan { data_dir, sources, sinks, warnings: outline.warnings.clone() };
-    (plan, problems)
+    let (beside_vector, warnings) = (outline.beside_vector, outline.warnings.clone());
+    (Plan { data_dir: data_dir(outline), sources, sinks, beside_vector, warnings }, problems)
+}
+
+fn data_dir(outline: &Outline) -> PathBuf {
+    outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into())
+}
+
+/// What stands in Vector's file in the place of each of our components, by id, if both run beside each other on their own: at
+/// the [`Plan::meeting_points`], with the certificates that the file names, or those that are kept in `data_dir`. The
+/// outline is one that was checked.
+#[must_use]
+pub fn stubs(outline: &Outline) -> BTreeMap<String, Stub> {
+    let links = links(outline);
+    let points = meeting_points(links.iter().map(|(_, id, link)| (*id, link)));
+    let data_dir = data_dir(outline);
+    let stubs = links.iter().filter_map(|(kind, id, link)| {
+        Some(((*id).to_owned(), link.stub(*kind, points.get(*id)?, &data_dir)))
+    });
+    stubs.collect()
+}
+
+/// Where each of our components meets Vector, in the file's order; what is wrong there is told with the component.
+fn links(outline: &Outline) -> Vec<(Kind, &str, Link)> {
+    let sources = outline.sources.iter().map(|component| (Kind::Source, component));
+    let sinks = outline.sinks.iter().map(|component| (Kind::Sink, component));
+    let all = sources.chain(sinks);
+    all.map(|(kind, one)| (kind, one.id.as_str(), link(one, "", &mut Vec::new()))).collect()
+}
+
+/// Where a component meets Vector. Options that do not fit the schema were told with it.
+fn link(component: &Component, path: &str, problems: &mut Vec<Problem>) -> Link {
+    let options = component.outer.get("vector").cloned();
+    let config = options.and_then(|options| serde_json::from_value::<LinkConfig>(options).ok());
+    config.unwrap_or_default().validate(&format!("{path}.vector"), problems)
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Where each of our components meets Vector, by id, if Vector is run by somebody else: the address that the file gives in
+    /// `vector.address`, else 127.0.0.1 and the next port from 6100 that no component names, sources before sinks. At a
+    /// sink's address we listen and Vector connects; at a source's Vector listens and we connect.
+    #[must_use]
+    pub fn meeting_points(&self) -> BTreeMap<String, String> {
+        let sources = self.sources.iter().map(|source| (source.id.as_str(), &source.link));
+        let sinks = self.sinks.iter().map(|sink| (sink.id.as_str(), &sink.link));
+        meeting_points(sources.chain(sinks))
+    }
+}
+
+/// The checks of every component, and what they found.
+struct Checking<'o> {
+    outline: &'o Outline,
+    proxy: &'o ProxyConfig,
+    problems: Vec<Problem>,
+}
+
+// === impl Checking ===
+
+impl Checking<'_> {
+    /// The checked options of a component and where it meets Vector; nothing if something is wrong, which is then told.
+    fn component<C: DeserializeOwned, V>(
+        &mut self,
+        kind: Kind,
+        component: &Component,
+        validate: impl FnOnce(C, &str, &ProxyConfig) -> Result<V, Vec<Problem>>,
+    ) -> Option<(Link, V)> {
+        let path = format!("{}.{}", kind.section(), component.id);
+        let link = link(component, &path, &mut self.problems);
+        let checked = match serde_json::from_value(component.options.clone()) {
+            Ok(config) => validate(config, &path, self.proxy),
+            // The outline has told it, from the schema: in words that do not show the value, as these could.
+            Err(_) if self.outline.problems.iter().any(|problem| problem.path.starts_with(&path)) => {
+                return None;
+            }
+            Err(_) => {
+                Err(vec![Problem::new(path, "one of the options has a value that does not fit its type")])
+            }
+        };
+        let plan = checked.map_err(|found| self.problems.extend(found)).ok()?;
+        Some((link, plan))
+    }
 }
 
 fn schema<T: JsonSchema>() -> Value {
     schema_for!(T).to_value()
-}
-
-/// The checked options of a component; nothing if something is wrong, which is then told.
-fn validate<C: DeserializeOwned, V>(
-    outline: &Outline,
-    component: &Component,
-    path: &str,
-    problems: &mut Vec<Problem>,
-    by_type: impl FnOnce(C) -> Result<V, Vec<Problem>>,
-) -> Option<V> {
-    let checked = match serde_json::from_value(component.options.clone()) {
-        Ok(config) => by_type(config),
-        // The outline has told it, from the schema: in words that do not show the value, as these could.
-        Err(_) if outline.problems.iter().any(|problem| problem.path.starts_with(path)) => return None,
-        Err(_) => Err(vec![Problem::new(path, "one of the options has a value that does not fit its type")]),
-    };
-    checked.map_err(|found| problems.extend(found)).ok()
 }

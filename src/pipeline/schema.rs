@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    outline::{ComponentType, Kind, ONLY_IN_VECTOR, proxy_schema},
+    outline::{ComponentType, Kind, ONLY_IN_VECTOR, inputs_schema, proxy_schema, with_outer},
     secrets,
 };
 
@@ -24,7 +24,7 @@ pub fn document_schema(catalogue: &[ComponentType]) -> Value {
 
     let mut properties = json!({
         "acknowledgements": {
-            "description": "Events are always acknowledged end to end; this cannot be switched off.",
+            "description": "Whether events are acknowledged end to end, by sinks of Vector that do not say; ours always do.",
             "type": ["boolean", "object"],
         },
         "data_dir": {"description": "The directory where state is kept.", "type": "string"},
@@ -34,7 +34,7 @@ pub fn document_schema(catalogue: &[ComponentType]) -> Value {
         "sources": sources,
         "transforms": {"description": "Stock Vector transforms.", "type": "object"},
         "wildcard_matching": {
-            "description": "Whether a glob among a sink's inputs must match a source.",
+            "description": "Whether a glob among a sink's inputs must match something.",
             "enum": ["strict", "relaxed"],
         },
     });
@@ -56,8 +56,10 @@ fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value
         let tag = ("type", json!({"const": known.name}));
         let place = format!("{}.{}", kind.word(), known.name);
         let reference = match kind {
-            Kind::Source => import(&place, (known.schema)(), &[tag], defs),
-            Kind::Sink => import(&place, (known.schema)(), &[tag, ("inputs", inputs())], defs),
+            Kind::Source => import(&place, with_outer(kind, (known.schema)()), &[tag], defs),
+            Kind::Sink => {
+                import(&place, with_outer(kind, (known.schema)()), &[tag, ("inputs", inputs_schema())], defs)
+            }
         };
         (known.name, reference)
     });
@@ -68,16 +70,6 @@ fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value
         "type": "object",
         "propertyNames": {"pattern": "^[^.]+$"},
         "additionalProperties": entry,
-    })
-}
-
-fn inputs() -> Value {
-    json!({
-        "description": "The ids of the components to read from; `*` stands for any characters.",
-        "anyOf": [
-            {"type": "string"},
-            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},
-        ],
     })
 }
 

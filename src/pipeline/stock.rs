@@ -12,6 +12,28 @@ pub(super) const fn names(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+/// Stock transforms: a file may have others, and these are only for telling that a source or sink is none.
+pub(super) const TRANSFORMS: [&str; 18] = [
+    "aggregate",
+    "aws_ec2_metadata",
+    "dedupe",
+    "delay",
+    "exclusive_route",
+    "filter",
+    "incremental_to_absolute",
+    "log_to_metric",
+    "lua",
+    "metric_to_log",
+    "reduce",
+    "remap",
+    "route",
+    "sample",
+    "tag_cardinality_limit",
+    "throttle",
+    "trace_to_log",
+    "window",
+];
+
 const SOURCES: [&str; 48] = [
     "amqp",
     "apache_metrics",

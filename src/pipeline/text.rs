@@ -3,9 +3,10 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 /// What stands in the place of a replaced part.
+#[derive(Clone)]
 pub(super) enum Splice<'a> {
     /// Something the file's author wrote, such as a default.
-    Written(&'a str),
+    Written(Cow<'a, str>),
     /// Something from outside the file.
     BroughtIn(Cow<'a, str>),
 }
@@ -46,7 +47,7 @@ impl<'a> Text<'a> {
         self.take_until(range.start);
         let start = self.replaced.len();
         match with {
-            Splice::Written(words) => self.replaced.push_str(words),
+            Splice::Written(words) => self.replaced.push_str(&words),
             Splice::BroughtIn(value) => {
                 self.replaced.push_str(&value);
                 if !value.is_empty() {
@@ -120,7 +121,7 @@ mod tests {
     fn a_place_is_where_the_user_sees_it_whatever_was_put_in_before() {
         let mut text = Text::new("é: $A b\nc: $B d");
         text.splice(4..6, Splice::BroughtIn("a long value".into()));
-        text.splice(12..14, Splice::Written(""));
+        text.splice(12..14, Splice::Written("".into()));
         let text = text.finish();
         assert_eq!(text.as_str(), "é: a long value b\nc:  d");
         for (needle, line, column) in [("é", 1, 1), ("long", 1, 4), (" b", 1, 6), ("c", 2, 1), ("d", 2, 7)] {

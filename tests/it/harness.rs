@@ -123,7 +123,7 @@ impl Bench {
     /// Runs a pipeline in this process, on a machine with another clock.
     pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
-        let file = pipeline::read(&self.file(pipeline), &environment).unwrap();
+        let file = pipeline::read(&[self.file(pipeline)], &environment).unwrap();
         let outline = pipeline::outline(&file, &plan::catalogue());
         let plan = plan::plan(&outline, &environment).unwrap();
         let topology = Topology::build(&plan, &clock, &mut fastrand::Rng::with_seed(1)).unwrap();

@@ -3,17 +3,19 @@
 use serde_json::{Map, Value};
 
 use super::model::{Component, ComponentType, Kind, Report};
+use super::outer::{take, with_outer};
+use super::top_level::acknowledgements;
 use crate::pipeline::{
     check::{check, kind},
     near::{list, nearest},
-    stock,
+    parts, stock,
     wording::Wording,
 };
 
 /// Longest id.
 const MAX_ID_BYTES: usize = 100;
 
-/// The components of one section, without those that have something wrong.
+/// Our components of one section, without those that have something wrong.
 pub(super) fn components(
     section: Kind,
     tree: &Value,
@@ -32,10 +34,8 @@ pub(super) fn components(
             return Vec::new();
         }
     };
-    entries
-        .iter()
-        .filter_map(|(id, entry)| component(section, id, entry, catalogue, wording, report))
-        .collect()
+    let ours = entries.iter().filter(|(_, entry)| !parts::is_stock(section, entry, &|text| text.into()));
+    ours.filter_map(|(id, entry)| component(section, id, entry, catalogue, wording, report)).collect()
 }
 
 fn component(
@@ -64,12 +64,22 @@ fn component(
     options.shift_remove("type");
     if section == Kind::Sink {
         options.shift_remove("inputs");
+        let answer = options.shift_remove("acknowledgements");
+        acknowledgements(&path, answer.as_ref().unwrap_or(&Value::Null), wording, report);
     }
-    let options = Value::Object(options);
-    let findings = check(&(found.schema)(), &options, &path, wording);
+    let findings =
+        check(&with_outer(section, (found.schema)()), &Value::Object(options.clone()), &path, wording);
     report.problems.extend(findings.problems);
     report.warnings.extend(findings.warnings);
-    Some(Component { id: id.to_owned(), type_name: found.name.to_owned(), inputs: Vec::new(), options })
+    let outer = take(section, &mut options);
+    let options = Value::Object(options);
+    Some(Component {
+        id: id.to_owned(),
+        type_name: found.name.to_owned(),
+        inputs: Vec::new(),
+        options,
+        outer,
+    })
 }
 
 fn component_type<'c>(
@@ -117,19 +127,37 @@ fn not_ours(
         Kind::Source => Kind::Sink,
         Kind::Sink => Kind::Source,
     };
-    if stock::names(section).contains(&name) {
-        return format!(
-            "'{name}' is a stock Vector {word}; running beside Vector is not possible yet, so a file holds only {ours}"
-        );
-    }
     let of_kind =
         |wanted: Kind| catalogue.iter().filter(move |known| known.kind == wanted).map(|known| known.name);
     if of_kind(other).any(|known| known == name) {
         return format!("'{name}' is a {}, not a {word}; there are {ours}", other.word());
     }
+    if stock::TRANSFORMS.contains(&name) {
+        return format!("'{name}' is a transform, not a {word}");
+    }
     let known = of_kind(section).chain(stock::names(section).iter().copied());
     match nearest(name, known) {
         Some(near) => format!("unknown {word} type '{name}', did you mean '{near}'?"),
         None => format!("unknown {word} type '{name}'; there are {ours}"),
+    }
+}
+
+/// Transforms are Vector's own, so all that can be told here is that one of ours is none.
+pub(super) fn transforms(
+    tree: &Value,
+    catalogue: &[ComponentType],
+    wording: Wording<'_>,
+    report: &mut Report,
+) {
+    match tree.get("transforms") {
+        None | Some(Value::Null | Value::Object(_)) => {}
+        Some(other) => report.problem("transforms", format!("expected a map, got {}", kind(other))),
+    }
+    for (id, entry) in parts::entries(tree, "transforms") {
+        let name = entry.get("type").and_then(Value::as_str);
+        if let Some(known) = catalogue.iter().find(|known| name == Some(known.name)) {
+            let path = wording.join(&wording.join("transforms", id), "type");
+            report.problem(path, format!("'{}' is a {}, not a transform", known.name, known.kind.word()));
+        }
     }
 }

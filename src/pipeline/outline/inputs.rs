@@ -1,15 +1,27 @@
-//! Which sources each sink reads.
+//! Which components each sink reads.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::model::{Component, Report};
+use super::{
+    model::{Component, Kind, Report},
+    pattern::{is_glob, matches, reads_transform},
+};
 use crate::pipeline::{
     check::kind,
     near::{list, nearest},
+    parts::{entries, is_stock},
     wording::Wording,
 };
+
+/// The sections whose ids share one space of names, and what one of each is called.
+const SECTIONS: [(&str, &str); 4] = [
+    ("sources", "source"),
+    ("transforms", "transform"),
+    ("sinks", "sink"),
+    ("enrichment_tables", "enrichment table"),
+];
 
 /// The ids of a file, in file order, whether or not their components are right.
 struct Ids<'t> {
@@ -18,7 +30,7 @@ struct Ids<'t> {
     sinks: Vec<&'t str>,
 }
 
-/// Fills in the `inputs` of `sinks`, and tells what does not join up.
+/// Fills in the `inputs` of `sinks`, and tells what does not join up, as far as our components are concerned.
 pub(super) fn join(
     tree: &Value,
     sinks: &mut [Component],
@@ -26,14 +38,15 @@ pub(super) fn join(
     wording: Wording<'_>,
     report: &mut Report,
 ) {
+    tell_same_ids(tree, wording, report);
     let ids = Ids::of(tree);
-    for id in ids.sinks.iter().filter(|id| ids.sources.contains(id)) {
-        report.problem(wording.join("sinks", id), "a source has the same id; ids must be different");
-    }
-    let mut read = BTreeSet::new();
-    // A transform, or a sink whose inputs are not told, may read what no other sink does.
-    let mut all_readers_known = ids.transforms.is_empty() && !ids.sinks.is_empty();
-    for (id, entry) in section(tree, "sinks") {
+    let mut read: BTreeSet<String> = others_inputs(tree)
+        .flat_map(|pattern| ids.sources.iter().filter(move |id| matches(pattern, id)))
+        .map(|id| (*id).to_owned())
+        .collect();
+    // A sink whose inputs are not told may read what no other does.
+    let mut all_readers_known = !ids.sinks.is_empty();
+    for (id, entry) in ours(tree, Kind::Sink) {
         let Value::Object(entry) = entry else { continue };
         let path = wording.join("sinks", id);
         let Some(patterns) = patterns(entry.get("inputs"), &path, report) else {
@@ -48,11 +61,49 @@ pub(super) fn join(
         }
     }
     if all_readers_known {
-        for id in ids.sources.iter().filter(|id| !read.contains(**id)) {
+        for (id, _) in ours(tree, Kind::Source).filter(|(id, _)| !read.contains(*id)) {
             report.problem(
                 wording.join("sources", id),
                 "no sink reads this source: its events would go nowhere",
             );
+        }
+    }
+}
+
+/// The components of a kind that are not Vector's own.
+fn ours(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
+    entries(tree, kind.section()).filter(move |(_, entry)| !is_stock(kind, entry, &|text| text.into()))
+}
+
+/// Everything under `inputs` of an entry that is a string.
+pub(super) fn inputs_of(entry: &Value) -> impl Iterator<Item = &str> {
+    let (one, several) = match entry.get("inputs") {
+        Some(Value::Array(items)) => (None, items.as_slice()),
+        one => (one, &[][..]),
+    };
+    one.into_iter().chain(several).filter_map(Value::as_str)
+}
+
+/// What stock components read. Whether it is there, Vector tells.
+fn others_inputs(tree: &Value) -> impl Iterator<Item = &str> {
+    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
+    let others = ["transforms", "enrichment_tables"].into_iter().flat_map(|section| entries(tree, section));
+    sinks.chain(others).flat_map(|(_, entry)| inputs_of(entry))
+}
+
+/// An id of ours that another component has as well.
+fn tell_same_ids(tree: &Value, wording: Wording<'_>, report: &mut Report) {
+    let of_ours: BTreeSet<&str> =
+        ours(tree, Kind::Source).chain(ours(tree, Kind::Sink)).map(|(id, _)| id).collect();
+    for (later, (section, _)) in SECTIONS.iter().enumerate() {
+        for (id, _) in entries(tree, section).filter(|(id, _)| of_ours.contains(id)) {
+            let mut earlier = SECTIONS.iter().take(later);
+            if let Some((_, word)) =
+                earlier.find(|(section, _)| entries(tree, section).any(|(other, _)| other == id))
+            {
+                let path = wording.join(section, id);
+                report.problem(path, format!("a {word} has the same id; ids must be different"));
+            }
         }
     }
 }
@@ -80,17 +131,16 @@ fn patterns<'t>(inputs: Option<&'t Value>, path: &str, report: &mut Report) -> O
     Some(items.iter().filter_map(Value::as_str).collect())
 }
 
-fn section<'t>(tree: &'t Value, name: &str) -> impl Iterator<Item = (&'t str, &'t Value)> {
-    let entries = tree.get(name).and_then(Value::as_object);
-    entries.into_iter().flatten().map(|(id, entry)| (id.as_str(), entry))
-}
-
 // === impl Ids ===
 
 impl<'t> Ids<'t> {
     fn of(tree: &'t Value) -> Self {
-        let ids = |name| section(tree, name).map(|(id, _)| id).collect();
-        Self { sources: ids("sources"), transforms: ids("transforms"), sinks: ids("sinks") }
+        let ids = |name| entries(tree, name).map(|(id, _)| id).collect::<Vec<_>>();
+        let tables = entries(tree, "enrichment_tables");
+        // A table that is filled by events can be read as a source, under a name of its own.
+        let tables = tables.filter_map(|(_, table)| table.get("source_config")?.get("source_key")?.as_str());
+        let sources = ids("sources").into_iter().chain(tables).collect();
+        Self { sources, transforms: ids("transforms"), sinks: ids("sinks") }
     }
 
     /// The sources that `patterns` stand for. A mistyped one counts as what was meant, so that it is not
@@ -114,77 +164,34 @@ impl<'t> Ids<'t> {
                     inputs.push((*id).to_owned());
                 }
             }
-            let transform = self.transforms.iter().any(|id| matches(pattern, id));
+            let transform = self.transforms.iter().any(|id| reads_transform(pattern, id));
             let forgiven = relaxed_globs && is_glob(pattern);
             if matched.is_empty() && !transform && !forgiven {
-                report.problem(path, self.no_such_source(pattern, wording));
+                report.problem(path, self.no_such_input(pattern, wording));
                 inputs.extend(nearest(pattern, self.sources.iter().copied()).map(ToOwned::to_owned));
             }
         }
         inputs
     }
 
-    fn no_such_source(&self, pattern: &str, wording: Wording<'_>) -> String {
-        let known = || self.sources.iter().copied().filter(|id| wording.key(id).is_some());
+    fn no_such_input(&self, pattern: &str, wording: Wording<'_>) -> String {
+        let known = || {
+            let all = self.sources.iter().chain(&self.transforms).copied();
+            all.filter(|id| wording.key(id).is_some())
+        };
+        let word = if self.transforms.is_empty() { "source" } else { "source or transform" };
         let Some(shown) = wording.key(pattern) else {
-            return format!("the value names no source; there are {}", list(known()));
+            return format!("the value names no {word}; there are {}", list(known()));
         };
         if is_glob(pattern) {
-            return format!("{shown} matches no source; there are {}", list(known()));
+            return format!("{shown} matches no {word}; there are {}", list(known()));
         }
         if self.sinks.contains(&pattern) {
-            return format!("{shown} is a sink; inputs name sources");
+            return format!("{shown} is a sink; inputs name sources and transforms");
         }
         match nearest(pattern, known()) {
-            Some(near) => format!("there is no source {shown}, did you mean '{near}'?"),
-            None => format!("there is no source {shown}; there are {}", list(known())),
-        }
-    }
-}
-
-fn is_glob(pattern: &str) -> bool {
-    pattern.contains(['*', '?'])
-}
-
-/// Whether `id` is what `pattern` says: `*` stands for any run of characters, `?` for one.
-fn matches(pattern: &str, id: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let id: Vec<char> = id.chars().collect();
-    // Row by row over the pattern: which lengths of `id` it can have eaten so far.
-    let mut reached: Vec<bool> = (0..=id.len()).map(|eaten| eaten == 0).collect();
-    for symbol in pattern {
-        let mut next = vec![false; id.len() + 1];
-        for eaten in 0..=id.len() {
-            next[eaten] = match symbol {
-                '*' => reached[eaten] || (eaten > 0 && next[eaten - 1]),
-                symbol => eaten > 0 && reached[eaten - 1] && (symbol == '?' || symbol == id[eaten - 1]),
-            };
-        }
-        reached = next;
-    }
-    reached.last() == Some(&true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn globs_match_as_in_vector() {
-        for (pattern, id, expected) in [
-            ("abc", "abc", true),
-            ("abc", "abcd", false),
-            ("*", "anything", true),
-            ("def*", "defender", true),
-            ("*er", "defender", true),
-            ("*fen*", "defender", true),
-            ("d*r", "defender", true),
-            ("d*x", "defender", false),
-            ("foo?", "foo1", true),
-            ("foo?", "foo", false),
-            ("**", "", true),
-        ] {
-            assert_eq!(matches(pattern, id), expected, "{pattern} {id}");
+            Some(near) => format!("there is no {word} {shown}, did you mean '{near}'?"),
+            None => format!("there is no {word} {shown}; there are {}", list(known())),
         }
     }
 }

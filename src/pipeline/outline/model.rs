@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{component::components, inputs, top_level};
+use super::{
+    component::{components, transforms},
+    inputs, outer,
+    reach::silent_sinks,
+    top_level,
+};
 use crate::model::problem::{Problem, tidy};
-use crate::pipeline::{secrets, wording::Wording};
+use crate::pipeline::{parts, secrets, wording::Wording};
 
 /// Which end of a pipeline a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +42,10 @@ pub struct Component {
     pub type_name: String,
     /// The ids of the sources a sink reads, globs expanded; empty for a source.
     pub inputs: Vec<String>,
-    /// Its own options, without `type` and `inputs`.
+    /// Its own options, without `type`, `inputs` and those that Vector's own components have as well.
     pub options: Value,
+    /// Those: `buffer`, `vector` and so on.
+    pub(in crate::pipeline) outer: Map<String, Value>,
 }
 
 /// What a file says. `Debug` does not show the proxy, whose URL may hold a password.
@@ -52,6 +59,10 @@ pub struct Outline {
     pub sinks: Vec<Component>,
     /// `{enabled, http, https, no_proxy}`.
     pub proxy: Option<Value>,
+    /// Whether there are stock components, which only Vector can run.
+    pub beside_vector: bool,
+    /// The stock sinks that acknowledgements are to be switched on for.
+    pub(in crate::pipeline) silent_sinks: Vec<String>,
     /// What works, but perhaps not as the author thinks.
     pub warnings: Vec<Problem>,
     /// What is wrong. The components that this is about may be missing above, or have options that do not fit.
@@ -133,16 +144,18 @@ impl Outline {
         self.text_at(path).is_some_and(|text| self.unset.iter().any(|unset| text.contains(unset)))
     }
 
-    fn options_of<'o>(components: &'o [Component], id: &str) -> Option<&'o Value> {
-        components.iter().find(|component| component.id == id).map(|component| &component.options)
+    /// The value of an option of a component, which may be one of those around it.
+    fn option_of<'o>(components: &'o [Component], id: &str, name: &str) -> Option<&'o Value> {
+        let component = components.iter().find(|component| component.id == id)?;
+        component.options.get(name).or_else(|| component.outer.get(name))
     }
 
     /// The string that stands at `path`.
     fn text_at(&self, path: &str) -> Option<&str> {
         let mut parts = path.split('.');
         let root = match (parts.next()?, self.proxy.as_ref()) {
-            ("sources", _) => Self::options_of(&self.sources, parts.next()?)?,
-            ("sinks", _) => Self::options_of(&self.sinks, parts.next()?)?,
+            ("sources", _) => Self::option_of(&self.sources, parts.next()?, parts.next()?)?,
+            ("sinks", _) => Self::option_of(&self.sinks, parts.next()?, parts.next()?)?,
             ("proxy", Some(proxy)) => proxy,
             _ => return None,
         };
@@ -179,13 +192,36 @@ pub(in crate::pipeline) fn outline(
     if !fetched {
         report.problems.extend(secrets::check_references(tree, &backends, wording));
     }
-    let top = top_level::read(tree, wording, &mut report);
+    let beside_vector = parts::has_stock(tree);
+    let top = top_level::read(tree, beside_vector, wording, &mut report);
     let sources = components(Kind::Source, tree, catalogue, wording, &mut report);
     let mut sinks = components(Kind::Sink, tree, catalogue, wording, &mut report);
+    transforms(tree, catalogue, wording, &mut report);
     inputs::join(tree, &mut sinks, top.relaxed_globs, wording, &mut report);
+    if beside_vector && parts::has_only_stock(tree) {
+        report.problem("", "there is nothing here for vector-sentinel: run vector itself");
+    }
+    if !beside_vector {
+        for (kind, component) in
+            sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
+        {
+            outer::tell_idle(&wording.join(kind.section(), &component.id), &component.outer, &mut report);
+        }
+    }
+    let silent_sinks = silent_sinks(tree, &sources, wording, &mut report);
 
     let Report { warnings, problems } = report;
     let (data_dir, proxy) = (top.data_dir, top.proxy);
     let (warnings, problems) = (tidy(warnings), tidy(problems));
-    Outline { data_dir, sources, sinks, proxy, warnings, problems, unset: Vec::new() }
+    Outline {
+        data_dir,
+        sources,
+        sinks,
+        proxy,
+        beside_vector,
+        silent_sinks,
+        warnings,
+        problems,
+        unset: Vec::new(),
+    }
 }

@@ -81,7 +81,7 @@ pub(in crate::pipeline) fn proxy_schema() -> Value {
     schema_for!(Proxy).to_value()
 }
 
-pub(super) fn read(tree: &Value, wording: Wording<'_>, report: &mut Report) -> TopLevel {
+pub(super) fn read(tree: &Value, beside_vector: bool, wording: Wording<'_>, report: &mut Report) -> TopLevel {
     let mut top = TopLevel::default();
     for (key, value) in tree.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
@@ -97,7 +97,11 @@ pub(super) fn read(tree: &Value, wording: Wording<'_>, report: &mut Report) -> T
                 report.problems.extend(found.problems);
                 top.proxy = Some(value.clone());
             }
-            ("acknowledgements", value) => acknowledgements(value, wording, report),
+            // Beside Vector it is Vector that heeds it, and what comes of it is told at the sinks.
+            ("acknowledgements", Value::Bool(false)) if beside_vector => {}
+            ("acknowledgements", Value::Object(said))
+                if beside_vector && said.get("enabled") == Some(&false.into()) => {}
+            ("acknowledgements", value) => acknowledgements("", value, wording, report),
             ("wildcard_matching", value) => {
                 top.relaxed_globs = value == "relaxed";
                 if !top.relaxed_globs && value != "strict" {
@@ -106,8 +110,8 @@ pub(super) fn read(tree: &Value, wording: Wording<'_>, report: &mut Report) -> T
                     report.problem("wildcard_matching", message);
                 }
             }
-            ("transforms", value) => transforms(value, wording, report),
             (known, _) if READ_HERE.contains(&known) => {}
+            (known, _) if beside_vector && ONLY_IN_VECTOR.contains(&known) => {}
             (known, _) if ONLY_IN_VECTOR.contains(&known) => {
                 report.warning(known, "has no effect here: only Vector itself heeds it");
             }
@@ -131,18 +135,19 @@ fn unknown(key: &str, wording: Wording<'_>) -> Problem {
     )
 }
 
-/// Events are always acknowledged end to end, so the only wrong answer is no.
-fn acknowledgements(value: &Value, wording: Wording<'_>, report: &mut Report) {
+/// Events are always acknowledged end to end, so the only wrong answer is no. The option stands in the map at `path`.
+pub(super) fn acknowledgements(path: &str, value: &Value, wording: Wording<'_>, report: &mut Report) {
+    let option = wording.join(path, "acknowledgements");
     let (path, enabled) = match value {
         Value::Object(map) => {
             for key in map.keys().filter(|key| *key != "enabled") {
                 let shown = wording.key(key).map(|key| format!(" {key}")).unwrap_or_default();
                 let message = format!("unknown option{shown}; the options are 'enabled'");
-                report.problem("acknowledgements", message);
+                report.problem(option.as_str(), message);
             }
-            ("acknowledgements.enabled", map.get("enabled").unwrap_or(&Value::Null))
+            (format!("{option}.enabled"), map.get("enabled").unwrap_or(&Value::Null))
         }
-        other => ("acknowledgements", other),
+        other => (option, other),
     };
     match enabled {
         Value::Null | Value::Bool(true) => {}
@@ -150,20 +155,5 @@ fn acknowledgements(value: &Value, wording: Wording<'_>, report: &mut Report) {
             report.problem(path, "acknowledgements cannot be switched off: events are always acknowledged");
         }
         other => report.problem(path, format!("expected true or false, got {}", kind(other))),
-    }
-}
-
-fn transforms(value: &Value, wording: Wording<'_>, report: &mut Report) {
-    match value {
-        Value::Object(map) => {
-            for id in map.keys() {
-                report.problem(
-                    wording.join("transforms", id),
-                    "transforms are stock Vector components, and running beside Vector is not possible yet: a sink's \
-                     inputs name sources",
-                );
-            }
-        }
-        other => report.problem("transforms", format!("expected a map, got {}", kind(other))),
     }
 }

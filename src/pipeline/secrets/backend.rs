@@ -24,8 +24,8 @@ use crate::{
 /// No secret is larger; a mistaken path to a large file is told instead of read.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Vector's backends that do not work here.
-const ONLY_IN_VECTOR: [&str; 2] = ["aws_secrets_manager", "test"];
+/// Vector's backends that only Vector can ask.
+pub(in crate::pipeline) const ONLY_IN_VECTOR: [&str; 2] = ["aws_secrets_manager", "test"];
 
 /// A backend's type name and the schema of its options without `type`.
 pub(in crate::pipeline) fn catalogue() -> [(&'static str, Value); 3] {
@@ -36,7 +36,17 @@ pub(in crate::pipeline) fn catalogue() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// A declared backend.
+/// What stands under `secret`.
+pub(in crate::pipeline) enum Declared {
+    /// A backend that can be asked here.
+    Here(Backend),
+    /// One that only Vector can ask: right, as long as nothing that is read here wants a secret of it.
+    InVector,
+    /// One that something is wrong with, which has been told.
+    Wrong,
+}
+
+/// A backend that can be asked here.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(in crate::pipeline) enum Backend {
@@ -69,7 +79,7 @@ pub(super) type Fetched = Result<BTreeMap<String, Result<String, String>>, Strin
 pub(in crate::pipeline) fn declared(
     tree: &Value,
     wording: Wording<'_>,
-) -> (BTreeMap<String, Option<Backend>>, Vec<Problem>) {
+) -> (BTreeMap<String, Declared>, Vec<Problem>) {
     let mut backends = BTreeMap::new();
     let mut problems = Vec::new();
     let entries = match tree.get("secret") {
@@ -82,13 +92,16 @@ pub(in crate::pipeline) fn declared(
     };
     for (name, options) in entries {
         let path = wording.join("secret", name);
-        let backend = parse(options, &path, wording).map_err(|found| problems.extend(found)).ok();
+        let backend = parse(options, &path, wording).unwrap_or_else(|found| {
+            problems.extend(found);
+            Declared::Wrong
+        });
         backends.insert(name.clone(), backend);
     }
     (backends, problems)
 }
 
-fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Backend, Vec<Problem>> {
+fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Declared, Vec<Problem>> {
     let one = |path: &str, message: String| vec![Problem::new(path, message)];
     let Value::Object(map) = options else {
         return Err(one(path, format!("expected a map, got {}", kind(options))));
@@ -101,12 +114,12 @@ fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Backend, V
         Some(Value::String(name)) => name,
         Some(other) => return Err(one(&type_path, format!("expected a string, got {}", kind(other)))),
     };
+    if ONLY_IN_VECTOR.contains(&type_name.as_str()) {
+        return Ok(Declared::InVector);
+    }
     let Some((_, schema)) = catalogue.iter().find(|(name, _)| name == type_name) else {
         let shown = wording.value(&Value::from(type_name.as_str()));
         let message = match nearest(type_name, names) {
-            _ if ONLY_IN_VECTOR.contains(&type_name.as_str()) => {
-                format!("this backend works only in Vector itself; here there are {}", list(names))
-            }
             Some(near) if shown != "the value" => format!("{shown} is no backend, did you mean '{near}'?"),
             _ => format!("{shown} is no backend; there are {}", list(names)),
         };
@@ -119,7 +132,8 @@ fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Backend, V
         return Err(problems);
     }
     // The schema said yes, so this is about a rule that only the type itself knows.
-    Backend::deserialize(options).map_err(|_| one(path, "these options do not fit together".to_owned()))
+    let backend = Backend::deserialize(options);
+    backend.map(Declared::Here).map_err(|_| one(path, "these options do not fit together".to_owned()))
 }
 
 // === impl Backend ===

@@ -10,7 +10,7 @@ mod exec;
 mod placeholder;
 mod resolve;
 
-pub(super) use backend::{catalogue, declared};
+pub(super) use backend::{ONLY_IN_VECTOR, catalogue, declared};
 pub(super) use placeholder::has_placeholder;
 pub(super) use resolve::{check_references, resolve};
 

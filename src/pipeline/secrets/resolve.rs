@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::{
-    backend::{Backend, Fetched, declared},
+    backend::{Declared, Fetched, catalogue, declared},
     placeholder::{Reference, references, replace},
 };
 use crate::model::problem::{Problem, tidy};
@@ -14,31 +14,42 @@ use crate::{
     clock::Clock,
     pipeline::{
         near::{list, nearest},
+        parts::read_here,
         wording::Wording,
     },
 };
 
-/// Whether every placeholder names a declared backend; asks no backend.
+/// Whether every placeholder that is read here names a declared backend; asks no backend.
 pub(in crate::pipeline) fn check_references(
     tree: &Value,
-    backends: &BTreeMap<String, Option<Backend>>,
+    backends: &BTreeMap<String, Declared>,
     wording: Wording<'_>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (reference, paths) in references(tree, wording) {
-        let declared = backends.contains_key(&reference.backend);
+    for (reference, paths) in references(&read_here(tree), wording) {
+        let wrong = match backends.get(&reference.backend) {
+            Some(Declared::Here(_) | Declared::Wrong) => None,
+            Some(Declared::InVector) => Some(in_vector(&reference.backend, wording)),
+            None => Some(undeclared(&reference.backend, backends, wording)),
+        };
         for path in paths {
             if path.starts_with("secret.") {
                 problems.push(Problem::new(path, "a secret backend's own options cannot be secrets"));
-            } else if !declared {
-                problems.push(Problem::new(path, undeclared(&reference.backend, backends, wording)));
+            } else if let Some(wrong) = &wrong {
+                problems.push(Problem::new(path, wrong.as_str()));
             }
         }
     }
     problems
 }
 
-fn undeclared(name: &str, backends: &BTreeMap<String, Option<Backend>>, wording: Wording<'_>) -> String {
+fn in_vector(name: &str, wording: Wording<'_>) -> String {
+    let shown = wording.key(name).map(|name| format!(" {name}")).unwrap_or_default();
+    let here = catalogue().map(|(name, _)| name);
+    format!("secret backend{shown} works only in Vector itself; here there are {}", list(here))
+}
+
+fn undeclared(name: &str, backends: &BTreeMap<String, Declared>, wording: Wording<'_>) -> String {
     let Some(shown) = wording.key(name) else {
         return "a secret's backend is not declared under 'secret'".to_owned();
     };
@@ -50,7 +61,7 @@ fn undeclared(name: &str, backends: &BTreeMap<String, Option<Backend>>, wording:
     }
 }
 
-/// Fetches every secret of `tree` and puts it in; the values come back too, to be kept out of messages.
+/// Fetches every secret that is wanted in what is read here of `tree`, and puts it in; the values come back too, to be kept out of messages.
 /// When one cannot be fetched, `tree` stays as it was.
 pub(in crate::pipeline) async fn resolve(
     tree: &mut Value,
@@ -62,13 +73,13 @@ pub(in crate::pipeline) async fn resolve(
     if !problems.is_empty() {
         return Err(tidy(problems));
     }
-    let wanted = references(tree, wording);
+    let wanted = references(&read_here(tree), wording);
     let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for reference in wanted.keys() {
         keys.entry(&reference.backend).or_default().insert(reference.key.clone());
     }
     let fetches = backends.iter().filter_map(|(name, backend)| {
-        let (keys, backend) = (keys.get(name.as_str())?, backend.as_ref()?);
+        let (Some(keys), Declared::Here(backend)) = (keys.get(name.as_str()), backend) else { return None };
         Some(async move { (name, keys, backend.fetch(keys, clock).await) })
     });
     let mut values = BTreeMap::new();

@@ -1,0 +1,47 @@
+//! `render`: prints the file that stock Vector runs.
+
+use std::process::ExitCode;
+
+use super::{PipelineFile, environment, exit, say};
+use crate::model::problem::Problem;
+use crate::pipeline;
+use crate::pipeline::plan;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: PipelineFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match render(arguments) {
+        Ok((text, warnings)) => {
+            for warning in warnings {
+                eprintln!("warning: {warning}");
+            }
+            say(text);
+            ExitCode::SUCCESS
+        }
+        Err(problems) => exit::problems(arguments.file.paths(), &problems),
+    }
+}
+
+/// The file, and warnings.
+fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>> {
+    let paths = arguments.file.paths();
+    let environment = environment();
+    let catalogue = plan::catalogue();
+    let file = pipeline::read(paths, &environment)?;
+    let outline = pipeline::outline(&file, &catalogue);
+    let warnings = plan::check(&outline, &environment)?;
+    let text = pipeline::render(&file, &catalogue, &plan::stubs(&outline))?;
+    let options: String = paths.iter().map(|path| format!(" -c {}", path.display())).collect();
+    // Vector looks for variables and secrets in comments as well.
+    let options = options.replace(['$', '[', '\n'], "?");
+    let head = format!(
+        "# What stock Vector runs, made by `vector-sentinel render{options}`.\n\
+         # Each component of vector-sentinel is a `vector` source or sink here; beside Vector, run\n\
+         # vector-sentinel run --no-vector{options}\n"
+    );
+    Ok((head + text.trim_end(), warnings))
+}

@@ -1,0 +1,182 @@
+//! Marks that stand for variables and secrets, so that a file can be parsed, taken apart and written again as its author
+//! wrote it, without any of their values.
+//!
+//! Vector replaces both in the text, before it parses it. So what is written again must have each in the same kind of quotes:
+//! `"${PORT}"` is a string whatever the port, and `${PORT}` a number.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use regex::{Captures, Regex};
+use serde_json::Value;
+
+use super::{
+    format::{Format, Style},
+    interpolate::Occurrence,
+    text::Splice,
+};
+
+/// More are in no file that a person wrote.
+const MOST: usize = 99_999;
+
+/// What each mark stands for.
+pub(super) struct Marks {
+    /// Occurs in none of the files.
+    nonce: String,
+    find: Option<Regex>,
+    marks: Vec<Mark>,
+}
+
+struct Mark {
+    written: String,
+    /// What Vector would put there; nothing if it is missing, or a secret.
+    value: Option<Splice<'static>>,
+    style: Style,
+}
+
+// === impl Marks ===
+
+impl Marks {
+    /// Marks that occur in none of `texts`.
+    pub(super) fn new<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let mut nonces = (0_u64..).map(|number| format!("{number:012}"));
+        let unused = |nonce: &String| !texts.clone().any(|text| text.contains(nonce.as_str()));
+        let nonce = nonces.find(unused).unwrap_or_default();
+        let find = Regex::new(&format!(r"Zq{nonce}(?<word>\d{{5}})q|73{nonce}(?<number>\d{{5}})")).ok();
+        Self { nonce, find, marks: Vec::new() }
+    }
+
+    /// A mark for each of `occurrences`, as it can stand in text of `format`: nothing if they cannot be marked.
+    pub(super) fn add(&mut self, occurrences: &[Occurrence<'_>], format: Format) -> Option<Vec<String>> {
+        let several_lines = occurrences.iter().any(|found| found.written.contains(['\n', '\r']));
+        if several_lines || self.marks.len() + occurrences.len() > MOST {
+            return None;
+        }
+        let mut added = Vec::new();
+        for found in occurrences {
+            let (nonce, id) = (&self.nonce, self.marks.len());
+            added.push(match format {
+                // Plain words are values in YAML, and the parser says which were plain.
+                Format::Yaml => format!("Zq{nonce}{id:05}q"),
+                // Numbers are values in both, and fit 64 bits.
+                Format::Toml | Format::Json => format!("73{nonce}{id:05}"),
+            });
+            let value = match &found.value {
+                Ok(Splice::BroughtIn(value)) => Some(Splice::BroughtIn(value.clone().into_owned().into())),
+                Ok(Splice::Written(value)) => Some(Splice::Written(value.clone().into_owned().into())),
+                Err(_) => None,
+            };
+            self.marks.push(Mark { written: found.written.to_owned(), value, style: Style::Plain });
+        }
+        Some(added)
+    }
+
+    /// Takes over in which kind of scalar each mark stands.
+    pub(super) fn learn_styles(&mut self, format: Format, marked: &str) {
+        let mut learnt = Vec::new();
+        format.scalars(marked, &mut |text, style| {
+            learnt.extend(self.ids(text).into_iter().map(|id| (id, style)));
+        });
+        for (id, style) in learnt {
+            if let Some(mark) = self.marks.get_mut(id) {
+                mark.style = style;
+            }
+        }
+    }
+
+    fn ids(&self, text: &str) -> Vec<usize> {
+        self.find.iter().flat_map(|find| find.captures_iter(text)).filter_map(|found| id(&found)).collect()
+    }
+
+    /// The numbers of the marks in the keys and values of `tree`.
+    pub(super) fn collect(&self, tree: &Value, into: &mut BTreeSet<usize>) {
+        match tree {
+            Value::String(text) => into.extend(self.ids(text)),
+            Value::Number(number) => into.extend(self.ids(&number.to_string())),
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, into)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    into.extend(self.ids(key));
+                    self.collect(value, into);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// How many marks there are so far: the number of the next.
+    pub(super) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// The kind of scalar that the first mark in `text` stands in; nothing if it has no mark.
+    pub(super) fn style(&self, text: &str) -> Option<Style> {
+        let first = self.ids(text).into_iter().next()?;
+        self.marks.get(first).map(|mark| mark.style)
+    }
+
+    /// `text` with the marks as they were written.
+    pub(super) fn written<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.replace(text, |mark| mark.written.clone())
+    }
+
+    /// The same, with each as `change` has it.
+    pub(super) fn written_as<'t>(&self, text: &'t str, change: impl Fn(&str) -> String) -> Cow<'t, str> {
+        self.replace(text, |mark| change(&mark.written))
+    }
+
+    /// `text` with what each mark stands for, and as it was written where that is nothing.
+    pub(super) fn meant<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.replace(text, |mark| match &mark.value {
+            Some(Splice::BroughtIn(value) | Splice::Written(value)) => value.clone().into_owned(),
+            None => mark.written.clone(),
+        })
+    }
+
+    fn replace<'t>(&self, text: &'t str, with: impl Fn(&Mark) -> String) -> Cow<'t, str> {
+        let Some(find) = &self.find else { return Cow::Borrowed(text) };
+        find.replace_all(text, |found: &Captures<'_>| {
+            let mark = id(found).and_then(|id| self.marks.get(id));
+            mark.map_or_else(|| found[0].to_owned(), &with)
+        })
+    }
+
+    /// Puts into `tree` what its marks stand for, and into `brought_in` what of that is not written in the file.
+    pub(super) fn put_in(&self, tree: &mut Value, brought_in: &mut Vec<String>) {
+        match tree {
+            Value::String(text) => {
+                self.note(text, brought_in);
+                *text = self.meant(text).into_owned();
+            }
+            Value::Number(number) => {
+                let text = number.to_string();
+                if let Cow::Owned(meant) = self.meant(&text) {
+                    self.note(&text, brought_in);
+                    *tree = serde_json::from_str(&meant).unwrap_or(Value::String(meant));
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.put_in(item, brought_in)),
+            Value::Object(map) => {
+                for (key, mut value) in std::mem::take(map) {
+                    self.note(&key, brought_in);
+                    self.put_in(&mut value, brought_in);
+                    map.insert(self.meant(&key).into_owned(), value);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn note(&self, text: &str, brought_in: &mut Vec<String>) {
+        for mark in self.ids(text).into_iter().filter_map(|id| self.marks.get(id)) {
+            if let Some(Splice::BroughtIn(value)) = &mark.value
+                && !value.is_empty()
+            {
+                brought_in.push(value.clone().into_owned());
+            }
+        }
+    }
+}
+
+fn id(found: &Captures<'_>) -> Option<usize> {
+    found.name("word").or_else(|| found.name("number"))?.as_str().parse().ok()
+}
