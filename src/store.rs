@@ -6,6 +6,7 @@
 //! | `cursors` | component | the component's cursor, JSON |
 //! | `seen` | component, time in ns, id | nothing: what was delivered and may be listed again |
 
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -314,6 +315,19 @@ pub(crate) fn create_private_dir(dir: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir)
+}
+
+/// Writes a file that only its owner can read; whoever reads `name` gets the old file or the new one, never a part.
+pub(crate) fn write_private_file(dir: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    let temporary = dir.join(format!("{name}.new"));
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(temporary, dir.join(name))
 }
 
 /// Runs what waits for the disk on a thread that may wait.

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::demo_display::Display;
-use super::run::{count_signals, reached};
+use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
 use crate::clock::Clock;
 use crate::simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
-use crate::topology::{Ended, Topology};
+use crate::topology::{Beside, Ended, Topology};
 
 /// How often something is shown, and something may happen.
 const BEAT: Duration = Duration::from_millis(250);
@@ -53,7 +53,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
 }
 
 async fn show(arguments: &Arguments, dir: &Path, clock: &Clock) -> Result<bool, String> {
-    let signals = count_signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = Signals::count().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let config = SimulatorConfig {
         seed: arguments.seed,
         keep_rows: false,
@@ -116,17 +116,12 @@ async fn build(pipeline: &Path, clock: &Clock) -> Result<Topology, String> {
     let words = |problems: Vec<crate::model::problem::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    let plan = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
-    Topology::build(&plan, clock, &mut rng(clock)).map_err(words)
+    let loaded = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
+    Topology::build(&loaded.plan, Beside::Nothing, clock, &mut rng(clock)).await.map_err(words)
 }
 
 /// Lets things happen, shows them, and waits until the last of them is ingested. Answers whether that came to be.
-async fn watch_it(
-    arguments: &Arguments,
-    simulator: &Simulator,
-    clock: &Clock,
-    signals: &watch::Receiver<u32>,
-) -> bool {
+async fn watch_it(arguments: &Arguments, simulator: &Simulator, clock: &Clock, signals: &Signals) -> bool {
     let mut display = Display::new();
     let start = clock.monotonic();
     let mut changes = 0;
@@ -139,7 +134,7 @@ async fn watch_it(
         display.show(simulator, clock, "things happen");
         tokio::select! {
             () = clock.sleep(BEAT) => {}
-            () = reached(signals.clone(), 1) => break,
+            () = signals.stopped(1) => break,
         }
     }
     let quiet = clock.monotonic();
@@ -154,7 +149,7 @@ async fn watch_it(
         display.show(simulator, clock, "catching up");
         tokio::select! {
             () = clock.sleep(BEAT) => {}
-            () = reached(signals.clone(), 2) => return false,
+            () = signals.stopped(2) => return false,
         }
     }
 }

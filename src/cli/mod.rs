@@ -6,6 +6,7 @@ mod exit;
 mod render;
 mod run;
 mod schema;
+mod signals;
 mod simulate;
 mod state;
 mod validate;
@@ -19,8 +20,8 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::model::problem::Problem;
-use crate::pipeline;
 use crate::pipeline::plan::{self, Plan};
+use crate::pipeline::{self, File, Outline};
 use crate::telemetry::{self, LogFormat};
 
 /// Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
     let clock = Clock::system();
     runtime.block_on(async {
         match arguments.command {
-            Command::Run(arguments) => run::run(arguments, clock).await,
+            Command::Run(command) => run::run(command, arguments.log_format, clock).await,
             Command::Validate(arguments) => validate::run(arguments, clock).await,
             Command::Render(arguments) => render::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments, clock).await,
@@ -140,14 +141,23 @@ fn rng(clock: &Clock) -> fastrand::Rng {
     fastrand::Rng::with_seed(start.unsigned_abs() ^ u64::from(std::process::id()))
 }
 
+/// Pipeline files that were read and checked.
+struct Loaded {
+    file: File,
+    outline: Outline,
+    plan: Plan,
+}
+
 /// Loads pipeline files with the values of their secrets.
-async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Plan, Vec<Problem>> {
+async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let environment = environment();
     let catalogue = plan::catalogue();
     let mut file = pipeline::read(paths, &environment)?;
     plan::check(&pipeline::outline(&file, &catalogue), &environment)?;
     pipeline::resolve_secrets(&mut file, clock).await?;
-    plan::plan(&pipeline::outline(&file, &catalogue), &environment)
+    let outline = pipeline::outline(&file, &catalogue);
+    let plan = plan::plan(&outline, &environment)?;
+    Ok(Loaded { file, outline, plan })
 }
 
 #[cfg(test)]

@@ -1,22 +1,34 @@
-//! `run`: hosts the components of a pipeline file.
+//! `run`: hosts the components of a pipeline file, and runs stock Vector beside them if it has stock ones.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{PipelineFile, exit, load, rng};
+use super::signals::Signals;
+use super::{Loaded, PipelineFile, environment, exit, load, rng};
 use crate::clock::Clock;
-use crate::telemetry;
-use crate::topology::{Ended, Topology};
+use crate::pipeline::Outline;
+use crate::telemetry::{self, LogFormat};
+use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
+use crate::vector::binary::Binary;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
+    /// Do not run Vector: somebody else runs it, on what `render` has printed.
+    #[arg(long)]
+    no_vector: bool,
+    /// Which Vector to run. Default: the variable `VECTOR_BIN`, then `vector` where commands are found.
+    #[arg(long, value_name = "PATH", conflicts_with = "no_vector")]
+    vector_bin: Option<PathBuf>,
+    /// Let Vector put environment variables into stock components, as the option of the same name of Vector itself does.
+    /// Our own components need no such leave.
+    #[arg(long, env = "VECTOR_DANGEROUSLY_ALLOW_ENV_VAR_INTERPOLATION", conflicts_with = "no_vector")]
+    dangerously_allow_env_var_interpolation: bool,
     /// How many seconds to wait, after SIGTERM or Ctrl-C, for what is being delivered. A second signal ends the wait.
     #[arg(long, default_value_t = 60)]
     graceful_shutdown_limit_secs: u64,
@@ -25,66 +37,138 @@ pub(super) struct Arguments {
     metrics_address: Option<SocketAddr>,
 }
 
-pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
+pub(super) async fn run(arguments: Arguments, log_format: LogFormat, clock: Clock) -> ExitCode {
     // Before anything else, so that no signal is missed.
-    let signals = match count_signals() {
+    let signals = match Signals::count() {
         Ok(signals) => signals,
         Err(error) => return exit::failed(&format!("cannot wait for signals: {error}")),
     };
-    let plan = match load(arguments.file.paths(), &clock).await {
-        Ok(plan) => plan,
+    let mut loaded = match load(arguments.file.paths(), &clock).await {
+        Ok(loaded) => loaded,
         Err(problems) => return exit::problems(arguments.file.paths(), &problems),
     };
-    for warning in &plan.warnings {
-        warn!("{warning}");
-    }
     if let Some(Err(error)) = arguments.metrics_address.map(telemetry::serve_metrics) {
         return exit::failed(&error);
     }
-    let topology = match Topology::build(&plan, &clock, &mut rng(&clock)) {
+    loop {
+        match run_once(&arguments, log_format, loaded, &signals, &clock).await {
+            Next::End(code) => return code,
+            Next::Again(changed) => loaded = *changed,
+        }
+    }
+}
+
+/// What comes after a run.
+enum Next {
+    End(ExitCode),
+    /// The options of our own components have changed.
+    Again(Box<Loaded>),
+}
+
+async fn run_once(
+    arguments: &Arguments,
+    log_format: LogFormat,
+    loaded: Loaded,
+    signals: &Signals,
+    clock: &Clock,
+) -> Next {
+    let Loaded { file, outline, plan } = loaded;
+    for warning in &plan.warnings {
+        warn!("{warning}");
+    }
+    let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
+    let beside = match (plan.beside_vector, arguments.no_vector) {
+        (_, true) => Beside::TheirVector,
+        (false, false) => Beside::Nothing,
+        (true, false) => match Binary::find(arguments.vector_bin.as_deref(), &environment(), clock).await {
+            Ok(binary) => {
+                if let Some(warning) = binary.warning() {
+                    warn!("{warning}");
+                }
+                Beside::OurVector(Box::new(OurVector {
+                    binary,
+                    file,
+                    allow_env: arguments.dangerously_allow_env_var_interpolation,
+                    json_logs: log_format == LogFormat::Json,
+                    shutdown_limit: limit,
+                }))
+            }
+            Err(error) => return Next::End(exit::failed(&error)),
+        },
+    };
+    let topology = match Topology::build(&plan, beside, clock, &mut rng(clock)).await {
         Ok(topology) => topology,
         Err(problems) => {
             for problem in problems {
                 error!("Cannot start: {problem}");
             }
-            return ExitCode::FAILURE;
+            return Next::End(ExitCode::FAILURE);
         }
     };
-    info!(sources = plan.sources.len(), sinks = plan.sinks.len(), data_dir = %plan.data_dir.display(), "Running.");
-    let stop = reached(signals.clone(), 1);
+    info!(
+        sources = plan.sources.len(),
+        sinks = plan.sinks.len(),
+        data_dir = %plan.data_dir.display(),
+        beside_vector = plan.beside_vector || arguments.no_vector,
+        "Running."
+    );
+    let vector = topology.reload();
+    let mut changed = None;
+    let stop = async {
+        tokio::select! {
+            () = signals.stopped(1) => {}
+            new = reloaded(arguments, &outline, vector, signals, clock) => changed = Some(new),
+        }
+    };
     let give_up = async {
         tokio::select! {
-            () = reached(signals, 2) => {}
-            () = clock.sleep(Duration::from_secs(arguments.graceful_shutdown_limit_secs)) => {}
+            () = signals.stopped(2) => {}
+            () = clock.sleep(limit) => {}
         }
     };
-    match topology.run(stop, give_up).await {
-        Ended::Drained => ExitCode::SUCCESS,
-        Ended::GaveUp => exit::gave_up(),
-        Ended::Broke => ExitCode::FAILURE,
+    let ended = topology.run(stop, give_up).await;
+    match (ended, changed) {
+        (Ended::Drained | Ended::GaveUp, Some(new)) => Next::Again(Box::new(new)),
+        (Ended::Drained, None) => Next::End(ExitCode::SUCCESS),
+        (Ended::GaveUp, None) => Next::End(exit::gave_up()),
+        (Ended::Broke, _) => Next::End(ExitCode::FAILURE),
     }
 }
 
-/// Counts the signals that ask us to stop.
-pub(super) fn count_signals() -> std::io::Result<watch::Receiver<u32>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (count, counted) = watch::channel(0);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+/// Answers what the files say as soon as SIGHUP comes and our own components in them have changed. What has changed in stock
+/// components only, Vector is told in passing.
+async fn reloaded(
+    arguments: &Arguments,
+    running: &Outline,
+    vector: Option<Reload>,
+    signals: &Signals,
+    clock: &Clock,
+) -> Loaded {
+    let mut seen = signals.reloads();
+    loop {
+        signals.reloaded(seen).await;
+        seen = signals.reloads();
+        let loaded = match load(arguments.file.paths(), clock).await {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                for problem in problems {
+                    error!("Not reloaded, going on as before: {problem}");
+                }
+                continue;
             }
-            count.send_modify(|count| *count += 1);
+        };
+        if !loaded.outline.has_same_components(running) {
+            info!(
+                "Our components have changed: stopping in order, and starting with what the files say now."
+            );
+            return loaded;
         }
-    });
-    Ok(counted)
-}
-
-/// Waits until so many signals have come.
-pub(super) async fn reached(mut signals: watch::Receiver<u32>, count: u32) {
-    if signals.wait_for(|counted| *counted >= count).await.is_err() {
-        // Nobody counts any more, so none will come.
-        std::future::pending::<()>().await;
+        match &vector {
+            None => info!("Nothing of ours has changed."),
+            Some(vector) => match vector.with(loaded.file).await {
+                Ok(()) => info!("Our components are the same; Vector reads the rest again."),
+                Err(error) => error!("Not reloaded, going on as before: {error}"),
+            },
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::run::{count_signals, reached};
+use super::signals::Signals;
 use super::{exit, say};
 use crate::clock::Clock;
 use crate::simulator::{FaultPlan, IncidentsConfig, Simulator, SimulatorConfig};
@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
 }
 
 async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
-    let signals = count_signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = Signals::count().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let faults = arguments.faults.as_deref().map(read_faults).transpose()?;
     let config = SimulatorConfig {
         listen: arguments.listen,
@@ -73,7 +73,7 @@ async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
     let pipeline = write_files(&arguments.out, &simulator, &config, "data", 10)?;
     say(format!("Simulated Entra ID, Microsoft Graph and Logs Ingestion: {}", simulator.url()));
     say(format!("Try: vector-sentinel run -c {}", pipeline.display()));
-    reached(signals, 1).await;
+    signals.stopped(1).await;
     let stats = simulator.stats();
     say(format!(
         "{} requests for incidents, {} rows ingested ({} of them twice), columns that vanished: {:?}",

@@ -24,7 +24,9 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     let checked = if arguments.probe {
-        load(arguments.file.paths(), &clock).await.map(|plan| (plan.warnings.clone(), Some(plan)))
+        load(arguments.file.paths(), &clock)
+            .await
+            .map(|loaded| (loaded.plan.warnings.clone(), Some(loaded.plan)))
     } else {
         check(arguments.file.paths()).map(|warnings| (warnings, None))
     };

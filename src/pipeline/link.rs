@@ -117,9 +117,10 @@ impl LinkConfig {
 // === impl Link ===
 
 impl Link {
-    /// The stub of a component that meets Vector at `address`.
-    pub(super) fn stub(&self, kind: Kind, address: &str, data_dir: &Path) -> Stub {
-        let made = data_dir.join("vector-link");
+    /// The stub of a component that meets Vector at `address`, where Vector finds certificates in `made` if the file names
+    /// none.
+    #[must_use]
+    pub fn stub(&self, kind: Kind, address: &str, made: &Path) -> Stub {
         let (ca_file, crt_file, key_file) = match &self.tls {
             Some(tls) => (tls.ca_file.clone(), tls.vector_crt_file.clone(), tls.vector_key_file.clone()),
             None => (made.join("ca.pem"), made.join("vector.pem"), made.join("vector.key")),

@@ -18,6 +18,9 @@ use crate::sources::defender_incidents::{self, DefenderIncidentsConfig};
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#data_dir>
 const DEFAULT_DATA_DIR: &str = "/var/lib/vector/";
 
+/// The directory in `data_dir` with the certificates of a link to a Vector that somebody else runs.
+pub const LINK_DIR: &str = "vector-link";
+
 /// A pipeline whose every option was checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -149,10 +152,10 @@ fn data_dir(outline: &Outline) -> PathBuf {
 pub fn stubs(outline: &Outline) -> BTreeMap<String, Stub> {
     let links = links(outline);
     let points = meeting_points(links.iter().map(|(_, id, link)| (*id, link)));
-    let data_dir = data_dir(outline);
-    let stubs = links.iter().filter_map(|(kind, id, link)| {
-        Some(((*id).to_owned(), link.stub(*kind, points.get(*id)?, &data_dir)))
-    });
+    let made = data_dir(outline).join(LINK_DIR);
+    let stubs = links
+        .iter()
+        .filter_map(|(kind, id, link)| Some(((*id).to_owned(), link.stub(*kind, points.get(*id)?, &made))));
     stubs.collect()
 }
 
@@ -169,6 +172,18 @@ fn link(component: &Component, path: &str, problems: &mut Vec<Problem>) -> Link 
     let options = component.outer.get("vector").cloned();
     let config = options.and_then(|options| serde_json::from_value::<LinkConfig>(options).ok());
     config.unwrap_or_default().validate(&format!("{path}.vector"), problems)
+}
+
+// === impl SourcePlan ===
+
+impl SourcePlan {
+    /// What stands after `type:`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::DefenderIncidents(_) => "defender_incidents",
+        }
+    }
 }
 
 // === impl Plan ===

@@ -4,7 +4,6 @@
 //! us and one for Vector: nobody, not even we, can make a third one that is accepted.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -19,7 +18,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 
 use crate::clock::Clock;
 use crate::secret::SensitiveString;
-use crate::store::create_private_dir;
+use crate::store::{create_private_dir, write_private_file};
 
 /// Whom the certificates are for: both ends are on one machine.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -89,7 +88,7 @@ impl Certificates {
     pub fn write_vectors_part(&self, dir: &Path) -> Result<(), String> {
         create_private_dir(dir)
             .and_then(|()| self.vectors.write(dir, VECTOR))
-            .and_then(|()| write_private(dir, CA, &self.vectors.ca))
+            .and_then(|()| write_private_file(dir, CA, &self.vectors.ca))
             .map_err(|error| format!("cannot write Vector's certificate into {}: {error}", dir.display()))
     }
 
@@ -102,7 +101,7 @@ impl Certificates {
         self.vectors.write(dir, VECTOR)?;
         // The names must be on the disk before the one that vouches for them is.
         File::open(dir)?.sync_all()?;
-        write_private(dir, CA, &self.ours.ca)
+        write_private_file(dir, CA, &self.ours.ca)
     }
 
     fn make(now: DateTime<Utc>) -> Result<Self, rcgen::Error> {
@@ -182,8 +181,8 @@ impl Side {
     }
 
     fn write(&self, dir: &Path, [certificate, key]: [&str; 2]) -> std::io::Result<()> {
-        write_private(dir, key, self.key.expose())?;
-        write_private(dir, certificate, &self.certificate)
+        write_private_file(dir, key, self.key.expose())?;
+        write_private_file(dir, certificate, &self.certificate)
     }
 }
 
@@ -211,19 +210,6 @@ fn chain(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
         return Err(format!("{} holds no certificate in PEM form", path.display()));
     }
     Ok(certificates)
-}
-
-/// Writes a file that only its owner can read; whoever reads `name` gets the old file or the new one, never a part.
-fn write_private(dir: &Path, name: &str, text: &str) -> std::io::Result<()> {
-    let temporary = dir.join(format!("{name}.new"));
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(temporary, dir.join(name))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::pipeline::{self, plan};
 use vector_sentinel::simulator::{Revision, Simulator, SimulatorConfig, Stats};
-use vector_sentinel::topology::{Ended, Topology};
+use vector_sentinel::topology::{Beside, Ended, Topology};
 
 /// A test that waits longer than this for anything has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -126,11 +126,14 @@ impl Bench {
         let file = pipeline::read(&[self.file(pipeline)], &environment).unwrap();
         let outline = pipeline::outline(&file, &plan::catalogue());
         let plan = plan::plan(&outline, &environment).unwrap();
-        let topology = Topology::build(&plan, &clock, &mut fastrand::Rng::with_seed(1)).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let give_up = async move { clock.sleep(PATIENCE).await };
-        Running { stop, task: tokio::spawn(topology.run(stopped, give_up)) }
+        let task = tokio::spawn(async move {
+            let mut rng = fastrand::Rng::with_seed(1);
+            let topology = Topology::build(&plan, Beside::Nothing, &clock, &mut rng).await.unwrap();
+            topology.run(stopped, async { clock.sleep(PATIENCE).await }).await
+        });
+        Running { stop, task }
     }
 
     /// Waits until the state that each incident is in now is ingested.

@@ -2,13 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its harness too")]
 
 mod cli;
+mod contract;
 mod credentials;
 mod demo;
+mod fake_vector;
 mod harness;
 mod kill;
 mod memory;
 mod pipeline;
 mod readme;
+mod rig;
 mod sink;
 mod sink_storm;
 mod source;

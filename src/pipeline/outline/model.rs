@@ -128,6 +128,23 @@ impl Outline {
         if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
     }
 
+    /// Whether our components are the same as in `other`, and beside the same: then what else has changed only concerns Vector.
+    #[must_use]
+    pub fn has_same_components(&self, other: &Self) -> bool {
+        let same = |ours: &[Component], others: &[Component]| {
+            ours.len() == others.len()
+                && ours.iter().zip(others).all(|(one, other)| {
+                    (&one.id, &one.type_name, &one.options, one.outer.get("vector"))
+                        == (&other.id, &other.type_name, &other.options, other.outer.get("vector"))
+                        && (self.beside_vector || one.inputs == other.inputs)
+                })
+        };
+        same(&self.sources, &other.sources)
+            && same(&self.sinks, &other.sinks)
+            && (&self.data_dir, &self.proxy, self.beside_vector)
+                == (&other.data_dir, &other.proxy, other.beside_vector)
+    }
+
     /// What is wrong, without what is told about the text of a variable that is missing.
     #[must_use]
     pub fn standing_problems(&self) -> Vec<Problem> {

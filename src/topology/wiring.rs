@@ -1,0 +1,223 @@
+use std::sync::Arc;
+
+use futures::future::OptionFuture;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::beside::{Beside, Meeting, Process, Reload};
+use crate::clock::Clock;
+use crate::delivery::{Deliver, FanOut};
+use crate::model::problem::Problem;
+use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
+use crate::sinks::sentinel_logs::SentinelLogs;
+use crate::sources::Source;
+use crate::store::Store;
+use crate::vector::child::{self, Command};
+use crate::vector::server::{self, Listener};
+
+/// Components that are built and wired, ready to run.
+pub struct Topology {
+    sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)>,
+    listeners: Vec<(Listener, TcpListener)>,
+    vector: Option<Process>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was under way is delivered and saved.
+    Drained,
+    /// We stopped waiting for a delivery. Nothing is lost: it is read again, and may arrive twice.
+    GaveUp,
+    /// A component ended by itself, which it never should.
+    Broke,
+}
+
+/// What runs, in the order that it is drained.
+struct Running {
+    sources: JoinSet<()>,
+    reading: CancellationToken,
+    vector: Option<JoinHandle<Result<child::Ended, String>>>,
+    commands: Option<mpsc::Sender<Command>>,
+    listeners: JoinSet<Result<(), String>>,
+    listening: CancellationToken,
+}
+
+// === impl Topology ===
+
+impl Topology {
+    /// Opens the state file, builds every component, and makes ready for Vector as `beside` says. What cannot be built is
+    /// told all at once.
+    pub async fn build(
+        plan: &Plan,
+        beside: Beside,
+        clock: &Clock,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Self, Vec<Problem>> {
+        let store =
+            Store::open(&plan.data_dir).map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
+        let mut meeting = Meeting::prepare(plan, beside, clock, rng)?;
+        let mut problems = Vec::new();
+        let mut sinks: Vec<(&[String], Arc<SentinelLogs>)> = Vec::new();
+        let mut listeners = Vec::new();
+        for sink in &plan.sinks {
+            let path = format!("sinks.{}", sink.id);
+            let SinkPlan::SentinelLogs(options) = &sink.plan;
+            let built = match options.build(&sink.id, &plan.data_dir, clock.clone(), rng.fork()) {
+                Ok(built) => Arc::new(built),
+                Err(error) => {
+                    problems.push(Problem::new(path, error));
+                    continue;
+                }
+            };
+            if let Some(meeting) = &mut meeting {
+                let options = server::Options {
+                    deliver: Arc::clone(&built) as Arc<dyn Deliver>,
+                    health: built.health().clone(),
+                    quarantine: built.quarantine().clone(),
+                    labels: built.labels().clone(),
+                };
+                match meeting.listen(sink).await {
+                    Ok((socket, tls)) => {
+                        listeners.push((Listener::new(options, tls, clock.clone(), rng.fork()), socket));
+                    }
+                    Err(error) => problems.push(Problem::new(path, error)),
+                }
+            }
+            sinks.push((&sink.inputs, built));
+        }
+        let mut sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)> = Vec::new();
+        for source in &plan.sources {
+            let path = format!("sources.{}", source.id);
+            let SourcePlan::DefenderIncidents(options) = &source.plan;
+            let out: Result<Arc<dyn Deliver>, String> = match &mut meeting {
+                Some(meeting) => meeting.forward(source, &plan.data_dir, clock, rng.fork()),
+                None => {
+                    let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
+                    let branches = reads_it.map(|(_, sink)| Arc::clone(sink) as Arc<dyn Deliver>);
+                    Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
+                }
+            };
+            match (options.build(&source.id, store.clone(), clock.clone(), rng.fork()), out) {
+                (Ok(built), Ok(out)) => sources.push((Box::new(built), out)),
+                (Err(error), _) | (_, Err(error)) => problems.push(Problem::new(path, error)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let vector = meeting.and_then(Meeting::into_process);
+        Ok(Self { sources, listeners, vector })
+    }
+
+    /// Lets Vector read its configuration anew; nothing if we do not run one.
+    #[must_use]
+    pub fn reload(&self) -> Option<Reload> {
+        self.vector.as_ref().map(Process::reload)
+    }
+
+    /// Runs until `stop`, then lets what is under way be delivered, but no longer than until `give_up`.
+    pub async fn run(self, stop: impl Future<Output = ()>, give_up: impl Future<Output = ()>) -> Ended {
+        let mut running = Running::start(self);
+        let ended = tokio::select! {
+            () = stop => Ended::Drained,
+            reason = running.broke() => {
+                error!("{reason}; stopping, so that whoever supervises us starts us anew.");
+                Ended::Broke
+            }
+        };
+        info!("Stopping: finishing what is being delivered.");
+        let drained = tokio::select! {
+            drained = running.drain() => drained,
+            () = give_up => {
+                running.abandon().await;
+                warn!("Stopped while something was being delivered: it is read again next time, and may arrive twice.");
+                Ended::GaveUp
+            }
+        };
+        if ended == Ended::Broke { ended } else { drained }
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    fn start(topology: Topology) -> Self {
+        let (reading, listening) = (CancellationToken::new(), CancellationToken::new());
+        let mut listeners = JoinSet::new();
+        for (listener, socket) in topology.listeners {
+            listeners.spawn(listener.run(socket, listening.clone()));
+        }
+        let (vector, commands) = topology.vector.map(Process::start).unzip();
+        let mut sources = JoinSet::new();
+        for (source, out) in topology.sources {
+            sources.spawn(source.run(out, reading.clone()));
+        }
+        Self { sources, reading, vector, commands, listeners, listening }
+    }
+
+    /// Waits until something ends that should run for ever, and answers what that was.
+    async fn broke(&mut self) -> String {
+        let vector = OptionFuture::from(self.vector.as_mut());
+        tokio::select! {
+            Some(_) = self.sources.join_next() => "A source ended by itself".to_owned(),
+            Some(ended) = self.listeners.join_next() => match ended {
+                Ok(Err(reason)) => reason,
+                _ => "A listener for Vector ended by itself".to_owned(),
+            },
+            Some(ended) = vector => {
+                self.vector = None;
+                match ended {
+                    Ok(Err(reason)) => reason,
+                    _ => "Vector's supervisor ended by itself".to_owned(),
+                }
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    /// First the sources, then Vector, which hands on what it holds, and last what that is handed to.
+    async fn drain(&mut self) -> Ended {
+        let mut ended = Ended::Drained;
+        self.reading.cancel();
+        while let Some(source) = self.sources.join_next().await {
+            if source.is_err() {
+                ended = Ended::Broke;
+            }
+        }
+        if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {
+            // If nobody listens to it, it has ended already.
+            commands.send(Command::Stop).await.ok();
+            ended = match vector.await {
+                Ok(Ok(child::Ended::Drained)) => ended,
+                Ok(Ok(child::Ended::GaveUp)) => Ended::GaveUp,
+                Ok(Err(reason)) => {
+                    error!("{reason}");
+                    Ended::Broke
+                }
+                Err(_) => Ended::Broke,
+            };
+            self.vector = None;
+        }
+        self.listening.cancel();
+        while let Some(listener) = self.listeners.join_next().await {
+            if !matches!(listener, Ok(Ok(()))) {
+                ended = Ended::Broke;
+            }
+        }
+        ended
+    }
+
+    /// Ends Vector at once; everything else ends when this is dropped.
+    async fn abandon(&mut self) {
+        if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {
+            for _ in 0..2 {
+                commands.send(Command::Stop).await.ok();
+            }
+            vector.await.ok();
+        }
+    }
+}
