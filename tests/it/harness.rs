@@ -205,3 +205,11 @@ pub(crate) fn program() -> Command {
 pub(crate) fn spawn(arguments: &[&str]) -> Child {
     program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
+
+/// A stock Vector, if there is one: the file that `VECTOR_BIN` names, or `vector` of the `PATH`.
+pub(crate) fn real_vector() -> Option<PathBuf> {
+    let named = std::env::var_os("VECTOR_BIN").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = || std::env::split_paths(&path).map(|dir| dir.join("vector")).find(|file| file.is_file());
+    named.or_else(on_path)
+}

@@ -11,6 +11,7 @@ mod kill;
 mod memory;
 mod pipeline;
 mod readme;
+mod render;
 mod rig;
 mod sink;
 mod sink_storm;
