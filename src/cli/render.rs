@@ -35,13 +35,13 @@ fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>>
     let outline = pipeline::outline(&file, &catalogue);
     let warnings = plan::check(&outline, &environment)?;
     let text = pipeline::render(&file, &catalogue, &plan::stubs(&outline))?;
-    let options: String = paths.iter().map(|path| format!(" -c {}", path.display())).collect();
+    let options: Vec<String> = paths.iter().map(|path| format!("-c {}", path.display())).collect();
     // Vector looks for variables and secrets in comments as well.
-    let options = options.replace(['$', '[', '\n'], "?");
+    let options = options.join(" ").replace(['$', '[', '\n'], "?");
     let head = format!(
-        "# What stock Vector runs, made by `vector-sentinel render{options}`.\n\
+        "# What stock Vector runs, made by `vector-sentinel render {options}`.\n\
          # Each component of vector-sentinel is a `vector` source or sink here; beside Vector, run\n\
-         # vector-sentinel run --no-vector{options}\n"
+         # vector-sentinel run --no-vector {options}\n"
     );
     Ok((head + text.trim_end(), warnings))
 }

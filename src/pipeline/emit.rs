@@ -41,7 +41,8 @@ impl Emitter<'_> {
                     if is_block(item) {
                         self.block(item, indent + 2, text);
                         // The first line of what is inside stands behind the dash.
-                        text.replace_range(start + indent..start + indent + 1, "-");
+                        let dash = start + indent;
+                        text.replace_range(dash..=dash, "-");
                     } else {
                         text.push_str(&" ".repeat(indent));
                         text.push('-');
@@ -170,13 +171,20 @@ fn double(string: &str) -> String {
             '\t' => text.push_str("\\t"),
             '\r' => text.push_str("\\r"),
             c if is_printable(c) && !secret && !(hide && c == '$') => text.push(c),
-            _ if code <= 0xff => text.push_str(&format!("\\x{code:02x}")),
-            _ if code <= 0xffff => text.push_str(&format!("\\u{code:04x}")),
-            _ => text.push_str(&format!("\\U{code:08x}")),
+            _ => text += &numbered(code),
         }
     }
     text.push('"');
     text
+}
+
+/// A character by its number.
+fn numbered(code: u32) -> String {
+    match code {
+        0..=0xff => format!("\\x{code:02x}"),
+        0x100..=0xffff => format!("\\u{code:04x}"),
+        _ => format!("\\U{code:08x}"),
+    }
 }
 
 /// Whether every reader lets it stand within a line.

@@ -20,7 +20,7 @@ use super::{
     wording::Wording,
 };
 use crate::clock::Clock;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, tidy};
 
 /// No pipeline is larger; a mistaken path to a large file is told instead of read.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
@@ -98,7 +98,7 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, V
             }
         })
         .collect();
-    let mut marks = Marks::new(texts.iter().map(|(_, _, raw)| raw.as_str()));
+    let mut marks = Marks::new(&texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>());
     let (mut trees, mut marked_trees) = (Vec::new(), Some(Vec::new()));
     let (mut brought_in, mut unset) = (Vec::new(), Vec::new());
     for (path, format, raw) in &texts {
@@ -120,7 +120,7 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, V
     let (tree, found) = merge(trees, Wording::new(&raw, &brought_in));
     problems.extend(found);
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(tidy(problems));
     }
     // What is wrong in merging was told above.
     let written =

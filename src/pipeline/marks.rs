@@ -23,7 +23,7 @@ pub(super) struct Marks {
     /// Occurs in none of the files.
     nonce: String,
     find: Option<Regex>,
-    marks: Vec<Mark>,
+    all: Vec<Mark>,
 }
 
 struct Mark {
@@ -37,23 +37,23 @@ struct Mark {
 
 impl Marks {
     /// Marks that occur in none of `texts`.
-    pub(super) fn new<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Self {
+    pub(super) fn new(texts: &[&str]) -> Self {
         let mut nonces = (0_u64..).map(|number| format!("{number:012}"));
-        let unused = |nonce: &String| !texts.clone().any(|text| text.contains(nonce.as_str()));
+        let unused = |nonce: &String| !texts.iter().any(|text| text.contains(nonce.as_str()));
         let nonce = nonces.find(unused).unwrap_or_default();
         let find = Regex::new(&format!(r"Zq{nonce}(?<word>\d{{5}})q|73{nonce}(?<number>\d{{5}})")).ok();
-        Self { nonce, find, marks: Vec::new() }
+        Self { nonce, find, all: Vec::new() }
     }
 
     /// A mark for each of `occurrences`, as it can stand in text of `format`: nothing if they cannot be marked.
     pub(super) fn add(&mut self, occurrences: &[Occurrence<'_>], format: Format) -> Option<Vec<String>> {
         let several_lines = occurrences.iter().any(|found| found.written.contains(['\n', '\r']));
-        if several_lines || self.marks.len() + occurrences.len() > MOST {
+        if several_lines || self.all.len() + occurrences.len() > MOST {
             return None;
         }
         let mut added = Vec::new();
         for found in occurrences {
-            let (nonce, id) = (&self.nonce, self.marks.len());
+            let (nonce, id) = (&self.nonce, self.all.len());
             added.push(match format {
                 // Plain words are values in YAML, and the parser says which were plain.
                 Format::Yaml => format!("Zq{nonce}{id:05}q"),
@@ -65,7 +65,7 @@ impl Marks {
                 Ok(Splice::Written(value)) => Some(Splice::Written(value.clone().into_owned().into())),
                 Err(_) => None,
             };
-            self.marks.push(Mark { written: found.written.to_owned(), value, style: Style::Plain });
+            self.all.push(Mark { written: found.written.to_owned(), value, style: Style::Plain });
         }
         Some(added)
     }
@@ -77,7 +77,7 @@ impl Marks {
             learnt.extend(self.ids(text).into_iter().map(|id| (id, style)));
         });
         for (id, style) in learnt {
-            if let Some(mark) = self.marks.get_mut(id) {
+            if let Some(mark) = self.all.get_mut(id) {
                 mark.style = style;
             }
         }
@@ -105,13 +105,13 @@ impl Marks {
 
     /// How many marks there are so far: the number of the next.
     pub(super) fn len(&self) -> usize {
-        self.marks.len()
+        self.all.len()
     }
 
     /// The kind of scalar that the first mark in `text` stands in; nothing if it has no mark.
     pub(super) fn style(&self, text: &str) -> Option<Style> {
         let first = self.ids(text).into_iter().next()?;
-        self.marks.get(first).map(|mark| mark.style)
+        self.all.get(first).map(|mark| mark.style)
     }
 
     /// `text` with the marks as they were written.
@@ -135,7 +135,7 @@ impl Marks {
     fn replace<'t>(&self, text: &'t str, with: impl Fn(&Mark) -> String) -> Cow<'t, str> {
         let Some(find) = &self.find else { return Cow::Borrowed(text) };
         find.replace_all(text, |found: &Captures<'_>| {
-            let mark = id(found).and_then(|id| self.marks.get(id));
+            let mark = id(found).and_then(|id| self.all.get(id));
             mark.map_or_else(|| found[0].to_owned(), &with)
         })
     }
@@ -167,7 +167,7 @@ impl Marks {
     }
 
     fn note(&self, text: &str, brought_in: &mut Vec<String>) {
-        for mark in self.ids(text).into_iter().filter_map(|id| self.marks.get(id)) {
+        for mark in self.ids(text).into_iter().filter_map(|id| self.all.get(id)) {
             if let Some(Splice::BroughtIn(value)) = &mark.value
                 && !value.is_empty()
             {

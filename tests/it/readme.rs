@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use vector_sentinel::pipeline::plan;
+use vector_sentinel::pipeline::{document_schema, plan};
 use vector_sentinel::simulator::{Dcr, FaultPlan, Simulator, SimulatorConfig};
 
 use crate::harness::program;
@@ -37,11 +37,32 @@ fn options(heading: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The options of a component type as its schema has them, of nested ones the whole path where the README has that.
-fn schema_options(name: &str) -> BTreeMap<String, Value> {
-    let catalogue = plan::catalogue();
-    let schema = (catalogue.iter().find(|component| component.name == name).unwrap().schema)();
-    schema["properties"].as_object().unwrap().clone().into_iter().collect()
+/// The options of a component as the schema of whole files has them.
+fn schema_options(place: &str) -> BTreeMap<String, Value> {
+    let document = document_schema(&plan::catalogue());
+    let properties = document["$defs"][place]["properties"].as_object().unwrap().clone();
+    properties.into_iter().filter(|(name, _)| name != "type").collect()
+}
+
+/// The paths of an option's own options, down to those that have none; a choice between shapes has none.
+fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(options) => {
+            for (name, inner) in options {
+                leaves(&format!("{path}.{name}"), inner, found);
+            }
+        }
+        None => {
+            // What may be left out is "this, or nothing".
+            let shapes = schema["anyOf"].as_array();
+            match shapes.and_then(|shapes| shapes.iter().find(|shape| shape["properties"].is_object())) {
+                Some(shape) if !shapes.unwrap().iter().any(|shape| shape["type"] == "boolean") => {
+                    leaves(path, shape, found);
+                }
+                _ => drop(found.insert(path.to_owned())),
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -78,21 +99,18 @@ async fn the_faults_are_ones_that_the_simulator_knows() {
 
 #[test]
 fn the_tables_have_every_option_and_no_other() {
-    for (name, heading) in [
-        ("defender_incidents", "### Source `defender_incidents`"),
-        ("sentinel_logs", "### Sink `sentinel_logs`"),
+    for (place, heading) in [
+        ("source.defender_incidents", "### Source `defender_incidents`"),
+        ("sink.sentinel_logs", "### Sink `sentinel_logs`"),
     ] {
-        let schema = schema_options(name);
+        let schema = schema_options(place);
         let documented = options(heading);
         let tops: BTreeSet<_> = documented.iter().map(|option| option.split('.').next().unwrap()).collect();
         for option in schema.keys() {
             assert!(tops.contains(option.as_str()), "{heading} lacks {option}");
         }
         for option in tops {
-            assert!(
-                schema.contains_key(option) || option == "inputs",
-                "{heading} has {option}, which does not exist"
-            );
+            assert!(schema.contains_key(option), "{heading} has {option}, which does not exist");
         }
         for (option, schema) in &schema {
             let Some(default) = schema.get("default").filter(|default| default.is_number()) else { continue };
@@ -100,4 +118,14 @@ fn the_tables_have_every_option_and_no_other() {
             assert!(README.contains(&row), "{heading}: the default of {option} is {default}");
         }
     }
+}
+
+#[test]
+fn the_options_beside_vector_are_the_ones_there_are() {
+    let sink = schema_options("sink.sentinel_logs");
+    let mut expected = BTreeSet::from(["batch.max_events".to_owned(), "batch.timeout_secs".to_owned()]);
+    for option in ["buffer", "graph", "healthcheck", "vector"] {
+        leaves(option, &sink[option], &mut expected);
+    }
+    assert_eq!(options("## Beside Vector"), expected);
 }

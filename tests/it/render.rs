@@ -32,14 +32,15 @@ fn converted(vector: &Path, file: &Path) -> Value {
     let json = file.with_extension("json");
     let output = Command::new(vector)
         .env_clear()
-        .args(["convert-config".as_ref(), file.as_os_str(), json.as_os_str()])
+        .args(["convert-config", "--output-format", "json"])
+        .args([file, &json])
         .output()
         .unwrap();
     let text = std::fs::read_to_string(&json).unwrap_or_else(|_| panic!("{}", said(&output)));
     serde_json::from_str(&text).unwrap()
 }
 
-/// Whether Vector accepts a file; nothing if it was built without a component of it.
+/// Whether Vector accepts a file, and if not, why.
 fn accepts(vector: &Path, file: &Path) -> Result<(), String> {
     let mut command = Command::new(vector);
     let output = command.env_clear().args(["validate", "--no-environment"]).arg(file).output().unwrap();

@@ -5,7 +5,7 @@ use super::*;
 use crate::pipeline::format::Format;
 
 fn written(tree: &Value) -> String {
-    yaml(tree, &Marks::new(std::iter::empty()))
+    yaml(tree, &Marks::new(&[]))
 }
 
 #[test]

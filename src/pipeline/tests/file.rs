@@ -54,7 +54,7 @@ fn env() -> BTreeMap<String, String> {
 /// Everything that can be told about a file, the directory's name left out.
 fn told(name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
     let written = write(name, text);
-    let outcome = read(&[written.path.clone()], &env())
+    let outcome = read(std::slice::from_ref(&written.path), &env())
         .and_then(|file| outline(&file, &CATALOGUE).checked().map(|_| ()));
     let prefix = format!("{}/", written.dir.path().display());
     outcome.unwrap_err().iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
@@ -74,7 +74,9 @@ fn every_format_gives_the_same_outline_for_the_same_content() {
     let outlines =
         [("p.yaml", YAML), ("p.yml", YAML), ("p.toml", toml), ("p.json", json)].map(|(name, text)| {
             let written = write(name, text);
-            outline(&read(&[written.path.clone()], &env()).unwrap(), &CATALOGUE).checked().unwrap()
+            outline(&read(std::slice::from_ref(&written.path), &env()).unwrap(), &CATALOGUE)
+                .checked()
+                .unwrap()
         });
     for other in &outlines {
         assert!(other == &outlines[0]);
@@ -164,7 +166,7 @@ fn what_comes_from_the_environment_is_in_no_message() {
 #[test]
 fn debug_shows_neither_text_nor_values() {
     let written = write("p.yaml", format!("{YAML}proxy: {{http: $CANARY}}\n"));
-    let file = read(&[written.path.clone()], &env()).unwrap();
+    let file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     let shown = format!("{file:?} {:?}", outline(&file, &CATALOGUE).checked().unwrap());
     assert!(shown.contains("p.yaml") && !shown.contains(CANARY), "{shown}");
 }
@@ -183,7 +185,7 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
     let clock = Clock::system();
 
     let written = write("p.yaml", text("level"));
-    let mut file = read(&[written.path.clone()], &env()).unwrap();
+    let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     let before = outline(&file, &CATALOGUE).checked().unwrap();
     assert_eq!(before.sources[0].options["token"], "SECRET[vault.token]");
     resolve_secrets(&mut file, &clock).await.unwrap();
@@ -194,7 +196,7 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
 
     // A secret that is not what the option needs, and happens to be a word of the file.
     let written = write("p.yaml", text("odd"));
-    let mut file = read(&[written.path.clone()], &env()).unwrap();
+    let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     resolve_secrets(&mut file, &clock).await.unwrap();
     let problems = outline(&file, &CATALOGUE).checked().unwrap_err();
     assert_eq!(
@@ -203,7 +205,7 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
     );
 
     let written = write("p.yaml", text("gone"));
-    let mut file = read(&[written.path.clone()], &env()).unwrap();
+    let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     let problems = resolve_secrets(&mut file, &clock).await.unwrap_err();
     assert_eq!(
         problems[0].to_string(),
