@@ -133,3 +133,13 @@ async fn every_example_is_valid() {
     }
     assert!(checked >= 6);
 }
+
+#[tokio::test]
+async fn the_machines_name_is_there_even_if_the_environment_lacks_it() {
+    let bench = Bench::with_incidents(0).await;
+    let mut pipeline = bench.pipeline();
+    pipeline["data_dir"] = "/tmp/${HOSTNAME}".into();
+    let file = bench.file(&pipeline);
+    let output = program().args(["validate", "-c", file.to_str().unwrap()]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -46,22 +46,18 @@ fn schema_options(place: &str) -> BTreeMap<String, Value> {
 
 /// The paths of an option's own options, down to those that have none; a choice between shapes has none.
 fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
-    match schema["properties"].as_object() {
-        Some(options) => {
-            for (name, inner) in options {
-                leaves(&format!("{path}.{name}"), inner, found);
-            }
+    if let Some(options) = schema["properties"].as_object() {
+        for (name, inner) in options {
+            leaves(&format!("{path}.{name}"), inner, found);
         }
-        None => {
-            // What may be left out is "this, or nothing".
-            let shapes = schema["anyOf"].as_array();
-            match shapes.and_then(|shapes| shapes.iter().find(|shape| shape["properties"].is_object())) {
-                Some(shape) if !shapes.unwrap().iter().any(|shape| shape["type"] == "boolean") => {
-                    leaves(path, shape, found);
-                }
-                _ => drop(found.insert(path.to_owned())),
-            }
-        }
+        return;
+    }
+    let shapes = schema["anyOf"].as_array().map_or(&[][..], Vec::as_slice);
+    let choice = shapes.iter().any(|shape| shape["type"] == "boolean");
+    match shapes.iter().find(|shape| shape["properties"].is_object() && !choice) {
+        // What may be left out is "this, or nothing".
+        Some(shape) => leaves(path, shape, found),
+        None => drop(found.insert(path.to_owned())),
     }
 }
 

@@ -27,8 +27,13 @@ fn rendered(files: &[&str]) -> String {
     text
 }
 
-/// What Vector understands: the file as JSON.
-fn converted(vector: &Path, file: &Path) -> Value {
+/// What Vector understands: the file as JSON. It leaves variables alone in this, so those are put in here, by how they are written.
+fn converted(vector: &Path, file: &Path, variables: &[(&str, &str)]) -> Value {
+    let mut text = std::fs::read_to_string(file).unwrap();
+    for (written, value) in variables {
+        text = text.replace(written, value);
+    }
+    std::fs::write(file, text).unwrap();
     let json = file.with_extension("json");
     let output = Command::new(vector)
         .env_clear()
@@ -141,29 +146,80 @@ sinks:
   out: {type: console, inputs: [v], encoding: {codec: json}}
 "#;
 
-#[test]
-fn vector_takes_odd_strings_for_what_they_were() {
+/// Variables of Vector's own parts, in every kind of quotes.
+const VARIABLES: &str = r#"
+sources:
+  defender: {type: defender_incidents, auth: {azure_credential_kind: azure_cli}}
+  in:
+    type: demo_logs
+    format: shuffle
+    count: ${COUNT}
+    interval: $INTERVAL
+    sequence: ${FLAG:-true}
+    lines: ["${COUNT}", '$COUNT', x $COUNT, 'it''s $WORD', "tab\t${WORD}", "${NOT_SET:-a\tb}", x$COUNT, "$$1", $$]
+transforms:
+  t:
+    type: remap
+    inputs: [defender, in]
+    source: |
+      .a = "$WORD" # it's $QUOTE
+      .b = replace("x", r'(x)', "$$1")
+sinks:
+  out: {type: console, inputs: [t], encoding: {codec: json}}
+"#;
+
+/// The same file with something stock where ours was, as Vector reads it by itself.
+fn without_ours(text: &str) -> String {
+    text.replace("{type: defender_incidents, auth: {azure_credential_kind: azure_cli}}", "{type: stdin}")
+}
+
+/// Asserts that Vector understands a rendered file as it does the file itself; answers how.
+fn means_the_same(text: &str, variables: &[(&str, &str)]) -> Option<Value> {
     let Some(vector) = real_vector() else {
-        return eprintln!("SKIPPED: there is no Vector to ask: name one in VECTOR_BIN");
+        eprintln!("SKIPPED: there is no Vector to ask: name one in VECTOR_BIN");
+        return None;
     };
     let dir = tempfile::tempdir().unwrap();
-    let (ours, stock, plain) =
-        (dir.path().join("a.yaml"), dir.path().join("b.yaml"), dir.path().join("c.yaml"));
-    std::fs::write(&ours, ODD).unwrap();
+    let [ours, stock, plain] = ["a.yaml", "b.yaml", "c.yaml"].map(|name| dir.path().join(name));
+    std::fs::write(&ours, text).unwrap();
     std::fs::write(&stock, rendered(&["-c", ours.to_str().unwrap()])).unwrap();
-    // The same file with something stock where ours was, as Vector reads it by itself.
-    std::fs::write(
-        &plain,
-        ODD.replace("{type: defender_incidents, auth: {azure_credential_kind: azure_cli}}", "{type: stdin}"),
-    )
-    .unwrap();
-    assert_eq!(accepts(&vector, &stock), Ok(()));
-    let (mut stock, mut plain) = (converted(&vector, &stock), converted(&vector, &plain));
+    std::fs::write(&plain, without_ours(text)).unwrap();
+    if variables.is_empty() {
+        assert_eq!(accepts(&vector, &stock), Ok(()));
+    }
+    let [mut stock, mut plain] = [&stock, &plain].map(|file| converted(&vector, file, variables));
     assert_eq!(stock["sinks"]["out"]["acknowledgements"], json!({"enabled": true}));
     for tree in [&mut stock, &mut plain] {
         tree["sinks"]["out"]["acknowledgements"].take();
         tree["sources"]["defender"].take();
     }
     assert_eq!(stock, plain);
-    assert!(stock["transforms"]["t"]["source"].as_str().unwrap().contains("\"$2-$1\""), "{stock}");
+    Some(stock)
+}
+
+#[test]
+fn vector_takes_odd_strings_for_what_they_were() {
+    if let Some(tree) = means_the_same(ODD, &[]) {
+        assert!(tree["transforms"]["t"]["source"].as_str().unwrap().contains("\"$2-$1\""), "{tree}");
+    }
+}
+
+#[test]
+fn variables_mean_the_same_to_a_vector_that_puts_them_in() {
+    let variables = [
+        ("${COUNT}", "7"),
+        ("$COUNT", "7"),
+        ("$INTERVAL", "0.5"),
+        ("${FLAG:-true}", "true"),
+        ("${WORD}", "# no"),
+        ("$WORD", "# no"),
+        ("$QUOTE", "'\""),
+        ("${NOT_SET:-a\\tb}", "a\\tb"),
+        ("$$", "$"),
+    ];
+    if let Some(tree) = means_the_same(VARIABLES, &variables) {
+        assert_eq!(tree["sources"]["in"]["count"], 7);
+        assert_eq!(tree["sources"]["in"]["lines"][0], "7");
+        assert!(tree["transforms"]["t"]["source"].as_str().unwrap().contains("\"$1\""), "{tree}");
+    }
 }

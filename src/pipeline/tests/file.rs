@@ -212,3 +212,15 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
         "sources.a.level: secret 'gone' of backend 'vault' is not in the file"
     );
 }
+
+#[tokio::test]
+async fn secrets_that_only_stock_components_want_are_not_fetched() {
+    let written = write(
+        "p.yaml",
+        "secret: {vault: {type: file, path: /nowhere.json}, cloud: {type: aws_secrets_manager, region: $NOT_SET}}\n\
+         sources: {a: {type: from}}\nsinks:\n  s: {type: console, inputs: [a], x: 'SECRET[vault.k] SECRET[cloud.k]'}\n",
+    );
+    let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
+    assert!(outline(&file, &CATALOGUE).checked().unwrap().beside_vector);
+    resolve_secrets(&mut file, &Clock::system()).await.unwrap();
+}
