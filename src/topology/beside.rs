@@ -208,7 +208,7 @@ impl Door {
     fn open(&self, address: &str) -> Result<(), String> {
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
         let name = if self.link.tls.is_some() { host(address) } else { "localhost" };
-        self.peer.moved_to(address, self.side.client_tls(name))
+        self.peer.moved_to(address, name, self.side.client_tls()?)
     }
 }
 

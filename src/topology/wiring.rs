@@ -93,13 +93,12 @@ impl Topology {
         for source in &plan.sources {
             let path = format!("sources.{}", source.id);
             let SourcePlan::DefenderIncidents(options) = &source.plan;
-            let out: Result<Arc<dyn Deliver>, String> = match &mut meeting {
-                Some(meeting) => meeting.forward(source, &plan.data_dir, clock, rng.fork()),
-                None => {
-                    let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
-                    let branches = reads_it.map(|(_, sink)| Arc::clone(sink) as Arc<dyn Deliver>);
-                    Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
-                }
+            let out: Result<Arc<dyn Deliver>, String> = if let Some(meeting) = &mut meeting {
+                meeting.forward(source, &plan.data_dir, clock, rng.fork())
+            } else {
+                let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
+                let branches = reads_it.map(|(_, sink)| Arc::clone(sink) as Arc<dyn Deliver>);
+                Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
             };
             match (options.build(&source.id, store.clone(), clock.clone(), rng.fork()), out) {
                 (Ok(built), Ok(out)) => sources.push((Box::new(built), out)),

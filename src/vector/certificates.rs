@@ -5,16 +5,19 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use crate::clock::Clock;
 use crate::secret::SensitiveString;
@@ -145,8 +148,7 @@ impl Side {
                 key_file.display()
             )
         })?;
-        let (certificates, provider) =
-            (chain(&side.certificate, crt_file)?, rustls::crypto::aws_lc_rs::default_provider());
+        let (certificates, provider) = (chain(&side.certificate, crt_file)?, aws_lc_rs::default_provider());
         ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, key))
@@ -167,13 +169,26 @@ impl Side {
         ServerTlsConfig::new().identity(self.identity()).client_ca_root(Certificate::from_pem(&self.ca))
     }
 
-    /// For a client of a server whose certificate our authority has signed for `domain`, a name or an IP address.
-    #[must_use]
-    pub fn client_tls(&self, domain: &str) -> ClientTlsConfig {
-        ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.ca))
-            .identity(self.identity())
-            .domain_name(domain)
+    /// For a client of a server whose certificate our authority has signed.
+    ///
+    /// Every connection shakes hands anew: a `vector` source that wants certificates refuses, with an internal error, to
+    /// resume what was agreed before.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let unusable = |error: String| format!("the certificates cannot be used: {error}");
+        let mut roots = RootCertStore::empty();
+        for ca in chain(&self.ca, Path::new(CA))? {
+            roots.add(ca).map_err(|error| unusable(error.to_string()))?;
+        }
+        let certificates = chain(&self.certificate, Path::new(PLUGIN[0]))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes());
+        let key = key.map_err(|error| unusable(error.to_string()))?;
+        let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_root_certificates(roots).with_client_auth_cert(certificates, key))
+            .map_err(|error| unusable(error.to_string()))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
     }
 
     fn identity(&self) -> Identity {

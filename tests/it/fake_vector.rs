@@ -12,10 +12,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
 use vector_sentinel::clock::Clock;
 use vector_sentinel::vector::certificates::Side;
+use vector_sentinel::vector::client::channel;
 use vector_sentinel::vector::protocol::event::{
     EventWrapper, Log, Metadata, Value, event_wrapper, value::Kind,
 };
@@ -54,8 +55,7 @@ impl FakeVector {
     pub(crate) async fn start(&self) -> JoinSet<()> {
         let file = |name: &str| self.certificates.join(name);
         let side = Side::from_files(&file("ca.pem"), &file("vector.pem"), &file("vector.key")).unwrap();
-        let endpoint = Endpoint::from_shared(format!("https://{}", self.sink)).unwrap();
-        let channel = endpoint.tls_config(side.client_tls("localhost")).unwrap().connect_lazy();
+        let channel = channel(&self.sink, "localhost", side.client_tls().unwrap()).unwrap();
         let client = VectorClient::new(channel).send_compressed(CompressionEncoding::Zstd);
         let sink = Sink(client.max_encoding_message_size(100_000_000));
         let socket = TcpListener::bind(&self.source).await.unwrap();

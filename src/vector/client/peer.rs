@@ -1,16 +1,13 @@
 //! Where Vector listens, which changes when it is started anew.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tokio_rustls::rustls::ClientConfig;
+use tonic::transport::Channel;
 
+use super::connect::channel;
 use crate::vector::protocol::vector::vector_client::VectorClient;
-
-/// How long making a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a silent Vector is asked whether it is still there, and how long it has to answer.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// The address of one `vector` source. Cheap to clone; all clones know the same.
 #[derive(Clone, Debug)]
@@ -24,17 +21,9 @@ impl Default for Peer {
 }
 
 impl Peer {
-    /// Vector listens at `address`, `host:port`, from now on. Nothing is connected yet.
-    pub fn moved_to(&self, address: &str, tls: ClientTlsConfig) -> Result<(), String> {
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))
-            .and_then(|endpoint| endpoint.tls_config(tls))
-            .map_err(|error| format!("cannot connect to Vector at {address}: {error}"))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        self.0.send_replace(Some(endpoint.connect_lazy()));
+    /// Vector listens at `address`, `host:port`, from now on, with a certificate for `name`. Nothing is connected yet.
+    pub fn moved_to(&self, address: &str, name: &str, tls: Arc<ClientConfig>) -> Result<(), String> {
+        self.0.send_replace(Some(channel(address, name, tls)?));
         Ok(())
     }
 
