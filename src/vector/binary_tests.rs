@@ -1,11 +1,11 @@
 use super::*;
 
-/// A program that is called `vector`.
+/// A program that is called `vector` and does what `script` says.
 fn program(dir: &Path, script: &str) -> PathBuf {
-    let path = dir.join("vector");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vector/child/tests/fake_vector.sh");
+    std::os::unix::fs::symlink(program, dir.join("vector")).unwrap();
+    std::fs::write(dir.join("script"), script).unwrap();
+    dir.join("vector")
 }
 
 fn environment(variables: &[(&str, &Path)]) -> BTreeMap<String, String> {
@@ -81,8 +81,9 @@ async fn the_version_is_read_and_judged() {
 #[tokio::test]
 async fn what_cannot_run_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let path = program(dir.path(), "");
+    let path = dir.path().join("vector");
     std::fs::write(&path, "neither a program nor a script").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let error = Binary::find(Some(&path), &BTreeMap::new(), &Clock::system()).await.unwrap_err();
     assert!(error.contains("cannot be run") && error.contains("built for this machine"), "{error}");
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,11 +17,10 @@ mod leftover;
 mod real_vector;
 mod supervisor;
 
-/// Notes what it is given and told, then does what the file `first` says, and waits. What it starts itself goes with
-/// its group, or soon by itself.
-const FAKE: &str = r#"#!/bin/sh
+/// What a fake Vector does: notes what it is given and told, does what the file `first` says, and waits. What it starts
+/// itself goes with its group, or soon by itself.
+const SCRIPT: &str = r#"
 [ "$1" = --version ] && { echo vector 0.57.0; exit; }
-cd "$(dirname "$0")"
 trap 'echo hangup >>log' HUP
 trap 'echo terminate >>log; kill $!; exit 0' TERM
 echo "start $*" >>log
@@ -59,8 +57,9 @@ impl Prepare for Ready {
 /// A directory with a fake Vector that begins with `first`.
 fn fake(first: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("vector"), FAKE).unwrap();
-    std::fs::set_permissions(dir.path().join("vector"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vector/child/tests/fake_vector.sh");
+    std::os::unix::fs::symlink(program, dir.path().join("vector")).unwrap();
+    std::fs::write(dir.path().join("script"), SCRIPT).unwrap();
     std::fs::write(dir.path().join("first"), format!("{first}\n")).unwrap();
     std::fs::write(dir.path().join("log"), "").unwrap();
     dir

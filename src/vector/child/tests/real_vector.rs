@@ -88,7 +88,10 @@ async fn it_speaks_only_to_the_holder_of_our_certificate() {
         clock.sleep(Duration::from_millis(20)).await;
     }
     let ca = std::fs::read(bench.dir.path().join("tls/ca.pem")).unwrap();
-    let nobody = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("localhost");
+    let nobody = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&ca))
+        .domain_name("localhost")
+        .assume_http2(true);
     others.write_vectors_part(&bench.dir.path().join("others")).unwrap();
     let file = |name: &str| std::fs::read(bench.dir.path().join("others").join(name)).unwrap();
     let stranger = nobody.clone().identity(Identity::from_pem(file("vector.pem"), file("vector.key")));
