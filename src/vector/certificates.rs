@@ -63,22 +63,35 @@ impl Certificates {
     /// `ca.pem` is removed before anything is replaced and put in place after everything else, so a directory that
     /// has one holds one whole set. What a crash leaves behind has none, and is made anew.
     pub fn load_or_make(dir: &Path, clock: &Clock) -> Result<Self, String> {
-        let cannot = |what: &str, error: std::io::Error| {
-            format!("cannot {what} certificates in {}: {error}. Check that we may write there", dir.display())
+        if let Some(kept) = Self::load(dir) {
+            return kept;
+        }
+        let cannot = |error: std::io::Error| {
+            format!(
+                "cannot write certificates into {}: {error}. Check that we may write there",
+                dir.display()
+            )
         };
-        create_private_dir(dir).map_err(|error| cannot("keep", error))?;
+        create_private_dir(dir).map_err(cannot)?;
         // Two of us that start at once, such as `render` and `run`, must not mix their sets.
-        let lock = File::create(dir.join(".lock")).map_err(|error| cannot("keep", error))?;
-        lock.lock().map_err(|error| cannot("keep", error))?;
-        if [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists()) {
-            let [ours, vectors] = [PLUGIN, VECTOR].map(|[certificate, key]| {
-                Side::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
-            });
-            return Ok(Self { ours: ours?, vectors: vectors? });
+        let lock = File::create(dir.join(".lock")).map_err(cannot)?;
+        lock.lock().map_err(cannot)?;
+        if let Some(made_meanwhile) = Self::load(dir) {
+            return made_meanwhile;
         }
         let made = Self::new(clock)?;
-        made.write_all(dir).map_err(|error| cannot("write", error))?;
+        made.write_all(dir).map_err(cannot)?;
         Ok(made)
+    }
+
+    /// The set in a directory, which may be one that nobody can write to; nothing if it is not whole.
+    fn load(dir: &Path) -> Option<Result<Self, String>> {
+        let is_whole =
+            [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists());
+        let read = |[certificate, key]: [&str; 2]| {
+            Side::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
+        };
+        is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, vectors: read(VECTOR)? }))
     }
 
     /// Our side.

@@ -58,4 +58,5 @@ pub(super) fn signal(pid: Pid, signal: Signal) {
 /// Ends a process that we started at once, with the processes that it started itself.
 pub(super) fn kill(pid: Pid) {
     rustix::process::kill_process_group(pid, Signal::KILL).ok();
+    signal(pid, Signal::KILL);
 }

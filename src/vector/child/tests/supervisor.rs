@@ -84,7 +84,7 @@ async fn a_stop_does_not_wait_for_the_next_start() {
 
 #[tokio::test]
 async fn one_that_does_not_stop_is_killed_at_the_deadline_with_all_that_it_started() {
-    let bench = run(fake("trap '' TERM; sleep 30 </dev/null >/dev/null 2>&1 & echo $! >started")).await;
+    let bench = run(fake("trap '' TERM; sleep 300 </dev/null >/dev/null 2>&1 & echo $! >started")).await;
     bench.logs("ready").await;
     let started = std::fs::read_to_string(bench.dir.path().join("started")).unwrap();
     // From here on nobody waits for real: the deadline comes as soon as everybody waits.
