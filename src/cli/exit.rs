@@ -39,3 +39,12 @@ pub(super) fn problems(paths: &[PathBuf], problems: &[Problem]) -> ExitCode {
 pub(super) fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
+
+/// Prints what Vector says is wrong with its part of a pipeline file.
+pub(super) fn refused_by_vector(paths: &[PathBuf], message: &str) -> ExitCode {
+    eprintln!("{}: Vector refuses the stock components:", names(paths));
+    for line in message.lines() {
+        eprintln!("  {line}");
+    }
+    ExitCode::from(78)
+}

@@ -23,6 +23,7 @@ use crate::model::problem::Problem;
 use crate::pipeline::plan::{self, Plan};
 use crate::pipeline::{self, File, Outline};
 use crate::telemetry::{self, LogFormat};
+use crate::vector::binary::Binary;
 
 /// Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
 #[derive(Debug, Parser)]
@@ -42,7 +43,7 @@ struct Arguments {
 enum Command {
     /// Run a pipeline file until SIGTERM or Ctrl-C.
     Run(run::Arguments),
-    /// Check a pipeline file without touching the network.
+    /// Check a pipeline file without touching the network; stock components too, if Vector is here.
     Validate(validate::Arguments),
     /// Print the file that stock Vector runs, with a `vector` source or sink in the place of each component of ours.
     Render(render::Arguments),
@@ -66,6 +67,25 @@ struct PipelineFile {
     /// The same, without the option's name.
     #[arg(value_name = "FILE")]
     file: Vec<PathBuf>,
+}
+
+/// Which Vector, and how it reads its part.
+#[derive(Debug, clap::Args)]
+struct VectorOptions {
+    /// Which Vector to run. Default: the variable `VECTOR_BIN`, then `vector` where commands are found.
+    #[arg(long, value_name = "PATH")]
+    vector_bin: Option<PathBuf>,
+    /// Let Vector put environment variables into stock components, as the option of the same name of Vector itself does.
+    /// Our own components need no such leave.
+    #[arg(long, env = "VECTOR_DANGEROUSLY_ALLOW_ENV_VAR_INTERPOLATION")]
+    dangerously_allow_env_var_interpolation: bool,
+}
+
+impl VectorOptions {
+    /// The Vector on this machine.
+    async fn find(&self, clock: &Clock) -> Result<Binary, String> {
+        Binary::find(self.vector_bin.as_deref(), &environment(), clock).await
+    }
 }
 
 impl PipelineFile {

@@ -1,34 +1,27 @@
 //! `run`: hosts the components of a pipeline file, and runs stock Vector beside them if it has stock ones.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::signals::Signals;
-use super::{Loaded, PipelineFile, environment, exit, load, rng};
+use super::{Loaded, PipelineFile, VectorOptions, exit, load, rng};
 use crate::clock::Clock;
 use crate::pipeline::Outline;
 use crate::telemetry::{self, LogFormat};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
-use crate::vector::binary::Binary;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
     /// Do not run Vector: somebody else runs it, on what `render` has printed.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["vector_bin", "dangerously_allow_env_var_interpolation"])]
     no_vector: bool,
-    /// Which Vector to run. Default: the variable `VECTOR_BIN`, then `vector` where commands are found.
-    #[arg(long, value_name = "PATH", conflicts_with = "no_vector")]
-    vector_bin: Option<PathBuf>,
-    /// Let Vector put environment variables into stock components, as the option of the same name of Vector itself does.
-    /// Our own components need no such leave.
-    #[arg(long, env = "VECTOR_DANGEROUSLY_ALLOW_ENV_VAR_INTERPOLATION", conflicts_with = "no_vector")]
-    dangerously_allow_env_var_interpolation: bool,
+    #[command(flatten)]
+    vector: VectorOptions,
     /// How many seconds to wait, after SIGTERM or Ctrl-C, for what is being delivered. A second signal ends the wait.
     #[arg(long, default_value_t = 60)]
     graceful_shutdown_limit_secs: u64,
@@ -80,7 +73,7 @@ async fn run_once(
     let beside = match (plan.beside_vector, arguments.no_vector) {
         (_, true) => Beside::TheirVector,
         (false, false) => Beside::Nothing,
-        (true, false) => match Binary::find(arguments.vector_bin.as_deref(), &environment(), clock).await {
+        (true, false) => match arguments.vector.find(clock).await {
             Ok(binary) => {
                 if let Some(warning) = binary.warning() {
                     warn!("{warning}");
@@ -88,7 +81,7 @@ async fn run_once(
                 Beside::OurVector(Box::new(OurVector {
                     binary,
                     file,
-                    allow_env: arguments.dangerously_allow_env_var_interpolation,
+                    allow_env: arguments.vector.dangerously_allow_env_var_interpolation,
                     json_logs: log_format == LogFormat::Json,
                     shutdown_limit: limit,
                 }))

@@ -5,50 +5,86 @@ use std::process::ExitCode;
 
 use chrono::TimeDelta;
 
-use super::{PipelineFile, environment, exit, load, say};
+use super::{PipelineFile, VectorOptions, environment, exit, load, say};
 use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::pipeline;
 use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
-use crate::store::create_private_dir;
+use crate::store::{create_private_dir, write_private_file};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
+    #[command(flatten)]
+    vector: VectorOptions,
     /// Also get the secrets, fetch tokens, read one incident and post an empty array: everything that a run needs.
     #[arg(long)]
     probe: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
-    let checked = if arguments.probe {
-        load(arguments.file.paths(), &clock)
-            .await
-            .map(|loaded| (loaded.plan.warnings.clone(), Some(loaded.plan)))
-    } else {
-        check(arguments.file.paths()).map(|warnings| (warnings, None))
-    };
-    let (warnings, plan) = match checked {
+    let paths = arguments.file.paths();
+    let checked = match check(paths) {
         Ok(checked) => checked,
-        Err(problems) => return exit::problems(arguments.file.paths(), &problems),
+        Err(problems) => return exit::problems(paths, &problems),
     };
-    for warning in warnings {
+    for warning in &checked.warnings {
         eprintln!("warning: {warning}");
     }
-    say(format!("{}: the options are right", exit::names(arguments.file.paths())));
-    match plan {
-        Some(plan) => probe(&plan, &clock).await,
-        None => ExitCode::SUCCESS,
+    if let Some(rendered) = &checked.rendered
+        && let Err(error) = validate_in_vector(rendered, &arguments.vector, &clock).await
+    {
+        return exit::refused_by_vector(paths, &error);
+    }
+    if !arguments.probe {
+        say(format!("{}: the options are right", exit::names(paths)));
+        return ExitCode::SUCCESS;
+    }
+    match load(paths, &clock).await {
+        Ok(loaded) => {
+            say(format!("{}: the options are right", exit::names(paths)));
+            probe(&loaded.plan, &clock).await
+        }
+        Err(problems) => exit::problems(paths, &problems),
     }
 }
 
-/// Checks the files alone: nothing is asked, not even for secrets. Answers warnings.
-fn check(paths: &[PathBuf]) -> Result<Vec<Problem>, Vec<Problem>> {
+/// What is right about a file.
+struct Checked {
+    warnings: Vec<Problem>,
+    /// What Vector gets, if the file has anything for it.
+    rendered: Option<String>,
+}
+
+/// Checks the files alone: nothing is asked, not even for secrets.
+fn check(paths: &[PathBuf]) -> Result<Checked, Vec<Problem>> {
     let environment = environment();
+    let catalogue = plan::catalogue();
     let file = pipeline::read(paths, &environment)?;
-    plan::check(&pipeline::outline(&file, &plan::catalogue()), &environment)
+    let outline = pipeline::outline(&file, &catalogue);
+    let warnings = plan::check(&outline, &environment)?;
+    let render = || pipeline::render(&file, &catalogue, &plan::stubs(&outline));
+    let rendered = outline.beside_vector.then(render).transpose()?;
+    Ok(Checked { warnings, rendered })
+}
+
+/// Lets Vector say what it thinks of its part, if it is here.
+async fn validate_in_vector(rendered: &str, options: &VectorOptions, clock: &Clock) -> Result<(), String> {
+    let binary = match options.find(clock).await {
+        Ok(binary) => binary,
+        Err(error) if options.vector_bin.is_some() => return Err(error),
+        Err(error) => {
+            eprintln!("warning: the stock components were not checked: {error}");
+            return Ok(());
+        }
+    };
+    let cannot = |error: std::io::Error| format!("cannot write a file for Vector to check: {error}");
+    let dir = tempfile::tempdir().map_err(cannot)?;
+    write_private_file(dir.path(), "vector.yaml", rendered).map_err(cannot)?;
+    let allow_env = options.dangerously_allow_env_var_interpolation;
+    binary.validate(&dir.path().join("vector.yaml"), allow_env).await
 }
 
 /// Does once what a run would do all the time.

@@ -189,14 +189,24 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The address as Vector can use it: it cannot connect to "any address", and listens on addresses only, not on names.
+/// The address as Vector can use it: it listens on addresses only, not on names.
 fn for_vector(kind: Kind, address: &str) -> String {
     let (Some(host), Some(port)) = (host(address), port(address)) else { return address.to_owned() };
     match (kind, host.parse::<IpAddr>()) {
-        (Kind::Sink, Ok(IpAddr::V4(ip))) if ip.is_unspecified() => format!("127.0.0.1:{port}"),
-        (Kind::Sink, Ok(IpAddr::V6(ip))) if ip.is_unspecified() => format!("[::1]:{port}"),
+        (Kind::Sink, _) => connectable(address),
         (Kind::Source, Err(_)) if is_loopback(host) => format!("127.0.0.1:{port}"),
         (Kind::Source, Err(_)) => format!("0.0.0.0:{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+/// Where to connect to reach who listens on `address`: nobody can connect to "any address", but on this machine to loopback.
+#[must_use]
+pub fn connectable(address: &str) -> String {
+    let (Some(host), Some(port)) = (host(address), port(address)) else { return address.to_owned() };
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => format!("127.0.0.1:{port}"),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => format!("[::1]:{port}"),
         _ => address.to_owned(),
     }
 }

@@ -31,7 +31,7 @@ mod unique;
 mod wording;
 
 pub use file::{File, outline, read, resolve_secrets};
-pub use link::{Link, LinkTls, Stub};
+pub use link::{Link, LinkTls, Stub, connectable};
 pub use outline::{Component, ComponentType, Kind, Outline};
 pub use render::render;
 pub use schema::document_schema;

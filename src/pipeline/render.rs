@@ -15,6 +15,9 @@ use crate::model::problem::Problem;
 /// What Vector needs of its own file to be told about a stub, as it is written.
 const SINK_OPTIONS: [&str; 3] = ["buffer", "healthcheck", "graph"];
 
+/// What Vector pushes at a time. Without a bound a thousand large events could be more than we, as Vector's own source, read.
+const MAX_PUSH_BYTES: u64 = 8_000_000;
+
 /// The stock file as YAML, with `stubs`, by id, in the place of our components. Everything else is as it is written, variables
 /// and secrets too; their values are never in it.
 pub fn render(
@@ -84,10 +87,9 @@ fn sink(entry: &Value, stub: &Stub) -> Value {
         },
     });
     let mut batch = entry.get("batch").and_then(Value::as_object).cloned().unwrap_or_default();
-    let batch: Map<String, Value> = take_batch(&mut batch);
-    if !batch.is_empty() {
-        sink["batch"] = Value::Object(batch);
-    }
+    let mut batch: Map<String, Value> = take_batch(&mut batch);
+    batch.insert("max_bytes".to_owned(), MAX_PUSH_BYTES.into());
+    sink["batch"] = Value::Object(batch);
     take_over(entry, &SINK_OPTIONS, &mut sink);
     sink
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::delivery::Deliver;
 use crate::model::problem::Problem;
 use crate::pipeline::plan::{LINK_DIR, Plan, PlannedSink, PlannedSource, catalogue};
-use crate::pipeline::{File, Kind, Link, Stub, render};
+use crate::pipeline::{File, Kind, Link, Stub, connectable, render};
 use crate::quarantine::Quarantine;
 use crate::store::{create_private_dir, write_private_file};
 use crate::telemetry::Component;
@@ -206,6 +206,7 @@ impl Meeting {
 impl Door {
     /// Vector listens at `address` from now on.
     fn open(&self, address: &str) -> Result<(), String> {
+        let address = &connectable(address);
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
         let name = if self.link.tls.is_some() { host(address) } else { "localhost" };
         self.peer.moved_to(address, name, self.side.client_tls()?)

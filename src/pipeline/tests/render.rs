@@ -120,6 +120,7 @@ sinks:
     batch:
       max_events: 10
       timeout_secs: 0.5
+      max_bytes: 8000000
     buffer:
       type: disk
       max_size: 268435488
