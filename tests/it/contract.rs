@@ -1,26 +1,14 @@
 //! What a pipeline beside Vector promises, whichever Vector it is: with the stock one these run when it can be found, and
 //! with a fake one everywhere.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::simulator::{Fault, Service};
 
+use crate::harness::real_vector;
 use crate::rig::{Peer, Rig, lines, rss_kb};
-
-/// The stock Vector, or a word that there is none.
-fn real() -> Option<Peer> {
-    let found = std::env::var_os("VECTOR_BIN").map(PathBuf::from).or_else(|| {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|dir| dir.join("vector")).find(|path| path.is_file())
-    });
-    if found.is_none() {
-        eprintln!("SKIPPED: there is no Vector: set VECTOR_BIN, or put it on the PATH");
-    }
-    found.map(Peer::Real)
-}
 
 fn status(code: u16) -> Fault {
     Fault::Status { code, retry_after: None, body: None }
@@ -70,7 +58,7 @@ async fn kills_lose_nothing(peer: &Peer, who: Victim, count: usize, kills: u64) 
         match who {
             Victim::Vector => {
                 rig.kill_vector().await;
-                rig.start_fake().await;
+                rig.start_vector().await;
             }
             Victim::Plugin => {
                 rig.kill_plugin().await;
@@ -151,37 +139,43 @@ mod with_the_stock_vector {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn every_row_arrives() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
+        super::every_row_arrives(&peer).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_row_arrives_by_way_of_a_sidecar() {
+        let Some(peer) = real_vector().map(Peer::Sidecar) else { return };
         super::every_row_arrives(&peer).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn poison_goes_to_the_quarantine() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
         super::poison_goes_to_the_quarantine(&peer).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn ten_kills_of_vector_lose_nothing() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
         kills_lose_nothing(&peer, Victim::Vector, 50_000, 10).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn ten_kills_of_the_program_lose_nothing() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
         kills_lose_nothing(&peer, Victim::Plugin, 50_000, 10).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_outage_of_two_minutes_loses_nothing_from_a_buffer_in_memory() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
         an_outage_loses_nothing(&peer, Duration::from_mins(2), json!({"type": "memory"})).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_outage_of_two_minutes_loses_nothing_from_a_buffer_on_disk() {
-        let Some(peer) = real() else { return };
+        let Some(peer) = real_vector().map(Peer::Real) else { return };
         let buffer = json!({"type": "disk", "max_size": 268_435_488});
         an_outage_loses_nothing(&peer, Duration::from_mins(2), buffer).await;
     }

@@ -1,6 +1,7 @@
 //! A simulator, a directory, and pipelines between them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -206,10 +207,20 @@ pub(crate) fn spawn(arguments: &[&str]) -> Child {
     program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
+/// Says that something was not tested: past the test runner, which hides what tests print that pass.
+pub(crate) fn skipped(why: &str) {
+    let line = format!("\nSKIPPED: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 /// A stock Vector, if there is one: the file that `VECTOR_BIN` names, or `vector` of the `PATH`.
 pub(crate) fn real_vector() -> Option<PathBuf> {
     let named = std::env::var_os("VECTOR_BIN").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = || std::env::split_paths(&path).map(|dir| dir.join("vector")).find(|file| file.is_file());
-    named.or_else(on_path)
+    let found = named.or_else(on_path);
+    if found.is_none() {
+        skipped("there is no Vector: set VECTOR_BIN, or put it on the PATH");
+    }
+    found
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole, against the simulator: one binary, so that it is linked once.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its harness too")]
 
+mod beside_vector;
 mod cli;
 mod contract;
 mod credentials;

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::simulator::SimulatorConfig;
@@ -21,6 +21,8 @@ use crate::harness::{Bench, PATIENCE, program};
 pub(crate) enum Peer {
     /// The stock one, at this path, run by us.
     Real(PathBuf),
+    /// The stock one, run by the test on what `render` prints; the program is run with `--no-vector`.
+    Sidecar(PathBuf),
     /// One in this process; the program is run with `--no-vector`.
     Fake,
 }
@@ -28,11 +30,12 @@ pub(crate) enum Peer {
 pub(crate) struct Rig {
     pub(crate) bench: Bench,
     peer: Peer,
-    pipeline: Value,
+    pub(crate) pipeline: Value,
     lines: usize,
     plugin: Option<Child>,
     fake: FakeVector,
     running_fake: JoinSet<()>,
+    sidecar: Option<Child>,
 }
 
 // === impl Rig ===
@@ -68,18 +71,18 @@ impl Rig {
         for (name, value) in sink.as_object().unwrap() {
             sentinel[name] = value.clone();
         }
-        if matches!(peer, Peer::Fake) {
+        if !matches!(peer, Peer::Real(_)) {
             pipeline["sinks"]["sentinel"]["vector"] = json!({"address": fake.sink});
             pipeline["sources"]["defender"]["vector"] = json!({"address": fake.source});
         }
         std::fs::create_dir(bench.path("data")).unwrap();
-        let (plugin, running_fake) = (None, JoinSet::new());
-        Self { bench, peer: peer.clone(), pipeline, lines: lines.len(), plugin, fake, running_fake }
+        let (plugin, running_fake, sidecar) = (None, JoinSet::new(), None);
+        Self { bench, peer: peer.clone(), pipeline, lines: lines.len(), plugin, fake, running_fake, sidecar }
     }
 
     pub(crate) async fn start(&mut self) {
         self.start_plugin();
-        self.start_fake().await;
+        self.start_vector().await;
     }
 
     pub(crate) fn start_plugin(&mut self) {
@@ -87,18 +90,34 @@ impl Rig {
         command.args(["run", "-c"]).arg(self.bench.file(&self.pipeline));
         match &self.peer {
             Peer::Real(binary) => command.env("VECTOR_BIN", binary),
-            Peer::Fake => command.arg("--no-vector"),
+            Peer::Sidecar(_) | Peer::Fake => command.arg("--no-vector"),
         };
-        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
-        self.plugin = Some(command.spawn().unwrap());
+        self.plugin = Some(self.logged(&mut command).spawn().unwrap());
     }
 
-    /// Starts the fake, if that is the peer.
-    pub(crate) async fn start_fake(&mut self) {
-        if matches!(self.peer, Peer::Fake) {
-            certificates_in(&self.fake.certificates).await;
-            self.running_fake = self.fake.start().await;
+    fn logged<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null())
+    }
+
+    /// Starts Vector, unless the program does.
+    pub(crate) async fn start_vector(&mut self) {
+        match &self.peer {
+            Peer::Real(_) => {}
+            Peer::Sidecar(binary) => {
+                certificates_in(&self.fake.certificates).await;
+                let rendered =
+                    program().arg("render").arg(self.bench.path("pipeline.json")).output().await.unwrap();
+                assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+                std::fs::write(self.bench.path("vector.yaml"), rendered.stdout).unwrap();
+                let mut command = Command::new(binary);
+                command.arg("--config").arg(self.bench.path("vector.yaml")).kill_on_drop(true);
+                self.sidecar = Some(self.logged(&mut command).spawn().unwrap());
+            }
+            Peer::Fake => {
+                certificates_in(&self.fake.certificates).await;
+                self.running_fake = self.fake.start().await;
+            }
         }
     }
 
@@ -114,6 +133,7 @@ impl Rig {
                 let killed = std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
                 assert!(killed.success());
             }
+            Peer::Sidecar(_) => self.sidecar.as_mut().unwrap().kill().await.unwrap(),
             Peer::Fake => self.running_fake.shutdown().await,
         }
     }
@@ -141,6 +161,24 @@ impl Rig {
         std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         let ended = tokio::time::timeout(PATIENCE, plugin.wait()).await.expect("it does not stop");
         ended.unwrap().code()
+    }
+
+    /// Writes the pipeline file anew and sends SIGHUP.
+    pub(crate) fn reload(&self) {
+        self.bench.file(&self.pipeline);
+        let pid = self.plugin.as_ref().unwrap().id().unwrap().to_string();
+        std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    }
+
+    /// Waits until the log has these words.
+    pub(crate) async fn says(&self, words: &str) {
+        let said = async {
+            while !std::fs::read_to_string(self.log()).unwrap().contains(words) {
+                Clock::system().sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, said).await;
+        assert!(waited.is_ok(), "never said {words:?}: {}", std::fs::read_to_string(self.log()).unwrap());
     }
 
     /// How often each line has arrived.

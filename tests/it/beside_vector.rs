@@ -1,0 +1,128 @@
+//! What the stock Vector does with ours beside it, where it can be found.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use vector_sentinel::clock::Clock;
+
+use crate::harness::{PATIENCE, real_vector};
+use crate::rig::{Peer, Rig, lines};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reloads_what_has_changed_and_nothing_that_is_wrong() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let mut rig = Rig::new(&peer, 50, &lines(10), json!({})).await;
+    rig.start().await;
+    rig.all_arrived_but(0, PATIENCE).await;
+    let pid = rig.vector_pid().await;
+
+    // Something of Vector's: it reads its configuration anew, and goes on running.
+    rig.pipeline["transforms"]["enrich"]["source"] = json!(".enriched = true\n.reloaded = \"$1 yes\"");
+    rig.reload();
+    rig.says("Vector reads the rest again").await;
+    rig.says("New configuration loaded successfully").await;
+    rig.bench.simulator.tenant().create(5);
+    rig.all_arrived_but(0, PATIENCE).await;
+    let reloaded = rig.bench.simulator.rows();
+    let reloaded = reloaded.iter().filter(|row| row.columns["ExtraColumns"]["reloaded"] == "$1 yes").count();
+    assert_eq!((reloaded, rig.vector_pid().await), (5, pid.clone()));
+
+    // A mistake: everything goes on as before.
+    let right = rig.pipeline.clone();
+    rig.pipeline["sinks"]["sentinel"]["stream_name"] = json!("wrong");
+    rig.reload();
+    rig.says("Not reloaded, going on as before: sinks.sentinel.stream_name").await;
+
+    // Something of ours: all is drained and started anew.
+    rig.pipeline = right;
+    rig.pipeline["sinks"]["sentinel"]["request"] = json!({"concurrency": 2});
+    rig.reload();
+    rig.says("Our components have changed").await;
+    rig.bench.simulator.tenant().create(5);
+    rig.all_arrived_but(0, PATIENCE).await;
+    assert_ne!(rig.vector_pid().await, pid);
+    assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));
+}
+
+/// An HTTP endpoint that refuses at first, and what it has taken.
+#[derive(Clone, Default)]
+struct Endpoint {
+    refusals: Arc<AtomicUsize>,
+    taken: Arc<Mutex<Vec<Value>>>,
+}
+
+async fn take(State(endpoint): State<Endpoint>, body: String) -> StatusCode {
+    let left =
+        endpoint.refusals.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+    if left.is_ok() {
+        return StatusCode::FORBIDDEN;
+    }
+    let events: Vec<Value> = serde_json::from_str(&body).unwrap();
+    endpoint.taken.lock().unwrap().extend(events);
+    StatusCode::OK
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_sink_that_rejects_for_a_while_loses_nothing_of_ours() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let endpoint = Endpoint { refusals: Arc::new(4.into()), ..Endpoint::default() };
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/", socket.local_addr().unwrap());
+    let router = Router::new().route("/", post(take)).with_state(endpoint.clone());
+    tokio::spawn(async move { axum::serve(socket, router).await });
+
+    let mut rig = Rig::new(&peer, 120, &[], json!({})).await;
+    // Not a word of acknowledgements: they are switched on because our source's events get there.
+    rig.pipeline["sinks"]["archive"] = json!({
+        "type": "http", "inputs": ["enrich"], "uri": uri, "encoding": {"codec": "json"},
+    });
+    rig.start().await;
+    let taken = || {
+        let taken = endpoint.taken.lock().unwrap();
+        taken.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<HashSet<_>>().len()
+    };
+    let all = async {
+        while taken() < 120 {
+            Clock::system().sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.expect("the archive lacks incidents");
+    rig.all_arrived_but(0, PATIENCE).await;
+    assert_eq!(rig.stop().await, Some(0));
+    let log = std::fs::read_to_string(rig.log()).unwrap();
+    assert!(log.contains("A sink of Vector's has rejected events"), "{log}");
+    assert!(!rig.bench.path("data/quarantine/defender.ndjson").exists(), "nothing was given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_nested_too_deep_for_vector_arrive_from_it() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let nested = |levels: usize| format!("{}[1]{}", "{\"a\":".repeat(levels - 1), "}".repeat(levels - 1));
+    let lines: Vec<Vec<u8>> = [3, 33, 60, 120].map(|levels| nested(levels).into_bytes()).into();
+    let mut rig = Rig::new(&peer, 1, &lines, json!({})).await;
+    rig.pipeline["transforms"]["parse"] =
+        json!({"type": "remap", "inputs": ["lines"], "source": ".parsed = parse_json!(.message)"});
+    rig.pipeline["sinks"]["sentinel"]["inputs"] = json!(["enrich", "parse"]);
+    rig.start().await;
+    rig.all_arrived_but(0, PATIENCE).await;
+    for row in rig.bench.simulator.rows() {
+        let Some(message) = row.columns["ExtraColumns"]["message"].as_str() else { continue };
+        let mut inner = row.columns["ExtraColumns"]["parsed"].clone();
+        while let Some(next) = inner.get("a") {
+            inner = next.clone();
+        }
+        let deepest = inner.as_str().map_or_else(|| inner.to_string(), str::to_owned);
+        assert!(deepest.ends_with('}') || deepest == "[1]", "{deepest}");
+        assert!(message.contains(&deepest), "{deepest}");
+    }
+    rig.says("nested more than 32 levels deep").await;
+    assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));
+}
