@@ -1,26 +1,34 @@
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::future::join;
-use prost::Message;
-use tokio::sync::{Semaphore, watch};
-use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status};
-
 use super::deliveries::Deliveries;
 use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
+use super::{Listener, Options};
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::Batch;
 use crate::quarantine::Quarantine;
 use crate::retry::policy::Policies;
 use crate::telemetry::Component;
+use crate::vector::certificates::{Certificates, Side};
+use crate::vector::client::channel;
 use crate::vector::protocol::event::{EventWrapper, Log, Metadata, Metric, Value, event_wrapper, value};
+use crate::vector::protocol::vector::vector_client::VectorClient;
 use crate::vector::protocol::vector::vector_server::Vector;
 use crate::vector::protocol::vector::{HealthCheckRequest, PushEventsRequest, ServingStatus};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::join;
+use prost::Message;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 
 /// A sink that answers when it is told to.
 struct Told {
@@ -217,4 +225,78 @@ async fn health_is_that_of_the_sink() {
         let answer = service.health_check(Request::new(HealthCheckRequest {})).await.unwrap();
         assert_eq!(answer.into_inner().status(), status);
     }
+}
+
+/// A listener on a socket, and channels to it: one of Vector's, one of a stranger's.
+async fn listen(bench: &Bench) -> (Channel, Channel, CancellationToken) {
+    let (certificates, strangers) = (made(), made());
+    let dir = bench.dir.path().join("certificates");
+    certificates.write_vectors_part(&dir).unwrap();
+    strangers.write_vectors_part(&bench.dir.path().join("strangers")).unwrap();
+    let side = |dir: &Path, pem: &str, key: &str| {
+        Side::from_files(&dir.join("ca.pem"), &dir.join(pem), &dir.join(key)).unwrap()
+    };
+    let sink = &bench.service.sink;
+    let options = Options {
+        deliver: Arc::clone(&sink.deliver),
+        health: sink.health.clone(),
+        quarantine: sink.quarantine.clone(),
+        labels: sink.labels.clone(),
+    };
+    let tls = certificates.ours().server_tls();
+    let listener = Listener::new(options, tls, Clock::system(), fastrand::Rng::with_seed(1));
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let shutdown = CancellationToken::new();
+    tokio::spawn(listener.run(socket, shutdown.clone()));
+    let to = |tls: Side| channel(&address, "localhost", tls.client_tls().unwrap()).unwrap();
+    let stranger = {
+        // It trusts us, and shows what another authority has signed.
+        std::fs::copy(dir.join("ca.pem"), bench.dir.path().join("strangers/ca.pem")).unwrap();
+        to(side(&bench.dir.path().join("strangers"), "vector.pem", "vector.key"))
+    };
+    (to(side(&dir, "vector.pem", "vector.key")), stranger, shutdown)
+}
+
+fn made() -> Certificates {
+    Certificates::new(&Clock::system()).unwrap()
+}
+
+#[tokio::test]
+async fn pushes_come_in_over_a_socket_compressed_or_not_and_from_nobody_else() {
+    let bench = bench();
+    bench.sink.go_on.add_permits(3);
+    let (vectors, strangers, shutdown) = listen(&bench).await;
+    let plain = VectorClient::new(vectors.clone());
+    let gzip = VectorClient::new(vectors.clone()).send_compressed(CompressionEncoding::Gzip);
+    let zstd = VectorClient::new(vectors).send_compressed(CompressionEncoding::Zstd);
+    // Larger than what is read if nobody says otherwise.
+    let text = "x".repeat(5 * 1024 * 1024);
+    for (n, mut client) in [plain, gzip, zstd].into_iter().enumerate() {
+        let events = vec![event(&format!("{n}{text}"), b"")];
+        client.push_events(PushEventsRequest { events }).await.unwrap();
+    }
+    assert_eq!(bench.sink.times(), 3);
+    let events = vec![event("a", b"")];
+    VectorClient::new(strangers).push_events(PushEventsRequest { events }).await.unwrap_err();
+    assert_eq!(bench.sink.times(), 3);
+    shutdown.cancel();
+}
+
+#[tokio::test]
+async fn both_health_services_say_how_the_sink_is() {
+    let bench = bench();
+    let (vectors, _, shutdown) = listen(&bench).await;
+    let mut health = HealthClient::new(vectors.clone());
+    let request = || tonic_health::pb::HealthCheckRequest { service: "vector.Vector".to_owned() };
+    let mut watched = health.watch(request()).await.unwrap().into_inner();
+    for (works, expected) in [(true, 1), (false, 2), (true, 1)] {
+        bench.service.sink.health.set(works);
+        // 1 and 2 are SERVING and NOT_SERVING of grpc.health.v1.
+        while watched.message().await.unwrap().unwrap().status != expected {}
+        assert_eq!(health.check(request()).await.unwrap().into_inner().status, expected);
+        let answer = VectorClient::new(vectors.clone()).health_check(HealthCheckRequest {}).await.unwrap();
+        assert_eq!(answer.into_inner().status + 1, expected);
+    }
+    shutdown.cancel();
 }
