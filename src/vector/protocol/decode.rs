@@ -9,6 +9,7 @@ use super::generated::event::event_wrapper::Event as Kind;
 use super::generated::event::value::Kind as ProtoKind;
 use super::generated::event::{EventWrapper, Log, Value as ProtoValue};
 use super::rescue::rescue;
+use super::transcode::transcode;
 use crate::model::event::Event;
 use crate::model::value::Value;
 
@@ -30,6 +31,16 @@ pub enum Decoded {
 
 /// Decodes one `event.EventWrapper`.
 pub fn decode(wire: &Bytes) -> Result<Decoded, DecodeError> {
+    match transcode(wire) {
+        Some((json, identified)) => {
+            Ok(Decoded::Log { event: Event::new(json.into(), None), flattened: 0, identified })
+        }
+        None => decode_values(wire),
+    }
+}
+
+/// Decodes whatever is out of the ordinary.
+pub(super) fn decode_values(wire: &Bytes) -> Result<Decoded, DecodeError> {
     let wrapper = match EventWrapper::decode(wire.clone()) {
         Ok(wrapper) => wrapper,
         // The usual reason is nesting, which that decoder follows no further than Vector's does.

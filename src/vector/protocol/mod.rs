@@ -7,6 +7,7 @@ mod generated;
 mod rescue;
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, encode};

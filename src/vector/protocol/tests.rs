@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use prost::Message;
 use serde_json::json;
 
+use super::decode::decode_values;
 use super::generated::event::{EventWrapper, event_wrapper};
 use super::*;
-use crate::model::event::Event;
+use crate::model::event::{Body, Event};
 use crate::model::value::Value;
 
 /// As Vector decodes a request: everything at once, by one decoder with its limit.
@@ -74,7 +75,7 @@ fn recorded_logs_are_value_for_value_what_vector_says_of_them() {
 #[test]
 fn recorded_bytes_that_are_no_text_are_kept_as_they_are() {
     let (event, _) = log(&recording!("push-logs-1.bin")[0]);
-    let crate::model::event::Body::Value(value) = event.body() else { panic!("{event:?}") };
+    let Body::Value(value) = event.body() else { panic!("{event:?}") };
     assert_eq!(value.not_utf8(), [("/bytes".to_owned(), Bytes::from_static(b"\xff\xfe\xfd\x00\x01"))]);
 }
 
@@ -210,12 +211,34 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
+    fn no_bytes_make_the_short_way_say_something_else(wire in prop::collection::vec(any::<u8>(), 0..60)) {
+        let wire = Bytes::from(wire);
+        if let Ok(Decoded::Log { event, .. }) = decode(&wire)
+            && let Body::Json(json) = event.body()
+        {
+            let json: serde_json::Value = serde_json::from_slice(json).unwrap();
+            let Decoded::Log { event: long, .. } = decode_values(&wire).unwrap() else { panic!("no log") };
+            prop_assert_eq!(json, parsed(&long));
+        }
+    }
+
+    #[test]
     fn every_value_comes_back_as_it_went(fields in prop::collection::btree_map(".{0,8}", any_value(), 0..6)) {
         let own: BTreeMap<String, Value> = [("source_type".to_owned(), Value::Bytes("x".into()))].into();
         let sent = Value::Object(own.into_iter().chain(fields).collect());
         let encoded = encode(&Event::from_value(sent.clone()), "x");
         prop_assert_eq!(encoded.flattened, 0);
-        let (arrived, _) = log(&encoded.wrapper.encode_to_vec().into());
-        prop_assert_eq!(arrived, Event::from_value(sent));
+        let wire = Bytes::from(encoded.wrapper.encode_to_vec());
+        let values = decode_values(&wire).unwrap();
+        prop_assert_eq!(&values, &Decoded::Log { event: Event::from_value(sent), flattened: 0, identified: false });
+        // The short way says the same, or leaves it to the long one.
+        let arrived = decode(&wire).unwrap();
+        if arrived != values {
+            let (Decoded::Log { event: short, .. }, Decoded::Log { event: long, .. }) = (arrived, values) else {
+                panic!("one of them is no log")
+            };
+            prop_assert!(matches!(short.body(), Body::Json(_)), "{:?}", short);
+            prop_assert_eq!(short.to_json(), long.to_json());
+        }
     }
 }

@@ -1,0 +1,212 @@
+//! Writes an event that Vector sent as JSON, straight from the bytes on the wire.
+//!
+//! Nearly every event goes this way, which costs a fraction of building it as values first. What JSON cannot say in full
+//! (bytes that are not UTF-8) or is otherwise out of the ordinary is left to whoever builds values.
+//!
+//! Source: <https://protobuf.dev/programming-guides/encoding/>
+
+use chrono::{DateTime, Datelike, Timelike};
+
+use super::MAX_LEVELS;
+
+/// What one field of a message has.
+#[derive(Clone, Copy)]
+enum Payload<'a> {
+    Varint(u64),
+    Fixed64([u8; 8]),
+    Bytes(&'a [u8]),
+    /// Nothing in these messages has it.
+    Fixed32,
+}
+
+/// The fields of a message, one after the other.
+struct Fields<'a>(&'a [u8]);
+
+/// The log's JSON, and whether the event has an id; nothing if the event is out of the ordinary.
+pub(super) fn transcode(wrapper: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let mut fields = Fields(wrapper);
+    let (tag, Payload::Bytes(log)) = fields.next()? else { return None };
+    // Another member of the `oneof`, or the same again.
+    if tag != 1 || !fields.is_empty() {
+        return None;
+    }
+    let mut json = Vec::with_capacity(log.len());
+    json.push(b'{');
+    let mut identified = false;
+    let mut fields = Fields(log);
+    while !fields.is_empty() {
+        match fields.next()? {
+            (1, Payload::Bytes(entry)) => write_entry(entry, MAX_LEVELS - 1, &mut json)?,
+            // A root that is no object.
+            (2, _) => return None,
+            (4, Payload::Bytes(metadata)) => identified = has_id(metadata)?,
+            _ => {}
+        }
+    }
+    json.push(b'}');
+    Some((json, identified))
+}
+
+fn has_id(metadata: &[u8]) -> Option<bool> {
+    let mut fields = Fields(metadata);
+    while !fields.is_empty() {
+        if let (7, Payload::Bytes(id)) = fields.next()? {
+            return Some(!id.is_empty());
+        }
+    }
+    Some(false)
+}
+
+/// Writes one entry of a map, behind those that were written before.
+fn write_entry(entry: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
+    let (mut name, mut value) = (&b""[..], &b""[..]);
+    let mut fields = Fields(entry);
+    while !fields.is_empty() {
+        match fields.next()? {
+            (1, Payload::Bytes(bytes)) => name = bytes,
+            (2, Payload::Bytes(bytes)) => value = bytes,
+            _ => {}
+        }
+    }
+    if json.last() != Some(&b'{') {
+        json.push(b',');
+    }
+    write_text(name, json)?;
+    json.push(b':');
+    write_value(value, levels, json)
+}
+
+/// Writes an `event.Value`, in which there may still be so many `levels`.
+fn write_value(value: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
+    let mut fields = Fields(value);
+    if fields.is_empty() {
+        json.extend_from_slice(b"null");
+        return Some(());
+    }
+    let kind = fields.next()?;
+    if !fields.is_empty() {
+        return None;
+    }
+    match kind {
+        (1, Payload::Bytes(text)) => write_text(text, json)?,
+        (2, Payload::Bytes(time)) => write_time(time, json)?,
+        (4, Payload::Varint(number)) => serde_json::to_writer(json, &number.cast_signed()).ok()?,
+        (5, Payload::Fixed64(number)) => serde_json::to_writer(json, &f64::from_le_bytes(number)).ok()?,
+        (6, Payload::Varint(flag)) => json.extend_from_slice(if flag == 0 { b"false" } else { b"true" }),
+        (7, Payload::Bytes(map)) => {
+            let levels = levels.checked_sub(1)?;
+            json.push(b'{');
+            let mut entries = Fields(map);
+            while !entries.is_empty() {
+                let (1, Payload::Bytes(entry)) = entries.next()? else { return None };
+                write_entry(entry, levels, json)?;
+            }
+            json.push(b'}');
+        }
+        (8, Payload::Bytes(array)) => {
+            let levels = levels.checked_sub(1)?;
+            json.push(b'[');
+            let mut items = Fields(array);
+            while !items.is_empty() {
+                let (1, Payload::Bytes(item)) = items.next()? else { return None };
+                if json.last() != Some(&b'[') {
+                    json.push(b',');
+                }
+                write_value(item, levels, json)?;
+            }
+            json.push(b']');
+        }
+        (9, Payload::Varint(_)) => json.extend_from_slice(b"null"),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn write_text(text: &[u8], json: &mut Vec<u8>) -> Option<()> {
+    serde_json::to_writer(json, std::str::from_utf8(text).ok()?).ok()
+}
+
+/// Writes a `google.protobuf.Timestamp` in RFC 3339, with as many digits as it needs.
+fn write_time(timestamp: &[u8], json: &mut Vec<u8>) -> Option<()> {
+    let (mut seconds, mut nanos) = (0, 0);
+    let mut fields = Fields(timestamp);
+    while !fields.is_empty() {
+        match fields.next()? {
+            (1, Payload::Varint(number)) => seconds = number.cast_signed(),
+            (2, Payload::Varint(number)) => nanos = u32::try_from(number).ok()?,
+            _ => {}
+        }
+    }
+    let time = DateTime::from_timestamp(seconds, nanos)?;
+    let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9_999)?;
+    let clock = [time.month(), time.day(), time.hour(), time.minute(), time.second()];
+    json.push(b'"');
+    write_digits(year, 4, json);
+    for (separator, number) in b"--T::".iter().zip(clock) {
+        json.push(*separator);
+        write_digits(number, 2, json);
+    }
+    // As many digits as milliseconds, microseconds or nanoseconds take.
+    let digits = [(1_000_000, 3), (1_000, 6), (1, 9)].into_iter().find(|(unit, _)| nanos % unit == 0);
+    if nanos > 0
+        && let Some((unit, digits)) = digits
+    {
+        json.push(b'.');
+        write_digits(nanos / unit, digits, json);
+    }
+    json.extend_from_slice(b"Z\"");
+    Some(())
+}
+
+fn write_digits(number: u32, digits: u32, json: &mut Vec<u8>) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        json.push(b'0' + u8::try_from(digit).unwrap_or_default());
+    }
+}
+
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next field and its tag; nothing if the bytes are no message.
+    fn next(&mut self) -> Option<(u64, Payload<'a>)> {
+        let key = self.varint()?;
+        let payload = match key & 7 {
+            0 => Payload::Varint(self.varint()?),
+            1 => Payload::Fixed64(self.take(8)?.try_into().ok()?),
+            2 => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                Payload::Bytes(self.take(length)?)
+            }
+            5 => {
+                self.take(4)?;
+                Payload::Fixed32
+            }
+            _ => return None,
+        };
+        Some((key >> 3, payload))
+    }
+
+    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(bytes)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+}
