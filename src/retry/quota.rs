@@ -8,13 +8,22 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 
-/// So many requests in any stretch of time of a given length.
+/// So many requests, or so many bytes, in any stretch of time of a given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How many requests.
-    pub requests: usize,
+    /// How much.
+    pub amount: Amount,
     /// In how long.
     pub within: Duration,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Requests, whatever their size.
+    Requests(usize),
+    /// Bytes of all requests together.
+    Bytes(u64),
 }
 
 /// Counts requests and makes the next one wait until every [`Allowance`] has room. Shared by all who spend it.
@@ -22,8 +31,8 @@ pub struct Allowance {
 pub struct Quota {
     allowances: Vec<Allowance>,
     clock: Clock,
-    /// When requests were sent, oldest first: as many as the widest allowance needs to remember.
-    sent: Mutex<VecDeque<Instant>>,
+    /// When requests were sent and how large they were, oldest first: as far back as the widest allowance reaches.
+    sent: Mutex<VecDeque<(Instant, u64)>>,
 }
 
 // === impl Quota ===
@@ -35,30 +44,41 @@ impl Quota {
         Self { allowances, clock, sent: Mutex::default() }
     }
 
-    /// Waits until one more request is allowed, and counts it. Waiters are served in order.
-    pub async fn spend(&self) {
+    /// Waits until one more request of so many `bytes` is allowed, and counts it. Waiters are served in order.
+    pub async fn spend(&self, bytes: u64) {
         let mut sent = self.sent.lock().await;
+        let widest = self.allowances.iter().map(|allowance| allowance.within).max().unwrap_or_default();
         loop {
             let now = self.clock.monotonic();
-            let wait = self.allowances.iter().filter_map(|allowance| allowance.wait(&sent, now)).max();
+            while sent.front().is_some_and(|(at, _)| *at + widest <= now) {
+                sent.pop_front();
+            }
+            let wait = self.allowances.iter().filter_map(|allowance| allowance.wait(&sent, bytes, now)).max();
             match wait {
                 Some(wait) => self.clock.sleep(wait).await,
                 None => break,
             }
         }
-        sent.push_back(self.clock.monotonic());
-        let remembered = self.allowances.iter().map(|allowance| allowance.requests).max().unwrap_or(0);
-        while sent.len() > remembered {
-            sent.pop_front();
-        }
+        sent.push_back((self.clock.monotonic(), bytes));
     }
 }
 
 impl Allowance {
-    /// How long until there is room for one more, if there is none now.
-    fn wait(&self, sent: &VecDeque<Instant>, now: Instant) -> Option<Duration> {
-        let oldest_that_counts = sent.len().checked_sub(self.requests)?;
-        let free_at = *sent.get(oldest_that_counts)? + self.within;
+    /// How long until there is room for one more of so many `bytes`, if there is none now.
+    fn wait(&self, sent: &VecDeque<(Instant, u64)>, bytes: u64, now: Instant) -> Option<Duration> {
+        let last_that_must_go = match self.amount {
+            Amount::Requests(most) => sent.len().checked_sub(most)?,
+            Amount::Bytes(most) => {
+                let mut room = most.saturating_sub(bytes);
+                // From the newest back: the first that does not fit must be out of sight.
+                sent.iter().rposition(|(_, bytes)| {
+                    let fits = *bytes <= room;
+                    room = room.saturating_sub(*bytes);
+                    !fits
+                })?
+            }
+        };
+        let free_at = sent.get(last_that_must_go)?.0 + self.within;
         (free_at > now).then(|| free_at - now)
     }
 }
@@ -70,15 +90,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_stretch_of_time_ever_holds_more_than_allowed() {
         let clock = Clock::system();
-        let minute = Allowance { requests: 3, within: Duration::from_mins(1) };
-        let hour = Allowance { requests: 5, within: Duration::from_hours(1) };
+        let minute = Allowance { amount: Amount::Requests(3), within: Duration::from_mins(1) };
+        let hour = Allowance { amount: Amount::Requests(5), within: Duration::from_hours(1) };
         let quota = Quota::new(vec![minute, hour], clock.clone());
         let start = clock.monotonic();
         let mut times = Vec::new();
         for _ in 0..12 {
-            quota.spend().await;
+            quota.spend(0).await;
             times.push((clock.monotonic() - start).as_secs());
         }
         assert_eq!(times, [0, 0, 0, 60, 60, 3_600, 3_600, 3_600, 3_660, 3_660, 7_200, 7_200]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_counted_as_well() {
+        let clock = Clock::system();
+        let minute = Allowance { amount: Amount::Bytes(100), within: Duration::from_mins(1) };
+        let quota = Quota::new(vec![minute], clock.clone());
+        let start = clock.monotonic();
+        let mut times = Vec::new();
+        for bytes in [60, 40, 10, 90, 100, 1, 500, 1] {
+            quota.spend(bytes).await;
+            times.push((clock.monotonic() - start).as_secs());
+        }
+        // What alone is more than is allowed waits until it is alone.
+        assert_eq!(times, [0, 0, 60, 60, 120, 180, 240, 300]);
     }
 }

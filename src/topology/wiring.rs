@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::delivery::{Deliver, FanOut};
 use crate::model::problem::Problem;
 use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
-use crate::sinks::sentinel_logs::SentinelLogs;
+use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
 use crate::sources::Source;
 use crate::store::Store;
 use crate::vector::child::{self, Command};
@@ -63,10 +63,11 @@ impl Topology {
         let mut problems = Vec::new();
         let mut sinks: Vec<(&[String], Arc<SentinelLogs>)> = Vec::new();
         let mut listeners = Vec::new();
+        let rules = Rules::default();
         for sink in &plan.sinks {
             let path = format!("sinks.{}", sink.id);
             let SinkPlan::SentinelLogs(options) = &sink.plan;
-            let built = match options.build(&sink.id, &plan.data_dir, clock.clone(), rng.fork()) {
+            let built = match options.build(&sink.id, &plan.data_dir, &rules, clock.clone(), rng.fork()) {
                 Ok(built) => Arc::new(built),
                 Err(error) => {
                     problems.push(Problem::new(path, error));

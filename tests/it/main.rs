@@ -14,6 +14,7 @@ mod pipeline;
 mod readme;
 mod render;
 mod rig;
+mod routing;
 mod sink;
 mod sink_storm;
 mod source;

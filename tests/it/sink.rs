@@ -10,7 +10,7 @@ use vector_sentinel::clock::Clock;
 use vector_sentinel::delivery::{BatchStatus, Deliver};
 use vector_sentinel::model::event::{Batch, Event};
 use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
-use vector_sentinel::sinks::sentinel_logs::{SentinelLogs, SentinelLogsConfig};
+use vector_sentinel::sinks::sentinel_logs::{Rules, SentinelLogs, SentinelLogsConfig};
 
 use crate::harness::Bench;
 
@@ -42,7 +42,8 @@ pub(crate) fn sink(bench: &Bench, options: &Value) -> Arc<SentinelLogs> {
     let config: SentinelLogsConfig = serde_json::from_value(all).unwrap();
     let validated = config.validate("sinks.sentinel", &ProxyConfig::default()).unwrap();
     let data_dir: &Path = &bench.path("data");
-    Arc::new(validated.build("sentinel", data_dir, Clock::system(), fastrand::Rng::with_seed(1)).unwrap())
+    let (rules, rng) = (Rules::default(), fastrand::Rng::with_seed(1));
+    Arc::new(validated.build("sentinel", data_dir, &rules, Clock::system(), rng).unwrap())
 }
 
 pub(crate) fn batch(events: impl IntoIterator<Item = Value>) -> Batch {

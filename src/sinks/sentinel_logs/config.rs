@@ -1,7 +1,6 @@
 //! The options of `sentinel_logs`.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +10,11 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::destination::{Destinations, check_dcr_immutable_id, check_stream_name};
 use super::encoder::Encoder;
-use super::service::Service;
+use super::rule::Rules;
 use super::sink::{Inner, SentinelLogs};
+use super::template::Template;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
@@ -43,9 +44,9 @@ pub struct SentinelLogsConfig {
     /// Logs ingestion URL of the data collection endpoint, or of the rule itself:
     /// `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
     pub endpoint: String,
-    /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`.
+    /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`. May be a template.
     pub dcr_immutable_id: String,
-    /// Stream of the rule: `Custom-DefenderIncidents_CL`.
+    /// Stream of the rule: `Custom-DefenderIncidents_CL`. May be a template: `Custom-{{ table }}`.
     pub stream_name: String,
     /// The token's scope, if it isn't the one of `cloud`.
     pub token_scope: Option<String>,
@@ -120,25 +121,9 @@ pub struct QuarantineConfig {
 pub struct Validated {
     config: SentinelLogsConfig,
     endpoint: Url,
+    dcr_immutable_id: Template,
+    stream_name: Template,
     proxy: ProxyConfig,
-}
-
-/// Tables of Sentinel and Defender that look as if they could be written.
-/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
-const NOT_WRITABLE: [&str; 4] = [
-    "Microsoft-SecurityIncident",
-    "Microsoft-SecurityAlert",
-    "Microsoft-AlertInfo",
-    "Microsoft-AlertEvidence",
-];
-
-/// Whether it can be a stream's name.
-fn is_stream(name: &str) -> bool {
-    let table = name.strip_prefix("Custom-").or_else(|| name.strip_prefix("Microsoft-"));
-    table.is_some_and(|table| {
-        !table.is_empty()
-            && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-    })
 }
 
 // === impl SentinelLogsConfig ===
@@ -179,24 +164,17 @@ impl SentinelLogsConfig {
                            https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
             report("endpoint", message.to_owned());
         }
-        let immutable = self
-            .dcr_immutable_id
-            .strip_prefix("dcr-")
-            .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if !immutable {
-            let message = "must be the rule's immutable id, dcr- and 32 hexadecimal digits; neither its name nor its \
-                           resource id: `az monitor data-collection rule show` prints it as immutableId";
-            report("dcr_immutable_id", message.to_owned());
-        }
-        if self.stream_name.contains("{{") {
-            report("stream_name", "templates are not supported here yet: write one stream's name".to_owned());
-        } else if NOT_WRITABLE.contains(&self.stream_name.as_str()) {
-            let message = "the Logs Ingestion API does not write this table: use a custom one";
-            report("stream_name", message.to_owned());
-        } else if !is_stream(&self.stream_name) {
-            let message = "must be a stream of the rule, such as Custom-DefenderIncidents_CL";
-            report("stream_name", message.to_owned());
-        }
+        let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), String>| {
+            let parsed = Template::parse(written);
+            // What a field comes to is looked at event by event.
+            let fixed = parsed.as_ref().map(Template::fixed).map_err(Clone::clone);
+            if let Err(message) = fixed.and_then(|fixed| fixed.map_or(Ok(()), check)) {
+                report(option, message);
+            }
+            parsed
+        };
+        let dcr_immutable_id = template("dcr_immutable_id", &self.dcr_immutable_id, check_dcr_immutable_id);
+        let stream_name = template("stream_name", &self.stream_name, check_stream_name);
         if Column::of(&self.timestamp_field) != Column::Plain(&self.timestamp_field) {
             let message = format!(
                 "cannot be a column's name: letters, digits and _, a letter first, at most 45, and neither {EXTRA_COLUMNS} \
@@ -231,8 +209,10 @@ impl SentinelLogsConfig {
             own.validate(&format!("{path}.proxy"), &mut problems);
         }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        match endpoint {
-            Some(endpoint) if problems.is_empty() => Ok(Validated { config: self, endpoint, proxy }),
+        match (endpoint, dcr_immutable_id, stream_name) {
+            (Some(endpoint), Ok(dcr_immutable_id), Ok(stream_name)) if problems.is_empty() => {
+                Ok(Validated { config: self, endpoint, dcr_immutable_id, stream_name, proxy })
+            }
             _ => Err(problems),
         }
     }
@@ -241,33 +221,47 @@ impl SentinelLogsConfig {
 // === impl Validated ===
 
 impl Validated {
-    /// The client for these options: reads certificate files, asks nobody anything.
-    pub fn client(&self, clock: &Clock) -> Result<LogsIngestion, String> {
+    /// The client for these options: reads certificate files, asks nobody anything. There is none if where rows go depends
+    /// on the event.
+    pub fn client(&self, clock: &Clock) -> Result<Option<LogsIngestion>, String> {
+        let (Some(rule), Some(stream)) = (self.dcr_immutable_id.fixed(), self.stream_name.fixed()) else {
+            return Ok(None);
+        };
+        LogsIngestion::new(self.authorized(clock)?, &self.endpoint, rule, stream).map(Some)
+    }
+
+    fn authorized(&self, clock: &Clock) -> Result<Authorized, String> {
         let config = &self.config;
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
         let scope = config.token_scope.clone().unwrap_or_else(|| config.cloud.ingestion_scope().to_owned());
-        let authorized = Authorized::new(&config.auth, config.cloud, &http, scope, clock)?;
-        LogsIngestion::new(authorized, &self.endpoint, &config.dcr_immutable_id, &config.stream_name)
+        Authorized::new(&config.auth, config.cloud, &http, scope, clock)
     }
 
-    /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`.
+    /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`. All sinks of a process share `rules`.
     pub fn build(
         &self,
         id: &str,
         data_dir: &Path,
+        rules: &Rules,
         clock: Clock,
         mut rng: fastrand::Rng,
     ) -> Result<SentinelLogs, String> {
         let config = &self.config;
-        let doubts = Policies::new(rng.fork());
-        let service = Service {
-            labels: Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() },
-            client: self.client(&clock)?,
+        let labels = Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() };
+        let health = Health::default();
+        let policies = Policies::new(rng.fork());
+        let destinations = Destinations {
+            endpoint: self.endpoint.clone(),
+            dcr_immutable_id: self.dcr_immutable_id.clone(),
+            stream_name: self.stream_name.clone(),
+            authorized: self.authorized(&clock)?,
+            rules: rules.clone(),
+            labels: labels.clone(),
+            health: health.clone(),
             clock: clock.clone(),
-            paused_until: Mutex::default(),
-            policies: Policies::new(rng),
-            health: Health::default(),
+            rng: Mutex::new(rng),
+            known: Mutex::default(),
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
@@ -275,16 +269,16 @@ impl Validated {
         // A single row has the array's brackets around it.
         let encoder = Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
         Ok(SentinelLogs(Arc::new(Inner {
-            service,
+            labels,
+            health,
+            destinations,
             encoder,
             max_bytes: config.batch.max_bytes,
             compress: config.compression == Compression::Gzip,
             in_flight: Arc::new(Semaphore::new(config.request.concurrency)),
             quarantine,
             clock,
-            accepted: AtomicBool::new(false),
-            refused_in_a_row: AtomicU32::new(0),
-            doubts: Mutex::new(doubts.forever()),
+            policies,
         })))
     }
 }
@@ -307,7 +301,7 @@ mod tests {
             "auth": {"azure_credential_kind": "azure_cli", "client_id": "x"},
             "endpoint": "my-dce.ingest.monitor.azure.com",
             "dcr_immutable_id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Insights/dataCollectionRules/d",
-            "stream_name": "Custom-{{ table }}",
+            "stream_name": "Custom-{{ table",
             "timestamp_field": "Time-Generated",
             "batch": {"max_bytes": 2_000_000},
             "request": {"concurrency": 0},

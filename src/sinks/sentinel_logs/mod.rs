@@ -2,12 +2,16 @@
 
 mod column;
 mod config;
+mod destination;
 mod encoder;
 mod packer;
+mod rule;
 mod service;
 mod sink;
+mod template;
 
 pub use config::{Compression, SentinelLogsConfig, Validated};
 pub use encoder::Encoder;
 pub use packer::{Packed, Packer, Request};
+pub use rule::{Rule, Rules};
 pub use sink::SentinelLogs;

@@ -1,12 +1,12 @@
 //! Sends one request until it is decided: accepted, or refused for what is in it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::rule::Rule;
 use crate::client::Failure;
 use crate::client::logs_ingestion::LogsIngestion;
 use crate::clock::Clock;
@@ -15,13 +15,12 @@ use crate::retry::Verdict;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
-/// Sends requests, and keeps all of them waiting while the service asks for it.
+/// Sends requests to one stream.
 pub(super) struct Service {
     pub(super) labels: Component,
     pub(super) client: LogsIngestion,
     pub(super) clock: Clock,
-    /// No request before this.
-    pub(super) paused_until: Mutex<Option<Instant>>,
+    pub(super) rule: Arc<Rule>,
     pub(super) policies: Policies,
     pub(super) health: Health,
 }
@@ -30,11 +29,12 @@ pub(super) struct Service {
 
 impl Service {
     /// Sends a body, again and again if need be. Answers the refusal if the service will not take what is in it.
-    pub(super) async fn send(&self, body: Bytes, gzip: bool) -> Result<(), Failure> {
+    /// `json_bytes` is its size before compression.
+    pub(super) async fn send(&self, body: Bytes, gzip: bool, json_bytes: usize) -> Result<(), Failure> {
         let mut policy = self.policies.forever();
         let mut failed = false;
         loop {
-            self.pause().await;
+            self.rule.admit(json_bytes as u64).await;
             self.labels.count(telemetry::REQUESTS, 1);
             let start = self.clock.monotonic();
             let answer = self.client.post(body.clone(), gzip).await;
@@ -69,23 +69,9 @@ impl Service {
             let wait = policy.wait(failure.verdict);
             self.report(&failure, wait);
             if matches!(failure.verdict, Verdict::RetryAfter(_)) {
-                let until = self.clock.monotonic() + wait;
-                let mut paused_until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-                *paused_until = (*paused_until).max(Some(until));
+                self.rule.pause_for(wait);
             } else {
                 self.clock.sleep(wait).await;
-            }
-        }
-    }
-
-    /// Waits as long as the service has asked for, whichever request it told that.
-    async fn pause(&self) {
-        loop {
-            let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = until.map(|until| until.saturating_duration_since(self.clock.monotonic()));
-            match left {
-                Some(left) if !left.is_zero() => self.clock.sleep(left).await,
-                _ => return,
             }
         }
     }

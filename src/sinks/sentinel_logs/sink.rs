@@ -1,8 +1,8 @@
 //! The stream: takes batches, packs them into requests, and answers when every row is in the table or the quarantine.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,16 +10,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
+use super::destination::{Destination, Destinations};
 use super::encoder::Encoder;
 use super::packer::{Packed, Packer, Request};
-use super::service::Service;
 use crate::client::Failure;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::Batch;
 use crate::quarantine::{Quarantine, Reason};
 use crate::retry::Verdict;
-use crate::retry::policy::Policy;
+use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
 /// When so many single rows were refused and none accepted in between, the rows are not to blame without a doubt.
@@ -29,7 +29,9 @@ const MAX_REFUSED_IN_A_ROW: u32 = 10;
 pub struct SentinelLogs(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) service: Service,
+    pub(super) labels: Component,
+    pub(super) health: Health,
+    pub(super) destinations: Destinations,
     pub(super) encoder: Encoder,
     pub(super) max_bytes: usize,
     pub(super) compress: bool,
@@ -37,13 +39,11 @@ pub(super) struct Inner {
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) quarantine: Quarantine,
     pub(super) clock: Clock,
-    /// Whether the service has accepted anything since we started.
-    pub(super) accepted: AtomicBool,
-    /// How many single rows were refused since anything was accepted.
-    pub(super) refused_in_a_row: AtomicU32,
-    /// How long to wait while it is in doubt whether rows or options are to blame.
-    pub(super) doubts: Mutex<Policy>,
+    pub(super) policies: Policies,
 }
+
+/// The events of a batch that go to one place, by their place in the batch.
+type Groups = Vec<(Arc<Destination>, Vec<usize>)>;
 
 /// A part of a request.
 struct Part {
@@ -57,28 +57,32 @@ impl Deliver for SentinelLogs {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let inner = &self.0;
         let now = inner.clock.now();
-        inner.service.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
-        let mut packer =
-            Packer::new(&inner.encoder, &batch, (0..batch.len()).collect(), inner.max_bytes, now);
+        inner.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
+        let (groups, lost) = inner.group(&batch);
+        let mut rejected = !lost.is_empty();
+        inner.quarantine(&batch, lost, None).await;
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
-        let mut rejected = false;
-        loop {
-            // The permit comes first: so no more rows are in memory than requests in flight.
-            let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await else {
-                return BatchStatus::Errored;
-            };
-            let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
-            inner.note_truncated(truncated_fields);
-            rejected |= !refused.is_empty();
-            inner.quarantine(&batch, refused).await;
-            if let Some(request) = request {
-                let (inner, batch) = (Arc::clone(inner), Arc::clone(&batch));
-                requests.spawn(async move {
-                    let rejected = inner.ingest(&batch, request, now).await;
-                    drop(permit);
-                    rejected
-                });
+        for (destination, events) in groups {
+            let mut packer = Packer::new(&inner.encoder, &batch, events, inner.max_bytes, now);
+            loop {
+                // The permit comes first: so no more rows are in memory than requests in flight.
+                let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await else {
+                    return BatchStatus::Errored;
+                };
+                let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
+                inner.note_truncated(truncated_fields);
+                rejected |= !refused.is_empty();
+                inner.quarantine(&batch, refused, Some(&destination.stream)).await;
+                if let Some(request) = request {
+                    let (inner, batch) = (Arc::clone(inner), Arc::clone(&batch));
+                    let destination = Arc::clone(&destination);
+                    requests.spawn(async move {
+                        let rejected = inner.ingest(&destination, &batch, request, now).await;
+                        drop(permit);
+                        rejected
+                    });
+                }
             }
         }
         while let Some(finished) = requests.join_next().await {
@@ -98,13 +102,13 @@ impl SentinelLogs {
     /// Who it is, in metrics and log lines.
     #[must_use]
     pub fn labels(&self) -> &Component {
-        &self.0.service.labels
+        &self.0.labels
     }
 
     /// Whether the service answers.
     #[must_use]
     pub fn health(&self) -> &Health {
-        &self.0.service.health
+        &self.0.health
     }
 
     /// Where it keeps what can never be accepted.
@@ -117,20 +121,51 @@ impl SentinelLogs {
 // === impl Inner ===
 
 impl Inner {
+    /// Sorts a batch by where its events go; those that go nowhere come with the reason.
+    fn group(&self, batch: &Batch) -> (Groups, Vec<(usize, Reason)>) {
+        match self.destinations.only() {
+            Some(Ok(only)) => return (vec![(only, (0..batch.len()).collect())], Vec::new()),
+            Some(Err(reason)) => {
+                return (Vec::new(), (0..batch.len()).map(|event| (event, reason.clone())).collect());
+            }
+            None => {}
+        }
+        let (mut groups, mut lost): (Groups, _) = (Vec::new(), Vec::new());
+        for (index, event) in batch.iter().enumerate() {
+            match self.destinations.of(event) {
+                Ok(destination) => {
+                    match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &destination)) {
+                        Some((_, events)) => events.push(index),
+                        None => groups.push((destination, vec![index])),
+                    }
+                }
+                Err(reason) => lost.push((index, reason)),
+            }
+        }
+        (groups, lost)
+    }
+
     /// Sends a request, in ever smaller parts if the service refuses it as a whole, until each row is either in the
     /// table or in the quarantine. Answers whether any is in the quarantine.
-    async fn ingest(&self, batch: &Batch, request: Request, now: DateTime<Utc>) -> bool {
+    async fn ingest(
+        &self,
+        destination: &Destination,
+        batch: &Batch,
+        request: Request,
+        now: DateTime<Utc>,
+    ) -> bool {
         let mut rejected = false;
         let mut parts = VecDeque::from([Part { request, doubted: false }]);
         while let Some(part) = parts.pop_back() {
             // Since it was put off, another row may have been accepted: then there is no doubt any more.
-            if part.doubted && self.refused_in_a_row.load(Ordering::Relaxed) > 0 {
-                let wait = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
+            if part.doubted && destination.refused_in_a_row.load(Ordering::Relaxed) > 0 {
+                let wait =
+                    destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
                 self.clock.sleep(wait).await;
             }
             let (body, gzip) = part.request.body(self.compress);
-            let Err(refusal) = self.service.send(body, gzip).await else {
-                self.note_sent(&part.request);
+            let Err(refusal) = destination.service.send(body, gzip, part.request.json.len()).await else {
+                self.note_sent(destination, &part.request);
                 continue;
             };
             let events = &part.request.events;
@@ -141,16 +176,17 @@ impl Inner {
                 for half in [second, first] {
                     for packed in Packer::new(&self.encoder, batch, half.to_vec(), self.max_bytes, now) {
                         rejected |= !packed.refused.is_empty();
-                        self.quarantine(batch, packed.refused).await;
+                        self.quarantine(batch, packed.refused, Some(&destination.stream)).await;
                         parts.extend(packed.request.map(|request| Part { request, doubted: false }));
                     }
                 }
-            } else if self.row_is_to_blame(&refusal, part.doubted).await {
+            } else if self.row_is_to_blame(destination, &refusal, part.doubted).await {
                 rejected = true;
                 let (message, request_id) = (refusal.message, refusal.request_id);
                 let reason =
                     || Reason { code: "refused", message: message.clone(), request_id: request_id.clone() };
-                self.quarantine(batch, events.iter().map(|event| (*event, reason())).collect()).await;
+                let refused = events.iter().map(|event| (*event, reason())).collect();
+                self.quarantine(batch, refused, Some(&destination.stream)).await;
             } else {
                 // The others first: one that is accepted tells that it is the row, and not an option.
                 parts.push_front(Part { doubted: true, ..part });
@@ -161,10 +197,13 @@ impl Inner {
 
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
     /// every row refused. If that is in doubt, says so: the row is tried again later.
-    async fn row_is_to_blame(&self, refusal: &Failure, doubted: bool) -> bool {
-        let in_a_row = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
-        let probe =
-            if self.accepted.load(Ordering::Relaxed) { Ok(()) } else { self.service.client.probe().await };
+    async fn row_is_to_blame(&self, destination: &Destination, refusal: &Failure, doubted: bool) -> bool {
+        let in_a_row = destination.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
+        let probe = if destination.accepted.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            destination.service.client.probe().await
+        };
         // A row's size is nobody else's fault.
         let few = in_a_row < MAX_REFUSED_IN_A_ROW || refusal.error_type == "too_large";
         if probe.is_ok() && (few || doubted) {
@@ -172,7 +211,7 @@ impl Inner {
         }
         let empty_call = probe.map_or_else(|failure| failure.message, |()| "accepted".to_owned());
         error!(
-            component_id = self.service.labels.id,
+            component_id = self.labels.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
             refused_in_a_row = in_a_row + 1,
@@ -187,7 +226,7 @@ impl Inner {
 
     fn report_halving(&self, refusal: &Failure, rows: usize) {
         warn!(
-            component_id = self.service.labels.id,
+            component_id = self.labels.id,
             error_type = refusal.error_type,
             request_id = refusal.request_id,
             rows,
@@ -197,10 +236,10 @@ impl Inner {
     }
 
     /// Keeps events in the quarantine, however long it takes to get them there.
-    async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>) {
-        let labels = &self.service.labels;
+    async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>, stream: Option<&str>) {
+        let labels = &self.labels;
         for (event, reason) in refused {
-            let mut policy = self.service.policies.forever();
+            let mut policy = self.policies.forever();
             while let Err(failure) = self.quarantine.keep(&batch[event], &reason, self.clock.now()).await {
                 let wait = policy.wait(Verdict::Retry);
                 labels.count_error("quarantine_failed", "sending");
@@ -217,6 +256,7 @@ impl Inner {
                 component_id = labels.id,
                 error_type = reason.code,
                 request_id = reason.request_id,
+                stream,
                 quarantine = %self.quarantine.path().display(),
                 "An event can never be accepted and is in the quarantine: {}",
                 reason.message
@@ -224,18 +264,18 @@ impl Inner {
         }
     }
 
-    fn note_sent(&self, request: &Request) {
-        self.accepted.store(true, Ordering::Relaxed);
-        self.refused_in_a_row.store(0, Ordering::Relaxed);
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
-        let labels = &self.service.labels;
+    fn note_sent(&self, destination: &Destination, request: &Request) {
+        destination.accepted.store(true, Ordering::Relaxed);
+        destination.refused_in_a_row.store(0, Ordering::Relaxed);
+        destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        let labels = &self.labels;
         labels.count(telemetry::SENT_EVENTS, request.events.len() as u64);
         labels.count(telemetry::SENT_EVENT_BYTES, request.json.len() as u64);
     }
 
     fn note_truncated(&self, fields: u64) {
         if fields > 0 {
-            let labels = &self.service.labels;
+            let labels = &self.labels;
             labels.count(telemetry::TRUNCATED_FIELDS, fields);
             warn!(
                 component_id = labels.id,

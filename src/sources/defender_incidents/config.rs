@@ -17,7 +17,7 @@ use crate::client::graph::{GraphIncidents, MAX_PAGE_SIZE};
 use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
-use crate::retry::quota::{Allowance, Quota};
+use crate::retry::quota::{Allowance, Amount, Quota};
 use crate::store::Store;
 use crate::telemetry::Component;
 
@@ -176,8 +176,8 @@ impl Validated {
         let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
         let a_minute = config.request.rate_limit_num;
         let allowances = vec![
-            Allowance { requests: a_minute, within: Duration::from_mins(1) },
-            Allowance { requests: a_minute * 30, within: Duration::from_hours(1) },
+            Allowance { amount: Amount::Requests(a_minute), within: Duration::from_mins(1) },
+            Allowance { amount: Amount::Requests(a_minute * 30), within: Duration::from_hours(1) },
         ];
         GraphIncidents::new(authorized, &self.endpoint, Arc::new(Quota::new(allowances, clock.clone())))
     }

@@ -1,0 +1,146 @@
+//! Where rows go: the streams of the rules that an event's templates come to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::rule::{Rule, Rules};
+use super::service::Service;
+use super::template::Template;
+use crate::client::authorized::Authorized;
+use crate::client::logs_ingestion::LogsIngestion;
+use crate::clock::Clock;
+use crate::delivery::Health;
+use crate::model::event::Event;
+use crate::quarantine::Reason;
+use crate::retry::policy::{Policies, Policy};
+use crate::telemetry::Component;
+
+/// Tables of Sentinel and Defender that look as if they could be written.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
+const NOT_WRITABLE: [&str; 4] = [
+    "Microsoft-SecurityIncident",
+    "Microsoft-SecurityAlert",
+    "Microsoft-AlertInfo",
+    "Microsoft-AlertEvidence",
+];
+/// Most streams of one sink. A rule has ten, so a template that comes to more takes its names from a wrong field.
+const MAX_DESTINATIONS: usize = 1_000;
+
+/// One stream of one rule.
+pub(super) struct Destination {
+    pub(super) service: Service,
+    pub(super) stream: String,
+    /// Whether the service has accepted anything since we started.
+    pub(super) accepted: AtomicBool,
+    /// How many single rows were refused since anything was accepted.
+    pub(super) refused_in_a_row: AtomicU32,
+    /// How long to wait while it is in doubt whether rows or options are to blame.
+    pub(super) doubts: Mutex<Policy>,
+}
+
+/// Every stream that a sink has come to write to.
+pub(super) struct Destinations {
+    pub(super) endpoint: Url,
+    pub(super) dcr_immutable_id: Template,
+    pub(super) stream_name: Template,
+    pub(super) authorized: Authorized,
+    pub(super) rules: Rules,
+    pub(super) labels: Component,
+    pub(super) health: Health,
+    pub(super) clock: Clock,
+    pub(super) rng: Mutex<fastrand::Rng>,
+    pub(super) known: Mutex<HashMap<(String, String), Arc<Destination>>>,
+}
+
+// === impl Destinations ===
+
+impl Destinations {
+    /// Where an event goes.
+    pub(super) fn of(&self, event: &Event) -> Result<Arc<Destination>, Reason> {
+        let name = |template: &Template, check: fn(&str) -> Result<(), String>| {
+            let name = template.render(event).map_err(|message| reason("unresolved_template", message))?;
+            check(&name).map_err(|message| {
+                reason("unresolved_template", format!("'{template}' comes to '{name}': it {message}"))
+            })?;
+            Ok::<_, Reason>(name)
+        };
+        let rule = name(&self.dcr_immutable_id, check_dcr_immutable_id)?;
+        let stream = name(&self.stream_name, check_stream_name)?;
+        self.at(rule, stream)
+    }
+
+    /// The one that every event goes to, if no template stands in the way.
+    pub(super) fn only(&self) -> Option<Result<Arc<Destination>, Reason>> {
+        let (rule, stream) = (self.dcr_immutable_id.fixed()?, self.stream_name.fixed()?);
+        Some(self.at(rule.to_owned(), stream.to_owned()))
+    }
+
+    fn at(&self, rule: String, stream: String) -> Result<Arc<Destination>, Reason> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (rule, stream);
+        if let Some(destination) = known.get(&place) {
+            return Ok(Arc::clone(destination));
+        }
+        if known.len() >= MAX_DESTINATIONS {
+            let message = format!(
+                "'{}' has come to {MAX_DESTINATIONS} streams: is the right field in it?",
+                self.stream_name
+            );
+            return Err(reason("too_many_streams", message));
+        }
+        let client = LogsIngestion::new(self.authorized.clone(), &self.endpoint, &place.0, &place.1)
+            .map_err(|message| reason("unresolved_template", message))?;
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let rule: Arc<Rule> = self.rules.rule(&self.endpoint, &place.0, &self.clock);
+        let service = Service {
+            labels: self.labels.clone(),
+            client,
+            clock: self.clock.clone(),
+            rule,
+            policies: Policies::new(rng.fork()),
+            health: self.health.clone(),
+        };
+        let doubts = Policies::new(rng.fork()).forever();
+        let destination = Arc::new(Destination {
+            service,
+            stream: place.1.clone(),
+            accepted: AtomicBool::new(false),
+            refused_in_a_row: AtomicU32::new(0),
+            doubts: Mutex::new(doubts),
+        });
+        known.insert(place, Arc::clone(&destination));
+        Ok(destination)
+    }
+}
+
+fn reason(code: &'static str, message: String) -> Reason {
+    Reason { code, message, request_id: None }
+}
+
+/// Whether it can be a rule's immutable id.
+pub(super) fn check_dcr_immutable_id(id: &str) -> Result<(), String> {
+    let digits = id.strip_prefix("dcr-").unwrap_or_default();
+    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err("must be the rule's immutable id, dcr- and 32 hexadecimal digits; neither its name nor its resource id: `az \
+         monitor data-collection rule show` prints it as immutableId"
+        .to_owned())
+}
+
+/// Whether it can be a stream's name.
+pub(super) fn check_stream_name(name: &str) -> Result<(), String> {
+    if NOT_WRITABLE.contains(&name) {
+        return Err("is a table that the Logs Ingestion API does not write: use a custom one".to_owned());
+    }
+    let table = name.strip_prefix("Custom-").or_else(|| name.strip_prefix("Microsoft-")).unwrap_or_default();
+    if !table.is_empty()
+        && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    {
+        return Ok(());
+    }
+    Err("must be a stream of the rule, such as Custom-DefenderIncidents_CL".to_owned())
+}

@@ -1,0 +1,177 @@
+//! Names that depend on the event: `Custom-{{ table }}`.
+//!
+//! Source: <https://vector.dev/docs/reference/configuration/template-syntax/>
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::model::event::{Body, Event};
+use crate::model::value::Value;
+
+/// A text with paths of fields in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Template {
+    written: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    /// The names on the way to a field.
+    Field(Vec<String>),
+}
+
+// === impl Template ===
+
+impl Template {
+    /// Reads a template. The error says what is wrong with it.
+    pub(super) fn parse(written: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = written;
+        while let Some((text, after)) = rest.split_once("{{") {
+            let Some((path, after)) = after.split_once("}}") else {
+                return Err("'{{' is not followed by '}}'".to_owned());
+            };
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            parts.push(Part::Field(parse_path(path.trim())?));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { written: written.to_owned(), parts })
+    }
+
+    /// The text, if it is the same for every event.
+    pub(super) fn fixed(&self) -> Option<&str> {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_))).then_some(&self.written)
+    }
+
+    /// The text for one event. The error says which field is missing, or is no text or number.
+    pub(super) fn render(&self, event: &Event) -> Result<String, String> {
+        let mut rendered = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => rendered.push_str(text),
+                Part::Field(path) => {
+                    let value = match event.body() {
+                        Body::Json(json) => find_in_json(json, path),
+                        Body::Value(value) => find_in_value(value, path),
+                    };
+                    let path = path.join(".");
+                    rendered.push_str(&value.ok_or_else(|| {
+                        format!(
+                            "'{}' needs the field '{path}', which is no text or number here",
+                            self.written
+                        )
+                    })?);
+                }
+            }
+        }
+        Ok(rendered)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+/// Reads `a.b."c d"`, with or without a dot in front.
+fn parse_path(path: &str) -> Result<Vec<String>, String> {
+    let wrong = || format!("'{path}' is no path of a field, such as 'table' or 'meta.\"odd name\"'");
+    let mut names = Vec::new();
+    let mut rest = path.strip_prefix('.').unwrap_or(path);
+    loop {
+        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            let (name, after) = quoted.split_once('"').ok_or_else(wrong)?;
+            (name, after)
+        } else {
+            rest.split_at(rest.find('.').unwrap_or(rest.len()))
+        };
+        let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '@' | '-'));
+        if name.is_empty() || (!plain && !rest.starts_with('"')) {
+            return Err(wrong());
+        }
+        names.push(name.to_owned());
+        match after.strip_prefix('.') {
+            Some(next) => rest = next,
+            None if after.is_empty() => return Ok(names),
+            None => return Err(wrong()),
+        }
+    }
+}
+
+fn find_in_json(json: &[u8], path: &[String]) -> Option<String> {
+    let mut raw: &RawValue = serde_json::from_slice(json).ok()?;
+    for name in path {
+        let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+        raw = fields.get(name.as_str())?;
+    }
+    match serde_json::from_str(raw.get()).ok()? {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(_) | serde_json::Value::Bool(_) => Some(raw.get().to_owned()),
+        _ => None,
+    }
+}
+
+fn find_in_value(value: &Value, path: &[String]) -> Option<String> {
+    let found = path.iter().try_fold(value, |value, name| match value {
+        Value::Object(fields) => fields.get(name),
+        _ => None,
+    })?;
+    match found {
+        Value::Bytes(text) => String::from_utf8(text.to_vec()).ok(),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
+            String::from_utf8(found.to_json().to_vec()).ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(json: &str) -> [Event; 2] {
+        let value = |text: &str| Value::Bytes(text.to_owned().into());
+        let meta =
+            Value::Object([("odd name".to_owned(), value("x")), ("n".to_owned(), Value::Integer(7))].into());
+        let fields = [("table".to_owned(), value("Firewall_CL")), ("meta".to_owned(), meta)];
+        [Event::new(json.to_owned().into(), None), Event::from_value(Value::Object(fields.into()))]
+    }
+
+    #[test]
+    fn a_template_takes_its_fields_from_the_event() {
+        for event in events(r#"{"meta":{"n":7,"odd name":"x"},"table":"Firewall_CL"}"#) {
+            for (template, expected) in [
+                ("Custom-{{ table }}", "Custom-Firewall_CL"),
+                ("{{.table}}", "Firewall_CL"),
+                ("{{ meta.n }}-{{ meta.\"odd name\" }}!", "7-x!"),
+                ("Custom-Plain", "Custom-Plain"),
+            ] {
+                assert_eq!(Template::parse(template).unwrap().render(&event).unwrap(), expected);
+            }
+            for missing in ["{{ tabel }}", "{{ meta }}", "{{ table.n }}"] {
+                let error = Template::parse(missing).unwrap().render(&event).unwrap_err();
+                assert!(error.contains(missing) && error.contains("needs the field"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_told() {
+        for wrong in ["{{ table", "{{ }}", "{{ a..b }}", "{{ a b }}", "{{ \"a }}", "{{ \"a\"b }}"] {
+            Template::parse(wrong).unwrap_err();
+        }
+        assert_eq!(Template::parse("Custom-{{ t }}").unwrap().fixed(), None);
+        assert_eq!(Template::parse("Custom-t").unwrap().fixed(), Some("Custom-t"));
+    }
+}
