@@ -88,17 +88,25 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether it is a level, such as `info`, and not a filter.
+#[must_use]
+pub fn is_level(word: &str) -> bool {
+    word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok()
+}
+
 /// Writes log lines to standard error from now on. `filter` is a level or a `tracing` filter, `info` or `vector_sentinel=debug`.
 pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), String> {
     // A bare word that is no level would be taken for a module's name, and nothing would be logged at all.
-    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     if let Some(word) =
         filter.split(',').find(|part| !part.contains(['=', ':', '[']) && !is_level(part.trim()))
     {
         return Err(format!("'{word}' is no level: it is one of error, warn, info, debug, trace and off"));
     }
-    // Azure's own crates tell of every request and failure, which we tell of in our words.
-    let directives = format!("azure_core=warn,azure_identity=warn,typespec_client_core=warn,{filter}");
+    // Azure's own crates tell of every request and failure, which we tell of in our words; the others of every frame.
+    let directives = format!(
+        "azure_core=warn,azure_identity=warn,typespec_client_core=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,\
+         rustls=warn,tonic=warn,tower=warn,{filter}"
+    );
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("cannot read the log filter '{filter}': {error}"))?;
     let logs = tracing_subscriber::fmt()

@@ -10,6 +10,7 @@ mod signals;
 mod simulate;
 mod state;
 mod validate;
+mod vector_options;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -23,7 +24,6 @@ use crate::model::problem::Problem;
 use crate::pipeline::plan::{self, Plan};
 use crate::pipeline::{self, File, Outline};
 use crate::telemetry::{self, LogFormat};
-use crate::vector::binary::Binary;
 
 /// Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
 #[derive(Debug, Parser)]
@@ -69,25 +69,6 @@ struct PipelineFile {
     file: Vec<PathBuf>,
 }
 
-/// Which Vector, and how it reads its part.
-#[derive(Debug, clap::Args)]
-struct VectorOptions {
-    /// Which Vector to run. Default: the variable `VECTOR_BIN`, then `vector` where commands are found.
-    #[arg(long, value_name = "PATH")]
-    vector_bin: Option<PathBuf>,
-    /// Let Vector put environment variables into stock components, as the option of the same name of Vector itself does.
-    /// Our own components need no such leave.
-    #[arg(long, env = "VECTOR_DANGEROUSLY_ALLOW_ENV_VAR_INTERPOLATION")]
-    dangerously_allow_env_var_interpolation: bool,
-}
-
-impl VectorOptions {
-    /// The Vector on this machine.
-    async fn find(&self, clock: &Clock) -> Result<Binary, String> {
-        Binary::find(self.vector_bin.as_deref(), &environment(), clock).await
-    }
-}
-
 impl PipelineFile {
     fn paths(&self) -> &[PathBuf] {
         if self.file.is_empty() { &self.config } else { &self.file }
@@ -123,7 +104,10 @@ pub fn main() -> ExitCode {
     let clock = Clock::system();
     runtime.block_on(async {
         match arguments.command {
-            Command::Run(command) => run::run(command, arguments.log_format, clock).await,
+            Command::Run(command) => {
+                let logs = run::Logs { format: arguments.log_format, filter: arguments.log };
+                run::run(command, logs, clock).await
+            }
             Command::Validate(arguments) => validate::run(arguments, clock).await,
             Command::Render(arguments) => render::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments, clock).await,

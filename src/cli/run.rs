@@ -7,11 +7,13 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::signals::Signals;
-use super::{Loaded, PipelineFile, VectorOptions, exit, load, rng};
+use super::vector_options::{VectorOptions, rendered};
+use super::{Loaded, PipelineFile, exit, load, rng};
 use crate::clock::Clock;
-use crate::pipeline::Outline;
+use crate::pipeline::{File, Outline};
 use crate::telemetry::{self, LogFormat};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
+use crate::vector::binary::Binary;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -30,7 +32,13 @@ pub(super) struct Arguments {
     metrics_address: Option<SocketAddr>,
 }
 
-pub(super) async fn run(arguments: Arguments, log_format: LogFormat, clock: Clock) -> ExitCode {
+/// How we were told to log, for Vector to do the same.
+pub(super) struct Logs {
+    pub(super) format: LogFormat,
+    pub(super) filter: String,
+}
+
+pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitCode {
     // Before anything else, so that no signal is missed.
     let signals = match Signals::count() {
         Ok(signals) => signals,
@@ -44,7 +52,7 @@ pub(super) async fn run(arguments: Arguments, log_format: LogFormat, clock: Cloc
         return exit::failed(&error);
     }
     loop {
-        match run_once(&arguments, log_format, loaded, &signals, &clock).await {
+        match run_once(&arguments, &logs, loaded, &signals, &clock).await {
             Next::End(code) => return code,
             Next::Again(changed) => loaded = *changed,
         }
@@ -60,7 +68,7 @@ enum Next {
 
 async fn run_once(
     arguments: &Arguments,
-    log_format: LogFormat,
+    logs: &Logs,
     loaded: Loaded,
     signals: &Signals,
     clock: &Clock,
@@ -69,20 +77,30 @@ async fn run_once(
     for warning in &plan.warnings {
         warn!("{warning}");
     }
+    let mut vector = None;
     let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
     let beside = match (plan.beside_vector, arguments.no_vector) {
         (_, true) => Beside::TheirVector,
         (false, false) => Beside::Nothing,
         (true, false) => match arguments.vector.find(clock).await {
             Ok(binary) => {
+                for warning in arguments.vector.literal_variables(&file) {
+                    warn!("{warning}");
+                }
                 if let Some(warning) = binary.warning() {
                     warn!("{warning}");
                 }
+                // Before anything is started: a mistake is told at once, and once.
+                if let Err(refusal) = refusal(arguments, &binary, &file, &outline).await {
+                    return Next::End(exit::refused_by_vector(arguments.file.paths(), &refusal));
+                }
+                vector = Some(binary.clone());
                 Beside::OurVector(Box::new(OurVector {
                     binary,
                     file,
                     allow_env: arguments.vector.dangerously_allow_env_var_interpolation,
-                    json_logs: log_format == LogFormat::Json,
+                    json_logs: logs.format == LogFormat::Json,
+                    log: vectors_level(&logs.filter),
                     shutdown_limit: limit,
                 }))
             }
@@ -105,7 +123,7 @@ async fn run_once(
         beside_vector = plan.beside_vector || arguments.no_vector,
         "Running."
     );
-    let vector = topology.reload();
+    let vector = vector.zip(topology.reload());
     let mut changed = None;
     let stop = async {
         tokio::select! {
@@ -133,7 +151,7 @@ async fn run_once(
 async fn reloaded(
     arguments: &Arguments,
     running: &Outline,
-    vector: Option<Reload>,
+    vector: Option<(Binary, Reload)>,
     signals: &Signals,
     clock: &Clock,
 ) -> Loaded {
@@ -156,12 +174,39 @@ async fn reloaded(
             );
             return loaded;
         }
-        match &vector {
-            None => info!("Nothing of ours has changed."),
-            Some(vector) => match vector.with(loaded.file).await {
-                Ok(()) => info!("Our components are the same; Vector reads the rest again."),
-                Err(error) => error!("Not reloaded, going on as before: {error}"),
-            },
+        let Some((binary, reload)) = &vector else {
+            info!(
+                "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
+            );
+            continue;
+        };
+        let reloaded = match refusal(arguments, binary, &loaded.file, &loaded.outline).await {
+            Ok(()) => reload.with(loaded.file).await,
+            Err(words) => Err(format!("Vector refuses the stock components: {words}")),
+        };
+        match reloaded {
+            Ok(()) => info!("Our components are the same; Vector reads the rest again."),
+            Err(error) => error!("Not reloaded, going on as before: {error}"),
         }
     }
+}
+
+/// What Vector says is wrong with its part.
+async fn refusal(
+    arguments: &Arguments,
+    binary: &Binary,
+    file: &File,
+    outline: &Outline,
+) -> Result<(), String> {
+    let text = rendered(file, outline).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        problems.join("; ")
+    })?;
+    arguments.vector.check(binary, &text).await
+}
+
+/// Our level, for Vector, unless its own variable says something else.
+fn vectors_level(filter: &str) -> Option<String> {
+    let own = std::env::var_os("VECTOR_LOG").is_some();
+    (!own && telemetry::is_level(filter)).then(|| filter.to_owned())
 }

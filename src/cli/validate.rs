@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use chrono::TimeDelta;
 
-use super::{PipelineFile, VectorOptions, environment, exit, load, say};
+use super::vector_options::{VectorOptions, rendered};
+use super::{PipelineFile, environment, exit, load, say};
 use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::pipeline;
 use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
-use crate::store::{create_private_dir, write_private_file};
+use crate::store::create_private_dir;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,25 +27,34 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     let paths = arguments.file.paths();
-    let checked = match check(paths) {
+    let checked = match check(paths, &arguments.vector) {
         Ok(checked) => checked,
         Err(problems) => return exit::problems(paths, &problems),
     };
     for warning in &checked.warnings {
         eprintln!("warning: {warning}");
     }
-    if let Some(rendered) = &checked.rendered
-        && let Err(error) = validate_in_vector(rendered, &arguments.vector, &clock).await
-    {
-        return exit::refused_by_vector(paths, &error);
-    }
+    let verdict = match &checked.rendered {
+        None => "the options are right".to_owned(),
+        Some(rendered) => match arguments.vector.find(&clock).await {
+            Ok(binary) => match arguments.vector.check(&binary, rendered).await {
+                Ok(()) => {
+                    format!("the options are right, and {} accepts the stock components", binary.name())
+                }
+                Err(words) => return exit::refused_by_vector(paths, &words),
+            },
+            Err(error) if arguments.vector.vector_bin.is_some() => return exit::failed(&error),
+            Err(error) => format!("our options are right; the stock components were NOT checked: {error}"),
+        },
+    };
+    let verdict = format!("{}: {verdict}", exit::names(paths));
     if !arguments.probe {
-        say(format!("{}: the options are right", exit::names(paths)));
+        say(verdict);
         return ExitCode::SUCCESS;
     }
     match load(paths, &clock).await {
         Ok(loaded) => {
-            say(format!("{}: the options are right", exit::names(paths)));
+            say(verdict);
             probe(&loaded.plan, &clock).await
         }
         Err(problems) => exit::problems(paths, &problems),
@@ -59,32 +69,14 @@ struct Checked {
 }
 
 /// Checks the files alone: nothing is asked, not even for secrets.
-fn check(paths: &[PathBuf]) -> Result<Checked, Vec<Problem>> {
+fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Problem>> {
     let environment = environment();
-    let catalogue = plan::catalogue();
     let file = pipeline::read(paths, &environment)?;
-    let outline = pipeline::outline(&file, &catalogue);
-    let warnings = plan::check(&outline, &environment)?;
-    let render = || pipeline::render(&file, &catalogue, &plan::stubs(&outline));
-    let rendered = outline.beside_vector.then(render).transpose()?;
+    let outline = pipeline::outline(&file, &plan::catalogue());
+    let mut warnings = plan::check(&outline, &environment)?;
+    warnings.extend(vector.literal_variables(&file));
+    let rendered = outline.beside_vector.then(|| rendered(&file, &outline)).transpose()?;
     Ok(Checked { warnings, rendered })
-}
-
-/// Lets Vector say what it thinks of its part, if it is here.
-async fn validate_in_vector(rendered: &str, options: &VectorOptions, clock: &Clock) -> Result<(), String> {
-    let binary = match options.find(clock).await {
-        Ok(binary) => binary,
-        Err(error) if options.vector_bin.is_some() => return Err(error),
-        Err(error) => {
-            eprintln!("warning: the stock components were not checked: {error}");
-            return Ok(());
-        }
-    };
-    let cannot = |error: std::io::Error| format!("cannot write a file for Vector to check: {error}");
-    let dir = tempfile::tempdir().map_err(cannot)?;
-    write_private_file(dir.path(), "vector.yaml", rendered).map_err(cannot)?;
-    let allow_env = options.dangerously_allow_env_var_interpolation;
-    binary.validate(&dir.path().join("vector.yaml"), allow_env).await
 }
 
 /// Does once what a run would do all the time.

@@ -103,6 +103,17 @@ impl Marks {
         }
     }
 
+    /// The variables in `tree`, as they are written, whose authors must have meant one: they have a value, or braces.
+    pub(super) fn variables(&self, tree: &Value) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        self.collect(tree, &mut found);
+        let marks = found.into_iter().filter_map(|id| self.all.get(id));
+        let meant = marks.filter(|mark| {
+            mark.written.starts_with("${") || matches!(mark.value, Some(Splice::BroughtIn(_)))
+        });
+        meant.map(|mark| mark.written.as_str()).collect()
+    }
+
     /// How many marks there are so far: the number of the next.
     pub(super) fn len(&self) -> usize {
         self.all.len()

@@ -130,14 +130,18 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
         let plan = SinkPlan::SentinelLogs(Box::new(plan));
         Some(PlannedSink { id: component.id.clone(), inputs: component.inputs.clone(), link, plan })
     });
-    let sinks = sinks.collect();
+    let sinks: Vec<PlannedSink> = sinks.collect();
     let mut problems = checking.problems;
     let links = links(outline);
     let paths = links.iter().map(|(kind, id, link)| (format!("{}.{id}", kind.section()), link));
     tell_same_addresses(paths, &mut problems);
     // What the schema has told of an option is not told again in other words.
     problems.retain(|problem| !outline.problems.iter().any(|told| told.path == problem.path));
-    let (beside_vector, warnings) = (outline.beside_vector, outline.warnings.clone());
+    let (beside_vector, mut warnings) = (outline.beside_vector, outline.warnings.clone());
+    for sink in &sinks {
+        let SinkPlan::SentinelLogs(options) = &sink.plan;
+        warnings.extend(options.warnings(&format!("sinks.{}", sink.id)));
+    }
     (Plan { data_dir: data_dir(outline), sources, sinks, beside_vector, warnings }, problems)
 }
 

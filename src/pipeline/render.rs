@@ -48,6 +48,32 @@ pub fn render(
     if problems.is_empty() { Ok(yaml(&tree, &written.marks)) } else { Err(problems) }
 }
 
+/// Warnings about variables in stock components, which Vector leaves as they are written unless it is told otherwise.
+#[must_use]
+pub fn variables_left_to_vector(file: &File, catalogue: &[ComponentType]) -> Vec<Problem> {
+    let Some(written) = file.written() else { return Vec::new() };
+    let mut problems = Vec::new();
+    for section in ["sources", "transforms", "sinks"] {
+        let entries = written.tree.get(section).and_then(Value::as_object);
+        for (id, entry) in entries.into_iter().flatten() {
+            if [Kind::Source, Kind::Sink]
+                .iter()
+                .any(|kind| kind.section() == section && is_ours(*kind, entry, catalogue, written))
+            {
+                continue;
+            }
+            for variable in written.marks.variables(entry) {
+                let message = format!(
+                    "Vector leaves {variable} as it is written: with --dangerously-allow-env-var-interpolation it puts the \
+                     value in"
+                );
+                problems.push(Problem::new(format!("{section}.{}", written.marks.written(id)), message));
+            }
+        }
+    }
+    problems
+}
+
 fn is_ours(kind: Kind, entry: &Value, catalogue: &[ComponentType], written: &Written) -> bool {
     let name = entry.get("type").and_then(Value::as_str).map(|name| written.marks.meant(name));
     catalogue.iter().any(|known| known.kind == kind && name.as_deref() == Some(known.name))

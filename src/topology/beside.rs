@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tonic::transport::ServerTlsConfig;
+use tracing::info;
 
 use crate::clock::Clock;
 use crate::delivery::Deliver;
@@ -21,7 +22,7 @@ use crate::store::{create_private_dir, write_private_file};
 use crate::telemetry::Component;
 use crate::vector::binary::Binary;
 use crate::vector::certificates::{Certificates, Side};
-use crate::vector::child::{Command, Ended, Launch, Prepare, Supervisor};
+use crate::vector::child::{Command, Ended, Launch, Prepare, State, Supervisor};
 use crate::vector::client::{Forward, Options, Peer};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
@@ -53,6 +54,8 @@ pub struct OurVector {
     pub allow_env: bool,
     /// Whether its log lines are JSON.
     pub json_logs: bool,
+    /// Its log level, if it is not to be its own choice.
+    pub log: Option<String>,
     /// How long it may take to deliver what it holds when it stops.
     pub shutdown_limit: Duration,
 }
@@ -144,6 +147,9 @@ impl Meeting {
         // A name is kept, because certificates may be for it.
         let shown = if address == ANY_PORT { bound.to_string() } else { address.to_owned() };
         let side = self.side(&sink.link)?;
+        if self.ours.is_none() {
+            info!(component_id = sink.id, address = %bound, "Listening for Vector.");
+        }
         self.stubs.insert(sink.id.clone(), sink.link.stub(Kind::Sink, &shown, &self.dir));
         Ok((socket, side.server_tls()))
     }
@@ -159,6 +165,7 @@ impl Meeting {
         let side = self.side(&source.link)?;
         let door = Door { id: source.id.clone(), link: source.link.clone(), side, peer: Peer::default() };
         if let Some(address) = self.points.get(&source.id) {
+            info!(component_id = source.id, address, "Handing events to Vector.");
             door.open(address)?;
         }
         let options = Options {
@@ -183,6 +190,7 @@ impl Meeting {
             config: self.dir.join(CONFIGURATION),
             allow_env: ours.allow_env,
             json_logs: ours.json_logs,
+            log: ours.log,
             shutdown_limit: ours.shutdown_limit,
         };
         let written = Written { file: ours.file, dir: self.dir, doors: self.doors, stubs: self.stubs };
@@ -224,6 +232,11 @@ fn host(address: &str) -> &str {
 impl Process {
     pub(super) fn reload(&self) -> Reload {
         self.reload.clone()
+    }
+
+    /// How Vector is.
+    pub(super) fn state(&self) -> watch::Receiver<State> {
+        self.supervisor.state()
     }
 
     pub(super) fn start(self) -> (JoinHandle<Result<Ended, String>>, mpsc::Sender<Command>) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures::future::OptionFuture;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -15,7 +15,7 @@ use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
 use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
 use crate::sources::Source;
 use crate::store::Store;
-use crate::vector::child::{self, Command};
+use crate::vector::child::{self, Command, State};
 use crate::vector::server::{self, Listener};
 
 /// Components that are built and wired, ready to run.
@@ -42,6 +42,7 @@ struct Running {
     reading: CancellationToken,
     vector: Option<JoinHandle<Result<child::Ended, String>>>,
     commands: Option<mpsc::Sender<Command>>,
+    state: Option<watch::Receiver<State>>,
     listeners: JoinSet<Result<(), String>>,
     listening: CancellationToken,
 }
@@ -129,6 +130,10 @@ impl Topology {
                 Ended::Broke
             }
         };
+        if ended == Ended::Broke && running.vector.is_none() && running.commands.is_some() {
+            // Vector is gone for good, and what was on its way into it stays where it can be read again.
+            return ended;
+        }
         info!("Stopping: finishing what is being delivered.");
         let drained = tokio::select! {
             drained = running.drain() => drained,
@@ -142,6 +147,14 @@ impl Topology {
     }
 }
 
+/// Ends when a Vector of ours is dead and waits to be started again.
+async fn down(state: Option<watch::Receiver<State>>) {
+    let Some(mut state) = state else { return std::future::pending().await };
+    if state.wait_for(|state| *state == State::Waiting).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 // === impl Running ===
 
 impl Running {
@@ -151,12 +164,13 @@ impl Running {
         for (listener, socket) in topology.listeners {
             listeners.spawn(listener.run(socket, listening.clone()));
         }
+        let state = topology.vector.as_ref().map(Process::state);
         let (vector, commands) = topology.vector.map(Process::start).unzip();
         let mut sources = JoinSet::new();
         for (source, out) in topology.sources {
             sources.spawn(source.run(out, reading.clone()));
         }
-        Self { sources, reading, vector, commands, listeners, listening }
+        Self { sources, reading, vector, commands, state, listeners, listening }
     }
 
     /// Waits until something ends that should run for ever, and answers what that was.
@@ -183,9 +197,17 @@ impl Running {
     async fn drain(&mut self) -> Ended {
         let mut ended = Ended::Drained;
         self.reading.cancel();
-        while let Some(source) = self.sources.join_next().await {
-            if source.is_err() {
-                ended = Ended::Broke;
+        loop {
+            tokio::select! {
+                source = self.sources.join_next() => match source {
+                    None => break,
+                    Some(Ok(())) => {}
+                    Some(Err(_)) => ended = Ended::Broke,
+                },
+                () = down(self.state.clone()) => {
+                    warn!("Vector is down: not waiting for it. What was on its way is read again next time.");
+                    self.sources.shutdown().await;
+                }
             }
         }
         if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {

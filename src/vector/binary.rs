@@ -54,7 +54,7 @@ impl Binary {
         let binary = Self { path, version, clock: clock.clone() };
         if binary.minor_version() < OLDEST {
             return Err(format!(
-                "{}: install {}.{} or later, at best {}.{}",
+                "{} is too old: install {}.{} or later, at best {}.{}",
                 binary.name(),
                 OLDEST.0,
                 OLDEST.1,
@@ -81,7 +81,9 @@ impl Binary {
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let is_tested = self.minor_version() == TESTED;
-        (!is_tested).then(|| format!("{}; this build is tested with {}.{}", self.name(), TESTED.0, TESTED.1))
+        (!is_tested).then(|| {
+            format!("this build is tested with {1}.{2}, and this is {0}", self.name(), TESTED.0, TESTED.1)
+        })
     }
 
     /// Asks Vector about a configuration in YAML (or JSON), without touching network or disk; the error is its words.
@@ -116,9 +118,11 @@ impl Binary {
         (self.version.0, self.version.1)
     }
 
-    fn name(&self) -> String {
+    /// What it is: `Vector 0.57.0 (/usr/bin/vector)`.
+    #[must_use]
+    pub fn name(&self) -> String {
         let (major, minor, patch) = self.version;
-        format!("{} is Vector {major}.{minor}.{patch}", self.path.display())
+        format!("Vector {major}.{minor}.{patch} ({})", self.path.display())
     }
 }
 
@@ -129,9 +133,7 @@ fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Resul
         .map(|path| ("--vector-bin", path))
         .or_else(|| from_environment.map(|path| ("the environment variable VECTOR_BIN", path)));
     let Some((by, path)) = named else {
-        let path = environment.get("PATH").map_or("", String::as_str);
-        let mut candidates = std::env::split_paths(path).map(|dir| dir.join("vector"));
-        return candidates.find(|path| is_executable(path)).map(|path| absolute(&path)).ok_or_else(|| {
+        return on_path(Path::new("vector"), environment).ok_or_else(|| {
             "there is no vector on the PATH: install it from https://vector.dev/docs/setup/installation/ or name it \
              with --vector-bin"
                 .to_owned()
@@ -139,6 +141,12 @@ fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Resul
     };
     if is_executable(path) {
         return Ok(absolute(path));
+    }
+    // A name without a directory is looked for as a shell does.
+    if path.components().count() == 1
+        && let Some(found) = on_path(path, environment)
+    {
+        return Ok(found);
     }
     let problem = if path.is_dir() {
         "is a directory; name the file `vector` in it"
@@ -148,6 +156,12 @@ fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Resul
         "is not there"
     };
     Err(format!("{} {problem}. It is named by {by}", path.display()))
+}
+
+fn on_path(name: &Path, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let path = environment.get("PATH").map_or("", String::as_str);
+    let mut candidates = std::env::split_paths(path).map(|dir| dir.join(name));
+    candidates.find(|path| is_executable(path)).map(|path| absolute(&path))
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -60,7 +60,7 @@ async fn the_version_is_read_and_judged() {
         ("vector 0.58.0-nightly (x)", Ok(((0, 58, 0), true))),
         ("vector 0.40.0", Ok(((0, 40, 0), true))),
         ("vector 1.2.3", Ok(((1, 2, 3), true))),
-        ("vector 0.39.2", Err("is Vector 0.39.2: install 0.40 or later")),
+        ("vector 0.39.2", Err("is too old: install 0.40 or later")),
         ("vector 0.57", Err("is not Vector")),
         ("vectorize 3.0.0", Err("it ended with exit status: 0 and said \"vectorize 3.0.0\"")),
         ("", Err("is not Vector")),

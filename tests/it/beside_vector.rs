@@ -41,6 +41,15 @@ async fn sighup_reloads_what_has_changed_and_nothing_that_is_wrong() {
     rig.reload();
     rig.says("Not reloaded, going on as before: sinks.sentinel.stream_name").await;
 
+    // A mistake that only Vector sees: it never gets it, and not when it is started again either.
+    rig.pipeline = right.clone();
+    rig.pipeline["transforms"]["enrich"]["source"] = json!(".enriched = (");
+    rig.reload();
+    rig.says("Not reloaded, going on as before: Vector refuses the stock components").await;
+    rig.kill_vector().await;
+    rig.bench.simulator.tenant().create(5);
+    rig.all_arrived_but(0, PATIENCE).await;
+
     // Something of ours: all is drained and started anew.
     rig.pipeline = right;
     rig.pipeline["sinks"]["sentinel"]["request"] = json!({"concurrency": 2});
@@ -50,6 +59,36 @@ async fn sighup_reloads_what_has_changed_and_nothing_that_is_wrong() {
     rig.all_arrived_but(0, PATIENCE).await;
     assert_ne!(rig.vector_pid().await, pid);
     assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_in_a_stock_component_is_told_before_anything_starts() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let mut rig = Rig::new(&peer, 5, &lines(1), json!({})).await;
+    rig.pipeline["transforms"]["enrich"]["source"] = json!(".enriched = (");
+    rig.start().await;
+    assert_eq!(rig.ended().await, Some(78));
+    let log = std::fs::read_to_string(rig.log()).unwrap();
+    assert!(log.contains("Vector refuses the stock components") && log.contains("enrich"), "{log}");
+    assert_eq!(rig.bench.simulator.stats().graph_requests, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_vector_that_cannot_start() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut rig = Rig::new(&peer, 5, &lines(1), json!({})).await;
+    let address = taken.local_addr().unwrap().to_string();
+    rig.pipeline["sources"]["taken"] = json!({"type": "socket", "mode": "tcp", "address": address});
+    rig.pipeline["sinks"]["sentinel"]["inputs"] = json!(["enrich", "lines", "taken"]);
+    rig.start().await;
+    rig.says("starting it again in").await;
+    let clock = Clock::system();
+    let began = clock.monotonic();
+    rig.stop().await;
+    let waited = clock.monotonic() - began;
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
+    rig.says("Vector is down: not waiting for it").await;
 }
 
 /// An HTTP endpoint that refuses at first, and what it has taken.

@@ -80,7 +80,13 @@ async fn a_mistake_is_told_once() {
 #[tokio::test]
 async fn validate_touches_nothing_and_probe_everything() {
     let bench = Bench::with_incidents(3).await;
-    let file = bench.file(&bench.pipeline());
+    let mut pipeline = bench.pipeline();
+    let file = bench.file(&pipeline);
+    let (code, _, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
+    assert!(code == 0 && stderr.starts_with("warning: sinks.sentinel: without 'columns'"), "{stderr}");
+    pipeline["sinks"]["sentinel"]["columns"] =
+        serde_json::json!(["TimeGenerated", "id_", "ExtraColumns", "TruncatedColumns"]);
+    let file = bench.file(&pipeline);
     let (code, stdout, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.contains("the options are right"), "{stdout}");

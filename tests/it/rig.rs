@@ -156,9 +156,14 @@ impl Rig {
 
     /// Sends SIGTERM and waits; answers the exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
-        let plugin = self.plugin.as_mut().unwrap();
-        let pid = plugin.id().unwrap().to_string();
+        let pid = self.plugin.as_ref().unwrap().id().unwrap().to_string();
         std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        self.ended().await
+    }
+
+    /// Waits until the program has ended; answers the exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let plugin = self.plugin.as_mut().unwrap();
         let ended = tokio::time::timeout(PATIENCE, plugin.wait()).await.expect("it does not stop");
         ended.unwrap().code()
     }

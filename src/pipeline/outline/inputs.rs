@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     model::{Component, Kind, Report},
-    pattern::{is_glob, matches, reads_transform},
+    pattern::{is_glob, matches, reads_port},
 };
 use crate::pipeline::{
     check::kind,
@@ -60,6 +60,7 @@ pub(super) fn join(
             sink.inputs.clone_from(&inputs);
         }
     }
+    tell_unknown_inputs(tree, &ids, relaxed_globs, wording, report);
     if all_readers_known {
         for (id, _) in ours(tree, Kind::Source).filter(|(id, _)| !read.contains(*id)) {
             report.problem(
@@ -89,6 +90,31 @@ fn others_inputs(tree: &Value) -> impl Iterator<Item = &str> {
     let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
     let others = ["transforms", "enrichment_tables"].into_iter().flat_map(|section| entries(tree, section));
     sinks.chain(others).flat_map(|(_, entry)| inputs_of(entry))
+}
+
+/// Inputs of stock components that name nothing. Vector tells them, too, but later, and not where a source of ours has lost
+/// its only reader by it.
+fn tell_unknown_inputs(
+    tree: &Value,
+    ids: &Ids<'_>,
+    relaxed_globs: bool,
+    wording: Wording<'_>,
+    report: &mut Report,
+) {
+    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
+    let all = sinks
+        .map(|found| ("sinks", found))
+        .chain(entries(tree, "transforms").map(|found| ("transforms", found)));
+    for (section, (id, entry)) in all {
+        for pattern in inputs_of(entry) {
+            // What a variable comes to is for Vector to say.
+            let forgiven = pattern.contains('$') || (relaxed_globs && is_glob(pattern));
+            if !forgiven && !ids.know(pattern) {
+                let path = format!("{}.inputs", wording.join(section, id));
+                report.problem(path, ids.no_such_input(pattern, wording));
+            }
+        }
+    }
 }
 
 /// An id of ours that another component has as well.
@@ -164,14 +190,18 @@ impl<'t> Ids<'t> {
                     inputs.push((*id).to_owned());
                 }
             }
-            let transform = self.transforms.iter().any(|id| reads_transform(pattern, id));
             let forgiven = relaxed_globs && is_glob(pattern);
-            if matched.is_empty() && !transform && !forgiven {
+            if !self.know(pattern) && !forgiven {
                 report.problem(path, self.no_such_input(pattern, wording));
                 inputs.extend(nearest(pattern, self.sources.iter().copied()).map(ToOwned::to_owned));
             }
         }
         inputs
+    }
+
+    /// Whether a pattern stands for anything: a source, a transform, or a port of one, such as `otel.logs`.
+    fn know(&self, pattern: &str) -> bool {
+        self.sources.iter().chain(&self.transforms).any(|id| reads_port(pattern, id))
     }
 
     fn no_such_input(&self, pattern: &str, wording: Wording<'_>) -> String {

@@ -10,9 +10,9 @@ pub(super) fn matches(pattern: &str, id: &str) -> bool {
     eaten(pattern, id).last().is_some_and(|reached| reached.last() == Some(&true))
 }
 
-/// Whether `pattern` reads something of the transform `id`: its output, or one of its ports such as `high.dropped`. Which
-/// ports a transform has, only Vector knows.
-pub(super) fn reads_transform(pattern: &str, id: &str) -> bool {
+/// Whether `pattern` reads something of the source or transform `id`: its output, or one of its ports such as `high.dropped`.
+/// Which ports there are, only Vector knows.
+pub(super) fn reads_port(pattern: &str, id: &str) -> bool {
     let port = format!("{id}.");
     let begun = |row: &Vec<bool>| row.last() == Some(&true);
     matches(pattern, id) || eaten(pattern, &port).iter().any(begun)
@@ -72,7 +72,7 @@ mod tests {
             ("router", "route", false),
             ("x*", "route", false),
         ] {
-            assert_eq!(reads_transform(pattern, id), expected, "{pattern} {id}");
+            assert_eq!(reads_port(pattern, id), expected, "{pattern} {id}");
         }
     }
 }

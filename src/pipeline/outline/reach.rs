@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     inputs::inputs_of,
     model::{Component, Kind, Report},
-    pattern::{matches, reads_transform},
+    pattern::{matches, reads_port},
 };
 use crate::pipeline::{
     near::list,
@@ -86,7 +86,7 @@ impl<'t> Reached<'t> {
     /// Whether a component takes any of them.
     fn reads(&self, component: &Value) -> bool {
         inputs_of(component).any(|pattern| {
-            matches(pattern, self.source) || self.transforms.iter().any(|id| reads_transform(pattern, id))
+            matches(pattern, self.source) || self.transforms.iter().any(|id| reads_port(pattern, id))
         })
     }
 }

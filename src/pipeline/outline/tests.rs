@@ -243,8 +243,13 @@ fn a_source_of_ours_may_be_read_by_stock_components_alone() {
         &json!({"sinks": {"queue": {"inputs": ["low"]}}, "transforms": {"high": {"inputs": ["logs"]}}}),
     );
     assert_eq!(read(&tree).unwrap_err(), [unread]);
-    // What stock components have wrong, Vector tells.
-    assert!(read(&beside(&json!({"sinks": {"screen": {"inputs": ["nobody"]}}}))).is_ok());
+    let mistyped = beside(&json!({"sinks": {"screen": {"inputs": ["hihg"]}}}));
+    let expected = "sinks.screen.inputs: there is no source or transform 'hihg', did you mean 'high'?";
+    assert_eq!(read(&mistyped).unwrap_err(), [expected]);
+    // Which ports a stock source has, and what a variable comes to, Vector tells.
+    for known_to_vector in ["logs.traces", "${READER}"] {
+        assert!(read(&beside(&json!({"sinks": {"screen": {"inputs": [known_to_vector]}}}))).is_ok());
+    }
 }
 
 #[test]

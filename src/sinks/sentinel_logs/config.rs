@@ -221,6 +221,15 @@ impl SentinelLogsConfig {
 // === impl Validated ===
 
 impl Validated {
+    /// What works, but perhaps not as its author thinks.
+    #[must_use]
+    pub fn warnings(&self, path: &str) -> Vec<Problem> {
+        let message = "without 'columns', a field that the stream does not declare vanishes in Azure without an error; with \
+                       it, such a field goes into ExtraColumns";
+        let silent = self.config.columns.is_none();
+        silent.then(|| Problem::new(path, message)).into_iter().collect()
+    }
+
     /// The client for these options: reads certificate files, asks nobody anything. There is none if where rows go depends
     /// on the event.
     pub fn client(&self, clock: &Clock) -> Result<Option<LogsIngestion>, String> {

@@ -179,7 +179,7 @@ impl Poller {
         }
         let any = self.client.first_page(Slice::open(self.clock.now()), 1, Alerts::Left);
         let mark = Watermark::starting_at(self.server_time(&unless(shutdown, any).await?) - self.look_back);
-        info!(from = %mark.floor, "First run: reading what has changed since then.");
+        info!(component_id = self.labels.id, from = %mark.floor, "First run: reading what has changed since then.");
         self.store.advance(&self.component, &mark, mark.floor).await?;
         Ok(mark)
     }

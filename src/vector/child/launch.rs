@@ -19,6 +19,8 @@ pub struct Launch {
     pub allow_env: bool,
     /// Whether its log lines are JSON, as ours are.
     pub json_logs: bool,
+    /// Its log level, if it is not to be its own choice.
+    pub log: Option<String>,
     /// How long it may take to deliver what it holds when it stops; whole seconds, and at least one.
     pub shutdown_limit: Duration,
 }
@@ -35,6 +37,9 @@ impl Launch {
         command.arg("--config-yaml").arg(&self.config).args(self.binary.interpolation(self.allow_env));
         if self.json_logs {
             command.args(["--log-format", "json"]);
+        }
+        if let Some(level) = &self.log {
+            command.env("VECTOR_LOG", level);
         }
         // It takes whole seconds, and no zero.
         let limit = self.shutdown_limit.as_secs().max(1).to_string();

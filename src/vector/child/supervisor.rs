@@ -125,7 +125,9 @@ impl Supervisor {
                     ));
                 }
                 Death::NotStarted(reason) => reason,
-                Death::Died(status) => format!("Vector ended by itself ({status})"),
+                Death::Died(status) => {
+                    format!("Vector ended by itself ({status}); its own lines above say why")
+                }
             };
             is_first = false;
             if self.clock.monotonic() - began >= STEADY {
@@ -137,7 +139,11 @@ impl Supervisor {
             self.state.send_replace(State::Waiting);
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
-                () = told_to_stop(commands) => return Ok(Ended::Drained),
+                command = commands.recv() => match command {
+                    // Perhaps it is what was wrong that has changed.
+                    Some(Command::Reload) => {}
+                    Some(Command::Stop) | None => return Ok(Ended::Drained),
+                },
             }
         }
     }
@@ -201,7 +207,7 @@ impl Supervisor {
                 Err(error) => gave_up(&format!("it was lost: {error}")),
             },
             () = self.clock.sleep(self.launch.shutdown_limit + MARGIN) => "it took too long and was killed",
-            () = told_again(commands) => "it was killed on request",
+            () = told_again(commands) => "nobody waits for it any longer, and it was killed",
         };
         kill(pid);
         // Nothing survives that signal, and a process that is not waited for stays in the system's table.

@@ -30,6 +30,8 @@ const DEADLINE: Duration = Duration::from_hours(1);
 const SAID_EVERY: Duration = Duration::from_mins(1);
 /// How long Vector may be unreachable before that is worth a warning: it is not up in an instant.
 const STARTING: Duration = Duration::from_secs(10);
+/// Longest wait for a Vector that is not there.
+const AWAY: Duration = Duration::from_secs(5);
 /// After so many refusals a push is halved, and an event is to blame if others were taken in the meantime.
 const REFUSALS: u32 = 3;
 /// After so many refusals an event goes to the quarantine though nothing else was taken either: about an hour.
@@ -189,7 +191,11 @@ impl Forward {
                 }
                 Err(status) => status,
             };
-            let wait = policy.wait(Verdict::Retry);
+            let mut wait = policy.wait(Verdict::Retry);
+            if status.code() == Code::Unavailable {
+                // Nobody is burdened by a look whether it is there again.
+                wait = wait.min(AWAY);
+            }
             let starting = self.clock.monotonic() - began < STARTING;
             if status.code() == Code::Unavailable && starting {
                 debug!(component_id = labels.id, "Vector does not answer yet: {}", status.message());

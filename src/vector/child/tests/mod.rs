@@ -68,7 +68,7 @@ fn fake(first: &str) -> TempDir {
 async fn launch(vector: &Path, config: PathBuf) -> Launch {
     let binary = Binary::find(Some(vector), &BTreeMap::new(), &Clock::system()).await.unwrap();
     let shutdown_limit = Duration::from_secs(20);
-    Launch { binary, config, allow_env: false, json_logs: false, shutdown_limit }
+    Launch { binary, config, allow_env: false, json_logs: false, log: None, shutdown_limit }
 }
 
 fn supervise(dir: TempDir, launch: Launch) -> Bench {

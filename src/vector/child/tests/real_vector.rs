@@ -25,7 +25,7 @@ async fn vector(config: impl FnOnce(&Path) -> String) -> Option<Bench> {
     std::fs::write(dir.path().join("vector.yaml"), text).unwrap();
     std::fs::write(dir.path().join("log"), "").unwrap();
     let (config, shutdown_limit) = (dir.path().join("vector.yaml"), Duration::from_secs(20));
-    let launch = Launch { binary, config, allow_env: false, json_logs: true, shutdown_limit };
+    let launch = Launch { binary, config, allow_env: false, json_logs: true, log: None, shutdown_limit };
     Some(supervise(dir, launch))
 }
 

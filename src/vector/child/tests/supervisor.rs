@@ -76,10 +76,20 @@ async fn a_stop_does_not_wait_for_the_next_start() {
     bench.state.wait_for(|state| *state == State::Waiting).await.unwrap();
     tokio::time::pause();
     let began = Clock::system().monotonic();
-    bench.tell(Command::Reload).await;
     bench.tell(Command::Stop).await;
     assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
     assert_eq!(Clock::system().monotonic(), began);
+}
+
+#[tokio::test]
+async fn a_reload_starts_at_once_what_waits_to_be_started() {
+    let mut bench = run(fake("exit 3")).await;
+    bench.prepared.recv().await.unwrap();
+    bench.state.wait_for(|state| *state == State::Waiting).await.unwrap();
+    tokio::time::pause();
+    let began = Clock::system().monotonic();
+    bench.tell(Command::Reload).await;
+    assert_eq!(bench.prepared.recv().await.unwrap(), began);
 }
 
 #[tokio::test]
