@@ -17,9 +17,7 @@ use tonic::{Code, Request, Response, Status};
 use vector_sentinel::clock::Clock;
 use vector_sentinel::vector::certificates::Side;
 use vector_sentinel::vector::client::channel;
-use vector_sentinel::vector::protocol::event::{
-    EventWrapper, Log, Metadata, Value, event_wrapper, value::Kind,
-};
+use vector_sentinel::vector::protocol::event::{EventWrapper, Log, Value, event_wrapper, value::Kind};
 use vector_sentinel::vector::protocol::vector::vector_client::VectorClient;
 use vector_sentinel::vector::protocol::vector::vector_server::{Vector, VectorServer};
 use vector_sentinel::vector::protocol::vector::{
@@ -73,12 +71,7 @@ async fn read_lines(path: PathBuf, checkpoint: Arc<AtomicUsize>, sink: Sink) {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     while checkpoint.load(Ordering::Relaxed) < lines.len() {
         let done = checkpoint.load(Ordering::Relaxed);
-        let batch: Vec<Bytes> = lines[done..]
-            .iter()
-            .take(BATCH_EVENTS)
-            .enumerate()
-            .map(|(n, line)| log(line, done + n))
-            .collect();
+        let batch: Vec<Bytes> = lines[done..].iter().take(BATCH_EVENTS).map(|line| log(line)).collect();
         let taken = batch.len();
         sink.push(batch).await;
         checkpoint.fetch_add(taken, Ordering::Relaxed);
@@ -88,12 +81,10 @@ async fn read_lines(path: PathBuf, checkpoint: Arc<AtomicUsize>, sink: Sink) {
 }
 
 /// A line as the `file` source makes an event of it.
-fn log(line: &[u8], number: usize) -> Bytes {
+fn log(line: &[u8]) -> Bytes {
     let field = |bytes: &[u8]| Value { kind: Some(Kind::RawBytes(Bytes::copy_from_slice(bytes))) };
     let fields = [("message".to_owned(), field(line)), ("source_type".to_owned(), field(b"file"))];
-    let id = (number as u128).to_be_bytes().to_vec();
-    let metadata_full = Some(Metadata { source_event_id: id.into() });
-    let log = Log { fields: fields.into(), value: None, metadata_full };
+    let log = Log { fields: fields.into(), value: None };
     EventWrapper { event: Some(event_wrapper::Event::Log(log)) }.encode_to_vec().into()
 }
 

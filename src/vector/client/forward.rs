@@ -32,10 +32,12 @@ const SAID_EVERY: Duration = Duration::from_mins(1);
 const STARTING: Duration = Duration::from_secs(10);
 /// Longest wait for a Vector that is not there.
 const AWAY: Duration = Duration::from_secs(5);
-/// After so many refusals a push is halved, and an event is to blame if others were taken in the meantime.
+/// After so many refusals an event is to blame, if others were taken in the meantime.
 const REFUSALS: u32 = 3;
-/// After so many refusals an event goes to the quarantine though nothing else was taken either: about an hour.
-const MAX_REFUSALS: u32 = 60;
+/// So long after the first refusal, what is still refused goes to the quarantine though nothing else is taken either.
+const PATIENCE: Duration = Duration::from_hours(1);
+/// So many events are offered by themselves to see whether anything is taken: one alone may be to blame.
+const PROBES: usize = 3;
 
 /// What a way into Vector is for.
 pub struct Options {
@@ -90,42 +92,86 @@ impl Part {
     }
 }
 
+/// What is still to be pushed.
+///
+/// A push that is refused may have reached all sinks but one, so whatever is offered again comes twice to the others. So as
+/// little as possible is: once something was refused, single events only, until one of them is taken.
+#[derive(Default)]
+struct Queue {
+    parts: VecDeque<Part>,
+    /// Parts of one event each, which were refused or are to tell whether anything is taken.
+    singles: VecDeque<Part>,
+    is_refused: bool,
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn next(&mut self) -> Option<Part> {
+        if !self.is_refused {
+            return self.parts.pop_front().or_else(|| self.singles.pop_front());
+        }
+        if self.singles.len() < PROBES
+            && let Some(mut part) = self.parts.pop_front()
+        {
+            let rest = part.events.split_off(1);
+            if !rest.is_empty() {
+                self.parts.push_front(Part::new(rest));
+            }
+            return Some(part);
+        }
+        self.singles.pop_front()
+    }
+
+    /// Takes a part back that was refused.
+    fn take_back(&mut self, part: Part) {
+        self.is_refused = true;
+        if part.events.len() == 1 {
+            self.singles.push_back(part);
+        } else {
+            let (first, second) = part.events.split_at(part.events.len() / 2);
+            for half in [second, first] {
+                self.parts.push_front(Part::new(half.to_vec()));
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Deliver for Forward {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let (events, mut rejected) = self.encode(&batch).await;
-        let mut parts = Part::cut(events);
+        let mut queue = Queue { parts: Part::cut(events), ..Queue::default() };
         let mut policy = self.policies.forever();
-        let mut taken = 0;
-        while let Some(mut part) = parts.pop_front() {
+        let (mut taken, mut first_refusal) = (0, None);
+        while let Some(mut part) = queue.next() {
             let Err(refusal) = self.push(&part, &mut policy).await else {
                 taken += 1;
+                queue.is_refused = false;
                 continue;
             };
             if part.refusals == 0 {
                 part.taken_before = taken;
             }
             part.refusals += 1;
-            let wait = policy.wait(Verdict::Retry);
-            self.report_refusal(&refusal, &part, wait);
-            let to_blame = part.refusals >= REFUSALS && taken > part.taken_before;
+            let now = self.clock.monotonic();
+            let is_late = now - *first_refusal.get_or_insert(now) >= PATIENCE;
+            let is_to_blame = part.refusals >= REFUSALS && taken > part.taken_before;
             match part.events.as_slice() {
-                [(event, _)] if to_blame || part.refusals >= MAX_REFUSALS => {
+                [(event, _)] if is_to_blame || is_late => {
                     let message = format!("Vector refuses it: {}", refusal.message());
                     self.keep(&batch, *event, "refused", message).await;
                     rejected = true;
+                    queue.is_refused = true;
                 }
-                // The others first: if one of them is taken, this one is to blame.
-                [_] => parts.push_back(part),
-                events if part.refusals >= REFUSALS => {
-                    let (first, second) = events.split_at(events.len() / 2);
-                    for half in [second, first] {
-                        parts.push_front(Part::new(half.to_vec()));
-                    }
+                _ => {
+                    // Whoever has waited for an hour is not made to wait for each of many events.
+                    let wait = if is_late { Duration::ZERO } else { policy.wait(Verdict::Retry) };
+                    self.report_refusal(&refusal, &part, wait);
+                    queue.take_back(part);
+                    self.clock.sleep(wait).await;
                 }
-                _ => parts.push_front(part),
             }
-            self.clock.sleep(wait).await;
         }
         if rejected { BatchStatus::Rejected } else { BatchStatus::Delivered }
     }

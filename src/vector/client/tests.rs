@@ -199,15 +199,34 @@ async fn an_event_that_is_refused_while_others_are_taken_is_kept_and_the_others_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_is_refused_while_nothing_is_taken_waits_for_an_hour() {
+async fn while_nothing_is_taken_little_is_offered_and_after_an_hour_all_is_kept() {
     let bench = bench();
     bench.start();
     bench.vector.0.lock().unwrap().poison = Some("bad");
     let began = Clock::system().monotonic();
-    assert_eq!(bench.forward.deliver(batch(&["bad"], 0)).await, BatchStatus::Rejected);
+    let names: Vec<String> = (0..50).map(|n| format!("bad-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(bench.forward.deliver(batch(&names, 0)).await, BatchStatus::Rejected);
     let waited = Clock::system().monotonic() - began;
-    assert!(waited > Duration::from_mins(40) && waited < Duration::from_mins(80), "{waited:?}");
-    assert_eq!(bench.quarantine().len(), 1);
+    assert!(waited > Duration::from_mins(59) && waited < Duration::from_mins(70), "{waited:?}");
+    assert_eq!(bench.quarantine().len(), 50);
+    let pushes = bench.pushes();
+    assert_eq!(pushes.iter().filter(|events| **events > 1).count(), 1, "{pushes:?}");
+    assert!(pushes.len() < 250, "{} pushes", pushes.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_rejects_for_a_while_gets_the_others_few_events_twice() {
+    let bench = bench();
+    bench.start();
+    bench.vector.0.lock().unwrap().answers = vec![Code::DataLoss; 30];
+    let names: Vec<String> = (0..50).map(|n| n.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(bench.forward.deliver(batch(&names, 0)).await, BatchStatus::Delivered);
+    assert_eq!(bench.accepted().len(), 50);
+    // What a sink that takes everything would have had: the batch once more, and a few events again and again.
+    let offered: usize = bench.pushes().iter().sum();
+    assert!(offered <= 50 + 50 + 30, "{offered} events offered");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,8 +22,6 @@ pub enum Decoded {
         event: Event,
         /// How many of its values were nested too deep, and are JSON text now.
         flattened: usize,
-        /// Whether it has an id that no other event has.
-        identified: bool,
     },
     /// A metric, a trace, or what a later Vector may send: nothing that could be a row.
     NotALog,
@@ -32,9 +30,7 @@ pub enum Decoded {
 /// Decodes one `event.EventWrapper`.
 pub fn decode(wire: &Bytes) -> Result<Decoded, DecodeError> {
     match transcode(wire) {
-        Some((json, identified)) => {
-            Ok(Decoded::Log { event: Event::new(json.into(), None), flattened: 0, identified })
-        }
+        Some(json) => Ok(Decoded::Log { event: Event::new(json.into(), None), flattened: 0 }),
         None => decode_values(wire),
     }
 }
@@ -47,18 +43,14 @@ pub(super) fn decode_values(wire: &Bytes) -> Result<Decoded, DecodeError> {
         Err(error) => return rescue(wire).map(flattened).ok_or(error),
     };
     Ok(match wrapper.event {
-        Some(Kind::Log(log)) => {
-            let identified =
-                log.metadata_full.as_ref().is_some_and(|known| !known.source_event_id.is_empty());
-            Decoded::Log { event: Event::from_value(root(log)), flattened: 0, identified }
-        }
+        Some(Kind::Log(log)) => Decoded::Log { event: Event::from_value(root(log)), flattened: 0 },
         Some(Kind::Metric(_) | Kind::Trace(_)) | None => Decoded::NotALog,
     })
 }
 
 fn flattened(mut value: Value) -> Decoded {
     let flattened = value.flatten_below(MAX_LEVELS);
-    Decoded::Log { event: Event::from_value(value), flattened, identified: false }
+    Decoded::Log { event: Event::from_value(value), flattened }
 }
 
 fn root(log: Log) -> Value {

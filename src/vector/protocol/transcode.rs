@@ -22,8 +22,8 @@ enum Payload<'a> {
 /// The fields of a message, one after the other.
 struct Fields<'a>(&'a [u8]);
 
-/// The log's JSON, and whether the event has an id; nothing if the event is out of the ordinary.
-pub(super) fn transcode(wrapper: &[u8]) -> Option<(Vec<u8>, bool)> {
+/// The log's JSON; nothing if the event is out of the ordinary.
+pub(super) fn transcode(wrapper: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields(wrapper);
     let (tag, Payload::Bytes(log)) = fields.next()? else { return None };
     // Another member of the `oneof`, or the same again.
@@ -32,29 +32,17 @@ pub(super) fn transcode(wrapper: &[u8]) -> Option<(Vec<u8>, bool)> {
     }
     let mut json = Vec::with_capacity(log.len());
     json.push(b'{');
-    let mut identified = false;
     let mut fields = Fields(log);
     while !fields.is_empty() {
         match fields.next()? {
             (1, Payload::Bytes(entry)) => write_entry(entry, MAX_LEVELS - 1, &mut json)?,
             // A root that is no object.
             (2, _) => return None,
-            (4, Payload::Bytes(metadata)) => identified = has_id(metadata)?,
             _ => {}
         }
     }
     json.push(b'}');
-    Some((json, identified))
-}
-
-fn has_id(metadata: &[u8]) -> Option<bool> {
-    let mut fields = Fields(metadata);
-    while !fields.is_empty() {
-        if let (7, Payload::Bytes(id)) = fields.next()? {
-            return Some(!id.is_empty());
-        }
-    }
-    Some(false)
+    Some(json)
 }
 
 /// Writes one entry of a map, behind those that were written before.

@@ -1,7 +1,9 @@
 //! The batches that are on their way to a sink, so that one that Vector sends again is recognised.
 //!
 //! Vector waits a minute for an answer and a delivery may take longer. So a delivery goes on when nobody waits for it any
-//! more, and when its batch comes again, that push is answered from it.
+//! more, and when its batch comes again, that push is answered from it. Equal bytes alone do not make it the same batch: two
+//! batches may well be equal, ids and all, if a transform has made two events of one. But Vector gives a push up before it
+//! sends its batch again, so only a delivery that nobody waits for, and nobody was answered from, is taken for it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -32,6 +35,8 @@ pub(super) struct Deliveries {
     clock: Clock,
     table: Arc<Mutex<Table>>,
     tasks: TaskTracker,
+    /// Cancelled when nobody will ask for these deliveries any more.
+    abandoned: CancellationToken,
 }
 
 #[derive(Default)]
@@ -43,10 +48,8 @@ struct Table {
 
 struct Entry {
     outcome: watch::Receiver<Option<BatchStatus>>,
-    /// How many pushes wait for it.
-    waiting: usize,
-    /// Whether its events have ids, so that another push with the same bytes cannot be another batch.
-    identified: bool,
+    /// Whether a push waits for it.
+    is_awaited: bool,
 }
 
 /// One push that waits for a delivery.
@@ -75,21 +78,15 @@ impl Key {
 
 impl Deliveries {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, table: Arc::default(), tasks: TaskTracker::new() }
+        Self { clock, table: Arc::default(), tasks: TaskTracker::new(), abandoned: CancellationToken::new() }
     }
 
-    /// Waits for the delivery of this very batch, if there is one.
-    ///
-    /// Without ids in its events, two batches may well be equal. Then it is taken to be the same one only if nobody waits
-    /// for the first any more: because Vector gives a push up before it sends its batch again.
-    pub(super) fn join(&self, key: Key, identified: bool) -> Option<Waiting> {
+    /// Waits for the delivery of this very batch, if there is one that nobody waits for.
+    pub(super) fn join(&self, key: Key) -> Option<Waiting> {
         let mut table = self.table();
         table.forget(self.clock.monotonic());
-        let entry = table.entries.get_mut(&key)?;
-        if entry.waiting > 0 && !(identified && entry.identified) {
-            return None;
-        }
-        entry.waiting += 1;
+        let entry = table.entries.get_mut(&key).filter(|entry| !entry.is_awaited)?;
+        entry.is_awaited = true;
         Some(Waiting { outcome: entry.outcome.clone(), place: Some((self.clone(), key)) })
     }
 
@@ -97,10 +94,9 @@ impl Deliveries {
     pub(super) fn begin(
         &self,
         key: Key,
-        identified: bool,
         delivery: impl Future<Output = BatchStatus> + Send + 'static,
     ) -> Waiting {
-        if let Some(waiting) = self.join(key, identified) {
+        if let Some(waiting) = self.join(key) {
             return waiting;
         }
         let (decide, outcome) = watch::channel(None);
@@ -108,18 +104,26 @@ impl Deliveries {
         // A twin that somebody still waits for keeps its place; this one then has none.
         let place = (!table.entries.contains_key(&key)).then(|| (self.clone(), key));
         if place.is_some() {
-            table.entries.insert(key, Entry { outcome: outcome.clone(), waiting: 1, identified });
+            table.entries.insert(key, Entry { outcome: outcome.clone(), is_awaited: true });
         }
         drop(table);
-        let placed = place.is_some().then(|| self.clone());
+        let (deliveries, is_placed) = (self.clone(), place.is_some());
         self.tasks.spawn(async move {
-            let status = delivery.await;
-            if let Some(deliveries) = placed {
+            let status = tokio::select! {
+                status = delivery => status,
+                () = deliveries.abandoned.cancelled() => BatchStatus::Errored,
+            };
+            if is_placed {
                 deliveries.decided(key, status);
             }
             decide.send_replace(Some(status));
         });
         Waiting { outcome, place }
+    }
+
+    /// Ends every delivery when the guard is dropped.
+    pub(super) fn end_with(&self) -> DropGuard {
+        self.abandoned.clone().drop_guard()
     }
 
     /// Waits until nothing is on its way.
@@ -172,11 +176,8 @@ impl Waiting {
         };
         if let Some((deliveries, key)) = &self.place {
             let mut table = deliveries.table();
-            // Equal bytes without ids are another batch from now on. And a delivery that died is begun anew.
-            if table.entries.get(key).is_some_and(|entry| !entry.identified || status == BatchStatus::Errored)
-            {
-                table.entries.remove(key);
-            }
+            // Equal bytes are another batch from now on.
+            table.entries.remove(key);
         }
         status
     }
@@ -187,7 +188,7 @@ impl Drop for Waiting {
         if let Some((deliveries, key)) = &self.place
             && let Some(entry) = deliveries.table().entries.get_mut(key)
         {
-            entry.waiting = entry.waiting.saturating_sub(1);
+            entry.is_awaited = false;
         }
     }
 }

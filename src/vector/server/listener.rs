@@ -21,8 +21,9 @@ use crate::telemetry::Component;
 use crate::vector::protocol::MAX_REQUEST_BYTES;
 use crate::vector::protocol::vector::vector_server::VectorServer;
 
-/// Pushes that one connection may have open: Vector has up to 200, and each is in memory before it is looked at.
-const MAX_PUSHES: usize = 8;
+/// Pushes that one connection may have open, each of which is in memory before it is looked at. What `render` writes lets
+/// Vector have fewer, so that none waits for its turn here without our counting the time.
+const MAX_PUSHES: usize = 16;
 /// How often a silent peer is asked whether it is still there, and how long it has to answer.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
@@ -79,6 +80,8 @@ impl Listener {
             }
         };
         let (closing, deliveries) = (service.closing.clone(), service.deliveries.clone());
+        // Whoever drops this future gives up what was begun.
+        let _end = deliveries.end_with();
         let id = service.sink.labels.id.clone();
         let vector = VectorServer::new(service)
             .accept_compressed(CompressionEncoding::Gzip)

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use tracing::{debug, error, warn};
+use tracing::{error, info, warn};
 
 use super::deliveries::{Deliveries, Key};
 use crate::clock::Clock;
@@ -62,26 +62,21 @@ struct Push {
     undecodable: Vec<(Bytes, String)>,
     not_logs: u64,
     flattened: u64,
-    identified: bool,
 }
 
 // === impl Push ===
 
 impl Push {
     fn decode(wires: &[Bytes]) -> Self {
-        let mut push = Self { identified: true, ..Self::default() };
+        let mut push = Self::default();
         for wire in wires {
             match decode(wire) {
-                Ok(Decoded::Log { event, flattened, identified }) => {
+                Ok(Decoded::Log { event, flattened }) => {
                     push.events.push(event);
                     push.flattened += flattened as u64;
-                    push.identified &= identified;
                 }
                 Ok(Decoded::NotALog) => push.not_logs += 1,
-                Err(error) => {
-                    push.undecodable.push((wire.clone(), error.to_string()));
-                    push.identified = false;
-                }
+                Err(error) => push.undecodable.push((wire.clone(), error.to_string())),
             }
         }
         push
@@ -151,18 +146,22 @@ impl Service {
     /// Delivers a push, however long that takes.
     async fn deliver(&self, wires: Vec<Bytes>) -> Result<BatchStatus, Status> {
         let key = Key::of(&wires);
-        let push = Push::decode(&wires);
-        let waiting = if let Some(waiting) = self.deliveries.join(key, push.identified) {
-            debug!(component_id = self.sink.labels.id, events = wires.len(), "A batch came again.");
+        let waiting = if let Some(waiting) = self.deliveries.join(key) {
+            info!(
+                component_id = self.sink.labels.id,
+                events = wires.len(),
+                "Vector has sent a batch again; it is answered from the first delivery."
+            );
             waiting
         } else {
+            let push = Push::decode(&wires);
             let bytes: usize = wires.iter().map(Bytes::len).sum();
             let kilobytes = (bytes.min(MAX_BYTES_UNDER_WAY) / 1024).max(1);
             let room =
                 Arc::clone(&self.room).acquire_many_owned(u32::try_from(kilobytes).unwrap_or(u32::MAX));
             let room = room.await.map_err(|_| Status::unavailable("stopping"))?;
-            let (sink, identified) = (Arc::clone(&self.sink), push.identified);
-            self.deliveries.begin(key, identified, async move {
+            let sink = Arc::clone(&self.sink);
+            self.deliveries.begin(key, async move {
                 let status = sink.take(push).await;
                 drop(room);
                 status

@@ -14,7 +14,7 @@ use crate::retry::policy::Policies;
 use crate::telemetry::Component;
 use crate::vector::certificates::{Certificates, Side};
 use crate::vector::client::channel;
-use crate::vector::protocol::event::{EventWrapper, Log, Metadata, Metric, Value, event_wrapper, value};
+use crate::vector::protocol::event::{EventWrapper, Log, Metric, Value, event_wrapper, value};
 use crate::vector::protocol::vector::vector_client::VectorClient;
 use crate::vector::protocol::vector::vector_server::Vector;
 use crate::vector::protocol::vector::{HealthCheckRequest, PushEventsRequest, ServingStatus};
@@ -90,10 +90,9 @@ fn bench() -> Bench {
     Bench { sink, service, dir }
 }
 
-fn event(text: &str, id: &'static [u8]) -> Bytes {
+fn event(text: &str) -> Bytes {
     let message = Value { kind: Some(value::Kind::RawBytes(Bytes::copy_from_slice(text.as_bytes()))) };
-    let metadata_full = Some(Metadata { source_event_id: Bytes::from_static(id) });
-    let log = Log { fields: [("message".to_owned(), message)].into(), value: None, metadata_full };
+    let log = Log { fields: [("message".to_owned(), message)].into(), value: None };
     EventWrapper { event: Some(event_wrapper::Event::Log(log)) }.encode_to_vec().into()
 }
 
@@ -107,22 +106,20 @@ fn code(answer: Result<(), Status>) -> Code {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_comes_again_while_the_first_copy_is_under_way_is_answered_from_it() {
-    for id in [&b""[..], b"an id"] {
-        let Bench { sink, service, .. } = bench();
-        let batch = [event("a", id), event("b", id)];
-        let start = Clock::system().monotonic();
-        assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-        assert_eq!(Clock::system().monotonic() - start, ANSWERED_WITHIN, "before Vector's minute is over");
-        assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-        let (answer, ()) = join(push(&service, &batch), async { sink.go_on.add_permits(1) }).await;
-        assert_eq!((code(answer), sink.times()), (Code::Ok, 1));
-    }
+    let Bench { sink, service, .. } = bench();
+    let batch = [event("a"), event("b")];
+    let start = Clock::system().monotonic();
+    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+    assert_eq!(Clock::system().monotonic() - start, ANSWERED_WITHIN, "before Vector's minute is over");
+    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+    let (answer, ()) = join(push(&service, &batch), async { sink.go_on.add_permits(1) }).await;
+    assert_eq!((code(answer), sink.times()), (Code::Ok, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_vector_hangs_up_and_its_answer_waits() {
     let Bench { sink, service, .. } = bench();
-    let batch = [event("a", b"")];
+    let batch = [event("a")];
     tokio::select! {
         _ = push(&service, &batch) => panic!("not delivered yet"),
         () = sink.begun(1) => {}
@@ -137,28 +134,41 @@ async fn a_delivery_goes_on_when_vector_hangs_up_and_its_answer_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn equal_batches_at_the_same_time_are_two_unless_their_events_have_ids() {
-    for (id, expected) in [(&b""[..], 2), (b"an id", 1)] {
-        let Bench { sink, service, .. } = bench();
+async fn equal_batches_at_the_same_time_are_two() {
+    let Bench { sink, service, .. } = bench();
+    let batch = [event("a")];
+    let both = join(push(&service, &batch), push(&service, &batch));
+    let (answers, ()) = join(both, async {
+        sink.begun(2).await;
         sink.go_on.add_permits(2);
-        let batch = [event("a", id)];
-        let (first, second) = join(push(&service, &batch), push(&service, &batch)).await;
-        assert_eq!((code(first), code(second), sink.times()), (Code::Ok, Code::Ok, expected));
-    }
+    })
+    .await;
+    assert_eq!((code(answers.0), code(answers.1), sink.times()), (Code::Ok, Code::Ok, 2));
+    sink.go_on.add_permits(1);
+    assert_eq!(code(push(&service, &batch).await), Code::Ok);
+    assert_eq!(sink.times(), 3, "nor is one that was answered taken for the next");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_lost_is_given_again_for_a_while() {
+async fn a_fate_that_nobody_has_asked_for_is_forgotten_in_the_end() {
     let Bench { sink, service, .. } = bench();
+    let batch = [event("a")];
+    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
     sink.go_on.add_permits(2);
-    let batch = [event("a", b"an id")];
+    Clock::system().sleep(Duration::from_mins(11)).await;
     push(&service, &batch).await.unwrap();
-    Clock::system().sleep(Duration::from_mins(9)).await;
-    push(&service, &batch).await.unwrap();
-    assert_eq!(sink.times(), 1);
-    Clock::system().sleep(Duration::from_mins(2)).await;
-    push(&service, &batch).await.unwrap();
-    assert_eq!(sink.times(), 2, "nothing is remembered for ever");
+    assert_eq!(sink.times(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_end_with_their_listener() {
+    let Bench { sink, service, .. } = bench();
+    let end = service.deliveries.end_with();
+    assert_eq!(code(push(&service, &[event("a")]).await), Code::Unavailable);
+    drop(end);
+    service.deliveries.finished().await;
+    sink.go_on.add_permits(1);
+    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,11 +177,11 @@ async fn what_a_sink_says_is_what_vector_is_told() {
     let Bench { sink, service, .. } = bench();
     sink.go_on.add_permits(3);
     *sink.answers.lock().unwrap() = vec![Delivered, Rejected, Errored];
-    let batch = [event("a", b"an id")];
+    let batch = [event("a")];
     assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
     assert_eq!(code(push(&service, &batch).await), Code::Ok, "what was rejected is in the quarantine");
     assert_eq!(sink.times(), 2, "a batch that errored is tried anew");
-    assert_eq!(code(push(&service, &[event("b", b"")]).await), Code::Ok);
+    assert_eq!(code(push(&service, &[event("b")]).await), Code::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +189,7 @@ async fn what_is_no_log_is_left_out_and_what_is_nothing_is_kept() {
     let Bench { sink, service, dir } = bench();
     sink.go_on.add_permits(1);
     let metric = EventWrapper { event: Some(event_wrapper::Event::Metric(Metric {})) }.encode_to_vec();
-    let batch = [metric.into(), Bytes::from_static(b"\xff\xff"), event("a", b"")];
+    let batch = [metric.into(), Bytes::from_static(b"\xff\xff"), event("a")];
     assert_eq!(code(push(&service, &batch).await), Code::Ok);
     assert_eq!(sink.times(), 1, "the log arrives");
     let kept = std::fs::read_to_string(dir.path().join("quarantine/sentinel.ndjson")).unwrap();
@@ -192,7 +202,7 @@ async fn what_is_no_log_is_left_out_and_what_is_nothing_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_has_a_bound_and_the_rest_is_told_to_come_again() {
     let Bench { sink, service, .. } = bench();
-    let batches: Vec<_> = (0..3).map(|n| [event(&n.to_string().repeat(30_000_000), b"")]).collect();
+    let batches: Vec<_> = (0..3).map(|n| [event(&n.to_string().repeat(30_000_000))]).collect();
     for batch in &batches {
         assert_eq!(code(push(&service, batch).await), Code::Unavailable);
     }
@@ -207,9 +217,9 @@ async fn what_is_under_way_has_a_bound_and_the_rest_is_told_to_come_again() {
 #[tokio::test(start_paused = true)]
 async fn stopping_takes_nothing_new_and_finishes_what_was_begun() {
     let Bench { sink, service, .. } = bench();
-    assert_eq!(code(push(&service, &[event("a", b"")]).await), Code::Unavailable);
+    assert_eq!(code(push(&service, &[event("a")]).await), Code::Unavailable);
     service.closing.cancel();
-    assert_eq!(code(push(&service, &[event("b", b"")]).await), Code::Unavailable);
+    assert_eq!(code(push(&service, &[event("b")]).await), Code::Unavailable);
     sink.go_on.add_permits(1);
     service.deliveries.finished().await;
     assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 1));
@@ -273,11 +283,11 @@ async fn pushes_come_in_over_a_socket_compressed_or_not_and_from_nobody_else() {
     // Larger than what is read if nobody says otherwise.
     let text = "x".repeat(5 * 1024 * 1024);
     for (n, mut client) in [plain, gzip, zstd].into_iter().enumerate() {
-        let events = vec![event(&format!("{n}{text}"), b"")];
+        let events = vec![event(&format!("{n}{text}"))];
         client.push_events(PushEventsRequest { events }).await.unwrap();
     }
     assert_eq!(bench.sink.times(), 3);
-    let events = vec![event("a", b"")];
+    let events = vec![event("a")];
     VectorClient::new(strangers).push_events(PushEventsRequest { events }).await.unwrap_err();
     assert_eq!(bench.sink.times(), 3);
     shutdown.cancel();

@@ -27,8 +27,6 @@ pub struct Log {
     /// A log whose root is anything else.
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<Value>,
-    #[prost(message, optional, tag = "4")]
-    pub metadata_full: ::core::option::Option<Metadata>,
 }
 /// Nothing of a metric or a trace is of use to us but that it is one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -77,12 +75,6 @@ pub struct ValueMap {
 pub struct ValueArray {
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Value>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Metadata {
-    /// Sixteen bytes that tell this event from every other, as long as nobody makes two of one.
-    #[prost(bytes = "bytes", tag = "7")]
-    pub source_event_id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
