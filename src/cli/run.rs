@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
     /// Do not run Vector: somebody else runs it, on what `render` has printed.
-    #[arg(long, conflicts_with_all = ["vector_bin", "dangerously_allow_env_var_interpolation"])]
+    #[arg(long, conflicts_with = "vector_bin")]
     no_vector: bool,
     #[command(flatten)]
     vector: VectorOptions,
@@ -44,6 +44,8 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
         Ok(signals) => signals,
         Err(error) => return exit::failed(&format!("cannot wait for signals: {error}")),
     };
+    // Counted before the files are read: whoever changes them after that says so once more.
+    let mut seen = signals.reloads();
     let mut loaded = match load(arguments.file.paths(), &clock).await {
         Ok(loaded) => loaded,
         Err(problems) => return exit::problems(arguments.file.paths(), &problems),
@@ -52,9 +54,9 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
         return exit::failed(&error);
     }
     loop {
-        match run_once(&arguments, &logs, loaded, &signals, &clock).await {
+        match run_once(&arguments, &logs, loaded, (&signals, seen), &clock).await {
             Next::End(code) => return code,
-            Next::Again(changed) => loaded = *changed,
+            Next::Again(changed, counted) => (loaded, seen) = (*changed, counted),
         }
     }
 }
@@ -62,15 +64,15 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
 /// What comes after a run.
 enum Next {
     End(ExitCode),
-    /// The options of our own components have changed.
-    Again(Box<Loaded>),
+    /// The options of our own components have changed; so many signals to reload had come when they were read.
+    Again(Box<Loaded>, u32),
 }
 
 async fn run_once(
     arguments: &Arguments,
     logs: &Logs,
     loaded: Loaded,
-    signals: &Signals,
+    (signals, seen): (&Signals, u32),
     clock: &Clock,
 ) -> Next {
     let Loaded { file, outline, plan } = loaded;
@@ -128,7 +130,7 @@ async fn run_once(
     let stop = async {
         tokio::select! {
             () = signals.stopped(1) => {}
-            new = reloaded(arguments, &outline, vector, signals, clock) => changed = Some(new),
+            new = reloaded(arguments, &outline, vector, (signals, seen), clock) => changed = Some(new),
         }
     };
     let give_up = async {
@@ -138,8 +140,10 @@ async fn run_once(
         }
     };
     let ended = topology.run(stop, give_up).await;
+    // Whoever wants us to stop does not want us to start again first.
+    let changed = changed.filter(|_| !signals.is_stopping());
     match (ended, changed) {
-        (Ended::Drained | Ended::GaveUp, Some(new)) => Next::Again(Box::new(new)),
+        (Ended::Drained | Ended::GaveUp, Some((new, counted))) => Next::Again(Box::new(new), counted),
         (Ended::Drained, None) => Next::End(ExitCode::SUCCESS),
         (Ended::GaveUp, None) => Next::End(exit::gave_up()),
         (Ended::Broke, _) => Next::End(ExitCode::FAILURE),
@@ -152,14 +156,17 @@ async fn reloaded(
     arguments: &Arguments,
     running: &Outline,
     vector: Option<(Binary, Reload)>,
-    signals: &Signals,
+    (signals, mut seen): (&Signals, u32),
     clock: &Clock,
-) -> Loaded {
-    let mut seen = signals.reloads();
+) -> (Loaded, u32) {
     loop {
         signals.reloaded(seen).await;
         seen = signals.reloads();
-        let loaded = match load(arguments.file.paths(), clock).await {
+        let loaded = load(arguments.file.paths(), clock).await.and_then(|loaded| {
+            let problems = Topology::check(&loaded.plan, clock);
+            if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+        });
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
                 for problem in problems {
@@ -172,7 +179,10 @@ async fn reloaded(
             info!(
                 "Our components have changed: stopping in order, and starting with what the files say now."
             );
-            return loaded;
+            return (loaded, seen);
+        }
+        for warning in &loaded.plan.warnings {
+            warn!("{warning}");
         }
         let Some((binary, reload)) = &vector else {
             info!(

@@ -38,6 +38,11 @@ impl Signals {
         reached(self.stop.clone(), count).await;
     }
 
+    /// Whether a signal has asked us to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow() > 0
+    }
+
     /// How many signals have asked us to read the files again.
     pub(super) fn reloads(&self) -> u32 {
         *self.reload.borrow()

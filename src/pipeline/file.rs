@@ -147,7 +147,9 @@ fn parse(
         let (text, _) = interpolate(raw, &found, mark);
         let tree = root(format.parse(text.as_str()).ok()?).ok()?;
         marks.learn_styles(format, text.as_str());
-        (!parts::has_marked_section(&tree, marks)).then_some(tree)
+        // Where a variable is a part of a number, its mark has gone into another number.
+        let is_whole = marks.are_found(first, raw, &found, &tree);
+        (is_whole && !parts::has_marked_section(&tree, marks)).then_some(tree)
     });
     // Only what is read here is replaced, so a variable that only Vector knows is not missed.
     let here = marked.as_ref().map(|tree| parts::marks_read_here(tree, marks));
@@ -215,8 +217,8 @@ pub fn outline(file: &File, catalogue: &[ComponentType]) -> Outline {
 pub(super) fn inseparable() -> Problem {
     Problem::new(
         "",
-        "a variable brings in more than one value, or a whole section: beside stock components a variable may stand only for \
-         a value, so that Vector gets it as it is written",
+        "a variable is a part of a number, or brings in more than one value or a whole section: beside stock components a \
+         variable may stand only for a value or in a text, so that Vector gets it as it is written. Put it in quotes",
     )
 }
 

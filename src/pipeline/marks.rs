@@ -83,6 +83,43 @@ impl Marks {
         }
     }
 
+    /// Whether a variable, alone in a place of a list, has commas in it: whether those part items depends on how the list is
+    /// written, which is not kept.
+    pub(super) fn brings_in_items(&self, tree: &Value) -> bool {
+        match tree {
+            Value::Array(items) => items.iter().any(|item| {
+                let several = |mark: &Mark| {
+                    mark.style == Style::Plain
+                        && matches!(&mark.value, Some(Splice::BroughtIn(value)) if value.contains(','))
+                };
+                let mut alone = BTreeSet::new();
+                if !item.is_object() && !item.is_array() {
+                    self.collect(item, &mut alone);
+                }
+                alone.iter().filter_map(|id| self.all.get(*id)).any(several) || self.brings_in_items(item)
+            }),
+            Value::Object(map) => map.values().any(|value| self.brings_in_items(value)),
+            _ => false,
+        }
+    }
+
+    /// Whether all marks from number `first` on, which stand for `occurrences` of `raw`, are in `tree`, or in a comment.
+    pub(super) fn are_found(
+        &self,
+        first: usize,
+        raw: &str,
+        occurrences: &[Occurrence<'_>],
+        tree: &Value,
+    ) -> bool {
+        let mut found = BTreeSet::new();
+        self.collect(tree, &mut found);
+        occurrences.iter().enumerate().all(|(number, occurrence)| {
+            let before = raw.get(..occurrence.range.start).unwrap_or_default();
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            found.contains(&(first + number)) || line.contains('#')
+        })
+    }
+
     fn ids(&self, text: &str) -> Vec<usize> {
         self.find.iter().flat_map(|find| find.captures_iter(text)).filter_map(|found| id(&found)).collect()
     }

@@ -15,6 +15,9 @@ use crate::model::problem::Problem;
 /// What Vector needs of its own file to be told about a stub, as it is written.
 const SINK_OPTIONS: [&str; 3] = ["buffer", "healthcheck", "graph"];
 
+/// Pushes that Vector has open at a time: no more than our side answers at a time, or some would wait for their turn longer
+/// than Vector waits for an answer.
+const MAX_PUSHES: u64 = 8;
 /// What Vector pushes at a time. Without a bound a thousand large events could be more than we, as Vector's own source, read.
 const MAX_PUSH_BYTES: u64 = 8_000_000;
 
@@ -28,6 +31,9 @@ pub fn render(
     let Some(written) = file.written() else { return Err(vec![inseparable()]) };
     let outline = outline(file, catalogue);
     let mut problems = Vec::new();
+    if written.marks.brings_in_items(&written.tree) {
+        problems.push(inseparable());
+    }
     let mut tree = written.tree.clone();
     for kind in [Kind::Source, Kind::Sink] {
         let Some(Value::Object(entries)) = tree.get_mut(kind.section()) else { continue };
@@ -103,6 +109,7 @@ fn sink(entry: &Value, stub: &Stub) -> Value {
         "acknowledgements": {"enabled": true},
         // A proxy of the whole file is not for what stands beside it.
         "proxy": {"enabled": false},
+        "request": {"concurrency": MAX_PUSHES},
         "tls": {
             "enabled": true,
             "verify_certificate": true,

@@ -4,7 +4,10 @@
 //! to a `vector` source, each of our sinks is pushed to by a `vector` sink, and both have the ids that the user wrote.
 
 mod beside;
+mod door;
+mod process;
 mod wiring;
 
-pub use beside::{Beside, OurVector, Reload};
+pub use beside::{Beside, OurVector};
+pub use process::Reload;
 pub use wiring::{Ended, Topology};

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::OptionFuture;
 use tokio::net::TcpListener;
@@ -7,19 +8,23 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::beside::{Beside, Meeting, Process, Reload};
+use super::beside::{Beside, Meeting};
+use super::process::{Process, Reload};
 use crate::clock::Clock;
 use crate::delivery::{Deliver, FanOut};
 use crate::model::problem::Problem;
+use crate::pipeline::Link;
 use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
 use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
 use crate::sources::Source;
 use crate::store::Store;
+use crate::vector::certificates::Side;
 use crate::vector::child::{self, Command, State};
 use crate::vector::server::{self, Listener};
 
 /// Components that are built and wired, ready to run.
 pub struct Topology {
+    clock: Clock,
     sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)>,
     listeners: Vec<(Listener, TcpListener)>,
     vector: Option<Process>,
@@ -38,6 +43,9 @@ pub enum Ended {
 
 /// What runs, in the order that it is drained.
 struct Running {
+    clock: Clock,
+    /// How long sources may take to finish, if Vector has to have its time after them.
+    sources_limit: Option<Duration>,
     sources: JoinSet<()>,
     reading: CancellationToken,
     vector: Option<JoinHandle<Result<child::Ended, String>>>,
@@ -111,7 +119,28 @@ impl Topology {
             return Err(problems);
         }
         let vector = meeting.and_then(Meeting::into_process);
-        Ok(Self { sources, listeners, vector })
+        Ok(Self { clock: clock.clone(), sources, listeners, vector })
+    }
+
+    /// Whether components can be built from `plan`, as far as can be told while others run: reads certificates, opens nothing.
+    #[must_use]
+    pub fn check(plan: &Plan, clock: &Clock) -> Vec<Problem> {
+        let readable = |link: &Link| {
+            link.tls
+                .as_ref()
+                .map_or(Ok(()), |tls| Side::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file).map(drop))
+        };
+        let sources = plan.sources.iter().map(|source| {
+            let SourcePlan::DefenderIncidents(options) = &source.plan;
+            let built = options.client(clock).map(drop).and_then(|()| readable(&source.link));
+            (format!("sources.{}", source.id), built)
+        });
+        let sinks = plan.sinks.iter().map(|sink| {
+            let SinkPlan::SentinelLogs(options) = &sink.plan;
+            let built = options.client(clock).map(drop).and_then(|()| readable(&sink.link));
+            (format!("sinks.{}", sink.id), built)
+        });
+        sources.chain(sinks).filter_map(|(path, built)| Some(Problem::new(path, built.err()?))).collect()
     }
 
     /// Lets Vector read its configuration anew; nothing if we do not run one.
@@ -165,12 +194,14 @@ impl Running {
             listeners.spawn(listener.run(socket, listening.clone()));
         }
         let state = topology.vector.as_ref().map(Process::state);
+        let sources_limit = topology.vector.as_ref().map(Process::sources_limit);
         let (vector, commands) = topology.vector.map(Process::start).unzip();
         let mut sources = JoinSet::new();
         for (source, out) in topology.sources {
             sources.spawn(source.run(out, reading.clone()));
         }
-        Self { sources, reading, vector, commands, state, listeners, listening }
+        let clock = topology.clock;
+        Self { clock, sources_limit, sources, reading, vector, commands, state, listeners, listening }
     }
 
     /// Waits until something ends that should run for ever, and answers what that was.
@@ -197,7 +228,9 @@ impl Running {
     async fn drain(&mut self) -> Ended {
         let mut ended = Ended::Drained;
         self.reading.cancel();
+        let began = self.clock.monotonic();
         loop {
+            let left = self.sources_limit.map(|limit| limit.saturating_sub(self.clock.monotonic() - began));
             tokio::select! {
                 source = self.sources.join_next() => match source {
                     None => break,
@@ -207,6 +240,11 @@ impl Running {
                 () = down(self.state.clone()) => {
                     warn!("Vector is down: not waiting for it. What was on its way is read again next time.");
                     self.sources.shutdown().await;
+                }
+                () = self.clock.sleep(left.unwrap_or_default()), if left.is_some() => {
+                    warn!("What was on its way is not delivered yet, and is read again next time; Vector stops now.");
+                    self.sources.shutdown().await;
+                    ended = Ended::GaveUp;
                 }
             }
         }

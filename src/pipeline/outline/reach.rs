@@ -38,7 +38,8 @@ pub(super) fn silent_sinks(
         }
         match said(sink).or(everywhere) {
             None => silent.push(id.to_owned()),
-            Some(Value::Bool(false)) => {
+            // A word, if a variable stands for it.
+            Some(said) if *said == Value::Bool(false) || said == "false" => {
                 let shown = list(reached.into_iter().filter(|id| wording.key(id).is_some()));
                 let message = format!(
                     "acknowledgements are switched off here: what this sink loses of {shown} is lost"

@@ -58,6 +58,22 @@ const SENTINEL: &str = "
 ";
 
 #[test]
+fn a_variable_that_is_more_or_less_than_a_value_is_refused_beside_stock_components() {
+    let toml = |line: &str| {
+        format!(
+            "[sources.defender]\ntype = \"defender_incidents\"\nauth = {{azure_credential_kind = \"azure_cli\"}}\n\
+             [sinks.screen]\ntype = \"console\"\ninputs = [\"defender\"]\nencoding = {{codec = \"json\"}}\n{line}\n"
+        )
+    };
+    for refused in ["rate = 0.${PORT}", "rate = 1${PORT}", "rate = ${PORT}5"] {
+        assert!(rendered("a.toml", &toml(refused)).is_err(), "{refused}");
+    }
+    for fine in ["rate = ${PORT}", "rate = \"0.${PORT}\"", "# rate = 0.${PORT}"] {
+        rendered("a.toml", &toml(fine)).unwrap_or_else(|problems| panic!("{fine}: {problems:?}"));
+    }
+}
+
+#[test]
 fn each_of_ours_gives_way_to_a_stub_with_its_id_and_its_place() {
     let text = format!(
         "data_dir: /d
@@ -110,6 +126,8 @@ sinks:
       enabled: true
     proxy:
       enabled: false
+    request:
+      concurrency: 8
     tls:
       enabled: true
       verify_certificate: true
@@ -227,7 +245,7 @@ fn a_missing_variable_matters_only_where_it_is_read_here() {
 fn a_variable_that_brings_in_more_than_a_value_is_told_beside_stock_components() {
     let text = yaml_with("  t: {type: x, inputs: [defender]}\n") + "${ID}: 1\n";
     let told = rendered("p.yaml", &text).unwrap_err().join("\n");
-    assert!(told.contains("a variable brings in more than one value"), "{told}");
+    assert!(told.contains("a variable is a part of a number, or brings in more than one value"), "{told}");
 }
 
 #[test]

@@ -1,0 +1,33 @@
+//! Where one of our sources meets Vector, which listens there.
+
+use crate::pipeline::{Link, connectable};
+use crate::vector::certificates::Side;
+use crate::vector::client::Peer;
+
+/// The way out of one source.
+pub(super) struct Door {
+    /// The source's id.
+    pub(super) id: String,
+    pub(super) link: Link,
+    /// What we show there.
+    pub(super) side: Side,
+    pub(super) peer: Peer,
+}
+
+// === impl Door ===
+
+impl Door {
+    /// Vector listens at `address` from now on.
+    pub(super) fn open(&self, address: &str) -> Result<(), String> {
+        let address = &connectable(address);
+        // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
+        let name = if self.link.tls.is_some() { host(address) } else { "localhost" };
+        self.peer.moved_to(address, name, self.side.client_tls()?)
+    }
+}
+
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn host(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
