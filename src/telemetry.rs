@@ -13,8 +13,8 @@ pub const RECEIVED_EVENTS: &str = "component_received_events_total";
 pub const SENT_EVENTS: &str = "component_sent_events_total";
 /// JSON bytes that a sink sent, acknowledged.
 pub const SENT_EVENT_BYTES: &str = "component_sent_event_bytes_total";
-/// Events that were put into the quarantine.
-pub const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
+/// Bytes of the files in a component's quarantine, as of the last event that was put there.
+pub const QUARANTINE_BYTES: &str = "component_quarantine_bytes";
 /// Fields that were cut because the service would have cut them.
 pub const TRUNCATED_FIELDS: &str = "component_truncated_fields_total";
 /// Values that were nested too deep and became JSON text.
@@ -23,6 +23,8 @@ pub const FLATTENED_VALUES: &str = "component_flattened_values_total";
 pub const REQUESTS: &str = "component_requests_total";
 /// Events listed again that were delivered before, and so not sent again.
 pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
+/// Events that were put into the quarantine. Also labelled `reason`.
+const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
 /// Events that were thrown away because they can be of no use here. Also labelled `intentional`.
 const DISCARDED_EVENTS: &str = "component_discarded_events_total";
 /// Things that went wrong. Also labelled `error_type` and `stage`.
@@ -55,6 +57,18 @@ impl Component {
         let labels =
             [kind, component_type, id, Label::new("error_type", error_type), Label::new("stage", stage)];
         metrics::counter!(ERRORS, labels.iter()).increment(1);
+    }
+
+    /// Counts events that were put into the quarantine, by why.
+    pub fn count_quarantined(&self, reason: &'static str, amount: u64) {
+        let [kind, component_type, id] = self.labels();
+        let labels = [kind, component_type, id, Label::new("reason", reason)];
+        metrics::counter!(QUARANTINED_EVENTS, labels.iter()).increment(amount);
+    }
+
+    /// Says what something amounts to now.
+    pub fn gauge(&self, name: &'static str, amount: u64) {
+        metrics::gauge!(name, self.labels().iter()).set(amount as f64);
     }
 
     /// Counts events that were thrown away, though nobody asked for it.

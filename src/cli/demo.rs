@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
 use crate::clock::Clock;
+use crate::quarantine::Contents;
 use crate::simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
 use crate::topology::{Beside, Ended, Topology};
 
@@ -91,7 +92,8 @@ async fn show(arguments: &Arguments, dir: &Path, clock: &Clock) -> Result<bool, 
         caught_up
     };
     let (ended, caught_up) = tokio::join!(running, watching);
-    let quarantined = dir.join("data/quarantine/sentinel.ndjson").metadata().is_ok_and(|file| file.len() > 0);
+    let quarantine = Contents::of(&dir.join("data"), "sentinel");
+    let quarantined = !quarantine.is_ok_and(|found| found.is_none_or(|found| found.file_bytes() == 0));
     Ok(summary(&simulator, ended == Ended::Drained && caught_up, quarantined))
 }
 

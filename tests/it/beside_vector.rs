@@ -138,7 +138,7 @@ async fn a_stock_sink_that_rejects_for_a_while_loses_nothing_of_ours() {
     assert_eq!(rig.stop().await, Some(0));
     let log = std::fs::read_to_string(rig.log()).unwrap();
     assert!(log.contains("A sink of Vector's has rejected events"), "{log}");
-    assert!(!rig.bench.path("data/quarantine/defender.ndjson").exists(), "nothing was given up");
+    assert!(!rig.bench.path("data/quarantine/defender/000001.ndjson").exists(), "nothing was given up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,8 +180,16 @@ impl Bench {
 
     /// Lines of the quarantine of `sentinel`.
     pub(crate) fn quarantine(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.path("data/quarantine/sentinel.ndjson")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let Ok(files) = std::fs::read_dir(self.path("data/quarantine/sentinel")) else { return Vec::new() };
+        let files = files.map(|file| file.unwrap().path());
+        let mut files: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|e| e == "ndjson")).collect();
+        files.sort();
+        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        // A line is there when its end is.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let lines = whole.lines().filter(|line| !line.trim().is_empty());
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 

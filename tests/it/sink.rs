@@ -206,7 +206,7 @@ async fn being_told_to_wait_holds_every_call_back() {
 async fn a_full_quarantine_holds_the_batch_and_loses_nothing() {
     let bench = bench().await;
     let sink = sink(&bench, &json!({"quarantine": {"max_bytes": 1_048_576}}));
-    let file = bench.path("data/quarantine/sentinel.ndjson");
+    let file = bench.path("data/quarantine/sentinel/000001.ndjson");
     std::fs::write(&file, vec![b'\n'; 1_048_576]).unwrap();
     let events: Batch = [Event::new(Bytes::from_static(b"not json"), None)].into();
     let mut delivery = tokio::spawn(async move { sink.deliver(events).await });

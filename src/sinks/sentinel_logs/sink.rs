@@ -17,7 +17,7 @@ use crate::client::Failure;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::Batch;
-use crate::quarantine::{Quarantine, Reason};
+use crate::quarantine::{Quarantine, Reason, Refused};
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
@@ -198,6 +198,10 @@ impl Inner {
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
     /// every row refused. If that is in doubt, says so: the row is tried again later.
     async fn row_is_to_blame(&self, destination: &Destination, refusal: &Failure, doubted: bool) -> bool {
+        // Back where it came from, it waits as well as here.
+        if self.quarantine.expects_returns() {
+            return true;
+        }
         let in_a_row = destination.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
         let probe = if destination.accepted.load(Ordering::Relaxed) {
             Ok(())
@@ -238,30 +242,42 @@ impl Inner {
     /// Keeps events in the quarantine, however long it takes to get them there.
     async fn quarantine(&self, batch: &Batch, refused: Vec<(usize, Reason)>, stream: Option<&str>) {
         let labels = &self.labels;
-        for (event, reason) in refused {
-            let mut policy = self.policies.forever();
-            while let Err(failure) = self.quarantine.keep(&batch[event], &reason, self.clock.now()).await {
-                let wait = policy.wait(Verdict::Retry);
-                labels.count_error("quarantine_failed", "sending");
-                error!(
-                    component_id = labels.id,
-                    error_type = "quarantine_failed",
-                    "Waiting, so that nothing is lost: {failure}"
-                );
-                self.clock.sleep(wait).await;
+        let mut rest: Vec<_> = refused
+            .into_iter()
+            .map(|(event, reason)| Refused { event, reason, stream: stream.map(ToOwned::to_owned) })
+            .collect();
+        let mut policy = self.policies.forever();
+        while !rest.is_empty() {
+            let kept = self.quarantine.keep_all(batch, &rest, self.clock.now()).await;
+            for Refused { reason, .. } in rest.drain(..kept.count) {
+                self.report_quarantined(&reason, stream);
             }
-            labels.count(telemetry::QUARANTINED_EVENTS, 1);
-            labels.count_error(reason.code, "sending");
+            labels.gauge(telemetry::QUARANTINE_BYTES, self.quarantine.bytes());
+            let Some(failure) = kept.failure else { return };
+            let wait = policy.wait(Verdict::Retry);
+            labels.count_error("quarantine_failed", "sending");
             error!(
                 component_id = labels.id,
-                error_type = reason.code,
-                request_id = reason.request_id,
-                stream,
-                quarantine = %self.quarantine.path().display(),
-                "An event can never be accepted and is in the quarantine: {}",
-                reason.message
+                error_type = "quarantine_failed",
+                "Waiting, so that nothing is lost: {failure}"
             );
+            self.clock.sleep(wait).await;
         }
+    }
+
+    fn report_quarantined(&self, reason: &Reason, stream: Option<&str>) {
+        let labels = &self.labels;
+        labels.count_quarantined(reason.code, 1);
+        labels.count_error(reason.code, "sending");
+        error!(
+            component_id = labels.id,
+            error_type = reason.code,
+            request_id = reason.request_id,
+            stream,
+            quarantine = %self.quarantine.path().display(),
+            "An event can never be accepted and is in the quarantine: {}",
+            reason.message
+        );
     }
 
     fn note_sent(&self, destination: &Destination, request: &Request) {

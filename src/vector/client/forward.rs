@@ -291,7 +291,8 @@ impl Forward {
             error!(component_id = labels.id, "Waiting, so that nothing is lost: {failure}");
             self.clock.sleep(policy.wait(Verdict::Retry)).await;
         }
-        labels.count(telemetry::QUARANTINED_EVENTS, 1);
+        labels.count_quarantined(code, 1);
+        labels.gauge(telemetry::QUARANTINE_BYTES, quarantine.bytes());
         labels.count_error(code, "sending");
         error!(
             component_id = labels.id,

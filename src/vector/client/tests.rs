@@ -123,8 +123,8 @@ impl Bench {
     }
 
     fn quarantine(&self) -> Vec<serde_json::Value> {
-        let text =
-            std::fs::read_to_string(self.dir.path().join("quarantine/defender.ndjson")).unwrap_or_default();
+        let text = std::fs::read_to_string(self.dir.path().join("quarantine/defender/000001.ndjson"))
+            .unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

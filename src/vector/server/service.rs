@@ -133,7 +133,8 @@ impl Sink {
             error!(component_id = self.labels.id, "Waiting, so that nothing is lost: {failure}");
             self.clock.sleep(policy.wait(Verdict::Retry)).await;
         }
-        self.labels.count(telemetry::QUARANTINED_EVENTS, 1);
+        self.labels.count_quarantined(reason.code, 1);
+        self.labels.gauge(telemetry::QUARANTINE_BYTES, self.quarantine.bytes());
         self.labels.count_error(reason.code, "receiving");
         let quarantine = self.quarantine.path().display();
         error!(component_id = self.labels.id, error_type = reason.code, %quarantine, "{}", reason.message);

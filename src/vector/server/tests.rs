@@ -192,7 +192,7 @@ async fn what_is_no_log_is_left_out_and_what_is_nothing_is_kept() {
     let batch = [metric.into(), Bytes::from_static(b"\xff\xff"), event("a")];
     assert_eq!(code(push(&service, &batch).await), Code::Ok);
     assert_eq!(sink.times(), 1, "the log arrives");
-    let kept = std::fs::read_to_string(dir.path().join("quarantine/sentinel.ndjson")).unwrap();
+    let kept = std::fs::read_to_string(dir.path().join("quarantine/sentinel/000001.ndjson")).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
     assert_eq!((&kept["code"], &kept["not_utf8"][""]), (&"undecodable".into(), &"//8=".into()));
     assert_eq!(code(push(&service, &batch[..1]).await), Code::Ok, "a batch of metrics alone is no failure");

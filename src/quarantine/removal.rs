@@ -1,0 +1,146 @@
+//! Takes events out of the quarantine, while others may be put into it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufWriter, ErrorKind, Read, Result, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::contents::{Contents, Entries};
+use super::line::At;
+use super::place::{Place, Stored};
+
+/// The right to remove events from one component's quarantine, which one process has at a time: those that were there when it
+/// was begun. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Removal {
+    place: Place,
+    contents: Contents,
+    _sole: File,
+}
+
+/// Why nothing can be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemovalError {
+    /// Another command is at it.
+    #[error("another command is removing or retrying events of {0}: wait until it has ended")]
+    Busy(PathBuf),
+    /// There are no locks here, so that an event could be lost that is put here at the same time.
+    #[error(
+        "{path} cannot be locked ({source}), and without that nothing is removed: move files away by hand"
+    )]
+    NoLocks {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The disk failed, or we may not.
+    #[error("cannot remove events from {path}: {source}")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+// === impl Removal ===
+
+impl Removal {
+    /// Begins to remove events of a component that has a quarantine.
+    pub fn begin(data_dir: &Path, component: &str) -> std::result::Result<Self, RemovalError> {
+        let place = Place::new(data_dir, component);
+        let path = || place.dir.clone();
+        let io = |source| RemovalError::Io { path: path(), source };
+        let no_locks = |source| RemovalError::NoLocks { path: path(), source };
+        place.make().map_err(io)?;
+        let sole = place.removing_lock().map_err(io)?;
+        match sole.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RemovalError::Busy(path())),
+            Err(TryLockError::Error(error)) => return Err(no_locks(error)),
+        }
+        let lock = place.lock().map_err(io)?;
+        lock.lock().map_err(no_locks)?;
+        let contents = Contents::new(place.close().map_err(io)?);
+        Ok(Self { place, contents, _sole: sole })
+    }
+
+    /// What can be removed: everything that was there at the beginning.
+    #[must_use]
+    pub const fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Removes events, for good. They are gone when this returns; their room is free after [`Self::finish`].
+    pub fn remove(&self, lines: &[At]) -> std::result::Result<(), RemovalError> {
+        let mut lines = lines.to_vec();
+        lines.sort_unstable();
+        for lines in lines.chunk_by(|a, b| a.file == b.file) {
+            let file = self
+                .contents
+                .files()
+                .iter()
+                .find(|file| Some(file.number) == lines.first().map(|at| at.file));
+            file.map_or(Ok(()), |file| blank(file, lines)).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    /// Frees the room of what was removed, also by a command that was killed.
+    pub fn finish(self) -> std::result::Result<(), RemovalError> {
+        for file in self.contents.files() {
+            self.tidy(file).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: std::io::Error) -> RemovalError {
+        RemovalError::Io { path: self.place.dir.clone(), source }
+    }
+
+    /// Writes a file anew without blanks, or removes it if there is nothing else in it.
+    fn tidy(&self, stored: &Stored) -> Result<()> {
+        let (mut used, mut any) = (0, false);
+        for entry in Entries::of_file(stored) {
+            used += entry?.at.length + 1;
+            any = true;
+        }
+        if any && used >= stored.bytes {
+            return Ok(());
+        }
+        let new = self.place.dir.join("rewritten.new");
+        if any {
+            let file = self.place.open(&new)?;
+            file.set_len(0)?;
+            let mut out = BufWriter::new(file);
+            for entry in Entries::of_file(stored) {
+                out.write_all(&entry?.to_line()?)?;
+            }
+            out.into_inner()?.sync_all()?;
+        }
+        // Whoever adds has moved on to a later file, but a file may be taken away by hand: then it does not come back.
+        if !stored.path.exists() {
+            return Ok(());
+        }
+        let done = if any { std::fs::rename(&new, &stored.path) } else { std::fs::remove_file(&stored.path) };
+        match done {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// Overwrites lines of a file with blanks.
+fn blank(file: &Stored, lines: &[At]) -> Result<()> {
+    let mut file = match OpenOptions::new().write(true).open(&file.path) {
+        Ok(file) => file,
+        // Somebody has taken it away, and its events with it.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for at in lines {
+        file.seek(SeekFrom::Start(at.offset))?;
+        std::io::copy(&mut std::io::repeat(b' ').take(at.length), &mut file)?;
+    }
+    file.sync_data()
+}
