@@ -3,6 +3,7 @@
 mod demo;
 mod demo_display;
 mod exit;
+mod quarantine;
 mod render;
 mod run;
 mod schema;
@@ -51,6 +52,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run simulated Microsoft services to try a pipeline against.
     Simulate(simulate::Arguments),
+    /// Look at what could never be accepted, remove it, or deliver it again.
+    Quarantine(quarantine::Arguments),
     /// Show or reset what is remembered between runs.
     State(state::Arguments),
     /// Print the JSON Schema of pipeline files, for editors.
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
             Command::Render(arguments) => render::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments, clock).await,
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,
+            Command::Quarantine(arguments) => quarantine::run(arguments, clock).await,
             Command::State(arguments) => state::run(arguments, clock).await,
             Command::Schema => schema::run(),
         }

@@ -145,7 +145,9 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     (Plan { data_dir: data_dir(outline), sources, sinks, beside_vector, warnings }, problems)
 }
 
-fn data_dir(outline: &Outline) -> PathBuf {
+/// Where a file keeps state.
+#[must_use]
+pub fn data_dir(outline: &Outline) -> PathBuf {
     outline.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into())
 }
 

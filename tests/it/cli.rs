@@ -8,7 +8,7 @@ use vector_sentinel::simulator::{Fault, Service};
 use crate::harness::{Bench, PATIENCE, program, spawn};
 
 /// Exit code, standard output, standard error.
-async fn ran(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn ran(arguments: &[&str]) -> (i32, String, String) {
     let output = program().args(arguments).output();
     let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -11,6 +11,7 @@ mod harness;
 mod kill;
 mod memory;
 mod pipeline;
+mod quarantine;
 mod readme;
 mod render;
 mod rig;

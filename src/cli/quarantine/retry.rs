@@ -1,0 +1,240 @@
+//! `quarantine retry`: delivers events again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tracing::info;
+
+use super::{Selection, Wrong, contents, or_nothing, unreadable};
+use crate::cli::signals::Signals;
+use crate::cli::{exit, load, rng, say};
+use crate::clock::Clock;
+use crate::delivery::{BatchStatus, Deliver};
+use crate::model::event::{Batch, Body, Event};
+use crate::pipeline::plan::{Plan, SinkPlan};
+use crate::quarantine::{At, Entries, Entry, Removal};
+use crate::sinks::sentinel_logs::SentinelLogs;
+use crate::vector::protocol::{Decoded, decode};
+
+/// So many events go first: if all are refused again, the cause is still there, and the others are left where they are.
+const FIRST: usize = 10;
+/// What is delivered at a time, and may arrive twice after a kill.
+const BATCH_EVENTS: usize = 1_000;
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+/// How long to wait, after SIGTERM or Ctrl-C, for what is being delivered.
+const SHUTDOWN_LIMIT: Duration = Duration::from_mins(1);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The pipeline file, which says how to deliver. It may be running.
+    #[arg(
+        short,
+        long,
+        env = "VECTOR_SENTINEL_CONFIG",
+        value_name = "FILE",
+        value_delimiter = ',',
+        required = true
+    )]
+    config: Vec<PathBuf>,
+    /// The sink.
+    sink: String,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Outcome {
+    delivered: u64,
+    refused: u64,
+    /// Those that cannot be made into events.
+    unreadable: u64,
+    /// Whether it was ended while something was being delivered.
+    gave_up: bool,
+    /// Why the rest was not tried, if it was not.
+    stopped: Option<String>,
+}
+
+struct Retrying<'a> {
+    sink: SentinelLogs,
+    selection: &'a Selection,
+    removal: Removal,
+    signals: Signals,
+    clock: Clock,
+    outcome: Outcome,
+}
+
+pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, Wrong> {
+    // Before anything else, so that no signal is missed.
+    let signals = Signals::count().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let Arguments { config, sink: id, selection } = arguments;
+    let plan = match load(&config, &clock).await {
+        Ok(loaded) => loaded.plan,
+        Err(problems) => return Err(Wrong::Problems(config, problems)),
+    };
+    let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)?;
+    // Before anything is made, so that a sink that never kept anything gets no directory.
+    contents(&plan.data_dir, &id)?;
+    let removal = Removal::begin(&plan.data_dir, &id).map_err(|error| error.to_string())?;
+    selection.check(&id, removal.contents())?;
+    let sink = options.build(&id, &plan.data_dir, clock.clone(), rng(&clock))?;
+    sink.quarantine().expect_returns();
+    let mut all = 0;
+    for entry in removal.contents().entries() {
+        all += u64::from(selection.takes(&entry.map_err(|error| unreadable(&id, &error))?));
+    }
+    let outcome = Outcome::default();
+    let mut retrying = Retrying { sink, selection: &selection, removal, signals, clock, outcome };
+    let done = retrying.deliver_all(&id, all).await;
+    let Retrying { removal, outcome, .. } = retrying;
+    // Also after a failure: what was delivered has left.
+    let tidied = removal.finish();
+    report(&id, all, &outcome);
+    done?;
+    tidied.map_err(|error| error.to_string())?;
+    Ok(match outcome {
+        Outcome { gave_up: true, .. } => exit::gave_up(),
+        Outcome { delivered, .. } if delivered == all => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// The options of the sink with this id.
+fn sink<'p>(plan: &'p Plan, paths: &[PathBuf], id: &str) -> Result<&'p SinkPlan, Wrong> {
+    if let Some(sink) = plan.sinks.iter().find(|sink| sink.id == id) {
+        return Ok(&sink.plan);
+    }
+    let message = if plan.sources.iter().any(|source| source.id == id) {
+        format!(
+            "{id} is a source: events of it that Vector refused cannot be delivered again by this command yet. Print them with \
+             `quarantine show --json`, write what stands under `event` into a file that a `file` source of the same pipeline \
+             reads, and then remove them with `quarantine drop`"
+        )
+    } else {
+        let sinks = or_nothing(plan.sinks.iter().map(|sink| sink.id.as_str()));
+        format!("{} has no sink {id} of ours; there is: {sinks}", exit::names(paths))
+    };
+    Err(message.into())
+}
+
+fn report(id: &str, all: u64, outcome: &Outcome) {
+    let Outcome { delivered, refused, unreadable, .. } = outcome;
+    let mut parts = vec![format!("{delivered} delivered")];
+    if *refused > 0 {
+        parts.push(format!("{refused} refused again, which stay, with the new reason"));
+    }
+    if *unreadable > 0 {
+        parts.push(format!("{unreadable} are no events and stay as they are"));
+    }
+    let untried = all.saturating_sub(delivered + refused + unreadable);
+    if untried > 0 {
+        parts.push(format!("{untried} stay and were not (or not to the end) tried"));
+    }
+    say(format!("{id}: of {all} events {}", parts.join("; ")));
+    if let Some(why) = &outcome.stopped {
+        eprintln!("{why}");
+    }
+}
+
+// === impl Retrying ===
+
+impl Retrying<'_> {
+    /// Delivers all selected events, or until there is a reason to stop.
+    async fn deliver_all(&mut self, id: &str, all: u64) -> Result<(), Wrong> {
+        let mut entries = self.removal.contents().entries();
+        let mut limit = FIRST;
+        loop {
+            let (events, places) =
+                self.next_batch(&mut entries, limit).map_err(|error| unreadable(id, &error))?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            if self.signals.stopped(1).now_or_never().is_some() {
+                self.outcome.stopped = Some("stopped".to_owned());
+                return Ok(());
+            }
+            if !self.deliver(events).await {
+                return Ok(());
+            }
+            // Delivered, or back in the quarantine with the new reason.
+            self.removal.remove(&places).map_err(|error| error.to_string())?;
+            let Outcome { delivered, refused, unreadable, .. } = self.outcome;
+            info!(delivered, refused, of = all, "Delivering what was in the quarantine.");
+            if delivered == 0 && refused >= FIRST as u64 && refused + unreadable < all {
+                let why = format!(
+                    "the first {refused} were refused again and none was delivered, so that the cause is still there and the \
+                     others were left alone: `quarantine show` says why they were refused. Those that were tried are last in \
+                     line now"
+                );
+                self.outcome.stopped = Some(why);
+                return Ok(());
+            }
+            limit = BATCH_EVENTS;
+        }
+    }
+
+    /// The next events, and where they are.
+    fn next_batch(&mut self, entries: &mut Entries, limit: usize) -> std::io::Result<(Vec<Event>, Vec<At>)> {
+        let (mut events, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while events.len() < limit && bytes < BATCH_BYTES {
+            let Some(entry) = entries.next().transpose()? else { break };
+            if !self.selection.takes(&entry) {
+                continue;
+            }
+            let Some(event) = event(&entry) else {
+                self.outcome.unreadable += 1;
+                continue;
+            };
+            bytes += entry.bytes;
+            places.push(entry.at);
+            events.push(event);
+        }
+        Ok((events, places))
+    }
+
+    /// Delivers a batch, and answers whether it is known what became of each of its events.
+    async fn deliver(&mut self, events: Vec<Event>) -> bool {
+        let (count, before) = (events.len() as u64, self.sink.quarantine().kept());
+        let give_up = async {
+            self.signals.stopped(1).await;
+            info!("Stopping: finishing what is being delivered.");
+            tokio::select! {
+                () = self.signals.stopped(2) => {}
+                () = self.clock.sleep(SHUTDOWN_LIMIT) => {}
+            }
+        };
+        let status = tokio::select! {
+            status = self.sink.deliver(Batch::from(events)) => status,
+            () = give_up => {
+                let why = "stopped while events were being delivered: they stay, and may arrive twice next time";
+                self.outcome.stopped = Some(why.to_owned());
+                self.outcome.gave_up = true;
+                return false;
+            }
+        };
+        if status == BatchStatus::Errored {
+            self.outcome.stopped = Some("the sink failed: see the log lines".to_owned());
+            return false;
+        }
+        let refused = self.sink.quarantine().kept() - before;
+        self.outcome.refused += refused;
+        self.outcome.delivered += count - refused;
+        true
+    }
+}
+
+/// The event as the sink once got it, if there is one.
+fn event(entry: &Entry) -> Option<Event> {
+    let event = entry.event()?;
+    if entry.code != "undecodable" {
+        return Some(event);
+    }
+    // These are bytes that came from Vector, which an earlier version could not read.
+    let Body::Json(wire) = event.body() else { return None };
+    match decode(wire) {
+        Ok(Decoded::Log { event, .. }) => Some(event),
+        Ok(Decoded::NotALog) | Err(_) => None,
+    }
+}
