@@ -8,6 +8,9 @@ use super::contents::{Contents, Entries};
 use super::line::At;
 use super::place::{Place, Stored};
 
+/// What a file is called while it is written anew.
+const REWRITTEN: &str = "rewritten.new";
+
 /// The right to remove events from one component's quarantine, which one process has at a time: those that were there when it
 /// was begun. Ends when it is dropped.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ impl Removal {
             Err(TryLockError::WouldBlock) => return Err(RemovalError::Busy(path())),
             Err(TryLockError::Error(error)) => return Err(no_locks(error)),
         }
+        // Of a command that was killed while it wrote a file anew.
+        std::fs::remove_file(place.dir.join(REWRITTEN)).ok();
         let lock = place.lock().map_err(io)?;
         lock.lock().map_err(no_locks)?;
         let contents = Contents::new(place.close().map_err(io)?);
@@ -88,10 +93,9 @@ impl Removal {
 
     /// Frees the room of what was removed, also by a command that was killed.
     pub fn finish(self) -> std::result::Result<(), RemovalError> {
-        for file in self.contents.files() {
-            self.tidy(file).map_err(|source| self.failed(source))?;
-        }
-        Ok(())
+        // On a full disk no file can be written anew, but those can be removed in which nothing is left.
+        let tidied: Vec<_> = self.contents.files().iter().map(|file| self.tidy(file)).collect();
+        tidied.into_iter().collect::<Result<()>>().map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: std::io::Error) -> RemovalError {
@@ -108,7 +112,7 @@ impl Removal {
         if any && used >= stored.bytes {
             return Ok(());
         }
-        let new = self.place.dir.join("rewritten.new");
+        let new = self.place.dir.join(REWRITTEN);
         if any {
             let file = self.place.open(&new)?;
             file.set_len(0)?;

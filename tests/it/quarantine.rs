@@ -103,10 +103,10 @@ async fn what_was_refused_can_be_looked_at_and_delivered_when_the_cause_is_gone(
 
     // One by its id, then the others.
     let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", second]).await;
-    assert_eq!((code, stdout.as_str()), (0, "sentinel: of 1 events 1 delivered\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "sentinel: 1 of 1 delivered\n"), "{stderr}");
     assert_eq!(in_quarantine(&bench), [0, 2, 3]);
     let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
-    assert_eq!((code, stdout.as_str()), (0, "sentinel: of 3 events 3 delivered\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "sentinel: 3 of 3 delivered\n"), "{stderr}");
     assert_eq!(table(&bench), [0, 1, 2, 3, 1_000].map(|n| (n, 1)).into());
     let (code, stdout, _) = ran(&["quarantine", "list", "-c", &file]).await;
     assert_eq!((code, stdout), (0, format!("nothing is in the quarantine in {data}\n")));
@@ -122,7 +122,7 @@ async fn what_is_refused_again_stays_once_with_the_new_reason() {
     let (code, stdout, _) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
     assert_eq!(
         (code, stdout.as_str()),
-        (1, "sentinel: of 3 events 2 delivered; 1 refused again, which stay, with the new reason\n")
+        (1, "sentinel: 2 of 3 delivered; 1 refused again, which stay, with the new reason\n")
     );
     assert_eq!(in_quarantine(&bench), [0]);
     assert!(bench.quarantine()[0]["message"].as_str().unwrap().contains("413"));
@@ -138,14 +138,14 @@ async fn as_long_as_the_cause_is_there_a_retry_tries_a_few_only() {
     let retry = ["quarantine", "retry", "-c", &file, "sentinel", "--all"];
     let (code, stdout, stderr) = ran(&retry).await;
     assert_eq!(code, 1);
-    assert!(stdout.contains("of 500 events 0 delivered; 10 refused again"), "{stdout}");
+    assert!(stdout.contains("0 of 500 delivered; 10 refused again"), "{stdout}");
     assert!(stdout.contains("490 stay") && stderr.contains("the cause is still there"), "{stdout}{stderr}");
     assert!(bench.simulator.stats().ingestion_requests < 30);
     // Those that were tried are last in line now.
     assert_eq!(in_quarantine(&bench), (10..500).chain(0..10).collect::<Vec<_>>());
     bench.simulator.faults().clear();
     let (code, stdout, _) = ran(&retry).await;
-    assert_eq!((code, stdout.as_str()), (0, "sentinel: of 500 events 500 delivered\n"));
+    assert_eq!((code, stdout.as_str()), (0, "sentinel: 500 of 500 delivered\n"));
     assert_eq!(table(&bench), (0..500).map(|n| (n, 1)).collect());
 }
 
@@ -163,7 +163,7 @@ async fn a_full_quarantine_can_be_retried() {
     bench.simulator.faults().script(Service::LogsIngestion, vec![status(413); 4]);
     let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
     assert_eq!(code, 1, "{stderr}");
-    assert!(stdout.contains("of 10000 events 9999 delivered; 1 refused again"), "{stdout}");
+    assert!(stdout.contains("9999 of 10000 delivered; 1 refused again"), "{stdout}");
     let status = tokio::time::timeout(PATIENCE, waiting).await.expect("there is room, and it waits");
     assert_eq!(status.unwrap(), BatchStatus::Rejected);
     assert_eq!(in_quarantine(&bench), [0, 10_000]);
@@ -220,7 +220,10 @@ async fn a_retry_that_is_asked_to_stop_finishes_its_batch_and_doubles_nothing() 
     let kept = in_quarantine(&bench);
     assert_eq!(kept.len() + arrived.len(), 5_000);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.contains(&format!("{} delivered; {} stay", arrived.len(), kept.len())), "{stdout}");
+    assert!(
+        stdout.contains(&format!("{} of 5000 delivered; {} stay", arrived.len(), kept.len())),
+        "{stdout}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +232,7 @@ async fn two_commands_at_once_do_not_get_into_each_others_way() {
     let data = bench.path("data");
     fill(&data, "sentinel", 0..100).await;
     let file = file(&bench, &json!({}));
-    let delay = Fault::Delay(Duration::from_secs(3));
+    let delay = Fault::Delay(Duration::from_secs(6));
     bench.simulator.faults().script(Service::LogsIngestion, vec![delay]);
     let retry = ["quarantine", "retry", "-c", &file, "sentinel", "--all"];
     let first = program().args(retry).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -244,7 +247,7 @@ async fn two_commands_at_once_do_not_get_into_each_others_way() {
     assert!(code == 0 && stdout.starts_with("sentinel: 100 events"), "{stdout}");
     fill(&data, "sentinel", 100..110).await;
     let output = tokio::time::timeout(PATIENCE, first.wait_with_output()).await.unwrap().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "sentinel: of 100 events 100 delivered\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "sentinel: 100 of 100 delivered\n");
     assert_eq!(in_quarantine(&bench), (100..110).collect::<Vec<_>>());
     assert_eq!(table(&bench), (0..100).map(|n| (n, 1)).collect());
 }
@@ -262,7 +265,7 @@ async fn a_retry_beside_a_pipeline_that_runs() {
     assert_eq!(bench.quarantine().len(), 1);
     bench.simulator.tenant().create(30);
     let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
-    assert_eq!((code, stdout.as_str()), (0, "sentinel: of 1 events 1 delivered\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "sentinel: 1 of 1 delivered\n"), "{stderr}");
     bench.caught_up().await;
     running.kill().await.unwrap();
     bench.assert_exactly_once();
@@ -301,6 +304,10 @@ async fn nothing_is_dropped_without_a_yes() {
     assert!(code == 0 && stdout.starts_with("removed 2 events"), "{stdout}");
     let (code, stdout, _) = ran(&["quarantine", "list", "--data-dir", data]).await;
     assert!(code == 0 && stdout.starts_with("nothing is in the quarantine"), "{stdout}");
+    // A pipeline file in the environment is not in the way of another data_dir.
+    let list = ["quarantine", "list", "--data-dir", data];
+    let output = program().args(list).env("VECTOR_SENTINEL_CONFIG", "/nowhere.yaml").output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]
@@ -349,7 +356,7 @@ async fn what_an_earlier_version_kept_is_retried_too() {
     let (_, stdout, _) = ran(&["quarantine", "list", "-c", &file]).await;
     assert!(stdout.starts_with("sentinel: 2 events, 14 bytes"), "{stdout}");
     let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
-    assert_eq!((code, stdout.as_str()), (0, "sentinel: of 2 events 2 delivered\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (0, "sentinel: 2 of 2 delivered\n"), "{stderr}");
     assert_eq!(table(&bench), [(1, 1), (2, 1)].into());
     assert!(!old.exists());
 }

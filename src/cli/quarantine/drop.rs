@@ -8,6 +8,9 @@ use crate::cli::say;
 use crate::quarantine::{At, Contents, Removal};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "vector-sentinel quarantine drop <-c FILE|--data-dir DIR> COMPONENT <ID...|--reason REASON|--all> [--yes]"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,

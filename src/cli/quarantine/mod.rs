@@ -36,11 +36,11 @@ enum Action {
     Retry(retry::Arguments),
 }
 
-/// Whose quarantine.
+/// Whose quarantine. The file may come from the environment, so that both may be given.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct Place {
-    /// The pipeline's data_dir. It may be running.
+    /// The pipeline's data_dir, whatever a file says. It may be running.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The pipeline file, which says where its data_dir is. Several are taken as one.

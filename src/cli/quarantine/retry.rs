@@ -27,6 +27,7 @@ const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const SHUTDOWN_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "vector-sentinel quarantine retry -c FILE SINK <ID...|--reason REASON|--all>")]
 pub(super) struct Arguments {
     /// The pipeline file, which says how to deliver. It may be running.
     #[arg(
@@ -120,8 +121,12 @@ fn sink<'p>(plan: &'p Plan, paths: &[PathBuf], id: &str) -> Result<&'p SinkPlan,
 }
 
 fn report(id: &str, all: u64, outcome: &Outcome) {
+    if all == 0 {
+        say(format!("nothing is in the quarantine of {id}"));
+        return;
+    }
     let Outcome { delivered, refused, unreadable, .. } = outcome;
-    let mut parts = vec![format!("{delivered} delivered")];
+    let mut parts = vec![format!("{delivered} of {all} delivered")];
     if *refused > 0 {
         parts.push(format!("{refused} refused again, which stay, with the new reason"));
     }
@@ -132,7 +137,7 @@ fn report(id: &str, all: u64, outcome: &Outcome) {
     if untried > 0 {
         parts.push(format!("{untried} stay and were not (or not to the end) tried"));
     }
-    say(format!("{id}: of {all} events {}", parts.join("; ")));
+    say(format!("{id}: {}", parts.join("; ")));
     if let Some(why) = &outcome.stopped {
         eprintln!("{why}");
     }
