@@ -15,7 +15,7 @@ use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::{Batch, Body, Event};
 use crate::pipeline::plan::{Plan, SinkPlan};
 use crate::quarantine::{At, Entries, Entry, Removal};
-use crate::sinks::sentinel_logs::SentinelLogs;
+use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
 use crate::vector::protocol::{Decoded, decode};
 
 /// So many events go first: if all are refused again, the cause is still there, and the others are left where they are.
@@ -80,7 +80,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     contents(&plan.data_dir, &id)?;
     let removal = Removal::begin(&plan.data_dir, &id).map_err(|error| error.to_string())?;
     selection.check(&id, removal.contents())?;
-    let sink = options.build(&id, &plan.data_dir, clock.clone(), rng(&clock))?;
+    let sink = options.build(&id, &plan.data_dir, &Rules::default(), clock.clone(), rng(&clock))?;
     sink.quarantine().expect_returns();
     let mut all = 0;
     for entry in removal.contents().entries() {
