@@ -4,6 +4,7 @@ mod column;
 mod config;
 mod destination;
 mod encoder;
+pub mod layout;
 mod packer;
 mod rule;
 mod service;

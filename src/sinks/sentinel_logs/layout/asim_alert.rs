@@ -1,0 +1,281 @@
+//! The layout `asim_alert`: a Defender incident's alerts in ASIM's `AlertEvent` schema.
+//!
+//! The schema has room for one device, one user, one file and so on: so each piece of evidence makes a row, and an alert
+//! without any makes one. `AdditionalFields` has the evidence as it came; the alert's own fields stand in the first of its
+//! rows and the incident's in the first of all, because they would be repeated a hundred times otherwise.
+//!
+//! Microsoft's own table `ASimAlertEventLogs` is not among those that can be written, so the table is a custom one.
+//!
+//! Sources: <https://learn.microsoft.com/azure/sentinel/normalization-schema-alert>,
+//! <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
+
+use super::asim_words as words;
+use super::defender::TYPE_PREFIX;
+use super::fields::{Fields, write_text};
+use super::incident::{Alert, Incident};
+use super::row::{Row, RowWriter};
+use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
+use super::table::{Table, TableColumn, TableKind, column, is_time};
+use crate::model::event::Event;
+use crate::quarantine::Reason;
+
+pub(super) static TABLE: Table =
+    Table { name: "ASimAlertEvent_CL", kind: TableKind::Custom, columns: COLUMNS };
+
+const COLUMNS: &[TableColumn] = &[
+    column("TimeGenerated", DateTime, "lastUpdateDateTime of the incident."),
+    column("EventCount", Int, "1."),
+    column("EventStartTime", DateTime, "firstActivityDateTime of the alert, or when it was created."),
+    column("EventEndTime", DateTime, "lastActivityDateTime of the alert, or when it was last updated."),
+    column("EventType", String, "Alert."),
+    column("EventSubType", String, "Threat, Suspicious Activity, Anomaly or Compliance Violation."),
+    column("EventUid", String, "id of the alert."),
+    column("EventOriginalUid", String, "providerAlertId."),
+    column("EventMessage", String, "description of the alert."),
+    column("EventProduct", String, "productName, or Microsoft Defender XDR."),
+    column("EventVendor", String, "Microsoft."),
+    column("EventSchema", String, "AlertEvent."),
+    column("EventSchemaVersion", String, "1.0.0."),
+    column("EventSeverity", String, "severity, in ASIM's words."),
+    column("EventOriginalSeverity", String, "severity."),
+    column("EventReportUrl", String, "alertWebUrl."),
+    column("EventOwner", String, "assignedTo."),
+    column("AlertId", String, "The same as EventUid."),
+    column("AlertName", String, "title."),
+    column("AlertDescription", String, "The same as EventMessage."),
+    column("AlertVerdict", String, "classification, in ASIM's words."),
+    column("AlertStatus", String, "status, in ASIM's words."),
+    column("AlertOriginalStatus", String, "status."),
+    column("DetectionMethod", String, "detectionSource, in ASIM's words."),
+    column("RuleName", String, "alertPolicyId, or detectorId."),
+    column("Rule", String, "The same as RuleName."),
+    column("ThreatName", String, "threatDisplayName, or threatFamilyName."),
+    column("ThreatCategory", String, "category, if it is one of ASIM's."),
+    column("ThreatOriginalCategory", String, "category."),
+    column("IndicatorType", String, "What the piece of evidence is."),
+    column(
+        "IndicatorAssociation",
+        String,
+        "Targeted if it was attacked or compromised, otherwise Associated.",
+    ),
+    column("AttackTactics", String, "categories, or category."),
+    column("AttackTechniques", String, "mitreTechniques."),
+    column("AttackRemediationSteps", String, "recommendedActions."),
+    column("Dvc", String, "The device's name, or else its address."),
+    column("DvcHostname", String, "The device's name."),
+    column("Hostname", String, "The same as DvcHostname."),
+    column("DvcIpAddr", String, "The address, or the device's last one."),
+    column("IpAddr", String, "The same as DvcIpAddr."),
+    column("DvcDomain", String, "The device's domain."),
+    column("DvcId", String, "The device's id in Defender for Endpoint."),
+    column("DvcIdType", String, "MDEid."),
+    column("DvcOs", String, "The device's operating system."),
+    column("DvcOsVersion", String, "Its version."),
+    column("UserId", String, "The user's id in Entra ID, or SID."),
+    column("UserIdType", String, "GUID or SID."),
+    column("Username", String, "The user principal name, or DOMAIN\\name, or name."),
+    column("UsernameType", String, "UPN, Windows or Simple."),
+    column("User", String, "The same as Username."),
+    column("ProcessId", String, "The process' id."),
+    column("ProcessCommandLine", String, "The process' command line."),
+    column("ProcessName", String, "The name of the process' image."),
+    column("ProcessFileCompany", String, "Who published it."),
+    column("FileName", String, "The file's name."),
+    column("FilePath", String, "Where it is."),
+    column("FileSHA1", String, "Its SHA-1."),
+    column("FileSHA256", String, "Its SHA-256."),
+    column("FileMD5", String, "Its MD5."),
+    column("FileSize", Long, "Its size in bytes."),
+    column("Url", String, "The URL."),
+    column("RegistryKey", String, "The registry key."),
+    column("RegistryValue", String, "The registry value's name."),
+    column("RegistryValueData", String, "Its data."),
+    column("RegistryValueType", String, "Its type."),
+    column("EmailMessageId", String, "The message's id."),
+    column("EmailSubject", String, "Its subject."),
+    column("AdditionalFields", Dynamic, "incidentId, tenantId, evidence; alert and incident once."),
+];
+
+/// Fields of an alert that are copied, from the first of these that is there.
+const ALERT_COPIES: [(&str, &[&str]); 13] = [
+    ("EventOriginalUid", &["providerAlertId"]),
+    ("EventMessage", &["description"]),
+    ("AlertDescription", &["description"]),
+    ("EventOriginalSeverity", &["severity"]),
+    ("EventReportUrl", &["alertWebUrl"]),
+    ("EventOwner", &["assignedTo"]),
+    ("AlertName", &["title"]),
+    ("AlertOriginalStatus", &["status"]),
+    ("RuleName", &["alertPolicyId", "detectorId"]),
+    ("Rule", &["alertPolicyId", "detectorId"]),
+    ("ThreatName", &["threatDisplayName", "threatFamilyName"]),
+    ("ThreatOriginalCategory", &["category"]),
+    ("AttackRemediationSteps", &["recommendedActions"]),
+];
+
+/// Fields of evidence that are copied, from the first of these places that is there.
+const EVIDENCE_COPIES: [(&str, &[&str]); 25] = [
+    ("Dvc", &["hostName", "deviceDnsName", "deviceName", "lastIpAddress"]),
+    ("DvcHostname", &["hostName", "deviceDnsName", "deviceName"]),
+    ("Hostname", &["hostName", "deviceDnsName", "deviceName"]),
+    ("DvcIpAddr", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress"]),
+    ("IpAddr", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress"]),
+    ("DvcDomain", &["dnsDomain", "ntDomain"]),
+    ("DvcId", &["mdeDeviceId"]),
+    ("DvcOs", &["osPlatform", "operatingSystem"]),
+    ("DvcOsVersion", &["version"]),
+    ("ProcessCommandLine", &["processCommandLine"]),
+    ("ProcessName", &["imageFile.fileName"]),
+    ("ProcessFileCompany", &["imageFile.filePublisher"]),
+    ("FileName", &["fileDetails.fileName", "imageFile.fileName"]),
+    ("FilePath", &["fileDetails.filePath", "imageFile.filePath"]),
+    ("FileSHA1", &["fileDetails.sha1", "imageFile.sha1"]),
+    ("FileSHA256", &["fileDetails.sha256", "imageFile.sha256"]),
+    ("FileMD5", &["fileDetails.md5", "imageFile.md5"]),
+    ("FileSize", &["fileDetails.fileSize", "imageFile.fileSize"]),
+    ("Url", &["url"]),
+    ("RegistryKey", &["registryKey"]),
+    ("RegistryValue", &["registryValueName"]),
+    ("RegistryValueData", &["registryValue"]),
+    ("RegistryValueType", &["registryValueType"]),
+    ("EmailMessageId", &["internetMessageId", "networkMessageId"]),
+    ("EmailSubject", &["subject"]),
+];
+
+/// The rows that an incident becomes.
+pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+    let json = event.to_json();
+    let incident = Incident::read(&json)?;
+    if incident.alerts.is_empty() {
+        let message = "the incident has no alerts, and this layout has rows for nothing else; the layout defender takes it";
+        return Err(Reason { code: "no_alerts", message: message.to_owned(), request_id: None });
+    }
+    let mut rows = Vec::new();
+    for alert in &incident.alerts {
+        let nothing = Fields::default();
+        let pieces: Vec<_> =
+            if alert.evidence.is_empty() { vec![&nothing] } else { alert.evidence.iter().collect() };
+        for (index, evidence) in pieces.into_iter().enumerate() {
+            let whole = Originals {
+                incident: rows.is_empty().then_some(&incident.fields),
+                alert: (index == 0).then_some(&alert.fields),
+                evidence,
+            };
+            rows.push(row(&incident, alert, &whole).finish(event.timestamp()));
+        }
+    }
+    Ok(rows)
+}
+
+/// What goes into `AdditionalFields` of one row.
+struct Originals<'r, 'a> {
+    incident: Option<&'r Fields<'a>>,
+    alert: Option<&'r Fields<'a>>,
+    evidence: &'r Fields<'a>,
+}
+
+fn row(incident: &Incident<'_>, alert: &Alert<'_>, originals: &Originals<'_, '_>) -> RowWriter {
+    let mut row = RowWriter::new(&TABLE);
+    row.text_if("TimeGenerated", incident.last_update.as_deref());
+    write_alert(&mut row, incident, alert);
+    write_evidence(&mut row, originals.evidence);
+    row.dynamic("AdditionalFields", |out| write_originals(incident, originals, out));
+    row
+}
+
+fn write_alert(row: &mut RowWriter, incident: &Incident<'_>, alert: &Alert<'_>) {
+    let fields = &alert.fields;
+    let word = |name: &str| fields.text(name).unwrap_or_default();
+    row.number("EventCount", 1);
+    // Both are mandatory: what is nearest to it is better than nothing.
+    let time = |names: &[&str]| {
+        let of_alert = names.iter().find_map(|name| fields.text(name).filter(|time| is_time(time)));
+        of_alert.or_else(|| incident.last_update.clone())
+    };
+    row.text_if("EventStartTime", time(&["firstActivityDateTime", "createdDateTime"]));
+    row.text_if("EventEndTime", time(&["lastActivityDateTime", "lastUpdateDateTime", "createdDateTime"]));
+    for (column, value) in [
+        ("EventType", "Alert"),
+        ("EventVendor", "Microsoft"),
+        ("EventSchema", "AlertEvent"),
+        ("EventSchemaVersion", "1.0.0"),
+    ] {
+        row.text(column, value);
+    }
+    row.text("EventProduct", &fields.text("productName").unwrap_or("Microsoft Defender XDR".into()));
+    for column in ["EventUid", "AlertId"] {
+        row.text_if(column, fields.text("id"));
+    }
+    row.copy_first(fields, &ALERT_COPIES);
+    let classification = word("classification");
+    let malicious = alert
+        .evidence
+        .iter()
+        .any(|piece| piece.text("verdict").is_some_and(|verdict| verdict == "malicious"));
+    row.text("EventSubType", words::sub_type(&word("serviceSource"), &classification, malicious));
+    row.text("AlertVerdict", words::verdict(&classification));
+    row.text("DetectionMethod", words::detection_method(&word("detectionSource")));
+    row.text_if("EventSeverity", words::severity(&word("severity")));
+    row.text_if("AlertStatus", words::status(&word("status")));
+    row.text_if("ThreatCategory", words::threat_category(&word("category")));
+    let tactics = fields.texts("categories").filter(|tactics| !tactics.is_empty());
+    let tactics = tactics.or_else(|| fields.text("category").map(|category| vec![category]));
+    row.text_if("AttackTactics", tactics.map(|tactics| tactics.join(", ")));
+    let techniques = fields.texts("mitreTechniques").filter(|techniques| !techniques.is_empty());
+    row.text_if("AttackTechniques", techniques.map(|techniques| techniques.join(", ")));
+}
+
+fn write_evidence(row: &mut RowWriter, evidence: &Fields<'_>) {
+    let Some(evidence_type) = evidence.text("@odata.type") else { return };
+    let evidence_type = evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type);
+    row.text_if("IndicatorType", words::indicator_type(evidence_type));
+    let roles = evidence.texts("roles").unwrap_or_default();
+    row.text("IndicatorAssociation", words::association(roles.iter().map(AsRef::as_ref)));
+    row.copy_first(evidence, &EVIDENCE_COPIES);
+    if evidence.text("mdeDeviceId").is_some() {
+        row.text("DvcIdType", "MDEid");
+    }
+    // The schema has process ids as text.
+    if let Some(id) = evidence.get("processId").and_then(|id| id.get().parse::<i64>().ok()) {
+        row.text("ProcessId", &id.to_string());
+    }
+    let of_user = |name: &str| {
+        let places = ["userAccount", "account.userAccount"];
+        places.iter().find_map(|place| Fields::of(evidence.find(place)?)?.text(name))
+    };
+    let ids = [("azureAdUserId", "GUID"), ("userSid", "SID")];
+    if let Some((id, id_type)) = ids.iter().find_map(|(name, id_type)| Some((of_user(name)?, id_type))) {
+        row.text("UserId", &id);
+        row.text("UserIdType", id_type);
+    }
+    let name = match (of_user("userPrincipalName"), of_user("accountName"), of_user("domainName")) {
+        (Some(upn), ..) => Some((upn.into_owned(), "UPN")),
+        (None, Some(name), Some(domain)) => Some((format!("{domain}\\{name}"), "Windows")),
+        (None, Some(name), None) => Some((name.into_owned(), "Simple")),
+        (None, None, _) => None,
+    };
+    if let Some((name, name_type)) = name {
+        row.text("Username", &name);
+        row.text("User", &name);
+        row.text("UsernameType", name_type);
+    }
+}
+
+fn write_originals(incident: &Incident<'_>, originals: &Originals<'_, '_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"incidentId\":");
+    out.extend_from_slice(incident.id.get().as_bytes());
+    if let Some(tenant) = incident.fields.text("tenantId") {
+        out.extend_from_slice(b",\"tenantId\":");
+        write_text(&tenant, out);
+    }
+    let evidence = (!originals.evidence.is_empty()).then_some(originals.evidence);
+    for (name, fields) in
+        [("evidence", evidence), ("alert", originals.alert), ("incident", originals.incident)]
+    {
+        if let Some(fields) = fields {
+            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            fields.write(out);
+        }
+    }
+    out.push(b'}');
+}

@@ -1,0 +1,277 @@
+//! The layout `defender`: an incident as rows of three tables, its alerts and their evidence each as a row of their own.
+//!
+//! A field goes into the column that is named for it; everything else stays in `AdditionalData`, and so does what was put
+//! in other words: the columns `Status` and `status` in `AdditionalData` say the same. Columns of the evidence that name
+//! devices, accounts and files are copies; the evidence is whole in `AdditionalData` but for the fields that all have.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+
+use super::defender_tables::{ALERTS, EVIDENCE, INCIDENTS};
+use super::fields::{Fields, text, write_text};
+use super::incident::{Alert, Incident};
+use super::row::{Row, RowWriter};
+use super::sentinel_words as words;
+use super::table::is_time;
+use crate::model::event::Event;
+use crate::quarantine::Reason;
+
+/// What evidence types begin with.
+/// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
+pub(super) const TYPE_PREFIX: &str = "#microsoft.graph.security.";
+
+/// Fields of an incident, and the columns they move into.
+const INCIDENT_FIELDS: [(&str, &str); 11] = [
+    ("tenantId", "SourceTenantId"),
+    ("displayName", "IncidentTitle"),
+    ("description", "Description"),
+    ("summary", "Summary"),
+    ("determination", "Determination"),
+    ("resolvingComment", "ClassificationComment"),
+    ("comments", "Comments"),
+    ("priorityScore", "PriorityScore"),
+    ("createdDateTime", "CreatedTime"),
+    ("lastModifiedBy", "ModifiedBy"),
+    ("redirectIncidentId", "RedirectIncidentId"),
+];
+
+/// Fields of an alert, and the columns they move into.
+const ALERT_FIELDS: [(&str, &str); 26] = [
+    ("id", "SystemAlertId"),
+    ("providerAlertId", "VendorOriginalId"),
+    ("productName", "ProductName"),
+    ("serviceSource", "ServiceSource"),
+    ("detectionSource", "DetectionSource"),
+    ("detectorId", "DetectorId"),
+    ("alertPolicyId", "AlertPolicyId"),
+    ("title", "AlertName"),
+    ("description", "Description"),
+    ("determination", "Determination"),
+    ("investigationState", "InvestigationState"),
+    ("assignedTo", "AssignedTo"),
+    ("actorDisplayName", "ActorName"),
+    ("threatDisplayName", "ThreatName"),
+    ("threatFamilyName", "ThreatFamilyName"),
+    ("recommendedActions", "RemediationSteps"),
+    ("firstActivityDateTime", "StartTime"),
+    ("lastActivityDateTime", "EndTime"),
+    ("createdDateTime", "CreatedTime"),
+    ("lastUpdateDateTime", "LastModifiedTime"),
+    ("resolvedDateTime", "ResolvedTime"),
+    ("systemTags", "SystemTags"),
+    ("comments", "Comments"),
+    ("customDetails", "CustomDetails"),
+    ("alertWebUrl", "AlertLink"),
+    ("tenantId", "SourceTenantId"),
+];
+
+/// Fields that all evidence has, and the columns they move into.
+/// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
+const EVIDENCE_FIELDS: [(&str, &str); 7] = [
+    ("createdDateTime", "CreatedTime"),
+    ("verdict", "Verdict"),
+    ("remediationStatus", "RemediationStatus"),
+    ("remediationStatusDetails", "RemediationStatusDetails"),
+    ("roles", "Roles"),
+    ("detailedRoles", "DetailedRoles"),
+    ("tags", "Tags"),
+];
+
+/// What is copied out of evidence, from the first of these places that has it.
+const COPIES: [(&str, &[&str]); 21] = [
+    ("HostName", &["hostName", "deviceDnsName", "host.hostName", "deviceName"]),
+    ("DeviceId", &["mdeDeviceId", "host.mdeDeviceId", "deviceId"]),
+    ("IpAddress", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress", "senderIp"]),
+    ("AccountName", &["userAccount.accountName", "account.userAccount.accountName"]),
+    ("AccountDomain", &["userAccount.domainName", "account.userAccount.domainName"]),
+    ("AccountUpn", &["userAccount.userPrincipalName", "account.userAccount.userPrincipalName", "upn"]),
+    ("AccountSid", &["userAccount.userSid", "account.userAccount.userSid"]),
+    ("AccountObjectId", &["userAccount.azureAdUserId", "account.userAccount.azureAdUserId"]),
+    ("FileName", &["fileDetails.fileName", "imageFile.fileName"]),
+    ("FolderPath", &["fileDetails.filePath", "imageFile.filePath"]),
+    ("FileSize", &["fileDetails.fileSize", "imageFile.fileSize"]),
+    ("MD5", &["fileDetails.md5", "imageFile.md5"]),
+    ("SHA1", &["fileDetails.sha1", "imageFile.sha1"]),
+    ("SHA256", &["fileDetails.sha256", "imageFile.sha256"]),
+    ("ProcessId", &["processId"]),
+    ("ProcessCommandLine", &["processCommandLine"]),
+    ("RemoteUrl", &["url"]),
+    ("ResourceId", &["resourceId", "fullResourceName", "amazonResourceId"]),
+    ("RegistryKey", &["registryKey"]),
+    ("EmailSubject", &["subject"]),
+    ("NetworkMessageId", &["networkMessageId"]),
+];
+
+/// What the rows of alerts and evidence have from their incident.
+struct State<'a> {
+    time: Option<DateTime<Utc>>,
+    id: &'a serde_json::value::RawValue,
+    last_update: Option<Cow<'a, str>>,
+    tenant: Option<Cow<'a, str>>,
+    url: Option<Cow<'a, str>>,
+}
+
+/// The rows that an incident becomes.
+pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+    let json = event.to_json();
+    let incident = Incident::read(&json)?;
+    let state = State {
+        time: event.timestamp(),
+        id: incident.id,
+        last_update: incident.last_update.clone(),
+        tenant: incident.fields.text("tenantId"),
+        url: incident.fields.text("incidentWebUrl"),
+    };
+    let Incident { fields, alerts, .. } = incident;
+    let mut rows = vec![incident_row(fields, &alerts, &state)];
+    for Alert { fields, evidence } in alerts {
+        let alert_id = fields.text("id").map(Cow::into_owned);
+        let tenant = fields.text("tenantId").or_else(|| state.tenant.clone());
+        rows.push(alert_row(fields, &state));
+        for (index, piece) in (0..).zip(evidence) {
+            rows.push(evidence_row(piece, index, alert_id.as_deref(), tenant.as_deref(), &state));
+        }
+    }
+    Ok(rows)
+}
+
+fn incident_row(mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>) -> Row {
+    let mut row = RowWriter::new(INCIDENTS);
+    row.text_if("TimeGenerated", state.last_update.as_deref());
+    row.take(&mut fields, "id", "ProviderIncidentId");
+    if let Some(number) = text(state.id).and_then(|id| id.parse::<i32>().ok()) {
+        row.number("IncidentNumber", number);
+    }
+    row.text("ProviderName", "Microsoft XDR");
+    for (field, column) in INCIDENT_FIELDS {
+        row.take(&mut fields, field, column);
+    }
+    row.take(&mut fields, "lastUpdateDateTime", "LastModifiedTime");
+    row.take(&mut fields, "incidentWebUrl", "IncidentUrl");
+    row.text_if("Severity", fields.text("severity").as_deref().map(words::severity));
+    row.text_if("Status", fields.text("status").as_deref().map(words::incident_status));
+    let classification = fields.text("classification");
+    row.text_if("Classification", classification.as_deref().map(words::classification));
+    row.text_if("ClassificationReason", classification.as_deref().and_then(words::classification_reason));
+    if let Some(owner) = fields.text("assignedTo") {
+        row.dynamic("Owner", |out| {
+            out.extend_from_slice(b"{\"assignedTo\":");
+            write_text(&owner, out);
+            out.push(b'}');
+        });
+        fields.remove("assignedTo");
+    }
+    write_labels(&mut row, &mut fields);
+    let time = |of: &str| alerts.iter().filter_map(|alert| alert.fields.text(of)).collect::<Vec<_>>();
+    row.text_if("FirstActivityTime", by_time(time("firstActivityDateTime")).next());
+    row.text_if("LastActivityTime", by_time(time("lastActivityDateTime")).next_back());
+    row.dynamic("AlertIds", |out| {
+        let ids = alerts.iter().filter_map(|alert| alert.fields.get("id"));
+        let ids: Vec<_> = ids.map(serde_json::value::RawValue::get).collect();
+        out.extend_from_slice(format!("[{}]", ids.join(",")).as_bytes());
+    });
+    row.rest("AdditionalData", &fields);
+    row.finish(state.time)
+}
+
+/// Tags become Sentinel's labels: those of people, and those that Defender set.
+/// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/get#incidentlabel>
+fn write_labels(row: &mut RowWriter, fields: &mut Fields<'_>) {
+    let mut labels = Vec::new();
+    for (field, label_type) in [("customTags", "User"), ("systemTags", "AutoAssigned")] {
+        let Some(tags) = fields.texts(field) else { continue };
+        for tag in tags {
+            labels.push(if labels.is_empty() { b'[' } else { b',' });
+            labels.extend_from_slice(b"{\"labelName\":");
+            write_text(&tag, &mut labels);
+            labels.extend_from_slice(format!(",\"labelType\":\"{label_type}\"}}").as_bytes());
+        }
+        fields.remove(field);
+    }
+    if !labels.is_empty() {
+        labels.push(b']');
+        row.dynamic("Labels", |out| out.append(&mut labels));
+    }
+}
+
+/// Those that are times, the earliest first.
+fn by_time(times: Vec<Cow<'_, str>>) -> impl DoubleEndedIterator<Item = Cow<'_, str>> {
+    let read =
+        |text: Cow<'_, str>| Some((DateTime::parse_from_rfc3339(&text).ok()?.to_utc(), text.into_owned()));
+    let mut times: Vec<_> = times.into_iter().filter_map(read).collect();
+    times.sort();
+    times.into_iter().map(|(_, text)| Cow::Owned(text))
+}
+
+fn alert_row(mut fields: Fields<'_>, state: &State<'_>) -> Row {
+    let mut row = RowWriter::new(ALERTS);
+    write_state(&mut row, state);
+    row.text("VendorName", "Microsoft");
+    // Of what the incident says too, only what differs has to be said again.
+    if fields.get("incidentId").is_some_and(|id| id.get() == state.id.get()) {
+        fields.remove("incidentId");
+    }
+    if state.url.is_some() && fields.text("incidentWebUrl") == state.url {
+        fields.remove("incidentWebUrl");
+    }
+    if fields.text("tenantId").is_none() {
+        row.text_if("SourceTenantId", state.tenant.as_deref());
+    }
+    for (field, column) in ALERT_FIELDS {
+        row.take(&mut fields, field, column);
+    }
+    row.text_if("AlertSeverity", fields.text("severity").as_deref().map(words::severity));
+    row.text_if("Status", fields.text("status").as_deref().map(words::alert_status));
+    row.text_if("Classification", fields.text("classification").as_deref().map(words::classification));
+    if let Some(tactics) = fields.texts("categories").filter(|tactics| !tactics.is_empty()) {
+        row.text("Tactics", &tactics.join(","));
+        fields.remove("categories");
+        // The older form of the same, as long as Microsoft sends both.
+        if fields.text("category").is_some_and(|category| tactics.contains(&category)) {
+            fields.remove("category");
+        }
+    } else {
+        row.take(&mut fields, "category", "Tactics");
+    }
+    if fields.texts("mitreTechniques").is_some_and(|techniques| !techniques.is_empty())
+        && let Some(techniques) = fields.get("mitreTechniques")
+    {
+        row.text("Techniques", techniques.get());
+        fields.remove("mitreTechniques");
+    }
+    row.rest("AdditionalData", &fields);
+    row.finish(state.time)
+}
+
+fn evidence_row(
+    mut fields: Fields<'_>,
+    index: i32,
+    alert_id: Option<&str>,
+    tenant: Option<&str>,
+    state: &State<'_>,
+) -> Row {
+    let mut row = RowWriter::new(EVIDENCE);
+    write_state(&mut row, state);
+    row.text_if("SystemAlertId", alert_id);
+    row.text_if("SourceTenantId", tenant);
+    row.number("EvidenceIndex", index);
+    if let Some(evidence_type) = fields.text("@odata.type") {
+        row.text("EvidenceType", evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type));
+        fields.remove("@odata.type");
+    }
+    for (field, column) in EVIDENCE_FIELDS {
+        row.take(&mut fields, field, column);
+    }
+    row.copy_first(&fields, &COPIES);
+    row.rest("AdditionalData", &fields);
+    row.finish(state.time)
+}
+
+fn write_state(row: &mut RowWriter, state: &State<'_>) {
+    if let Some(time) = state.last_update.as_deref().filter(|time| is_time(time)) {
+        row.text("TimeGenerated", time);
+        row.text("IncidentLastModifiedTime", time);
+    }
+    row.copy("ProviderIncidentId", state.id);
+}

@@ -1,0 +1,78 @@
+//! Layouts: which rows of which tables an event becomes. Pure mapping, from the same descriptions of tables that the
+//! templates of data collection rules are printed from.
+//!
+//! Nothing is dropped: what a table has no column for goes into the one column that takes anything. A value that its
+//! column cannot take, because Microsoft or a transform has changed its type, goes there too.
+
+mod asim_alert;
+mod asim_words;
+mod cef_columns;
+mod common_security_log;
+mod defender;
+mod defender_tables;
+mod fields;
+mod incident;
+mod raw;
+mod row;
+mod sentinel_words;
+mod syslog;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::event::Event;
+use crate::quarantine::Reason;
+
+pub use raw::RAW_INCIDENTS;
+pub use row::Row;
+pub use table::{ColumnType, Table, TableColumn, TableKind};
+
+/// Which rows an event becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Layout {
+    /// One row an event, its fields as they are.
+    #[default]
+    Raw,
+    /// Defender incidents as rows of three tables: incidents, alerts, evidence. Columns are named as in Sentinel's
+    /// `SecurityIncident` and `SecurityAlert`.
+    Defender,
+    /// Defender incidents as rows of one table in the `AlertEvent` schema of ASIM, one for each piece of evidence.
+    AsimAlert,
+    /// Events in the Common Event Format, into the table `CommonSecurityLog`.
+    CommonSecurityLog,
+    /// Syslog, into the table `Syslog`.
+    Syslog,
+}
+
+// === impl Layout ===
+
+impl Layout {
+    /// The tables that rows go to. None if the layout leaves events as they are: then the options say which.
+    #[must_use]
+    pub const fn tables(self) -> &'static [Table] {
+        match self {
+            Self::Raw => &[],
+            Self::Defender => &defender_tables::TABLES,
+            Self::AsimAlert => std::slice::from_ref(&asim_alert::TABLE),
+            Self::CommonSecurityLog => std::slice::from_ref(&common_security_log::TABLE),
+            Self::Syslog => std::slice::from_ref(&syslog::TABLE),
+        }
+    }
+
+    /// The rows that an event becomes, at least one; or why it becomes none. An event that stays as it is has no table,
+    /// and so an empty name of one.
+    pub fn rows(self, event: &Event) -> Result<Vec<Row>, Reason> {
+        match self {
+            Self::Raw => Ok(vec![Row { table: "", event: event.clone() }]),
+            Self::Defender => defender::rows(event),
+            Self::AsimAlert => asim_alert::rows(event),
+            Self::CommonSecurityLog => common_security_log::rows(event),
+            Self::Syslog => syslog::rows(event),
+        }
+    }
+}

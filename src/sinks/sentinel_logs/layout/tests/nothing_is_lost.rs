@@ -1,0 +1,243 @@
+//! Every value of an event is in its rows, whatever it is.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::{event, fixture, rows};
+use crate::sinks::sentinel_logs::layout::{Layout, Table};
+
+/// Field names that layouts know, and some that they do not.
+const NAMES: &[&str] = &[
+    "id",
+    "tenantId",
+    "displayName",
+    "description",
+    "summary",
+    "status",
+    "severity",
+    "classification",
+    "determination",
+    "assignedTo",
+    "customTags",
+    "systemTags",
+    "comments",
+    "priorityScore",
+    "createdDateTime",
+    "lastUpdateDateTime",
+    "incidentWebUrl",
+    "redirectIncidentId",
+    "alerts",
+    "evidence",
+    "incidentId",
+    "category",
+    "categories",
+    "mitreTechniques",
+    "title",
+    "productName",
+    "firstActivityDateTime",
+    "lastActivityDateTime",
+    "@odata.type",
+    "verdict",
+    "roles",
+    "tags",
+    "userAccount",
+    "accountName",
+    "imageFile",
+    "fileSize",
+    "processId",
+    "ipAddress",
+    "hostName",
+    "timestamp",
+    "source_type",
+    "message",
+    "host",
+    "hostname",
+    "procid",
+    "version",
+    "deviceVendor",
+    "dst",
+    "spt",
+    "cn1",
+    "msg",
+    "facility",
+    "AdditionalData",
+    "ExtraColumns",
+    "größe",
+    "a;b=c\\d",
+    "Type",
+    "Computer",
+    "TimeGenerated",
+];
+
+/// Any JSON, with names that layouts look for more often than not.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z\"\\\\;={\u{e9}]{0,6}".prop_map(Value::from),
+        (0_u32..1_000_000).prop_map(|n| json!(format!("2026-11-23T10:00:00.{n:06}Z"))),
+    ];
+    leaf.prop_recursive(6, 60, 6, |inner| {
+        prop_oneof![proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from), any_object(inner),]
+    })
+}
+
+fn any_object(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+    let name = proptest::sample::select(NAMES).prop_map(str::to_owned);
+    proptest::collection::vec((name, inner), 0..12)
+        .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>()))
+}
+
+/// Something with alerts and evidence in it, and whatever else.
+fn any_incident() -> impl Strategy<Value = Value> {
+    let evidence = proptest::collection::vec(any_object(any_json()), 0..3);
+    let alert = (any_object(any_json()), evidence).prop_map(|(mut alert, evidence)| {
+        alert["evidence"] = evidence.into();
+        alert
+    });
+    (any_object(any_json()), proptest::collection::vec(alert, 0..3)).prop_map(|(mut incident, alerts)| {
+        incident["alerts"] = alerts.into();
+        incident
+    })
+}
+
+/// Makes every text and number a different one, so that one of them cannot stand for another.
+fn number_leaves(value: &mut Value, next: &mut u32) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| number_leaves(item, next)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| number_leaves(value, next)),
+        Value::String(text) if text.starts_with("2026-") => {
+            *next += 1;
+            *text = format!("2026-11-23T10:00:00.{next:06}Z");
+        }
+        Value::String(text) => {
+            *next += 1;
+            *text = format!("{text}#{next}#");
+        }
+        Value::Number(_) => {
+            *next += 1;
+            *value = json!(1_000_000 + *next);
+        }
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Texts and numbers in a value. Of a text that is a list of texts or more, as columns have them, the whole.
+fn leaves(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
+        Value::Object(fields) => fields.values().for_each(|value| leaves(value, found)),
+        Value::String(text) => {
+            found.push(text.strip_prefix("#microsoft.graph.security.").unwrap_or(text).to_owned());
+        }
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Asserts that all of `input` is in the rows; what is quoted in a text of a row may be escaped there.
+fn assert_kept(layout: Layout, input: &Value) {
+    let mut kept = Vec::new();
+    for (_, row) in rows(layout, input) {
+        leaves(&row, &mut kept);
+    }
+    let mut wanted = Vec::new();
+    leaves(input, &mut wanted);
+    for leaf in wanted {
+        let in_json = serde_json::to_string(&leaf).unwrap();
+        let in_extensions = |text: &str| text.replace('\\', "\\\\").replace(';', "\\;");
+        let forms = [
+            leaf.clone(),
+            in_json.trim_matches('"').to_owned(),
+            in_extensions(&leaf),
+            in_extensions(&in_json),
+        ];
+        let found = kept.iter().any(|text| {
+            forms.iter().any(|form| {
+                text == form
+                    || (form.len() > 2 && text.contains(form.as_str()))
+                    || text.contains(&format!("={form};"))
+            })
+        });
+        assert!(found, "{leaf:?} of {input:#} is not in {kept:#?}");
+    }
+}
+
+/// Asserts that rows have only columns that their table has, with values that those take.
+fn assert_fits(layout: Layout, input: &Value) {
+    let tables: HashMap<&str, &Table> = layout.tables().iter().map(|table| (table.name, table)).collect();
+    for row in layout.rows(&event(input)).unwrap() {
+        let json = row.event.to_json();
+        let columns: Vec<(String, &serde_json::value::RawValue)> =
+            super::super::fields::Fields::of(serde_json::from_slice(&json).unwrap())
+                .unwrap()
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+        let mut names: Vec<_> = columns.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|two| two[0] != two[1]), "twice in {names:?}");
+        for (name, value) in columns {
+            let column_type = tables[row.table].column_type(&name);
+            assert!(column_type.is_some_and(|column_type| column_type.takes(value)), "{name}: {value}");
+        }
+    }
+}
+
+#[test]
+fn every_value_of_every_fixture_is_in_its_rows() {
+    for (layout, names) in [
+        (Layout::Defender, &["defender-two-alerts", "defender-redirected", "defender-through-vector"][..]),
+        (Layout::AsimAlert, &["defender-two-alerts", "defender-through-vector"]),
+        (Layout::Syslog, &["syslog-rfc5424", "syslog-plain"]),
+        (Layout::CommonSecurityLog, &["cef-merged", "cef-alone"]),
+    ] {
+        for name in names {
+            let mut event = fixture(name);
+            if layout == Layout::Syslog {
+                // Left out because they say nothing.
+                event
+                    .as_object_mut()
+                    .unwrap()
+                    .retain(|name, _| !["source_type", "version"].contains(&name.as_str()));
+            }
+            if name == &"cef-merged" {
+                // The same time, in another form.
+                event["start"] = "2026-11-23T09:00:00.123Z".into();
+            }
+            assert_kept(layout, &event);
+            assert_fits(layout, &event);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_value_of_an_incident_is_in_its_rows(mut incident in any_incident()) {
+        number_leaves(&mut incident, &mut 0);
+        incident["id"] = "4711".into();
+        incident["incidentWebUrl"] = "https://security.microsoft.com/x".into();
+        incident.as_object_mut().unwrap().remove("incidentId");
+        for layout in [Layout::Defender, Layout::AsimAlert] {
+            if layout == Layout::AsimAlert && incident["alerts"].as_array().unwrap().is_empty() {
+                continue;
+            }
+            assert_kept(layout, &incident);
+            assert_fits(layout, &incident);
+        }
+    }
+
+    #[test]
+    fn every_value_of_a_log_is_in_its_row(mut log in any_object(any_json())) {
+        number_leaves(&mut log, &mut 0);
+        log["message"] = "m#0#".into();
+        log["deviceVendor"] = "v#0#".into();
+        for layout in [Layout::Syslog, Layout::CommonSecurityLog] {
+            assert_kept(layout, &log);
+            assert_fits(layout, &log);
+        }
+    }
+}

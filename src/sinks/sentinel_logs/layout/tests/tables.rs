@@ -1,0 +1,60 @@
+//! The descriptions of tables.
+
+use std::collections::HashSet;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::{fixture, rows};
+use crate::sinks::sentinel_logs::column::Column;
+use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, TableKind};
+
+/// Most columns of a table.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces>
+const MAX_COLUMNS: usize = 500;
+
+#[test]
+fn tables_have_columns_that_a_workspace_can_have() {
+    let tables = Layout::value_variants().iter().flat_map(|layout| layout.tables()).chain([&RAW_INCIDENTS]);
+    for table in tables {
+        let mut names = HashSet::new();
+        for column in table.declared() {
+            assert!(Column::is_declarable(column.name), "{}.{}", table.name, column.name);
+            assert!(names.insert(column.name.to_lowercase()), "{}.{} twice", table.name, column.name);
+            assert!(column.description.ends_with('.'), "{}.{}", table.name, column.name);
+        }
+        assert!(names.len() <= MAX_COLUMNS);
+        assert_eq!(table.column_type("TimeGenerated"), Some(ColumnType::DateTime));
+        match table.kind {
+            TableKind::Custom => assert!(table.name.ends_with("_CL"), "{}", table.name),
+            TableKind::BuiltIn { notes } => assert_eq!(table.column_type(notes), Some(ColumnType::String)),
+        }
+    }
+}
+
+#[test]
+fn streams_are_named_as_the_service_wants_them() {
+    let streams = |layout: Layout| {
+        let tables = layout.tables().iter();
+        tables.map(|table| (table.stream(), table.output_stream())).collect::<Vec<_>>()
+    };
+    let pair = |one: &str, two: &str| (one.to_owned(), two.to_owned());
+    assert_eq!(streams(Layout::Syslog), [pair("Custom-Syslog", "Microsoft-Syslog")]);
+    assert_eq!(streams(Layout::AsimAlert), [pair("Custom-ASimAlertEvent_CL", "Custom-ASimAlertEvent_CL")]);
+    assert_eq!(streams(Layout::Raw), []);
+}
+
+#[test]
+fn layouts_are_named_alike_in_files_and_on_the_command_line() {
+    for layout in Layout::value_variants() {
+        let name = layout.to_possible_value().unwrap().get_name().to_owned();
+        assert_eq!(&serde_json::from_value::<Layout>(Value::String(name)).unwrap(), layout);
+    }
+    assert_eq!(Layout::default(), Layout::Raw);
+}
+
+#[test]
+fn raw_leaves_an_event_as_it_is() {
+    let incident = fixture("defender-two-alerts");
+    assert_eq!(rows(Layout::Raw, &incident), [("", incident)]);
+}
