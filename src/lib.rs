@@ -8,6 +8,7 @@
 //! | 7 | [`simulator`] | fake Entra ID, Graph and Logs Ingestion over real sockets; shares nothing with the client |
 //! | 6 | [`topology`] | wires components, runs and drains them |
 //! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan; all mistakes at once |
+//! | 5 | [`templates`] | tables and rules to deploy, and queries over them, printed from what [`sinks`] write |
 //! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `encoder` and `service`, and the stream |
 //! | 4 | [`vector`] | stock Vector: its protocol, both ends of it, and its process |
 //! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
@@ -35,5 +36,6 @@ pub mod sinks;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod templates;
 pub mod topology;
 pub mod vector;

@@ -11,7 +11,7 @@ const ROWS: [&[&str]; 8] = [
     &["delivery", "quarantine", "retry", "store"],
     &["client"],
     &["sinks", "sources", "vector"],
-    &["pipeline"],
+    &["pipeline", "templates"],
     &["topology"],
     &["cli", "simulator"],
 ];

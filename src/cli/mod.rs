@@ -3,6 +3,7 @@
 mod demo;
 mod demo_display;
 mod exit;
+mod generate;
 mod quarantine;
 mod render;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Quarantine(quarantine::Arguments),
     /// Show or reset what is remembered between runs.
     State(state::Arguments),
+    /// Print what to deploy: tables and data collection rules, and queries over them.
+    Generate(generate::Arguments),
     /// Print the JSON Schema of pipeline files, for editors.
     Schema,
 }
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,
             Command::Quarantine(arguments) => quarantine::run(arguments, clock).await,
             Command::State(arguments) => state::run(arguments, clock).await,
+            Command::Generate(arguments) => generate::run(&arguments),
             Command::Schema => schema::run(),
         }
     })

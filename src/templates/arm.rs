@@ -1,0 +1,114 @@
+//! Writes a template as JSON for Azure Resource Manager.
+//!
+//! Source: <https://learn.microsoft.com/azure/azure-resource-manager/templates/syntax>
+
+use serde_json::{Map, Value, json};
+
+use super::node::{Node, PUBLISHER_ROLE, Place, Reference, Resource, Template};
+
+pub(super) fn write(template: &Template) -> String {
+    let rule = id(Place::Rule);
+    let (place, path) = if template.endpoint {
+        (Place::Endpoint, "logsIngestion.endpoint")
+    } else {
+        (Place::Rule, "endpoints.logsIngestion")
+    };
+    let url = format!("reference({}, '{}').{path}", id(place), place.api_version());
+    let immutable_id = format!("reference({rule}, '{}').immutableId", Place::Rule.api_version());
+    let mut parameters = json!({
+        "workspaceName": {"type": "string", "metadata": {"description": "The workspace, in this resource group."}},
+        "location": {
+            "type": "string",
+            "defaultValue": "[resourceGroup().location]",
+            "metadata": {"description": "The workspace's region."},
+        },
+        "principalId": {"type": "string", "metadata": {"description": "Object id of the identity that writes."}},
+        "ruleName": {"type": "string", "defaultValue": format!("vector-sentinel-{}", template.layout)},
+    });
+    if template.endpoint {
+        parameters["endpointName"] =
+            json!({"type": "string", "defaultValue": format!("vector-sentinel-{}", template.layout)});
+    }
+    let template = json!({
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "parameters": parameters,
+        "resources": template.resources.iter().map(|resource| write_resource(resource, template)).collect::<Vec<_>>(),
+        "outputs": {
+            "ingestionEndpoint": {"type": "string", "value": format!("[{url}]")},
+            "dcrImmutableId": {"type": "string", "value": format!("[{immutable_id}]")},
+        },
+    });
+    format!("{template:#}")
+}
+
+fn write_resource(resource: &Resource, template: &Template) -> Value {
+    let place = resource.place;
+    let name = match place {
+        Place::Table(name) => format!("[format('{{0}}/{{1}}', parameters('workspaceName'), '{name}')]"),
+        Place::Endpoint => "[parameters('endpointName')]".to_owned(),
+        Place::Rule => "[parameters('ruleName')]".to_owned(),
+        Place::Role => {
+            format!("[guid({}, parameters('principalId'), '{PUBLISHER_ROLE}')]", id(Place::Rule))
+        }
+    };
+    let mut written = Map::new();
+    written.insert("type".to_owned(), place.resource_type().into());
+    written.insert("apiVersion".to_owned(), place.api_version().into());
+    written.insert("name".to_owned(), name.into());
+    let mut after: Vec<_> = resource.after_tables.iter().map(|table| id(Place::Table(table))).collect();
+    match place {
+        Place::Role => {
+            written.insert("scope".to_owned(), format!("[{}]", id(Place::Rule)).into());
+            after.push(id(Place::Rule));
+        }
+        Place::Rule if template.endpoint => after.push(id(Place::Endpoint)),
+        _ => {}
+    }
+    if matches!(place, Place::Rule | Place::Endpoint) {
+        written.insert("location".to_owned(), "[parameters('location')]".into());
+    }
+    if let Some(kind) = resource.kind {
+        written.insert("kind".to_owned(), kind.into());
+    }
+    if !after.is_empty() {
+        let after: Vec<_> = after.iter().map(|id| format!("[{id}]")).collect();
+        written.insert("dependsOn".to_owned(), after.into());
+    }
+    written.insert("properties".to_owned(), value(&resource.properties));
+    Value::Object(written)
+}
+
+fn value(node: &Node) -> Value {
+    match node {
+        // A bracket in front would make it an expression.
+        Node::Text(text) if text.starts_with('[') => format!("[{text}").into(),
+        Node::Text(text) => text.as_str().into(),
+        Node::Reference(reference) => format!("[{}]", expression(*reference)).into(),
+        Node::List(items) => items.iter().map(value).collect(),
+        Node::Object(fields) => fields.iter().map(|(name, node)| (name.clone(), value(node))).collect(),
+    }
+}
+
+fn expression(reference: Reference) -> String {
+    match reference {
+        Reference::Workspace => {
+            "resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspaceName'))".to_owned()
+        }
+        Reference::Endpoint => id(Place::Endpoint),
+        Reference::RoleDefinition => {
+            format!("subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{PUBLISHER_ROLE}')")
+        }
+        Reference::Principal => "parameters('principalId')".to_owned(),
+    }
+}
+
+/// The expression for a resource's id.
+fn id(place: Place) -> String {
+    let name = match place {
+        Place::Table(name) => format!("parameters('workspaceName'), '{name}'"),
+        Place::Endpoint => "parameters('endpointName')".to_owned(),
+        Place::Rule | Place::Role => "parameters('ruleName')".to_owned(),
+    };
+    format!("resourceId('{}', {name})", place.resource_type())
+}

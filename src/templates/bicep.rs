@@ -1,0 +1,86 @@
+//! Writes a template as Bicep.
+//!
+//! Source: <https://learn.microsoft.com/azure/azure-resource-manager/bicep/file>
+
+use super::node::{PUBLISHER_ROLE, Place, Reference, Resource, Template};
+use super::syntax::Syntax;
+
+const SYNTAX: Syntax = Syntax { assign: ": ", item_end: "", quoted, expression };
+
+pub(super) fn write(template: &Template) -> String {
+    let name = format!("vector-sentinel-{}", template.layout);
+    let mut parts = vec![format!(
+        "@description('The workspace, in this resource group.')\n\
+         param workspaceName string\n\
+         @description('The region of the workspace.')\n\
+         param location string = resourceGroup().location\n\
+         @description('Object id of the identity that writes.')\n\
+         param principalId string\n\
+         param ruleName string = '{name}'\n"
+    )];
+    if template.endpoint {
+        parts.push(format!("param endpointName string = '{name}'\n"));
+    }
+    parts.push(
+        "\nresource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' existing = {\n  \
+         name: workspaceName\n}\n"
+            .to_owned(),
+    );
+    parts.extend(template.resources.iter().map(resource));
+    let url = if template.endpoint {
+        "endpoint.properties.logsIngestion.endpoint"
+    } else {
+        "rule.properties.endpoints.logsIngestion"
+    };
+    // An output may not have a resource's name.
+    parts.push(format!(
+        "\noutput ingestionEndpoint string = {url}\noutput dcrImmutableId string = rule.properties.immutableId"
+    ));
+    parts.concat()
+}
+
+fn resource(resource: &Resource) -> String {
+    let place = resource.place;
+    let head = match place {
+        Place::Table(name) => format!("parent: workspace\n  name: '{name}'"),
+        Place::Endpoint => "name: endpointName\n  location: location".to_owned(),
+        Place::Rule => "name: ruleName\n  location: location".to_owned(),
+        Place::Role => format!("name: guid(rule.id, principalId, '{PUBLISHER_ROLE}')\n  scope: rule"),
+    };
+    let kind = resource.kind.map(|kind| format!("  kind: '{kind}'\n")).unwrap_or_default();
+    let after = if resource.after_tables.is_empty() {
+        String::new()
+    } else {
+        format!("  dependsOn: [\n    {}\n  ]\n", resource.after_tables.join("\n    "))
+    };
+    format!(
+        "\nresource {} '{}@{}' = {{\n  {head}\n{kind}{after}  properties: {}\n}}\n",
+        place.symbol(),
+        place.resource_type(),
+        place.api_version(),
+        SYNTAX.value(&resource.properties, 1)
+    )
+}
+
+fn expression(reference: Reference) -> String {
+    match reference {
+        Reference::Workspace => "workspace.id".to_owned(),
+        Reference::Endpoint => "endpoint.id".to_owned(),
+        Reference::RoleDefinition => {
+            format!("subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{PUBLISHER_ROLE}')")
+        }
+        Reference::Principal => "principalId".to_owned(),
+    }
+}
+
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/bicep/data-types#strings>
+fn quoted(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('\'', "\\'")
+        .replace("${", "\\${")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
+        .replace('\t', "\\t");
+    format!("'{escaped}'")
+}

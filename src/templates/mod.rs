@@ -1,0 +1,43 @@
+//! What a team deploys before it ingests anything: tables and data collection rules as Bicep, ARM or Terraform, and KQL to
+//! read the tables with. Printed from the tables of [`crate::sinks::sentinel_logs::layout`], which rows are written by.
+
+mod arm;
+mod bicep;
+mod kql;
+mod node;
+mod rule;
+mod syntax;
+mod terraform;
+#[cfg(test)]
+mod tests;
+mod workbook;
+
+use crate::sinks::sentinel_logs::layout::Layout;
+
+pub use kql::functions;
+pub use workbook::workbook;
+
+/// The language of a template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Bicep.
+    #[default]
+    Bicep,
+    /// A template of Azure Resource Manager, JSON.
+    Arm,
+    /// Terraform, with the provider azapi.
+    Terraform,
+}
+
+/// A template of everything that rows of a layout need: custom tables, a rule with a stream for each table, and the role
+/// that lets an identity write. With `endpoint` the rule is behind a data collection endpoint of its own, which Private
+/// Link needs; without, it has its own URL.
+#[must_use]
+pub fn rule(layout: Layout, format: Format, endpoint: bool) -> String {
+    let template = rule::template(layout, endpoint);
+    match format {
+        Format::Bicep => bicep::write(&template),
+        Format::Arm => arm::write(&template),
+        Format::Terraform => terraform::write(&template),
+    }
+}

@@ -1,0 +1,112 @@
+//! Writes a template for Terraform, with the provider azapi, which takes every resource as Azure has it: so one provider
+//! is enough, and a rule's own URL can be read.
+//!
+//! Sources: <https://learn.microsoft.com/azure/developer/terraform/overview-azapi-provider>,
+//! <https://developer.hashicorp.com/terraform/language/syntax/configuration>
+
+use super::node::{PUBLISHER_ROLE, Place, Reference, Resource, Template};
+use super::syntax::Syntax;
+
+const SYNTAX: Syntax = Syntax { assign: " = ", item_end: ",", quoted, expression };
+
+const PROVIDER: &str = r#"terraform {
+  required_providers {
+    azapi = {
+      source  = "Azure/azapi"
+      version = "~> 2.0"
+    }
+  }
+}
+"#;
+
+pub(super) fn write(template: &Template) -> String {
+    let name = format!("vector-sentinel-{}", template.layout);
+    let mut parts = vec![
+        PROVIDER.to_owned(),
+        variable("workspace_id", "Resource id of the workspace.", None),
+        variable("resource_group_id", "Resource id of the resource group of the rule.", None),
+        variable("location", "The region of the workspace.", None),
+        variable("principal_id", "Object id of the identity that writes.", None),
+        variable("rule_name", "Name of the data collection rule.", Some(&name)),
+    ];
+    if template.endpoint {
+        parts.push(variable("endpoint_name", "Name of the data collection endpoint.", Some(&name)));
+    }
+    parts.extend(template.resources.iter().map(resource));
+    let url = if template.endpoint { "endpoint" } else { "rule" };
+    let path = if template.endpoint { "logsIngestion.endpoint" } else { "endpoints.logsIngestion" };
+    parts.push(format!(
+        "\noutput \"ingestion_endpoint\" {{\n  value = azapi_resource.{url}.output.properties.{path}\n}}\n\
+         \noutput \"dcr_immutable_id\" {{\n  value = azapi_resource.rule.output.properties.immutableId\n}}"
+    ));
+    parts.concat()
+}
+
+fn variable(name: &str, description: &str, default: Option<&str>) -> String {
+    let default = default.map(|default| format!("  default     = \"{default}\"\n")).unwrap_or_default();
+    format!(
+        "\nvariable \"{name}\" {{\n  type        = string\n  description = \"{description}\"\n{default}}}\n"
+    )
+}
+
+fn resource(resource: &Resource) -> String {
+    let place = resource.place;
+    let (name, parent) = match place {
+        Place::Table(name) => (quoted(name), "var.workspace_id"),
+        Place::Endpoint => ("var.endpoint_name".to_owned(), "var.resource_group_id"),
+        Place::Rule => ("var.rule_name".to_owned(), "var.resource_group_id"),
+        Place::Role => {
+            // The same each time, and known before the rule is there.
+            let seed = "${var.resource_group_id}/${var.rule_name}/${var.principal_id}";
+            (format!("uuidv5(\"url\", \"{seed}\")"), "azapi_resource.rule.id")
+        }
+    };
+    let location =
+        if matches!(place, Place::Rule | Place::Endpoint) { "  location  = var.location\n" } else { "" };
+    let kind = resource.kind.map(|kind| format!("    kind = \"{kind}\"\n")).unwrap_or_default();
+    let exported = match place {
+        Place::Rule => "  response_export_values = [\"properties.immutableId\", \"properties.endpoints\"]\n",
+        Place::Endpoint => "  response_export_values = [\"properties.logsIngestion\"]\n",
+        Place::Table(_) | Place::Role => "",
+    };
+    let tables = resource.after_tables.iter().map(|table| format!("    azapi_resource.{table},\n"));
+    let after = if resource.after_tables.is_empty() {
+        String::new()
+    } else {
+        format!("  depends_on = [\n{}  ]\n", tables.collect::<String>())
+    };
+    format!(
+        "\nresource \"azapi_resource\" \"{}\" {{\n  type      = \"{}@{}\"\n  name      = {name}\n  \
+         parent_id = {parent}\n{location}  body = {{\n{kind}    properties = {}\n  }}\n{exported}{after}}}\n",
+        place.symbol(),
+        place.resource_type(),
+        place.api_version(),
+        SYNTAX.value(&resource.properties, 2)
+    )
+}
+
+fn expression(reference: Reference) -> String {
+    match reference {
+        Reference::Workspace => "var.workspace_id".to_owned(),
+        Reference::Endpoint => "azapi_resource.endpoint.id".to_owned(),
+        Reference::RoleDefinition => {
+            // Built-in roles are below each subscription: the first three parts of the resource group's id.
+            let subscription = r#"${join("/", slice(split("/", var.resource_group_id), 0, 3))}"#;
+            format!("\"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{PUBLISHER_ROLE}\"")
+        }
+        Reference::Principal => "var.principal_id".to_owned(),
+    }
+}
+
+/// Source: <https://developer.hashicorp.com/terraform/language/expressions/strings#escape-sequences>
+fn quoted(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
+        .replace('\t', "\\t")
+        .replace("${", "$${")
+        .replace("%{", "%%{");
+    format!("\"{escaped}\"")
+}

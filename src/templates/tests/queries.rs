@@ -1,0 +1,69 @@
+//! KQL, and what is built on it.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::sinks::sentinel_logs::layout::Layout;
+use crate::templates::{functions, workbook};
+
+/// Names that a query gives by itself.
+const OWN: [&str; 14] = [
+    "DefenderIncidentsLatest",
+    "DefenderIncidentTimeline",
+    "IncidentId",
+    "ClosedTime",
+    "States",
+    "Time",
+    "What",
+    "Name",
+    "Details",
+    "Who",
+    "Data",
+    "Closed",
+    "Incidents",
+    "Alerts",
+];
+
+/// Asserts that every name in a query is a column, a table or the query's own.
+fn assert_names(query: &str) {
+    let tables = Layout::Defender.tables();
+    let known: HashSet<_> = tables
+        .iter()
+        .flat_map(|table| table.columns.iter().map(|column| column.name).chain([table.name]))
+        .chain(OWN)
+        .collect();
+    let code: Vec<_> = query.lines().filter(|line| !line.starts_with("//")).collect();
+    let code = code.join("\n");
+    for word in code.split(|c: char| !c.is_alphanumeric() && c != '_') {
+        let is_name = word.starts_with(|first: char| first.is_ascii_uppercase());
+        assert!(!is_name || known.contains(word) || word == "Incident", "{word}");
+    }
+    for (open, close) in [('(', ')'), ('{', '}')] {
+        assert_eq!(code.matches(open).count(), code.matches(close).count());
+    }
+}
+
+#[test]
+fn functions_name_only_columns_that_there_are() {
+    let functions = functions();
+    assert_names(&functions);
+    for table in Layout::Defender.tables() {
+        assert!(functions.contains(table.name), "{}", table.name);
+    }
+}
+
+#[test]
+fn the_workbook_is_a_workbook_whose_queries_name_what_there_is() {
+    let workbook: Value = serde_json::from_str(&workbook()).unwrap();
+    assert_eq!(workbook["version"], "Notebook/1.0");
+    let items = workbook["items"].as_array().unwrap();
+    let names: HashSet<_> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), items.len());
+    let queries: Vec<_> = items.iter().filter(|item| item["type"] == 3).collect();
+    assert_eq!(queries.len(), 3);
+    for query in queries {
+        assert_names(query["content"]["query"].as_str().unwrap());
+        assert_eq!(query["content"]["timeContextFromParameter"], "TimeRange");
+    }
+}
