@@ -1,13 +1,16 @@
 //! Rows of each layout, through the sink, into the simulator with the rule that the template declares.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use serde_json::{Value, json};
 use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::{Batch, Event};
-use vector_sentinel::simulator::{Dcr, SimulatorConfig};
-use vector_sentinel::sinks::sentinel_logs::layout::{Layout, Row};
+use vector_sentinel::model::event::Event;
+use vector_sentinel::simulator::{Dcr, Fault, Service, SimulatorConfig};
+use vector_sentinel::sinks::sentinel_logs::SentinelLogs;
+use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::templates::{Format, rule};
 
 use crate::harness::Bench;
@@ -26,22 +29,21 @@ fn fixture(name: &str) -> Event {
     Event::new(std::fs::read(path).unwrap().into(), None)
 }
 
-/// Sends all rows of a layout's events, each to the stream of its table, and asserts that nothing of them is lost.
+async fn bench(layout: Layout) -> Bench {
+    Bench::start(SimulatorConfig { dcr: dcr(layout), ..SimulatorConfig::default() }).await
+}
+
+/// The sink with that layout: where rows go and which columns they have is the layout's to say.
+fn sink_with(bench: &Bench, layout: &str) -> Arc<SentinelLogs> {
+    sink(bench, &json!({"layout": layout, "stream_name": null}))
+}
+
+/// Ingests events in a layout, and asserts that nothing of them is lost.
 async fn send(layout: Layout, events: &[Event]) -> Bench {
-    let bench = Bench::start(SimulatorConfig { dcr: dcr(layout), ..SimulatorConfig::default() }).await;
-    let mut by_table: HashMap<&str, Vec<Event>> = HashMap::new();
-    for Row { table, event } in events.iter().flat_map(|event| layout.rows(event).unwrap()) {
-        by_table.entry(table).or_default().push(event);
-    }
-    for table in layout.tables() {
-        let columns: Vec<_> = table.declared().map(|column| column.name).collect();
-        let sink = sink(&bench, &json!({"stream_name": table.stream(), "columns": columns}));
-        let rows: Batch = by_table.remove(table.name).unwrap_or_default().into();
-        if !rows.is_empty() {
-            assert_eq!(sink.deliver(rows).await, BatchStatus::Delivered);
-        }
-    }
-    assert!(by_table.is_empty());
+    let bench = bench(layout).await;
+    let name = layout.to_possible_value().unwrap().get_name().to_owned();
+    let delivered = sink_with(&bench, &name).deliver(events.into()).await;
+    assert_eq!(delivered, BatchStatus::Delivered);
     let stats = bench.simulator.stats();
     assert_eq!(stats.columns_vanished, BTreeMap::new());
     assert_eq!(stats.type_mismatches, BTreeMap::new());
@@ -95,4 +97,46 @@ async fn what_is_cut_is_noted_in_a_declared_column() {
     let bench = send(Layout::Syslog, &[Event::new(Bytes::from(long.to_string()), None)]).await;
     let rows = bench.simulator.rows();
     assert_eq!(rows[0].columns["TruncatedColumns"], json!([{"column": "SyslogMessage", "bytes": 70_000}]));
+}
+
+#[tokio::test]
+async fn what_a_layout_cannot_take_is_kept_as_it_came_and_once() {
+    let bench = bench(Layout::Defender).await;
+    let incident: Value = serde_json::from_slice(&fixture("defender-two-alerts").to_json()).unwrap();
+    let events = vec![
+        Event::new("{\"message\":\"no incident\"}".into(), None),
+        Event::new(incident.to_string().into(), None),
+    ];
+    // All of the incident's rows are refused, and so are their halves down to single rows.
+    let refusal = Fault::Status { code: 413, retry_after: None, body: None };
+    bench.simulator.faults().script(Service::LogsIngestion, vec![refusal; 15]);
+    let delivered = sink_with(&bench, "defender").deliver(events.into()).await;
+    assert_eq!(delivered, BatchStatus::Rejected);
+    let kept = bench.quarantine();
+    let codes: Vec<_> = kept.iter().map(|line| line["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["not_an_incident", "refused"], "{kept:?}");
+    assert_eq!(kept[1]["event"], incident);
+    assert!(kept[1]["message"].as_str().unwrap().starts_with("its row for Defender"), "{kept:?}");
+}
+
+#[test]
+fn options_that_a_layout_settles_are_refused() {
+    use vector_sentinel::client::http::ProxyConfig;
+    use vector_sentinel::sinks::sentinel_logs::SentinelLogsConfig;
+
+    let problems = |more: &str| {
+        let text = format!(
+            "{{\"auth\":{{\"azure_credential_kind\":\"azure_cli\"}},\"endpoint\":\"https://a.ingest.monitor.azure.com\",\
+             \"dcr_immutable_id\":\"dcr-000a00a000a00000a000000aa000a0aa\"{more}}}"
+        );
+        let config: SentinelLogsConfig = serde_json::from_str(&text).unwrap();
+        let found = config.validate("s", &ProxyConfig::default()).err().unwrap_or_default();
+        found.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(""), ["s.stream_name"]);
+    assert_eq!(problems(",\"layout\":\"defender\""), [""; 0]);
+    let settled = ",\"layout\":\"syslog\",\"columns\":[\"TimeGenerated\",\"ExtraColumns\",\"TruncatedColumns\"],\
+                   \"timestamp_field\":\"Time\"";
+    assert!(problems(settled).contains(&"s.timestamp_field".to_owned()));
+    assert!(problems(settled).contains(&"s.columns".to_owned()));
 }

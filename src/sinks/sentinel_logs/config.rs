@@ -12,6 +12,8 @@ use url::Url;
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::destination::{Destinations, check_dcr_immutable_id, check_stream_name};
 use super::encoder::Encoder;
+use super::layout::Layout;
+use super::rows::Encoders;
 use super::rule::Rules;
 use super::sink::{Inner, SentinelLogs};
 use super::template::Template;
@@ -46,8 +48,12 @@ pub struct SentinelLogsConfig {
     pub endpoint: String,
     /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`. May be a template.
     pub dcr_immutable_id: String,
-    /// Stream of the rule: `Custom-DefenderIncidents_CL`. May be a template: `Custom-{{ table }}`.
-    pub stream_name: String,
+    /// Which rows of which tables an event becomes.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Stream of the rule: `Custom-DefenderIncidents_CL`. May be a template: `Custom-{{ table }}`, which is the default for
+    /// layouts that have tables of their own.
+    pub stream_name: Option<String>,
     /// The token's scope, if it isn't the one of `cloud`.
     pub token_scope: Option<String>,
     /// Column of the event's time.
@@ -174,7 +180,25 @@ impl SentinelLogsConfig {
             parsed
         };
         let dcr_immutable_id = template("dcr_immutable_id", &self.dcr_immutable_id, check_dcr_immutable_id);
-        let stream_name = template("stream_name", &self.stream_name, check_stream_name);
+        let stream_name = match (&self.stream_name, self.layout) {
+            (Some(written), _) => template("stream_name", written, check_stream_name),
+            (None, Layout::Raw) => {
+                report(
+                    "stream_name",
+                    "is missing: the stream of the rule, such as Custom-DefenderIncidents_CL".to_owned(),
+                );
+                Err(String::new())
+            }
+            (None, _) => Template::parse("Custom-{{ table }}"),
+        };
+        if self.layout != Layout::Raw {
+            if self.columns.is_some() {
+                report("columns", "the layout has its own: leave this out".to_owned());
+            }
+            if self.timestamp_field != default_timestamp_field() {
+                report("timestamp_field", "the layout has its own: leave this out".to_owned());
+            }
+        }
         if Column::of(&self.timestamp_field) != Column::Plain(&self.timestamp_field) {
             let message = format!(
                 "cannot be a column's name: letters, digits and _, a letter first, at most 45, and neither {EXTRA_COLUMNS} \
@@ -226,7 +250,7 @@ impl Validated {
     pub fn warnings(&self, path: &str) -> Vec<Problem> {
         let message = "without 'columns', a field that the stream does not declare vanishes in Azure without an error; with \
                        it, such a field goes into ExtraColumns";
-        let silent = self.config.columns.is_none();
+        let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
         silent.then(|| Problem::new(path, message)).into_iter().collect()
     }
 
@@ -274,14 +298,23 @@ impl Validated {
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
-        let columns = config.columns.clone().map(|columns| columns.into_iter().collect());
         // A single row has the array's brackets around it.
-        let encoder = Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
+        let encoder =
+            |columns| Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
+        let by_table = config.layout.tables().iter().map(|table| {
+            let columns = table.declared().map(|column| column.name.to_owned()).collect();
+            (table.name, encoder(Some(columns)))
+        });
+        let encoders = Encoders {
+            layout: config.layout,
+            raw: encoder(config.columns.clone().map(|columns| columns.into_iter().collect())),
+            by_table: by_table.collect(),
+        };
         Ok(SentinelLogs(Arc::new(Inner {
             labels,
             health,
             destinations,
-            encoder,
+            encoders,
             max_bytes: config.batch.max_bytes,
             compress: config.compression == Compression::Gzip,
             in_flight: Arc::new(Semaphore::new(config.request.concurrency)),

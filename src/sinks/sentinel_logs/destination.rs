@@ -58,10 +58,11 @@ pub(super) struct Destinations {
 // === impl Destinations ===
 
 impl Destinations {
-    /// Where an event goes.
-    pub(super) fn of(&self, event: &Event) -> Result<Arc<Destination>, Reason> {
+    /// Where a row goes, which is of `event` and for `table` if a layout says so.
+    pub(super) fn of(&self, event: &Event, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
         let name = |template: &Template, check: fn(&str) -> Result<(), String>| {
-            let name = template.render(event).map_err(|message| reason("unresolved_template", message))?;
+            let name =
+                template.render(event, table).map_err(|message| reason("unresolved_template", message))?;
             check(&name).map_err(|message| {
                 reason("unresolved_template", format!("'{template}' comes to '{name}': it {message}"))
             })?;

@@ -6,6 +6,7 @@ mod destination;
 mod encoder;
 pub mod layout;
 mod packer;
+mod rows;
 mod rule;
 mod service;
 mod sink;

@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use super::destination::{Destination, Destinations};
-use super::encoder::Encoder;
+use super::layout::Layout;
 use super::packer::{Packed, Packer, Request};
+use super::rows::{Encoders, Rows};
 use crate::client::Failure;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
@@ -32,7 +33,7 @@ pub(super) struct Inner {
     pub(super) labels: Component,
     pub(super) health: Health,
     pub(super) destinations: Destinations,
-    pub(super) encoder: Encoder,
+    pub(super) encoders: Encoders,
     pub(super) max_bytes: usize,
     pub(super) compress: bool,
     /// One permit a request in flight: a batch that needs more waits, and so does whoever offers it.
@@ -42,8 +43,13 @@ pub(super) struct Inner {
     pub(super) policies: Policies,
 }
 
-/// The events of a batch that go to one place, by their place in the batch.
-type Groups = Vec<(Arc<Destination>, Vec<usize>)>;
+/// Rows of a batch that go to one place.
+struct Group {
+    destination: Arc<Destination>,
+    table: Option<&'static str>,
+    /// By their place in the batch.
+    rows: Vec<usize>,
+}
 
 /// A part of a request.
 struct Part {
@@ -58,13 +64,17 @@ impl Deliver for SentinelLogs {
         let inner = &self.0;
         let now = inner.clock.now();
         inner.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
-        let (groups, lost) = inner.group(&batch);
-        let mut rejected = !lost.is_empty();
-        inner.quarantine(&batch, lost, None).await;
+        let (rows, rowless) = Rows::of(inner.encoders.layout, batch);
+        let rows = Arc::new(rows);
+        let (groups, placeless) = inner.group(&rows);
+        let mut rejected = !rowless.is_empty() || !placeless.is_empty();
+        inner.quarantine(&rows.events, rowless, None).await;
+        inner.quarantine(&rows.events, rows.events_of(placeless), None).await;
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
-        for (destination, events) in groups {
-            let mut packer = Packer::new(&inner.encoder, &batch, events, inner.max_bytes, now);
+        for Group { destination, table, rows: places } in groups {
+            let encoder = inner.encoders.of(table);
+            let mut packer = Packer::new(encoder, &rows.all, places, inner.max_bytes, now);
             loop {
                 // The permit comes first: so no more rows are in memory than requests in flight.
                 let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await else {
@@ -73,12 +83,13 @@ impl Deliver for SentinelLogs {
                 let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
                 inner.note_truncated(truncated_fields);
                 rejected |= !refused.is_empty();
-                inner.quarantine(&batch, refused, Some(&destination.stream)).await;
+                let refused = rows.events_of(refused);
+                inner.quarantine(&rows.events, refused, Some(&destination.stream)).await;
                 if let Some(request) = request {
-                    let (inner, batch) = (Arc::clone(inner), Arc::clone(&batch));
+                    let (inner, rows) = (Arc::clone(inner), Arc::clone(&rows));
                     let destination = Arc::clone(&destination);
                     requests.spawn(async move {
-                        let rejected = inner.ingest(&destination, &batch, request, now).await;
+                        let rejected = inner.ingest(&destination, table, &rows, request, now).await;
                         drop(permit);
                         rejected
                     });
@@ -121,25 +132,30 @@ impl SentinelLogs {
 // === impl Inner ===
 
 impl Inner {
-    /// Sorts a batch by where its events go; those that go nowhere come with the reason.
-    fn group(&self, batch: &Batch) -> (Groups, Vec<(usize, Reason)>) {
+    /// Sorts rows by where they go; those that go nowhere come with the reason.
+    fn group(&self, rows: &Rows) -> (Vec<Group>, Vec<(usize, Reason)>) {
+        let all = 0..rows.all.len();
         match self.destinations.only() {
-            Some(Ok(only)) => return (vec![(only, (0..batch.len()).collect())], Vec::new()),
-            Some(Err(reason)) => {
-                return (Vec::new(), (0..batch.len()).map(|event| (event, reason.clone())).collect());
+            Some(Ok(destination)) if self.encoders.layout == Layout::Raw => {
+                return (vec![Group { destination, table: None, rows: all.collect() }], Vec::new());
             }
-            None => {}
+            Some(Err(reason)) => return (Vec::new(), all.map(|row| (row, reason.clone())).collect()),
+            _ => {}
         }
-        let (mut groups, mut lost): (Groups, _) = (Vec::new(), Vec::new());
-        for (index, event) in batch.iter().enumerate() {
-            match self.destinations.of(event) {
+        let (mut groups, mut lost): (Vec<Group>, _) = (Vec::new(), Vec::new());
+        for row in all {
+            let table = rows.table(row);
+            match self.destinations.of(rows.event(row).1, table) {
                 Ok(destination) => {
-                    match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &destination)) {
-                        Some((_, events)) => events.push(index),
-                        None => groups.push((destination, vec![index])),
+                    let known = groups
+                        .iter_mut()
+                        .find(|group| Arc::ptr_eq(&group.destination, &destination) && group.table == table);
+                    match known {
+                        Some(group) => group.rows.push(row),
+                        None => groups.push(Group { destination, table, rows: vec![row] }),
                     }
                 }
-                Err(reason) => lost.push((index, reason)),
+                Err(reason) => lost.push((row, reason)),
             }
         }
         (groups, lost)
@@ -150,7 +166,8 @@ impl Inner {
     async fn ingest(
         &self,
         destination: &Destination,
-        batch: &Batch,
+        table: Option<&str>,
+        rows: &Rows,
         request: Request,
         now: DateTime<Utc>,
     ) -> bool {
@@ -174,9 +191,11 @@ impl Inner {
                 self.report_halving(&refusal, events.len());
                 let (first, second) = events.split_at(middle);
                 for half in [second, first] {
-                    for packed in Packer::new(&self.encoder, batch, half.to_vec(), self.max_bytes, now) {
+                    let encoder = self.encoders.of(table);
+                    for packed in Packer::new(encoder, &rows.all, half.to_vec(), self.max_bytes, now) {
                         rejected |= !packed.refused.is_empty();
-                        self.quarantine(batch, packed.refused, Some(&destination.stream)).await;
+                        let refused = rows.events_of(packed.refused);
+                        self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
                         parts.extend(packed.request.map(|request| Part { request, doubted: false }));
                     }
                 }
@@ -185,8 +204,8 @@ impl Inner {
                 let (message, request_id) = (refusal.message, refusal.request_id);
                 let reason =
                     || Reason { code: "refused", message: message.clone(), request_id: request_id.clone() };
-                let refused = events.iter().map(|event| (*event, reason())).collect();
-                self.quarantine(batch, refused, Some(&destination.stream)).await;
+                let refused = rows.events_of(events.iter().map(|row| (*row, reason())).collect());
+                self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
             } else {
                 // The others first: one that is accepted tells that it is the row, and not an option.
                 parts.push_front(Part { doubted: true, ..part });

@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use crate::model::event::{Body, Event};
 use crate::model::value::Value;
 
+/// What stands for the table of a layout.
+const TABLE: &str = "table";
+
 /// A text with paths of fields in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template {
@@ -53,16 +56,17 @@ impl Template {
         self.parts.iter().all(|part| matches!(part, Part::Text(_))).then_some(&self.written)
     }
 
-    /// The text for one event. The error says which field is missing, or is no text or number.
-    pub(super) fn render(&self, event: &Event) -> Result<String, String> {
+    /// The text for one event, whose row goes to `table` if a layout has said so. The error says which field is missing, or is no text or number.
+    pub(super) fn render(&self, event: &Event, table: Option<&str>) -> Result<String, String> {
         let mut rendered = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => rendered.push_str(text),
                 Part::Field(path) => {
-                    let value = match event.body() {
-                        Body::Json(json) => find_in_json(json, path),
-                        Body::Value(value) => find_in_value(value, path),
+                    let value = match (table, event.body()) {
+                        (Some(table), _) if *path == [TABLE] => Some(table.to_owned()),
+                        (_, Body::Json(json)) => find_in_json(json, path),
+                        (_, Body::Value(value)) => find_in_value(value, path),
                     };
                     let path = path.join(".");
                     rendered.push_str(&value.ok_or_else(|| {
@@ -157,10 +161,10 @@ mod tests {
                 ("{{ meta.n }}-{{ meta.\"odd name\" }}!", "7-x!"),
                 ("Custom-Plain", "Custom-Plain"),
             ] {
-                assert_eq!(Template::parse(template).unwrap().render(&event).unwrap(), expected);
+                assert_eq!(Template::parse(template).unwrap().render(&event, None).unwrap(), expected);
             }
             for missing in ["{{ tabel }}", "{{ meta }}", "{{ table.n }}"] {
-                let error = Template::parse(missing).unwrap().render(&event).unwrap_err();
+                let error = Template::parse(missing).unwrap().render(&event, None).unwrap_err();
                 assert!(error.contains(missing) && error.contains("needs the field"), "{error}");
             }
         }
