@@ -12,6 +12,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use vector_sentinel::clock::Clock;
+use vector_sentinel::simulator::{Fault, Service};
 
 use crate::harness::{PATIENCE, real_vector};
 use crate::rig::{Peer, Rig, lines};
@@ -107,6 +108,36 @@ async fn take(State(endpoint): State<Endpoint>, body: String) -> StatusCode {
     let events: Vec<Value> = serde_json::from_str(&body).unwrap();
     endpoint.taken.lock().unwrap().extend(events);
     StatusCode::OK
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_gives_vector_its_time_though_our_sink_is_stuck() {
+    let Some(peer) = real_vector().map(Peer::Real) else { return };
+    let endpoint = Endpoint::default();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/", socket.local_addr().unwrap());
+    let router = Router::new().route("/", post(take)).with_state(endpoint.clone());
+    tokio::spawn(async move { axum::serve(socket, router).await });
+
+    let mut rig = Rig::new(&peer, 100, &lines(1_000), json!({})).await;
+    rig.arguments = vec!["--graceful-shutdown-limit-secs".to_owned(), "12".to_owned()];
+    rig.pipeline["sources"]["demo"] = json!({"type": "demo_logs", "format": "json", "interval": 0.01});
+    // What it holds is sent when it stops, if it is given the time.
+    rig.pipeline["sinks"]["archive"] = json!({
+        "type": "http", "inputs": ["demo"], "uri": uri, "encoding": {"codec": "json"},
+        "batch": {"timeout_secs": 600, "max_events": 100_000},
+    });
+    let down = Fault::Status { code: 503, retry_after: None, body: None };
+    rig.bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, down)]);
+    rig.start().await;
+    rig.bench.until(|stats| stats.ingestion_requests > 3).await;
+    assert_eq!(rig.stop().await, Some(75), "{}", std::fs::read_to_string(rig.log()).unwrap());
+    assert!(!endpoint.taken.lock().unwrap().is_empty(), "what Vector held for its own sink is lost");
+
+    // And nothing of ours is: it is all read again.
+    rig.bench.simulator.faults().clear();
+    rig.start().await;
+    rig.all_arrived_but(0, PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

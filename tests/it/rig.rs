@@ -31,6 +31,8 @@ pub(crate) struct Rig {
     pub(crate) bench: Bench,
     peer: Peer,
     pub(crate) pipeline: Value,
+    /// More of them for `run`.
+    pub(crate) arguments: Vec<String>,
     lines: usize,
     plugin: Option<Child>,
     fake: FakeVector,
@@ -77,7 +79,17 @@ impl Rig {
         }
         std::fs::create_dir(bench.path("data")).unwrap();
         let (plugin, running_fake, sidecar) = (None, JoinSet::new(), None);
-        Self { bench, peer: peer.clone(), pipeline, lines: lines.len(), plugin, fake, running_fake, sidecar }
+        Self {
+            bench,
+            peer: peer.clone(),
+            pipeline,
+            arguments: Vec::new(),
+            lines: lines.len(),
+            plugin,
+            fake,
+            running_fake,
+            sidecar,
+        }
     }
 
     pub(crate) async fn start(&mut self) {
@@ -87,7 +99,7 @@ impl Rig {
 
     pub(crate) fn start_plugin(&mut self) {
         let mut command = program();
-        command.args(["run", "-c"]).arg(self.bench.file(&self.pipeline));
+        command.args(["run", "-c"]).arg(self.bench.file(&self.pipeline)).args(&self.arguments);
         match &self.peer {
             Peer::Real(binary) => command.env("VECTOR_BIN", binary),
             Peer::Sidecar(_) | Peer::Fake => command.arg("--no-vector"),
