@@ -13,6 +13,7 @@ mod kill;
 mod layouts;
 mod memory;
 mod pipeline;
+mod python_client;
 mod quarantine;
 mod readme;
 mod render;
