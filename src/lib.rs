@@ -7,9 +7,9 @@
 //! | 7 | [`cli`] | one file a subcommand; alone in knowing the simulator |
 //! | 7 | [`simulator`] | fake Entra ID, Graph and Logs Ingestion over real sockets; shares nothing with the client |
 //! | 6 | [`topology`] | wires components, runs and drains them |
-//! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan; all mistakes at once |
+//! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan, and the file for Vector; all mistakes at once |
 //! | 5 | [`templates`] | tables and rules to deploy, and queries over them, printed from what [`sinks`] write |
-//! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `encoder` and `service`, and the stream |
+//! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `layout`, `encoder` and `service`, and the stream |
 //! | 4 | [`vector`] | stock Vector: its protocol, both ends of it, and its process |
 //! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
 //! | 2 | [`delivery`], [`store`], [`quarantine`], [`retry`] | mechanisms that know no service |
@@ -21,6 +21,9 @@
 //! [`store`] knows as delivered, and offers the rest to [`delivery::Deliver`]. [`sinks::sentinel_logs`] writes each as a
 //! row, packs rows into requests and answers when all are accepted or in the [`quarantine`]. Only then the poller
 //! records them as delivered, and moves the watermark when a whole slice is.
+//!
+//! Beside stock Vector the same incident goes through it: [`vector::client`] implements `Deliver` toward Vector's `vector`
+//! source, and [`vector::server`] calls it when Vector's `vector` sink pushes; neither end knows of the other.
 
 pub mod cli;
 pub mod client;

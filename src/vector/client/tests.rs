@@ -259,3 +259,35 @@ async fn an_answer_that_never_comes_is_not_waited_for_without_end() {
     let waited = Clock::system().monotonic() - began;
     assert!(waited >= Duration::from_hours(1) && waited < Duration::from_mins(62), "{waited:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whatever_says_that_an_event_is_wrong_is_taken_for_a_refusal() {
+    for code in [Code::DataLoss, Code::InvalidArgument, Code::OutOfRange] {
+        let bench = bench();
+        bench.start();
+        bench.vector.0.lock().unwrap().answers = vec![code];
+        assert_eq!(bench.forward.deliver(batch(&["a", "b"], 0)).await, BatchStatus::Delivered);
+        // One by one from then on, which a mere failure would not be.
+        assert_eq!(bench.pushes(), [2, 1, 1], "{code:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_kept_is_waited_for_and_not_lost() {
+    let bench = bench();
+    bench.start();
+    bench.vector.0.lock().unwrap().poison = Some("bad");
+    // A file where the directory should be.
+    let place = bench.dir.path().join("quarantine");
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "").unwrap();
+    let delivered = bench.forward.deliver(batch(&["a", "bad", "c"], 0));
+    tokio::pin!(delivered);
+    tokio::select! {
+        status = &mut delivered => panic!("{status:?} though nothing could be kept"),
+        () = async { Clock::system().sleep(Duration::from_mins(30)).await } => {}
+    }
+    std::fs::remove_file(&place).unwrap();
+    assert_eq!(delivered.await, BatchStatus::Rejected);
+    assert_eq!(bench.quarantine().len(), 1);
+}

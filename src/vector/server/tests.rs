@@ -310,3 +310,19 @@ async fn both_health_services_say_how_the_sink_is() {
     }
     shutdown.cancel();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_nor_kept_is_waited_for() {
+    let Bench { sink, service, dir } = bench();
+    sink.go_on.add_permits(1);
+    let place = dir.path().join("quarantine");
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "").unwrap();
+    let batch = [Bytes::from_static(b"\xff\xff"), event("a")];
+    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+    assert_eq!(sink.times(), 0, "not delivered before what came with it is safe");
+    std::fs::remove_file(&place).unwrap();
+    Clock::system().sleep(Duration::from_mins(2)).await;
+    assert_eq!(code(push(&service, &batch).await), Code::Ok);
+    assert_eq!(sink.times(), 1);
+}
