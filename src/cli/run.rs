@@ -10,6 +10,7 @@ use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
 use super::{Loaded, PipelineFile, exit, load, rng};
 use crate::clock::Clock;
+use crate::model::problem::Problem;
 use crate::pipeline::{File, Outline};
 use crate::telemetry::{self, LogFormat};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
@@ -79,35 +80,32 @@ async fn run_once(
     for warning in &plan.warnings {
         warn!("{warning}");
     }
-    let mut vector = None;
     let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
     let beside = match (plan.beside_vector, arguments.no_vector) {
         (_, true) => Beside::TheirVector,
         (false, false) => Beside::Nothing,
-        (true, false) => match arguments.vector.find(clock).await {
-            Ok(binary) => {
-                for warning in arguments.vector.literal_variables(&file) {
-                    warn!("{warning}");
+        (true, false) => {
+            // Before anything is started: a mistake is told at once, and once.
+            let binary = match accepted(arguments, &file, &outline, clock).await {
+                Ok(binary) => binary,
+                Err(Refusal::NoVector(error)) => return Next::End(exit::failed(&error)),
+                Err(Refusal::Words(words)) => {
+                    return Next::End(exit::refused_by_vector(arguments.file.paths(), &words));
                 }
-                if let Some(warning) = binary.warning() {
-                    warn!("{warning}");
-                }
-                // Before anything is started: a mistake is told at once, and once.
-                if let Err(refusal) = refusal(arguments, &binary, &file, &outline).await {
-                    return Next::End(exit::refused_by_vector(arguments.file.paths(), &refusal));
-                }
-                vector = Some(binary.clone());
-                Beside::OurVector(Box::new(OurVector {
-                    binary,
-                    file,
-                    allow_env: arguments.vector.dangerously_allow_env_var_interpolation,
-                    json_logs: logs.format == LogFormat::Json,
-                    log: vectors_level(&logs.filter),
-                    shutdown_limit: limit,
-                }))
+            };
+            let variables = arguments.vector.literal_variables(&file);
+            for warning in variables.iter().map(ToString::to_string).chain(binary.warning()) {
+                warn!("{warning}");
             }
-            Err(error) => return Next::End(exit::failed(&error)),
-        },
+            Beside::OurVector(Box::new(OurVector {
+                binary,
+                file,
+                allow_env: arguments.vector.dangerously_allow_env_var_interpolation,
+                json_logs: logs.format == LogFormat::Json,
+                log: vectors_level(&logs.filter),
+                shutdown_limit: limit,
+            }))
+        }
     };
     let topology = match Topology::build(&plan, beside, clock, &mut rng(clock)).await {
         Ok(topology) => topology,
@@ -125,7 +123,7 @@ async fn run_once(
         beside_vector = plan.beside_vector || arguments.no_vector,
         "Running."
     );
-    let vector = vector.zip(topology.reload());
+    let vector = topology.reload();
     let mut changed = None;
     let stop = async {
         tokio::select! {
@@ -155,18 +153,14 @@ async fn run_once(
 async fn reloaded(
     arguments: &Arguments,
     running: &Outline,
-    vector: Option<(Binary, Reload)>,
+    vector: Option<Reload>,
     (signals, mut seen): (&Signals, u32),
     clock: &Clock,
 ) -> (Loaded, u32) {
     loop {
         signals.reloaded(seen).await;
         seen = signals.reloads();
-        let loaded = load(arguments.file.paths(), clock).await.and_then(|loaded| {
-            let problems = Topology::check(&loaded.plan, clock);
-            if problems.is_empty() { Ok(loaded) } else { Err(problems) }
-        });
-        let loaded = match loaded {
+        let loaded = match load_to_replace(arguments, clock).await {
             Ok(loaded) => loaded,
             Err(problems) => {
                 for problem in problems {
@@ -184,35 +178,56 @@ async fn reloaded(
         for warning in &loaded.plan.warnings {
             warn!("{warning}");
         }
-        let Some((binary, reload)) = &vector else {
+        let Some(vector) = &vector else {
             info!(
                 "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
             );
             continue;
         };
-        let reloaded = match refusal(arguments, binary, &loaded.file, &loaded.outline).await {
-            Ok(()) => reload.with(loaded.file).await,
-            Err(words) => Err(format!("Vector refuses the stock components: {words}")),
-        };
-        match reloaded {
+        match vector.with(loaded.file).await {
             Ok(()) => info!("Our components are the same; Vector reads the rest again."),
             Err(error) => error!("Not reloaded, going on as before: {error}"),
         }
     }
 }
 
-/// What Vector says is wrong with its part.
-async fn refusal(
+/// What the files say now, if it could be run in the place of what runs.
+async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded, Vec<String>> {
+    let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let loaded = load(arguments.file.paths(), clock).await.map_err(words)?;
+    let mut wrong = words(Topology::check(&loaded.plan, clock));
+    if loaded.plan.beside_vector && !arguments.no_vector {
+        match accepted(arguments, &loaded.file, &loaded.outline, clock).await {
+            Ok(_) => {}
+            Err(Refusal::NoVector(error)) => wrong.push(error),
+            Err(Refusal::Words(words)) => wrong.push(format!("Vector refuses the stock components: {words}")),
+        }
+    }
+    if wrong.is_empty() { Ok(loaded) } else { Err(wrong) }
+}
+
+/// Why Vector cannot be started on its part.
+enum Refusal {
+    /// There is none that would do.
+    NoVector(String),
+    /// What it says is wrong.
+    Words(String),
+}
+
+/// The Vector that accepts its part of the files.
+async fn accepted(
     arguments: &Arguments,
-    binary: &Binary,
     file: &File,
     outline: &Outline,
-) -> Result<(), String> {
+    clock: &Clock,
+) -> Result<Binary, Refusal> {
+    let binary = arguments.vector.find(clock).await.map_err(Refusal::NoVector)?;
     let text = rendered(file, outline).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        problems.join("; ")
+        Refusal::Words(problems.join("\n"))
     })?;
-    arguments.vector.check(binary, &text).await
+    arguments.vector.check(&binary, &text).await.map_err(Refusal::Words)?;
+    Ok(binary)
 }
 
 /// Our level, for Vector, unless its own variable says something else.

@@ -161,6 +161,7 @@ impl Topology {
         };
         if ended == Ended::Broke && running.vector.is_none() && running.commands.is_some() {
             // Vector is gone for good, and what was on its way into it stays where it can be read again.
+            running.abandon().await;
             return ended;
         }
         info!("Stopping: finishing what is being delivered.");
@@ -271,13 +272,15 @@ impl Running {
         ended
     }
 
-    /// Ends Vector at once; everything else ends when this is dropped.
+    /// Ends everything at once, and returns when it has ended: another run may follow, and wants the same files.
     async fn abandon(&mut self) {
+        self.sources.shutdown().await;
         if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {
             for _ in 0..2 {
                 commands.send(Command::Stop).await.ok();
             }
             vector.await.ok();
         }
+        self.listeners.shutdown().await;
     }
 }
