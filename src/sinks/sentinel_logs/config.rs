@@ -303,7 +303,7 @@ impl Validated {
             |columns| Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
         let by_table = config.layout.tables().iter().map(|table| {
             let columns = table.declared().map(|column| column.name.to_owned()).collect();
-            (table.name, encoder(Some(columns)))
+            (table.name, encoder(Some(columns)).with_times_elsewhere())
         });
         let encoders = Encoders {
             layout: config.layout,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -22,6 +22,11 @@ const MAX_FIELD_BYTES: usize = 65_536;
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>
 const VECTOR_TIMESTAMP: &str = "timestamp";
 
+/// Azure puts the time of ingestion in the place of a `TimeGenerated` older than this, or this much in the future.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>
+const OLDEST: TimeDelta = TimeDelta::days(2);
+const NEWEST: TimeDelta = TimeDelta::days(1);
+
 /// Writes rows. Of an event that is JSON text, values are copied as they stand in it; nothing is parsed that need not be.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -29,6 +34,8 @@ pub struct Encoder {
     max_row_bytes: usize,
     /// The columns that the stream has, if that is known.
     columns: Option<HashSet<String>>,
+    /// Whether rows have no other column with the event's time.
+    keeps_time: bool,
 }
 
 /// A name, borrowed unless it has escapes.
@@ -40,6 +47,9 @@ struct RowWriter<'a> {
     timestamp_field: &'a str,
     columns: Option<&'a HashSet<String>>,
     out: &'a mut Vec<u8>,
+    now: DateTime<Utc>,
+    /// Whether a time that Azure will replace goes into `ExtraColumns`, under the name of its column.
+    keeps_time: bool,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
     vector_time: Option<String>,
@@ -61,7 +71,13 @@ impl Encoder {
         max_row_bytes: usize,
         columns: Option<HashSet<String>>,
     ) -> Self {
-        Self { timestamp_field, max_row_bytes, columns }
+        Self { timestamp_field, max_row_bytes, columns, keeps_time: true }
+    }
+
+    /// The same for rows that have their times in other columns, too.
+    #[must_use]
+    pub fn with_times_elsewhere(self) -> Self {
+        Self { keeps_time: false, ..self }
     }
 
     /// Appends the event's row to `out`, and answers how many of its fields were cut. An event without a time of its
@@ -83,6 +99,8 @@ impl Encoder {
             timestamp_field: &self.timestamp_field,
             columns: self.columns.as_ref(),
             out,
+            now,
+            keeps_time: self.keeps_time,
             has_time: false,
             vector_time: None,
             whole: 0,
@@ -165,14 +183,18 @@ impl RowWriter<'_> {
     fn field(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
         self.whole += name.len() + json.len();
         if name == self.timestamp_field {
-            if is_time(json) && !self.has_time {
+            if let Some(time) = time(json)
+                && !self.has_time
+            {
                 self.has_time = true;
+                self.keep_time(time, json)?;
                 self.column(name, "", json)
             } else {
                 // Not a time: the column could not take it, and it must not be lost.
+                self.keeps_time = false;
                 self.extra_field(name, json)
             }
-        } else if name == VECTOR_TIMESTAMP && is_time(json) {
+        } else if name == VECTOR_TIMESTAMP && time(json).is_some() {
             self.vector_time = Some(json.to_owned());
             Ok(())
         } else {
@@ -194,12 +216,18 @@ impl RowWriter<'_> {
                 self.column(VECTOR_TIMESTAMP, "", &vector_time)?;
             }
             (true, Some(vector_time)) => self.extra_field(VECTOR_TIMESTAMP, &vector_time)?,
-            (false, Some(vector_time)) => self.column(self.timestamp_field, "", &vector_time)?,
+            (false, Some(vector_time)) => {
+                if let Some(time) = self::time(&vector_time) {
+                    self.keep_time(time, &vector_time)?;
+                }
+                self.column(self.timestamp_field, "", &vector_time)?;
+            }
             (false, None) => {
                 // Tables of the Auxiliary plan take no more than six digits.
                 // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary
-                let time = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
-                self.column(self.timestamp_field, "", &time)?;
+                let text = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
+                self.keep_time(time, &text)?;
+                self.column(self.timestamp_field, "", &text)?;
             }
         }
         if !self.extra.is_empty() {
@@ -214,6 +242,14 @@ impl RowWriter<'_> {
         }
         self.out.push(b'}');
         Ok(self.truncated_fields)
+    }
+
+    /// Keeps the row's time, as JSON, where Azure will replace it.
+    fn keep_time(&mut self, time: DateTime<Utc>, json: &str) -> Result<(), serde_json::Error> {
+        if self.keeps_time && (time < self.now - OLDEST || time > self.now + NEWEST) {
+            self.extra_field(self.timestamp_field, json)?;
+        }
+        Ok(())
     }
 
     /// Whether the stream has a column, as far as is known.
@@ -300,8 +336,10 @@ fn cut_array(json: &str) -> Result<Option<String>, serde_json::Error> {
     Ok((kept.len() > 2).then_some(kept))
 }
 
-fn is_time(json: &str) -> bool {
-    serde_json::from_str::<Name<'_>>(json).is_ok_and(|Name(text)| DateTime::parse_from_rfc3339(&text).is_ok())
+/// The time that a JSON text is, in RFC 3339.
+fn time(json: &str) -> Option<DateTime<Utc>> {
+    let Name(text) = serde_json::from_str::<Name<'_>>(json).ok()?;
+    DateTime::parse_from_rfc3339(&text).ok().map(Into::into)
 }
 
 #[cfg(test)]

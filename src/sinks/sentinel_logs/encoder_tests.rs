@@ -5,10 +5,13 @@ use super::*;
 
 const LIMIT: usize = 1_000_000;
 
+fn now() -> DateTime<Utc> {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
 fn encode(event: &Event) -> Result<(Value, u64), Reason> {
     let mut out = b"before".to_vec();
-    let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let cut = Encoder::new("TimeGenerated".to_owned(), LIMIT, None).write_row(event, now, &mut out);
+    let cut = Encoder::new("TimeGenerated".to_owned(), LIMIT, None).write_row(event, now(), &mut out);
     let Ok(cut) = cut else {
         assert_eq!(out, b"before", "a refused event must leave nothing behind");
         return Err(cut.unwrap_err());
@@ -43,9 +46,7 @@ fn values_keep_the_text_that_they_came_with() {
         None,
     );
     let mut out = Vec::new();
-    Encoder::new("TimeGenerated".to_owned(), LIMIT, None)
-        .write_row(&event, DateTime::UNIX_EPOCH, &mut out)
-        .unwrap();
+    Encoder::new("TimeGenerated".to_owned(), LIMIT, None).write_row(&event, now(), &mut out).unwrap();
     assert_eq!(Bytes::from(out), event.to_json());
 }
 
@@ -71,7 +72,8 @@ fn an_event_from_vector_becomes_the_row_that_its_json_would() {
     assert_eq!(row["TimeGenerated"], "2020-09-13T12:26:40.123456789Z");
     assert_eq!(row["id_"], i64::MIN);
     assert_eq!(row["message"], "a \"quote\" and \u{fffd}");
-    assert_eq!(row["ExtraColumns"], json!({"with.dot": [null, 3.0, {"a": true}]}));
+    let kept = json!({"with.dot": [null, 3.0, {"a": true}], "TimeGenerated": row["TimeGenerated"]});
+    assert_eq!(row["ExtraColumns"], kept);
     assert_eq!((cut, row["long"].as_str().unwrap().len()), (1, 65_536));
     assert_eq!(encode(&Event::from_value(V::Array(vec![]))).unwrap_err().code, "not_an_object");
 }
@@ -92,10 +94,31 @@ fn the_time_comes_from_the_best_place_there_is() {
     let (vectors, row) = time(json!({"timestamp": "2026-01-02T00:00:00.5Z"}), own);
     assert_eq!((vectors.as_str(), row.get("timestamp")), ("2026-01-02T00:00:00.5Z", None));
     assert_eq!(time(json!({}), own).0, "2020-09-13T12:26:40.000000Z");
-    assert_eq!(time(json!({}), None).0, "2023-11-14T22:13:20.000000Z");
+    assert_eq!(time(json!({}), None).0, "2026-11-23T12:00:00.000000Z");
     let (not_a_time, row) = time(json!({"TimeGenerated": "yesterday", "timestamp": 5}), own);
     assert_eq!(not_a_time, "2020-09-13T12:26:40.000000Z");
     assert_eq!((&row["ExtraColumns"]["TimeGenerated"], &row["timestamp"]), (&json!("yesterday"), &json!(5)));
+}
+
+#[test]
+fn a_time_that_azure_will_replace_is_kept() {
+    let row = |time: &str, encoder: Encoder| {
+        let event = Event::new(json!({"TimeGenerated": time}).to_string().into(), None);
+        let mut out = Vec::new();
+        encoder.write_row(&event, now(), &mut out).unwrap();
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let encoder = || Encoder::new("TimeGenerated".to_owned(), LIMIT, None);
+    for (time, is_replaced) in [
+        ("2026-11-21T12:00:00Z", false),
+        ("2026-11-21T11:59:59Z", true),
+        ("2026-11-24T12:00:00Z", false),
+        ("2026-11-24T14:00:01+02:00", true),
+    ] {
+        let kept = is_replaced.then(|| json!({"TimeGenerated": time}));
+        assert_eq!(row(time, encoder()).get("ExtraColumns"), kept.as_ref(), "{time}");
+        assert_eq!(row(time, encoder().with_times_elsewhere()).get("ExtraColumns"), None);
+    }
 }
 
 #[test]
@@ -139,7 +162,7 @@ fn a_field_that_the_stream_has_no_column_for_does_not_vanish() {
     let encoder = Encoder::new("TimeGenerated".to_owned(), LIMIT, Some(columns));
     let event = json!({"TimeGenerated": "2026-11-23T12:00:00Z", "id": 1, "severity": "high", "newIn2027": [1], "title": 2});
     let mut out = Vec::new();
-    encoder.write_row(&Event::new(event.to_string().into(), None), DateTime::UNIX_EPOCH, &mut out).unwrap();
+    encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
     let expected = json!({
         "TimeGenerated": "2026-11-23T12:00:00Z", "id_": 1, "severity": "high",
         "ExtraColumns": {"newIn2027": [1], "title": 2},

@@ -140,7 +140,7 @@ mod tests {
         // Brackets around a single row.
         let encoder = Encoder::new("TimeGenerated".to_owned(), max_bytes - 2, None);
         let events = (0..batch.len()).collect();
-        Packer::new(&encoder, batch, events, max_bytes, DateTime::UNIX_EPOCH).collect()
+        Packer::new(&encoder, batch, events, max_bytes, TIME.parse().unwrap()).collect()
     }
 
     proptest! {
