@@ -34,9 +34,7 @@ fn now() -> DateTime<Utc> {
 fn requests(batch: &[Event]) -> Vec<Request> {
     let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2, None);
     let events = (0..batch.len()).collect();
-    Packer::new(&encoder, batch, events, MAX_BYTES, now())
-        .filter_map(|packed| packed.request)
-        .collect()
+    Packer::new(&encoder, batch, events, MAX_BYTES, now()).filter_map(|packed| packed.request).collect()
 }
 
 fn small_rows() -> Vec<Event> {
@@ -100,7 +98,7 @@ fn decode_encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
     let batch = batch(kind);
     let pushed = pushed(&batch);
     bencher.counter(json_bytes(&requests(&batch))).bench(|| {
-        let decoded = pushed.iter().filter_map(|wire| match decode(wire).unwrap() {
+        let decoded = decode(&pushed).into_iter().filter_map(|decoded| match decoded.unwrap() {
             Decoded::Log { event, .. } => Some(event),
             Decoded::NotALog => None,
         });

@@ -238,7 +238,7 @@ fn event(entry: &Entry) -> Option<Event> {
     }
     // These are bytes that came from Vector, which an earlier version could not read.
     let Body::Json(wire) = event.body() else { return None };
-    match decode(wire) {
+    match decode(std::slice::from_ref(wire)).pop()? {
         Ok(Decoded::Log { event, .. }) => Some(event),
         Ok(Decoded::NotALog) | Err(_) => None,
     }

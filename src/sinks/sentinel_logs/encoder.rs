@@ -52,7 +52,7 @@ struct RowWriter<'a> {
     keeps_time: bool,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
-    vector_time: Option<String>,
+    vector_time: Option<(DateTime<Utc>, String)>,
     /// Bytes of all fields, before any is cut.
     whole: usize,
     extra: Vec<u8>,
@@ -194,8 +194,10 @@ impl RowWriter<'_> {
                 self.keeps_time = false;
                 self.extra_field(name, json)
             }
-        } else if name == VECTOR_TIMESTAMP && time(json).is_some() {
-            self.vector_time = Some(json.to_owned());
+        } else if name == VECTOR_TIMESTAMP
+            && let Some(time) = time(json)
+        {
+            self.vector_time = Some((time, json.to_owned()));
             Ok(())
         } else {
             match Column::of(name) {
@@ -212,15 +214,13 @@ impl RowWriter<'_> {
     fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
         match (self.has_time, self.vector_time.take()) {
             (true, None) => {}
-            (true, Some(vector_time)) if self.exists(VECTOR_TIMESTAMP, "") => {
-                self.column(VECTOR_TIMESTAMP, "", &vector_time)?;
+            (true, Some((_, text))) if self.exists(VECTOR_TIMESTAMP, "") => {
+                self.column(VECTOR_TIMESTAMP, "", &text)?;
             }
-            (true, Some(vector_time)) => self.extra_field(VECTOR_TIMESTAMP, &vector_time)?,
-            (false, Some(vector_time)) => {
-                if let Some(time) = self::time(&vector_time) {
-                    self.keep_time(time, &vector_time)?;
-                }
-                self.column(self.timestamp_field, "", &vector_time)?;
+            (true, Some((_, text))) => self.extra_field(VECTOR_TIMESTAMP, &text)?,
+            (false, Some((time, text))) => {
+                self.keep_time(time, &text)?;
+                self.column(self.timestamp_field, "", &text)?;
             }
             (false, None) => {
                 // Tables of the Auxiliary plan take no more than six digits.

@@ -27,12 +27,30 @@ pub enum Decoded {
     NotALog,
 }
 
-/// Decodes one `event.EventWrapper`.
-pub fn decode(wire: &Bytes) -> Result<Decoded, DecodeError> {
-    match transcode(wire) {
-        Some(json) => Ok(Decoded::Log { event: Event::new(json.into(), None), flattened: 0 }),
-        None => decode_values(wire),
-    }
+/// Decodes the events of one push, each an `event.EventWrapper`. Those that are JSON then share one piece of memory.
+#[must_use]
+pub fn decode(wires: &[Bytes]) -> Vec<Result<Decoded, DecodeError>> {
+    let mut json = Vec::with_capacity(wires.iter().map(Bytes::len).sum());
+    let ends: Vec<Option<usize>> = wires
+        .iter()
+        .map(|wire| {
+            let start = json.len();
+            if transcode(wire, &mut json).is_none() {
+                json.truncate(start);
+                return None;
+            }
+            Some(json.len())
+        })
+        .collect();
+    let json = Bytes::from(json);
+    let mut start = 0;
+    let decoded = wires.iter().zip(ends).map(|(wire, end)| {
+        let Some(end) = end else { return decode_values(wire) };
+        let event = Event::new(json.slice(start..end), None);
+        start = end;
+        Ok(Decoded::Log { event, flattened: 0 })
+    });
+    decoded.collect()
 }
 
 /// Decodes whatever is out of the ordinary.

@@ -8,9 +8,14 @@ use serde_json::json;
 
 use super::decode::decode_values;
 use super::generated::event::{EventWrapper, event_wrapper};
-use super::*;
+use super::{Decoded, MAX_LEVELS, encode, event, vector};
 use crate::model::event::{Body, Event};
 use crate::model::value::Value;
+
+/// One event alone.
+fn decode(wire: &Bytes) -> Result<Decoded, prost::DecodeError> {
+    super::decode(std::slice::from_ref(wire)).remove(0)
+}
 
 /// As Vector decodes a request: everything at once, by one decoder with its limit.
 #[derive(Clone, PartialEq, Message)]
@@ -84,6 +89,25 @@ fn recorded_metrics_are_told_from_logs() {
     let recorded = recording!("push-metrics.bin");
     assert!(!recorded.is_empty());
     assert!(recorded.iter().all(|wire| decode(wire).unwrap() == Decoded::NotALog));
+}
+
+#[test]
+fn events_of_one_push_do_not_get_into_each_others_way() {
+    let fine =
+        |text: &'static str| wire_of(Value::Object([("m".to_owned(), Value::Bytes(text.into()))].into()));
+    let odd = wire_of(Value::Object([("m".to_owned(), Value::Bytes(Bytes::from_static(b"\xff")))].into()));
+    let metric = recording!("push-metrics.bin")[0].clone();
+    let push = [fine("a"), odd, fine("b"), Bytes::from_static(b"\xff\xff"), metric, fine("c \"d\"")];
+    let decoded = super::decode(&push);
+    let texts: Vec<_> = decoded
+        .iter()
+        .map(|decoded| match decoded {
+            Ok(Decoded::Log { event, .. }) => parsed(event)["m"].as_str().unwrap().to_owned(),
+            Ok(Decoded::NotALog) => "not a log".to_owned(),
+            Err(_) => "an error".to_owned(),
+        })
+        .collect();
+    assert_eq!(texts, ["a", "\u{fffd}", "b", "an error", "not a log", "c \"d\""]);
 }
 
 #[test]

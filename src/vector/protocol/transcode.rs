@@ -22,27 +22,26 @@ enum Payload<'a> {
 /// The fields of a message, one after the other.
 struct Fields<'a>(&'a [u8]);
 
-/// The log's JSON; nothing if the event is out of the ordinary.
-pub(super) fn transcode(wrapper: &[u8]) -> Option<Vec<u8>> {
+/// Appends the log's JSON; nothing if the event is out of the ordinary, and then what was appended means nothing.
+pub(super) fn transcode(wrapper: &[u8], json: &mut Vec<u8>) -> Option<()> {
     let mut fields = Fields(wrapper);
     let (tag, Payload::Bytes(log)) = fields.next()? else { return None };
     // Another member of the `oneof`, or the same again.
     if tag != 1 || !fields.is_empty() {
         return None;
     }
-    let mut json = Vec::with_capacity(log.len());
     json.push(b'{');
     let mut fields = Fields(log);
     while !fields.is_empty() {
         match fields.next()? {
-            (1, Payload::Bytes(entry)) => write_entry(entry, MAX_LEVELS - 1, &mut json)?,
+            (1, Payload::Bytes(entry)) => write_entry(entry, MAX_LEVELS - 1, json)?,
             // A root that is no object.
             (2, _) => return None,
             _ => {}
         }
     }
     json.push(b'}');
-    Some(json)
+    Some(())
 }
 
 /// Writes one entry of a map, behind those that were written before.
@@ -111,7 +110,15 @@ fn write_value(value: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
 }
 
 fn write_text(text: &[u8], json: &mut Vec<u8>) -> Option<()> {
-    serde_json::to_writer(json, std::str::from_utf8(text).ok()?).ok()
+    let text = std::str::from_utf8(text).ok()?;
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return serde_json::to_writer(json, text).ok();
+    }
+    // Most text has nothing to escape.
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+    Some(())
 }
 
 /// Writes a `google.protobuf.Timestamp` in RFC 3339, with as many digits as it needs.

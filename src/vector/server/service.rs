@@ -69,8 +69,8 @@ struct Push {
 impl Push {
     fn decode(wires: &[Bytes]) -> Self {
         let mut push = Self::default();
-        for wire in wires {
-            match decode(wire) {
+        for (wire, decoded) in wires.iter().zip(decode(wires)) {
+            match decoded {
                 Ok(Decoded::Log { event, flattened }) => {
                     push.events.push(event);
                     push.flattened += flattened as u64;
