@@ -60,16 +60,22 @@ pub struct Forward {
 struct Part {
     /// Which of the batch, and each as Vector reads it.
     events: Vec<(usize, Bytes)>,
+    /// How often it was refused since anything was taken.
     refusals: u32,
-    /// How many pushes had been taken when this was first refused.
-    taken_before: u64,
+    /// How many pushes had been taken when its events were first refused, together with others perhaps.
+    taken_before: Option<u64>,
 }
 
 // === impl Part ===
 
 impl Part {
     const fn new(events: Vec<(usize, Bytes)>) -> Self {
-        Self { events, refusals: 0, taken_before: 0 }
+        Self { events, refusals: 0, taken_before: None }
+    }
+
+    /// A part of this part.
+    const fn of(&self, events: Vec<(usize, Bytes)>) -> Self {
+        Self { events, refusals: 0, taken_before: self.taken_before }
     }
 
     /// Cuts a batch into pushes.
@@ -116,7 +122,8 @@ impl Queue {
         {
             let rest = part.events.split_off(1);
             if !rest.is_empty() {
-                self.parts.push_front(Part::new(rest));
+                let rest = part.of(rest);
+                self.parts.push_front(rest);
             }
             return Some(part);
         }
@@ -131,8 +138,16 @@ impl Queue {
         } else {
             let (first, second) = part.events.split_at(part.events.len() / 2);
             for half in [second, first] {
-                self.parts.push_front(Part::new(half.to_vec()));
+                self.parts.push_front(part.of(half.to_vec()));
             }
+        }
+    }
+
+    /// Something was taken: so it is not everything that is refused.
+    fn note_taken(&mut self) {
+        self.is_refused = false;
+        for part in &mut self.singles {
+            part.refusals = 0;
         }
     }
 }
@@ -147,16 +162,15 @@ impl Deliver for Forward {
         while let Some(mut part) = queue.next() {
             let Err(refusal) = self.push(&part, &mut policy).await else {
                 taken += 1;
-                queue.is_refused = false;
+                first_refusal = None;
+                queue.note_taken();
                 continue;
             };
-            if part.refusals == 0 {
-                part.taken_before = taken;
-            }
+            let taken_before = *part.taken_before.get_or_insert(taken);
             part.refusals += 1;
             let now = self.clock.monotonic();
             let is_late = now - *first_refusal.get_or_insert(now) >= PATIENCE;
-            let is_to_blame = part.refusals >= REFUSALS && taken > part.taken_before;
+            let is_to_blame = part.refusals >= REFUSALS && taken > taken_before;
             match part.events.as_slice() {
                 [(event, _)] if is_to_blame || is_late => {
                     let message = format!("Vector refuses it: {}", refusal.message());
