@@ -238,9 +238,10 @@ impl Running {
                     Some(Ok(())) => {}
                     Some(Err(_)) => ended = Ended::Broke,
                 },
-                () = down(self.state.clone()) => {
+                () = down(self.state.clone()), if !self.sources.is_empty() => {
                     warn!("Vector is down: not waiting for it. What was on its way is read again next time.");
                     self.sources.shutdown().await;
+                    ended = Ended::GaveUp;
                 }
                 () = self.clock.sleep(left.unwrap_or_default()), if left.is_some() => {
                     warn!("What was on its way is not delivered yet, and is read again next time; Vector stops now.");

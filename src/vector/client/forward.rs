@@ -36,6 +36,8 @@ const AWAY: Duration = Duration::from_secs(5);
 const REFUSALS: u32 = 3;
 /// So long after the first refusal, what is still refused goes to the quarantine though nothing else is taken either.
 const PATIENCE: Duration = Duration::from_hours(1);
+/// How long is waited between refusals after that.
+const SHORT: Duration = Duration::from_millis(500);
 /// So many events are offered by themselves to see whether anything is taken: one alone may be to blame.
 const PROBES: usize = 3;
 
@@ -172,7 +174,7 @@ impl Deliver for Forward {
             let is_late = now - *first_refusal.get_or_insert(now) >= PATIENCE;
             let is_to_blame = part.refusals >= REFUSALS && taken > taken_before;
             match part.events.as_slice() {
-                [(event, _)] if is_to_blame || is_late => {
+                [(event, _)] if is_to_blame || (is_late && part.refusals >= REFUSALS) => {
                     let message = format!("Vector refuses it: {}", refusal.message());
                     self.keep(&batch, *event, "refused", message).await;
                     rejected = true;
@@ -180,7 +182,7 @@ impl Deliver for Forward {
                 }
                 _ => {
                     // Whoever has waited for an hour is not made to wait for each of many events.
-                    let wait = if is_late { Duration::ZERO } else { policy.wait(Verdict::Retry) };
+                    let wait = if is_late { SHORT } else { policy.wait(Verdict::Retry) };
                     self.report_refusal(&refusal, &part, wait);
                     queue.take_back(part);
                     self.clock.sleep(wait).await;

@@ -132,7 +132,8 @@ fn write_time(timestamp: &[u8], json: &mut Vec<u8>) -> Option<()> {
             _ => {}
         }
     }
-    let time = DateTime::from_timestamp(seconds, nanos)?;
+    // More is a leap second, which is written in another way.
+    let time = DateTime::from_timestamp(seconds, nanos).filter(|_| nanos < 1_000_000_000)?;
     let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9_999)?;
     let clock = [time.month(), time.day(), time.hour(), time.minute(), time.second()];
     json.push(b'"');

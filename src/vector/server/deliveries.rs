@@ -42,11 +42,14 @@ pub(super) struct Deliveries {
 #[derive(Default)]
 struct Table {
     entries: HashMap<Key, Entry>,
-    /// Those that are decided, in the order that they were.
-    decided: VecDeque<(Instant, Key)>,
+    /// Those that are decided and that nobody waits for, in the order that they came to be so.
+    unasked: VecDeque<(Instant, Key, u64)>,
+    next_id: u64,
 }
 
 struct Entry {
+    /// Tells it from an earlier or a later one with the same key.
+    id: u64,
     outcome: watch::Receiver<Option<BatchStatus>>,
     /// Whether a push waits for it.
     is_awaited: bool,
@@ -56,7 +59,15 @@ struct Entry {
 pub(super) struct Waiting {
     outcome: watch::Receiver<Option<BatchStatus>>,
     /// Its place in the table, unless its delivery has none.
-    place: Option<(Deliveries, Key)>,
+    place: Option<Place>,
+}
+
+/// One entry of the table.
+#[derive(Clone)]
+struct Place {
+    deliveries: Deliveries,
+    key: Key,
+    id: u64,
 }
 
 // === impl Key ===
@@ -87,7 +98,8 @@ impl Deliveries {
         table.forget(self.clock.monotonic());
         let entry = table.entries.get_mut(&key).filter(|entry| !entry.is_awaited)?;
         entry.is_awaited = true;
-        Some(Waiting { outcome: entry.outcome.clone(), place: Some((self.clone(), key)) })
+        let place = Place { deliveries: self.clone(), key, id: entry.id };
+        Some(Waiting { outcome: entry.outcome.clone(), place: Some(place) })
     }
 
     /// Begins a delivery, unless the same one was begun in the meantime. It goes on whether or not somebody waits.
@@ -102,21 +114,23 @@ impl Deliveries {
         let (decide, outcome) = watch::channel(None);
         let mut table = self.table();
         // A twin that somebody still waits for keeps its place; this one then has none.
-        let place = (!table.entries.contains_key(&key)).then(|| (self.clone(), key));
-        if place.is_some() {
-            table.entries.insert(key, Entry { outcome: outcome.clone(), is_awaited: true });
-        }
+        let place = (!table.entries.contains_key(&key)).then(|| {
+            table.next_id += 1;
+            let id = table.next_id;
+            table.entries.insert(key, Entry { id, outcome: outcome.clone(), is_awaited: true });
+            Place { deliveries: self.clone(), key, id }
+        });
         drop(table);
-        let (deliveries, is_placed) = (self.clone(), place.is_some());
+        let (abandoned, decided_at) = (self.abandoned.clone(), place.clone());
         self.tasks.spawn(async move {
             let status = tokio::select! {
                 status = delivery => status,
-                () = deliveries.abandoned.cancelled() => BatchStatus::Errored,
+                () = abandoned.cancelled() => BatchStatus::Errored,
             };
-            if is_placed {
-                deliveries.decided(key, status);
-            }
             decide.send_replace(Some(status));
+            if let Some(place) = decided_at {
+                place.decided(status);
+            }
         });
         Waiting { outcome, place }
     }
@@ -132,16 +146,6 @@ impl Deliveries {
         self.tasks.wait().await;
     }
 
-    fn decided(&self, key: Key, status: BatchStatus) {
-        let mut table = self.table();
-        if status == BatchStatus::Errored {
-            // The next push of it is a new try.
-            table.entries.remove(&key);
-        } else {
-            table.decided.push_back((self.clock.monotonic(), key));
-        }
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,15 +156,62 @@ impl Deliveries {
 impl Table {
     /// Forgets what was decided long ago, or too many others since.
     fn forget(&mut self, now: Instant) {
-        while let Some((since, key)) = self.decided.front() {
-            if now.saturating_duration_since(*since) < REMEMBERED && self.decided.len() <= MAX_REMEMBERED {
+        while let Some((since, key, id)) = self.unasked.front() {
+            if now.saturating_duration_since(*since) < REMEMBERED && self.unasked.len() <= MAX_REMEMBERED {
                 break;
             }
-            if self.entries.get(key).is_some_and(|entry| entry.outcome.borrow().is_some()) {
+            if self.entries.get(key).is_some_and(|entry| entry.id == *id && !entry.is_awaited) {
                 self.entries.remove(key);
             }
-            self.decided.pop_front();
+            self.unasked.pop_front();
         }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Does something with the entry, if it is still there.
+    fn with(&self, act: impl FnOnce(&mut Table)) {
+        let mut table = self.deliveries.table();
+        if table.entries.get(&self.key).is_some_and(|entry| entry.id == self.id) {
+            act(&mut table);
+        }
+    }
+
+    /// The delivery has ended.
+    fn decided(&self, status: BatchStatus) {
+        if status == BatchStatus::Errored {
+            // The next push of it is a new try.
+            self.forget();
+        } else {
+            self.remember(|entry| !entry.is_awaited);
+        }
+    }
+
+    /// Nobody waits for it any more.
+    fn left(&self) {
+        self.remember(|entry| {
+            entry.is_awaited = false;
+            entry.outcome.borrow().is_some()
+        });
+    }
+
+    /// Equal bytes are another batch from now on.
+    fn forget(&self) {
+        self.with(|table| {
+            table.entries.remove(&self.key);
+        });
+    }
+
+    /// Keeps a fate for whoever may ask for it, if it is decided and nobody has.
+    fn remember(&self, is_unasked: impl FnOnce(&mut Entry) -> bool) {
+        let now = self.deliveries.clock.monotonic();
+        self.with(|table| {
+            if table.entries.get_mut(&self.key).is_some_and(is_unasked) {
+                table.unasked.push_back((now, self.key, self.id));
+            }
+        });
     }
 }
 
@@ -174,10 +225,8 @@ impl Waiting {
             // Its task died: whether anything arrived isn't known.
             Err(_) => BatchStatus::Errored,
         };
-        if let Some((deliveries, key)) = &self.place {
-            let mut table = deliveries.table();
-            // Equal bytes are another batch from now on.
-            table.entries.remove(key);
+        if let Some(place) = self.place.take() {
+            place.forget();
         }
         status
     }
@@ -185,10 +234,8 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some((deliveries, key)) = &self.place
-            && let Some(entry) = deliveries.table().entries.get_mut(key)
-        {
-            entry.is_awaited = false;
+        if let Some(place) = &self.place {
+            place.left();
         }
     }
 }

@@ -12,7 +12,7 @@ use tonic::transport::{Server, ServerTlsConfig};
 use tracing::error;
 
 use super::deliveries::Deliveries;
-use super::service::{MAX_BYTES_UNDER_WAY, Service, Sink};
+use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
 use crate::clock::Clock;
 use crate::delivery::{Deliver, Health};
 use crate::quarantine::Quarantine;
@@ -83,10 +83,16 @@ impl Listener {
         // Whoever drops this future gives up what was begun.
         let _end = deliveries.end_with();
         let id = service.sink.labels.id.clone();
+        let clock = service.sink.clock.clone();
         let vector = VectorServer::new(service)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(MAX_REQUEST_BYTES);
+        let stopping = shutdown.clone();
+        let overdue = async move {
+            stopping.cancelled().await;
+            clock.sleep(ANSWERED_WITHIN + KEEPALIVE).await;
+        };
         let served = Server::builder()
             .tls_config(tls)
             .map_err(|error| format!("cannot use the certificates for sinks.{id}: {error}"))?
@@ -102,6 +108,8 @@ impl Listener {
         let served = tokio::select! {
             served = served => served,
             () = report_health => Ok(()),
+            // Everything is answered by now; somebody watches our health, and would do so for ever.
+            () = overdue => Ok(()),
         };
         if let Err(error) = &served {
             error!(component_id = id, "The listener for Vector broke: {error}");

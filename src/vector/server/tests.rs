@@ -326,3 +326,26 @@ async fn what_cannot_be_decoded_nor_kept_is_waited_for() {
     assert_eq!(code(push(&service, &batch).await), Code::Ok);
     assert_eq!(sink.times(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_push_has_no_say_over_the_next_delivery_of_equal_bytes() {
+    use super::deliveries::Key;
+
+    let deliveries = Deliveries::new(Clock::system());
+    let key = Key::of(&[event("a")]);
+    let first = deliveries.begin(key, async { BatchStatus::Errored });
+    // It has ended, and nobody has asked yet.
+    Clock::system().sleep(Duration::from_secs(1)).await;
+    let (go_on, held) = tokio::sync::oneshot::channel::<()>();
+    let second = deliveries.begin(key, async move {
+        held.await.ok();
+        BatchStatus::Delivered
+    });
+    assert_eq!(first.outcome().await, BatchStatus::Errored);
+    assert!(deliveries.join(key).is_none(), "somebody waits for the second");
+    drop(second);
+    let again = deliveries.join(key).expect("the second is still on its way");
+    go_on.send(()).unwrap();
+    assert_eq!(again.outcome().await, BatchStatus::Delivered);
+    assert!(deliveries.join(key).is_none(), "it was answered");
+}
