@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
 use crate::clock::Clock;
+use crate::model::problem::{Problem, words};
 use crate::quarantine::Contents;
 use crate::simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
 use crate::topology::{Beside, Ended, Topology};
@@ -115,9 +116,7 @@ fn script_faults(simulator: &Simulator) {
 }
 
 async fn build(pipeline: &Path, clock: &Clock) -> Result<Topology, String> {
-    let words = |problems: Vec<crate::model::problem::Problem>| {
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
+    let words = |problems: Vec<Problem>| words(&problems, "\n");
     let loaded = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
     Topology::build(&loaded.plan, Beside::Nothing, clock, &mut rng(clock)).await.map_err(words)
 }

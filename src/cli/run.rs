@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
 use super::{Loaded, PipelineFile, exit, load, rng};
 use crate::clock::Clock;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, words};
 use crate::pipeline::{File, Outline};
 use crate::telemetry::{self, LogFormat};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
@@ -193,9 +193,9 @@ async fn reloaded(
 
 /// What the files say now, if it could be run in the place of what runs.
 async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded, Vec<String>> {
-    let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let loaded = load(arguments.file.paths(), clock).await.map_err(words)?;
-    let mut wrong = words(Topology::check(&loaded.plan, clock));
+    let each = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let loaded = load(arguments.file.paths(), clock).await.map_err(each)?;
+    let mut wrong = each(Topology::check(&loaded.plan, clock));
     if loaded.plan.beside_vector && !arguments.no_vector {
         match accepted(arguments, &loaded.file, &loaded.outline, clock).await {
             Ok(_) => {}
@@ -222,10 +222,7 @@ async fn accepted(
     clock: &Clock,
 ) -> Result<Binary, Refusal> {
     let binary = arguments.vector.find(clock).await.map_err(Refusal::NoVector)?;
-    let text = rendered(file, outline).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Refusal::Words(problems.join("\n"))
-    })?;
+    let text = rendered(file, outline).map_err(|problems| Refusal::Words(words(&problems, "\n")))?;
     arguments.vector.check(&binary, &text).await.map_err(Refusal::Words)?;
     Ok(binary)
 }

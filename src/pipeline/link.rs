@@ -166,8 +166,9 @@ pub(super) fn tell_same_addresses<'a>(
     }
 }
 
-/// The host of `host:port`; nothing if it is something else.
-fn host(address: &str) -> Option<&str> {
+/// The host of `host:port`, without the brackets of an IPv6 address; nothing if it is something else.
+#[must_use]
+pub fn host(address: &str) -> Option<&str> {
     let (host, _) = address.rsplit_once(':')?;
     port(address).filter(|port| *port > 0)?;
     let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));

@@ -31,7 +31,7 @@ mod unique;
 mod wording;
 
 pub use file::{File, outline, read, resolve_secrets};
-pub use link::{Link, LinkTls, Stub, connectable};
+pub use link::{Link, LinkTls, Stub, connectable, host};
 pub use outline::{Component, ComponentType, Kind, Outline};
 pub use render::{render, variables_left_to_vector};
 pub use schema::document_schema;

@@ -1,6 +1,6 @@
 //! Where one of our sources meets Vector, which listens there.
 
-use crate::pipeline::{Link, connectable};
+use crate::pipeline::{Link, connectable, host};
 use crate::vector::certificates::Side;
 use crate::vector::client::Peer;
 
@@ -21,13 +21,7 @@ impl Door {
     pub(super) fn open(&self, address: &str) -> Result<(), String> {
         let address = &connectable(address);
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
-        let name = if self.link.tls.is_some() { host(address) } else { "localhost" };
+        let name = if self.link.tls.is_some() { host(address).unwrap_or(address) } else { "localhost" };
         self.peer.moved_to(address, name, self.side.client_tls()?)
     }
-}
-
-/// The host of `host:port`, without the brackets of an IPv6 address.
-fn host(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
 }

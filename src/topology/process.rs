@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::beside::OurVector;
 use super::door::Door;
 use crate::clock::Clock;
+use crate::model::problem::words;
 use crate::pipeline::plan::catalogue;
 use crate::pipeline::{File, Kind, Stub, render};
 use crate::store::{create_private_dir, write_private_file};
@@ -143,10 +144,8 @@ impl Prepare for Configuration {
 impl Written {
     /// Writes what Vector gets of `file`.
     fn write(&self, file: &File) -> Result<(), String> {
-        let text = render(file, &catalogue(), &self.stubs).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            format!("cannot write Vector's configuration: {}", problems.join("; "))
-        })?;
+        let text = render(file, &catalogue(), &self.stubs)
+            .map_err(|problems| format!("cannot write Vector's configuration: {}", words(&problems, "; ")))?;
         create_private_dir(&self.dir)
             .and_then(|()| write_private_file(&self.dir, CONFIGURATION, &text))
             .map_err(|error| {

@@ -71,12 +71,6 @@ impl Binary {
         &self.path
     }
 
-    /// Its version.
-    #[must_use]
-    pub const fn version(&self) -> (u64, u64, u64) {
-        self.version
-    }
-
     /// What to tell the user about its version, if anything.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

@@ -68,7 +68,7 @@ async fn the_version_is_read_and_judged() {
     for (line, expected) in cases {
         match (find(&format!("echo '{line}'")).await, expected) {
             (Ok(binary), Ok((version, warned))) => {
-                assert_eq!((binary.version(), binary.warning().is_some()), (version, warned), "{line}");
+                assert_eq!((binary.version, binary.warning().is_some()), (version, warned), "{line}");
             }
             (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
             (found, _) => panic!("{line}: {found:?}"),

@@ -13,10 +13,11 @@ use super::peer::Peer;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::Batch;
-use crate::quarantine::{Quarantine, Reason};
+use crate::quarantine::Quarantine;
 use crate::retry::Verdict;
 use crate::retry::policy::{Policies, Policy};
 use crate::telemetry::{self, Component};
+use crate::vector::keep::Keeper;
 use crate::vector::protocol::vector::PushEventsRequest;
 use crate::vector::protocol::{MAX_REQUEST_BYTES, encode};
 
@@ -300,23 +301,10 @@ impl Forward {
 
     async fn keep(&self, batch: &Batch, event: usize, code: &'static str, message: String) {
         let Options { labels, quarantine, .. } = &self.options;
-        let reason = Reason { code, message, request_id: None };
-        let mut policy = self.policies.forever();
-        while let Err(failure) = quarantine.keep(&batch[event], &reason, self.clock.now()).await {
-            labels.count_error("quarantine_failed", "sending");
-            error!(component_id = labels.id, "Waiting, so that nothing is lost: {failure}");
-            self.clock.sleep(policy.wait(Verdict::Retry)).await;
-        }
-        labels.count_quarantined(code, 1);
-        labels.gauge(telemetry::QUARANTINE_BYTES, quarantine.bytes());
-        labels.count_error(code, "sending");
-        error!(
-            component_id = labels.id,
-            error_type = code,
-            quarantine = %quarantine.path().display(),
-            "An event does not go into Vector and is in the quarantine: {}",
-            reason.message
-        );
+        let (clock, policies) = (&self.clock, &self.policies);
+        let said = "An event does not go into Vector and is in the quarantine: ";
+        let keeper = Keeper { quarantine, labels, clock, policies, stage: "sending" };
+        keeper.keep(&batch[event], code, message, said).await;
     }
 
     fn report(&self, status: &Status, wait: Duration) {

@@ -15,10 +15,10 @@ use super::deliveries::{Deliveries, Key};
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::{Batch, Event};
-use crate::quarantine::{Quarantine, Reason};
-use crate::retry::Verdict;
+use crate::quarantine::Quarantine;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
+use crate::vector::keep::Keeper;
 use crate::vector::protocol::vector::vector_server::Vector;
 use crate::vector::protocol::vector::{
     HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse, ServingStatus,
@@ -125,19 +125,10 @@ impl Sink {
 
     /// Keeps what nobody can read, however long it takes.
     async fn keep(&self, event: &Event, error: &str) {
+        let Self { quarantine, labels, clock, policies, .. } = self;
         let message = format!("Vector sent an event that cannot be decoded, kept as its bytes: {error}");
-        let reason = Reason { code: "undecodable", message, request_id: None };
-        let mut policy = self.policies.forever();
-        while let Err(failure) = self.quarantine.keep(event, &reason, self.clock.now()).await {
-            self.labels.count_error("quarantine_failed", "receiving");
-            error!(component_id = self.labels.id, "Waiting, so that nothing is lost: {failure}");
-            self.clock.sleep(policy.wait(Verdict::Retry)).await;
-        }
-        self.labels.count_quarantined(reason.code, 1);
-        self.labels.gauge(telemetry::QUARANTINE_BYTES, self.quarantine.bytes());
-        self.labels.count_error(reason.code, "receiving");
-        let quarantine = self.quarantine.path().display();
-        error!(component_id = self.labels.id, error_type = reason.code, %quarantine, "{}", reason.message);
+        let keeper = Keeper { quarantine, labels, clock, policies, stage: "receiving" };
+        keeper.keep(event, "undecodable", message, "").await;
     }
 }
 

@@ -59,6 +59,16 @@ async fn a_configuration_that_it_refuses_ends_the_run() {
     assert!(error.contains("exit status: 78"), "{error}");
 }
 
+/// The configuration of a `vector` source with its half of `certificates`, which are written into `dir`.
+fn source(certificates: &Certificates, address: SocketAddr, dir: &Path) -> String {
+    certificates.write_vectors_part(&dir.join("tls")).unwrap();
+    let dir = dir.display();
+    format!(
+        "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
+         ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n"
+    )
+}
+
 /// Asks Vector's `vector` source whether it serves.
 async fn asks(channel: Channel) -> Result<(), String> {
     let request = HealthCheckRequest { service: "vector.Vector".to_owned() };
@@ -76,15 +86,7 @@ fn other(address: SocketAddr, tls: ClientTlsConfig) -> Channel {
 async fn it_speaks_only_to_the_holder_of_our_certificate() {
     let [ours, others] = [(); 2].map(|()| Certificates::new(&Clock::system()).unwrap());
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = |dir: &Path| {
-        ours.write_vectors_part(&dir.join("tls")).unwrap();
-        let dir = dir.display();
-        format!(
-            "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
-             ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n\
-             sinks: {{out: {{type: blackhole, inputs: [in]}}}}\n"
-        )
-    };
+    let config = |dir: &Path| source(&ours, address, dir) + "sinks: {out: {type: blackhole, inputs: [in]}}\n";
     let Some(bench) = vector(config).await else { return };
     let clock = Clock::system();
     let began = clock.now();
@@ -94,10 +96,7 @@ async fn it_speaks_only_to_the_holder_of_our_certificate() {
         clock.sleep(Duration::from_millis(20)).await;
     }
     let ca = std::fs::read(bench.dir.path().join("tls/ca.pem")).unwrap();
-    let nobody = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&ca))
-        .domain_name("localhost")
-        .assume_http2(true);
+    let nobody = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("localhost");
     others.write_vectors_part(&bench.dir.path().join("others")).unwrap();
     let file = |name: &str| std::fs::read(bench.dir.path().join("others").join(name)).unwrap();
     let stranger = nobody.clone().identity(Identity::from_pem(file("vector.pem"), file("vector.key")));
@@ -116,14 +115,12 @@ async fn it_reads_what_was_nested_too_deep_for_it() {
     let ours = Certificates::new(&Clock::system()).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = |dir: &Path| {
-        ours.write_vectors_part(&dir.join("tls")).unwrap();
-        let dir = dir.display();
-        format!(
-            "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
-             ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n\
-             sinks: {{out: {{type: file, inputs: [in], path: {dir}/events, encoding: {{codec: json}}, \
-             acknowledgements: {{enabled: true}}}}}}\n"
-        )
+        let sink = format!(
+            "sinks: {{out: {{type: file, inputs: [in], path: {}/events, encoding: {{codec: json}}, \
+             acknowledgements: {{enabled: true}}}}}}\n",
+            dir.display()
+        );
+        source(&ours, address, dir) + &sink
     };
     let Some(bench) = vector(config).await else { return };
     let peer = Peer::default();
