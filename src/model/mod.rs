@@ -3,5 +3,6 @@
 pub mod event;
 pub mod incident;
 pub mod problem;
+pub mod sync;
 pub mod value;
 pub mod watermark;

@@ -1,0 +1,151 @@
+//! Reads what is kept in sync from an incident of Microsoft Graph.
+//!
+//! Shape: <https://learn.microsoft.com/graph/api/resources/security-incident>
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::field::Field;
+use super::mapping::{DETERMINATIONS, canonical};
+use super::snapshot::{Comment, Own, Profile, Snapshot};
+
+/// So many alerts are named in an incident's description; of the others only the number is.
+const ALERTS_NAMED: usize = 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Incident {
+    id: String,
+    last_update_date_time: DateTime<Utc>,
+    tenant_id: Option<String>,
+    display_name: Option<String>,
+    description: Option<String>,
+    incident_web_url: Option<String>,
+    redirect_incident_id: Option<String>,
+    status: Option<String>,
+    severity: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    assigned_to: Option<Option<String>>,
+    classification: Option<String>,
+    determination: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    resolving_comment: Option<Option<String>>,
+    custom_tags: Option<Vec<String>>,
+    comments: Option<Vec<Remark>>,
+    alerts: Option<Vec<Alert>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Remark {
+    comment: Option<String>,
+    // Older answers have the second names.
+    #[serde(alias = "createdBy")]
+    created_by_display_name: Option<String>,
+    #[serde(alias = "createdTime")]
+    created_date_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert {
+    title: Option<String>,
+    severity: Option<String>,
+    service_source: Option<String>,
+    first_activity_date_time: Option<DateTime<Utc>>,
+    last_activity_date_time: Option<DateTime<Utc>>,
+}
+
+/// Tells a property that is `null`, which says something, from one that is not there.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads an incident's JSON text. The error says what is wrong with it.
+pub fn read(json: &[u8]) -> Result<Snapshot, String> {
+    let incident: Incident = serde_json::from_slice(json).map_err(|error| {
+        format!("this is no incident of Microsoft Graph (id, lastUpdateDateTime …): {error}")
+    })?;
+    let mut fields = BTreeMap::new();
+    let mut say = |field, value: Option<String>| value.map(|value| fields.insert(field, value));
+    say(Field::Status, incident.status.as_deref().map(canonical));
+    say(Field::Severity, incident.severity.as_deref().map(canonical));
+    say(Field::Owner, incident.assigned_to.clone().map(|owner| owner.unwrap_or_default().trim().to_owned()));
+    if let Some(classification) = &incident.classification {
+        let determination = incident.determination.as_deref().unwrap_or("unknown");
+        let renamed = DETERMINATIONS.iter().find(|(old, _)| old.eq_ignore_ascii_case(determination));
+        let determination = renamed.map_or_else(|| canonical(determination), |(_, new)| (*new).to_owned());
+        say(Field::Classification, Some(format!("{}/{determination}", canonical(classification))));
+    }
+    say(Field::ClosingComment, incident.resolving_comment.clone().map(Option::unwrap_or_default));
+    let profile = incident.profile();
+    Ok(Snapshot {
+        version: incident.last_update_date_time,
+        fields,
+        tags: incident.custom_tags.map(|tags| tags.into_iter().collect()),
+        comments: incident.comments.map(comments),
+        own: Own::Defender(profile),
+        id: incident.id,
+    })
+}
+
+/// Gives each comment an id: Graph does not, and texts may repeat.
+fn comments(remarks: Vec<Remark>) -> Vec<Comment> {
+    let mut repeated: HashMap<String, u32> = HashMap::new();
+    let comment = |remark: Remark| {
+        let text = remark.comment.unwrap_or_default();
+        let author = remark.created_by_display_name.unwrap_or_default();
+        let created = remark.created_date_time.unwrap_or_default();
+        let created = DateTime::parse_from_rfc3339(&created).ok().map(|time| time.to_utc());
+        let what = format!("{created:?}\u{1f}{author}\u{1f}{text}");
+        let nth = repeated.entry(what.clone()).or_default();
+        *nth += 1;
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{what}\u{1f}{nth}").as_bytes()).to_string();
+        Comment { id, author, created, text }
+    };
+    let mut comments: Vec<_> = remarks.into_iter().map(comment).collect();
+    comments.sort_by_key(|comment| comment.created);
+    comments
+}
+
+// === impl Incident ===
+
+impl Incident {
+    fn profile(&self) -> Profile {
+        let alerts = self.alerts.as_deref().unwrap_or_default();
+        Profile {
+            tenant: self.tenant_id.clone().unwrap_or_default(),
+            title: self.display_name.clone().unwrap_or_default(),
+            description: self.words(alerts),
+            merged_into: self.redirect_incident_id.clone().filter(|id| !id.is_empty()),
+            url: self.incident_web_url.clone(),
+            first_activity: alerts.iter().filter_map(|alert| alert.first_activity_date_time).min(),
+            last_activity: alerts.iter().filter_map(|alert| alert.last_activity_date_time).max(),
+        }
+    }
+
+    /// What an analyst reads who has only Sentinel open.
+    fn words(&self, alerts: &[Alert]) -> String {
+        let mut words = self.description.clone().unwrap_or_default();
+        if let Some(url) = &self.incident_web_url {
+            let gap = if words.is_empty() { "" } else { "\n\n" };
+            write!(words, "{gap}Microsoft Defender XDR incident {}: {url}", self.id).ok();
+        }
+        if !alerts.is_empty() {
+            write!(words, "\n\nAlerts ({}):", alerts.len()).ok();
+        }
+        for alert in alerts.iter().take(ALERTS_NAMED) {
+            let [title, severity, source] = [&alert.title, &alert.severity, &alert.service_source]
+                .map(|word| word.as_deref().unwrap_or("?"));
+            write!(words, "\n- {title} ({severity}, {source})").ok();
+        }
+        if let Some(more @ 1..) = alerts.len().checked_sub(ALERTS_NAMED) {
+            write!(words, "\n- and {more} more").ok();
+        }
+        words.trim_start().to_owned()
+    }
+}

@@ -1,0 +1,110 @@
+//! What is known of one incident on both sides. The ledger keeps one record each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::field::{Changed, Field, Pair, Side};
+use super::snapshot::Snapshot;
+
+/// What is known of one incident on both sides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Sentinel's incident: its `name`, a GUID.
+    pub sentinel: String,
+    /// Whether Microsoft's own connector keeps the two in sync.
+    pub native: bool,
+    /// What both sides had when they last agreed.
+    pub agreed: BTreeMap<Field, Pair>,
+    /// The tags that both sides had when they last agreed.
+    pub tags: BTreeSet<String>,
+    /// The newest state of each side that was read, written or offered.
+    pub versions: BTreeMap<Side, DateTime<Utc>>,
+    /// Values that differ from the agreed ones.
+    pub changed: BTreeMap<Side, BTreeMap<Field, Changed>>,
+    /// Conflicts that are decided: whose value it is, for as long as neither changes again.
+    pub settled: BTreeMap<Field, Settled>,
+    /// Comments that were copied, or are about to be.
+    pub comments: Vec<CommentLink>,
+    /// What was said already and need not be said again until it changes: by what it is about.
+    pub told: BTreeMap<String, String>,
+}
+
+/// A conflict that is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The two values.
+    pub between: Pair,
+    /// Whose value it is; nobody's if that is left to people.
+    pub winner: Option<Side>,
+}
+
+/// A comment, and its copy on the other side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentLink {
+    /// Where somebody wrote it.
+    pub origin: Side,
+    /// Its id there.
+    pub id: String,
+    /// Its text's hash, to see whether it is edited later.
+    pub hash: String,
+    /// Its copy: more than one comment if it is long, none if there is to be no copy.
+    pub parts: Vec<PartLink>,
+    /// Whether it was removed, and that was said.
+    pub removed: bool,
+}
+
+/// One comment of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartLink {
+    /// What it says, as a hash.
+    pub hash: String,
+    /// Its id; nothing until it is known that it was written. It may have been, and the answer lost.
+    pub id: Option<String>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Notes what a side has now, and since when that differs from what was agreed.
+    pub fn observe(&mut self, side: Side, now: &Snapshot) {
+        let version = self.versions.entry(side).or_insert(now.version);
+        *version = (*version).max(now.version);
+        let changed = self.changed.entry(side).or_default();
+        for (field, value) in &now.fields {
+            if self.agreed.get(field).is_some_and(|pair| pair.of(side) == value) {
+                changed.remove(field);
+            } else if changed.get(field).is_none_or(|known| known.value != *value) {
+                changed.insert(*field, Changed { value: value.clone(), since: now.version });
+            }
+        }
+    }
+
+    /// Whether a state of a side is older than one that is known.
+    #[must_use]
+    pub fn is_stale(&self, side: Side, version: DateTime<Utc>) -> bool {
+        self.versions.get(&side).is_some_and(|known| version < *known)
+    }
+
+    /// Notes that both sides agree on a field, as far as they can.
+    pub fn agree(&mut self, field: Field, pair: Pair) {
+        for changed in self.changed.values_mut() {
+            changed.remove(&field);
+        }
+        self.settled.remove(&field);
+        self.agreed.insert(field, pair);
+    }
+
+    /// Notes the tags that both sides have, and those that neither has any more.
+    pub fn agree_on_tags(&mut self, defender: &BTreeSet<String>, sentinel: &BTreeSet<String>) {
+        self.tags.retain(|tag| defender.contains(tag) || sentinel.contains(tag));
+        self.tags.extend(defender.intersection(sentinel).cloned());
+    }
+
+    /// Whether something has to be said: it was not yet, or it was different. Notes that it is said now.
+    pub fn must_tell(&mut self, about: &str, what: &str) -> bool {
+        self.told.insert(about.to_owned(), what.to_owned()).is_none_or(|told| told != what)
+    }
+}
