@@ -5,6 +5,7 @@
 //! | `meta` | `version` | the layout's number |
 //! | `cursors` | component | the component's cursor, JSON |
 //! | `seen` | component, time in ns, id | nothing: what was delivered and may be listed again |
+//! | `documents` | collection, key | what else components keep, JSON |
 
 use std::io::Write;
 use std::ops::RangeInclusive;
@@ -16,6 +17,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::model::incident::Revision;
+
+mod documents;
+
+pub use documents::Change;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("cursors");
@@ -98,6 +103,14 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A document does not have the form that is expected.
+    #[error("the document {name} in the state file cannot be read: {source}")]
+    Document {
+        /// Its collection and key.
+        name: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// The thread that waits for the disk ended without an answer.
     #[error("the state file was not answered: the process is ending")]
     Interrupted,
@@ -122,6 +135,8 @@ impl Store {
                 transaction.open_table(CURSORS)?;
                 transaction.open_table(SEEN)?;
             }
+            // Files that were written before there were any lack the table.
+            transaction.open_table(documents::DOCUMENTS)?;
             Ok(found.unwrap_or(VERSION))
         })?;
         if found == VERSION {
