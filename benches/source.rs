@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use vector_sentinel::client::graph;
+use vector_sentinel::client::listing;
 use vector_sentinel::model::incident::Revision;
 use vector_sentinel::store::Store;
 
@@ -22,9 +22,9 @@ fn main() {
 }
 
 fn revisions(page: &Bytes) -> Vec<Revision> {
-    let page = graph::decode(page).unwrap();
+    let page = listing::decode(page).unwrap();
     let revision = |json: &Bytes| Revision::of(std::str::from_utf8(json).unwrap());
-    page.incidents.iter().map(revision).collect()
+    page.members.iter().map(revision).collect()
 }
 
 /// Pages apart, revisions read, each looked up in the state file that knows all of them, as a sweep over the overlap.

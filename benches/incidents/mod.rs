@@ -1,7 +1,7 @@
 //! Incidents to measure with: as the simulator makes them, three alerts each with five pieces of evidence.
 
 use bytes::Bytes;
-use vector_sentinel::client::graph;
+use vector_sentinel::client::listing;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::simulator::{Simulator, SimulatorConfig};
 
@@ -31,7 +31,7 @@ pub(crate) fn pages(incidents: usize) -> Vec<Bytes> {
             Some(format!("{}/v1.0/security/incidents?$top=50&$expand=alerts&$count=true", simulator.url()));
         while let Some(url) = next {
             let page = client.get(url).bearer_auth(token).send().await.unwrap().bytes().await.unwrap();
-            next = graph::decode(&page).unwrap().next;
+            next = listing::decode(&page).unwrap().next;
             pages.push(page);
         }
         pages
@@ -41,5 +41,5 @@ pub(crate) fn pages(incidents: usize) -> Vec<Bytes> {
 /// The incidents' JSON texts.
 #[allow(dead_code, reason = "each benchmark uses what it needs")]
 pub(crate) fn incidents(count: usize) -> Vec<Bytes> {
-    pages(count).iter().flat_map(|page| graph::decode(page).unwrap().incidents).collect()
+    pages(count).iter().flat_map(|page| listing::decode(page).unwrap().members).collect()
 }

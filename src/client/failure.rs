@@ -61,7 +61,14 @@ impl Failure {
     /// Whether the answer has the services' own form, rather than that of something between them and us.
     #[must_use]
     pub fn is_from_service(reply: &Reply) -> bool {
-        serde_json::from_slice::<Envelope>(&reply.body).is_ok_and(|envelope| !envelope.error.code.is_empty())
+        Self::code_of(reply).is_some()
+    }
+
+    /// The code in the services' own form of an error; nothing if the answer has another form.
+    #[must_use]
+    pub fn code_of(reply: &Reply) -> Option<String> {
+        let Envelope { error } = serde_json::from_slice(&reply.body).ok()?;
+        (!error.code.is_empty()).then_some(error.code)
     }
 
     /// Whether asking for less might help.

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::Failure;
 use super::authorized::Authorized;
 use super::http::Reply;
+use super::listing::{self, IncidentPage};
 use crate::model::watermark::Slice;
 use crate::retry::Verdict;
 use crate::retry::quota::Quota;
@@ -20,10 +20,12 @@ use crate::retry::quota::Quota;
 /// Most incidents in one page. The page below states no maximum; above 50 the service answers 400 and names this number.
 /// Source: <https://learn.microsoft.com/graph/api/security-list-incidents>
 pub const MAX_PAGE_SIZE: u32 = 50;
+/// The code of an answer that Graph has no words for: for a 404, the path is not one of its own.
+const UNKNOWN: &str = "UnknownError";
 /// Most bytes of one answer that are read: fifty incidents are a megabyte, fifty very large ones some tens.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Reads incidents. Cheap to clone.
+/// Reads incidents, and writes to them. Cheap to clone.
 #[derive(Clone)]
 pub struct GraphIncidents {
     authorized: Authorized,
@@ -41,29 +43,6 @@ pub enum Alerts {
     Left,
 }
 
-/// One page of a listing.
-#[derive(Debug)]
-pub struct IncidentPage {
-    /// The incidents, each as the JSON text that the service sent. They share the answer's memory.
-    pub incidents: Vec<Bytes>,
-    /// Where the next page is, if there is one.
-    pub next: Option<Url>,
-    /// How many incidents the whole listing has, as the service counted them for this page.
-    pub count: Option<u64>,
-    /// The service's time.
-    pub server_time: Option<DateTime<Utc>>,
-}
-
-#[derive(Deserialize)]
-struct Listing<'a> {
-    #[serde(borrow)]
-    value: Vec<&'a RawValue>,
-    #[serde(rename = "@odata.nextLink")]
-    next: Option<String>,
-    #[serde(rename = "@odata.count")]
-    count: Option<u64>,
-}
-
 // === impl GraphIncidents ===
 
 impl GraphIncidents {
@@ -76,13 +55,7 @@ impl GraphIncidents {
 
     /// The first page of the incidents that were last updated in `slice`: at most `top` of them.
     pub async fn first_page(&self, slice: Slice, top: u32, alerts: Alerts) -> Result<IncidentPage, Failure> {
-        let mut filter = format!("lastUpdateDateTime ge {}", ticks(slice.from));
-        if let Some(to) = slice.to {
-            filter = format!("{filter} and lastUpdateDateTime lt {}", ticks(to));
-        }
-        // A plus sign for a space is a form's custom, not a URL's.
-        let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
-        let filter = filter.replace('+', "%20");
+        let filter = listing::query_value(&listing::within("lastUpdateDateTime", slice));
         let mut url = self.url.clone();
         let expand = match alerts {
             Alerts::Expanded => "&$expand=alerts",
@@ -94,77 +67,120 @@ impl GraphIncidents {
 
     /// The page at `url`, which an earlier page gave.
     pub async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
-        self.quota.spend(0).await;
-        let request = |http: &reqwest::Client| {
-            http.get(url.clone())
-                // Without it, newer enum members read "unknownFutureValue".
-                // Source: https://learn.microsoft.com/graph/best-practices-concept#handling-future-members-in-evolvable-enumerations
-                .header("Prefer", "include-unknown-enum-members")
-                .header("Accept", "application/json")
-        };
-        let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
+        let reply = self.get(url).await?;
         match reply.status {
-            200 => self.read_page(&reply),
+            200 => listing::read_page(&reply, &self.url, "Graph", str::to_owned),
             _ => Err(refusal(&reply)),
         }
+    }
+
+    /// The incident, without its alerts, as the service sends it; nothing if it says that there is none.
+    pub async fn incident(&self, id: &str) -> Result<Option<Bytes>, Failure> {
+        let reply = self.get(&self.url_of(id, &[])).await?;
+        match reply.status {
+            200 => Ok(Some(reply.body)),
+            // Without a code of its own the path is unknown, and not the incident.
+            404 if Failure::code_of(&reply).is_some_and(|code| code != UNKNOWN) => Ok(None),
+            _ => Err(refusal(&reply)),
+        }
+    }
+
+    /// Changes the properties that stand in `body`, and answers the whole incident, without its alerts.
+    ///
+    /// Source: <https://learn.microsoft.com/graph/api/security-incident-update>
+    pub async fn patch_incident(&self, id: &str, body: Bytes) -> Result<Bytes, Failure> {
+        self.quota.spend(0).await;
+        let url = self.url_of(id, &[]);
+        let request = |http: &reqwest::Client| prepared(http.patch(url.clone())).body(body.clone());
+        let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
+        match reply.status {
+            200 => Ok(reply.body),
+            _ => Err(write_refusal(&reply)),
+        }
+    }
+
+    /// Adds a comment, and answers all that the incident has now. The service adds it again if it is asked again.
+    ///
+    /// Source: <https://learn.microsoft.com/graph/api/security-incident-post-comments>
+    pub async fn post_comment(&self, id: &str, text: &str) -> Result<Vec<Bytes>, Failure> {
+        self.quota.spend(0).await;
+        let url = self.url_of(id, &["comments"]);
+        let body =
+            json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": text}).to_string();
+        let request = |http: &reqwest::Client| prepared(http.post(url.clone())).body(body.clone());
+        let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
+        match reply.status {
+            200 | 201 => {
+                decode_comments(&reply.body).map_err(|error| listing::unreadable(&reply, "Graph", &error))
+            }
+            _ => Err(write_refusal(&reply)),
+        }
+    }
+
+    async fn get(&self, url: &Url) -> Result<Reply, Failure> {
+        self.quota.spend(0).await;
+        self.authorized.send(MAX_ANSWER_BYTES, |http| prepared(http.get(url.clone()))).await
+    }
+
+    /// Where one incident is, or something below it. Whatever stands in an id stays within its segment.
+    fn url_of(&self, id: &str, below: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(id).extend(below);
+        }
+        url
     }
 
     /// Reads one incident, or finds that there is none: to see whether reading works.
     pub async fn probe(&self, slice: Slice) -> Result<usize, Failure> {
         Ok(self.first_page(slice, 1, Alerts::Expanded).await?.incidents.len())
     }
+}
 
-    fn read_page(&self, reply: &Reply) -> Result<IncidentPage, Failure> {
-        let unreadable = |what: String| Failure {
-            request_id: reply.request_id.clone(),
-            ..Failure::unanswered("answer_unreadable", format!("Graph's answer cannot be read: {what}"))
-        };
-        let Page { incidents, next, count } =
-            decode(&reply.body).map_err(|error| unreadable(error.to_string()))?;
-        let next = match next {
-            None => None,
-            // The token goes where the link points, so that must be where we sent it before.
-            Some(link) => match Url::parse(&link) {
-                Ok(url) if url.origin() == self.url.origin() => Some(url),
-                _ => {
-                    let message = format!(
-                        "the link to the next page does not lead to {}, where our token may go; set endpoint to the host \
-                         that the links have",
-                        self.url.origin().ascii_serialization()
-                    );
-                    let request_id = reply.request_id.clone();
-                    return Err(Failure { request_id, ..Failure::unanswered("foreign_link", message) });
-                }
-            },
-        };
-        Ok(IncidentPage { incidents, next, count, server_time: reply.date })
+/// What every request says of itself.
+fn prepared(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    request
+        // Without it, newer enum members read "unknownFutureValue".
+        // Source: https://learn.microsoft.com/graph/best-practices-concept#handling-future-members-in-evolvable-enumerations
+        .header("Prefer", "include-unknown-enum-members")
+        .header("Accept", "application/json")
+        .header("Content-Type", "application/json")
+}
+
+/// The comments of an answer, which is documented as a list of them, and may come in the envelope of a collection.
+fn decode_comments(body: &Bytes) -> Result<Vec<Bytes>, serde_json::Error> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        let comments: Vec<&RawValue> = serde_json::from_slice(body)?;
+        return Ok(comments.iter().map(|comment| body.slice_ref(comment.get().as_bytes())).collect());
     }
+    listing::decode(body).map(|page| page.members)
 }
 
-/// What an answer's body holds.
-#[derive(Debug)]
-pub struct Page {
-    /// The incidents' JSON texts, cut out of the body without copying.
-    pub incidents: Vec<Bytes>,
-    /// `@odata.nextLink`.
-    pub next: Option<String>,
-    /// `@odata.count`.
-    pub count: Option<u64>,
-}
-
-/// Takes the body of a listing apart.
-pub fn decode(body: &Bytes) -> Result<Page, serde_json::Error> {
-    let listing: Listing<'_> = serde_json::from_slice(body)?;
-    let incidents = listing.value.iter().map(|incident| body.slice_ref(incident.get().as_bytes())).collect();
-    Ok(Page { incidents, next: listing.next, count: listing.count })
-}
-
-/// A time with the seven fraction digits that Graph keeps.
-fn ticks(time: DateTime<Utc>) -> String {
-    let nine = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
-    // "….123456700Z": two digits and the Z less, and the Z again.
-    let seven = nine.get(..nine.len() - 3).unwrap_or(&nine);
-    format!("{seven}Z")
+fn write_refusal(reply: &Reply) -> Failure {
+    let (verdict, error_type, remedy) = match reply.status {
+        400 => (Verdict::GiveUp, "bad_request", "Graph refuses the change"),
+        401 => (
+            Verdict::Retry,
+            "authentication_failed",
+            "Graph refuses the token; check that cloud, endpoint and token_scope belong together",
+        ),
+        403 => (
+            Verdict::Retry,
+            "forbidden",
+            "the application may not change incidents: give it the Microsoft Graph application permission \
+             SecurityIncident.ReadWrite.All and have an administrator consent to it",
+        ),
+        404 if Failure::code_of(reply).is_some_and(|code| code != UNKNOWN) => {
+            (Verdict::GiveUp, "not_found", "there is no such incident in this tenant")
+        }
+        404 => (
+            Verdict::Retry,
+            "not_found",
+            "there are no security incidents here: check endpoint and cloud, and that the tenant has Defender XDR",
+        ),
+        _ => return Failure::common(reply),
+    };
+    Failure::answered(reply, verdict, error_type, remedy)
 }
 
 fn refusal(reply: &Reply) -> Failure {
@@ -198,18 +214,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_asked_for_with_seven_digits() {
-        let time = DateTime::parse_from_rfc3339("2026-02-25T16:29:33.123456789Z").unwrap().to_utc();
-        assert_eq!(ticks(time), "2026-02-25T16:29:33.1234567Z");
+    fn comments_are_read_with_and_without_an_envelope() {
+        for body in
+            [r#"[{"comment":"a"}, {"comment":"b"}]"#, r#"{"value":[{"comment":"a"},{"comment":"b"}]}"#]
+        {
+            let comments = decode_comments(&Bytes::from_static(body.as_bytes())).unwrap();
+            assert_eq!(comments, [r#"{"comment":"a"}"#, r#"{"comment":"b"}"#], "{body}");
+        }
+        assert!(decode_comments(&Bytes::from_static(b"<html>")).is_err());
     }
 
     #[test]
-    fn incidents_keep_every_byte_that_was_sent() {
-        let body = Bytes::from_static(
-            br#"{"@odata.count":2,"value":[ {"id":"1", "n":1.50,"new\u0041":{}}, {"id":"2"}]}"#,
-        );
-        let page = decode(&body).unwrap();
-        assert_eq!(page.incidents[0], &br#"{"id":"1", "n":1.50,"new\u0041":{}}"#[..]);
-        assert_eq!((page.incidents.len(), page.count, page.next), (2, Some(2), None));
+    fn a_change_that_is_refused_is_given_up_and_a_permission_that_is_missing_is_waited_for() {
+        let reply = |status, body: &'static str| Reply {
+            status,
+            retry_after: None,
+            request_id: None,
+            date: None,
+            body: body.into(),
+        };
+        let of = |code: &str| {
+            format!(r#"{{"error":{{"code":"{code}","message":"its own words"}}}}"#).leak() as &'static str
+        };
+        let refused = write_refusal(&reply(400, of("BadRequest")));
+        assert_eq!(refused.verdict, Verdict::GiveUp);
+        assert!(refused.message.contains("its own words"), "{refused}");
+        let forbidden = write_refusal(&reply(403, of("Forbidden")));
+        assert_eq!(forbidden.verdict, Verdict::Retry);
+        assert!(forbidden.message.contains("SecurityIncident.ReadWrite.All"), "{forbidden}");
+        assert_eq!(write_refusal(&reply(404, of("NotFound"))).verdict, Verdict::GiveUp);
+        // Not the incident is missing, but the whole service.
+        assert_eq!(write_refusal(&reply(404, of(UNKNOWN))).verdict, Verdict::Retry);
+        assert_eq!(write_refusal(&reply(404, "<html>")).verdict, Verdict::Retry);
     }
 }

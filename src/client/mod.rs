@@ -1,12 +1,15 @@
 //! The HTTPS edge: one file a remote service, and the only place that turns an answer into a
 //! [`Verdict`](crate::retry::Verdict).
 
+pub mod arm;
 pub mod authorized;
 pub mod cloud;
 pub mod credential;
 mod failure;
 pub mod graph;
 pub mod http;
+pub mod listing;
 pub mod logs_ingestion;
+pub mod security_insights;
 
 pub use failure::Failure;

@@ -13,7 +13,8 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use crate::client::Failure;
-use crate::client::graph::{Alerts, GraphIncidents, IncidentPage, MAX_PAGE_SIZE};
+use crate::client::graph::{Alerts, GraphIncidents, MAX_PAGE_SIZE};
+use crate::client::listing::IncidentPage;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::Event;
