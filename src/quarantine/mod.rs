@@ -18,6 +18,7 @@
 
 mod contents;
 mod keep;
+mod keeper;
 mod line;
 mod place;
 mod removal;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use contents::{Contents, Entries, components};
 pub use keep::{Kept, Quarantine, QuarantineError, Refused};
+pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
 pub use removal::{Removal, RemovalError};

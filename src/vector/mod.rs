@@ -4,6 +4,5 @@ pub mod binary;
 pub mod certificates;
 pub mod child;
 pub mod client;
-mod keep;
 pub mod protocol;
 pub mod server;

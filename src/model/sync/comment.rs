@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::field::Side;
@@ -102,6 +103,17 @@ fn copy_id(incident: &str, comment: &str, part: usize) -> String {
 fn parts(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(MAX_COMMENT_CHARS).map(|part| part.iter().collect()).collect()
+}
+
+/// What is said in Sentinel of an incident that was merged into another one.
+#[must_use]
+pub fn merged_into(incident: &str, when: DateTime<Utc>) -> Comment {
+    Comment {
+        id: format!("merged into {incident}"),
+        author: "Microsoft Defender XDR".to_owned(),
+        created: Some(when),
+        text: format!("This incident was merged into incident {incident}."),
+    }
 }
 
 /// Names a text.

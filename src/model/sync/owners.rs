@@ -1,6 +1,7 @@
 //! People who have different names on the two sides.
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// One person.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -58,6 +59,23 @@ impl Owners {
             || SentinelUser { user_principal_name: Some(defender.to_owned()), object_id: None },
             |person| person.sentinel.clone(),
         )
+    }
+
+    /// Everything that is known of a user in Sentinel of whom one name is known.
+    #[must_use]
+    pub fn user(&self, name: &str) -> SentinelUser {
+        let is = |known: &Option<String>| known.as_deref().is_some_and(|known| same(known, name));
+        let person = self
+            .0
+            .iter()
+            .find(|person| is(&person.sentinel.user_principal_name) || is(&person.sentinel.object_id));
+        match person {
+            Some(person) => person.sentinel.clone(),
+            None if Uuid::try_parse(name).is_ok() => {
+                SentinelUser { user_principal_name: None, object_id: Some(name.to_owned()) }
+            }
+            None => SentinelUser { user_principal_name: Some(name.to_owned()), object_id: None },
+        }
     }
 
     /// Who somebody in Sentinel is in Defender. `name` is the one that Sentinel's incident is known to have, `aliases` the

@@ -26,6 +26,8 @@ pub struct Record {
     pub changed: BTreeMap<Side, BTreeMap<Field, Changed>>,
     /// Conflicts that are decided: whose value it is, for as long as neither changes again.
     pub settled: BTreeMap<Field, Settled>,
+    /// Values that the side that is written does not take: not tried again until they change.
+    pub refused: BTreeMap<Field, String>,
     /// Comments that were copied, or are about to be.
     pub comments: Vec<CommentLink>,
     /// What was said already and need not be said again until it changes: by what it is about.
@@ -95,6 +97,19 @@ impl Record {
         }
         self.settled.remove(&field);
         self.agreed.insert(field, pair);
+    }
+
+    /// Notes that an incident that is open in Sentinel is not closed with any words: what it was closed with before, if it was,
+    /// says nothing of how it will be closed next.
+    pub fn assume_open(&mut self, sentinel: &Snapshot) {
+        for (field, defender, neutral) in
+            [(Field::Classification, "unknown/unknown", "Undetermined"), (Field::ClosingComment, "", "")]
+        {
+            if sentinel.field(field).is_none() {
+                let pair = Pair { defender: defender.to_owned(), sentinel: neutral.to_owned() };
+                self.agreed.insert(field, pair);
+            }
+        }
     }
 
     /// Notes the tags that both sides have, and those that neither has any more.

@@ -13,11 +13,10 @@ use super::peer::Peer;
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver};
 use crate::model::event::Batch;
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Keeper, Quarantine};
 use crate::retry::Verdict;
 use crate::retry::policy::{Policies, Policy};
 use crate::telemetry::{self, Component};
-use crate::vector::keep::Keeper;
 use crate::vector::protocol::vector::PushEventsRequest;
 use crate::vector::protocol::{MAX_REQUEST_BYTES, encode};
 

@@ -15,10 +15,9 @@ use super::deliveries::{Deliveries, Key};
 use crate::clock::Clock;
 use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::{Batch, Event};
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Keeper, Quarantine};
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
-use crate::vector::keep::Keeper;
 use crate::vector::protocol::vector::vector_server::Vector;
 use crate::vector::protocol::vector::{
     HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse, ServingStatus,

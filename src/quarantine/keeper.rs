@@ -1,29 +1,33 @@
-//! Puts events into the quarantine, from either end of the link.
+//! A component's way into the quarantine: says what is kept, and waits if it cannot be.
 
 use tracing::error;
 
+use super::{Quarantine, Reason};
 use crate::clock::Clock;
 use crate::model::event::Event;
-use crate::quarantine::{Quarantine, Reason};
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
-/// One end's way into the quarantine.
-pub(super) struct Keeper<'a> {
-    pub(super) quarantine: &'a Quarantine,
-    pub(super) labels: &'a Component,
-    pub(super) clock: &'a Clock,
-    pub(super) policies: &'a Policies,
+/// A component's way into the quarantine.
+pub struct Keeper<'a> {
+    /// Where events are kept.
+    pub quarantine: &'a Quarantine,
+    /// Who keeps them.
+    pub labels: &'a Component,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// How long to wait when they cannot be kept.
+    pub policies: &'a Policies,
     /// `receiving` or `sending`, for the metrics.
-    pub(super) stage: &'static str,
+    pub stage: &'static str,
 }
 
 // === impl Keeper ===
 
 impl Keeper<'_> {
     /// Keeps an event, however long it takes to get it there. The log line about it is `said` and then the message.
-    pub(super) async fn keep(&self, event: &Event, code: &'static str, message: String, said: &str) {
+    pub async fn keep(&self, event: &Event, code: &'static str, message: String, said: &str) {
         let Self { quarantine, labels, clock, policies, stage } = self;
         let reason = Reason { code, message, request_id: None };
         let mut policy = policies.forever();

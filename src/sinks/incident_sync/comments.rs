@@ -1,0 +1,163 @@
+//! The part of a pass that copies comments.
+
+use serde_json::json;
+
+use super::pass::{Direction, PassError};
+use super::target::Wrote;
+use super::tell::About;
+use crate::client::Failure;
+use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS};
+use crate::model::sync::field::Side;
+use crate::model::sync::record::Record;
+use crate::model::sync::snapshot::{Comment, Snapshot};
+
+/// What is copied, and where to.
+pub(super) struct Copying<'a> {
+    pub(super) about: About<'a>,
+    /// The incident's id on the side that is written.
+    pub(super) id: &'a str,
+    /// Where the comments come from.
+    pub(super) offer: &'a Snapshot,
+    /// Where they go, as it was read.
+    pub(super) current: &'a Snapshot,
+}
+
+// === impl Direction ===
+
+impl Direction {
+    /// Copies the comments that have no copy yet, in order. Answers whether some are left because nothing is written now.
+    pub(super) async fn copy_comments(
+        &self,
+        copying: &Copying<'_>,
+        record: &mut Record,
+    ) -> Result<bool, PassError> {
+        let Copying { about, id, offer, current } = *copying;
+        let origin = self.target.side().other();
+        let Some(comments) = offer.comments.as_deref() else { return Ok(false) };
+        let others = current.comments.as_deref().unwrap_or_default();
+        self.tell_of_later(about, record, origin, comments).await?;
+        if record.native && origin == Side::Sentinel {
+            note_native_copies(record, comments, others);
+        }
+        // What comes from the other direction, and was written when the answer was lost, is no original.
+        record.find_planned(origin, comments);
+        let missing = comment::missing(record, origin, comments, others, about.key);
+        if missing.is_empty() {
+            return Ok(false);
+        }
+        if self.is_dry() {
+            for copy in &missing {
+                let change = json!({"field": "comments", "after": copy.parts.first().map(|part| &part.text)});
+                self.teller.done(about, "comments", change, "a comment on the other side", true);
+            }
+            return Ok(true);
+        }
+        let mut there = current.origin().map_or(0, |origin| origin.comments);
+        for copy in &missing {
+            if self.target.side() == Side::Sentinel && there + copy.parts.len() as u64 > MAX_COMMENTS {
+                self.refuse(about, record, origin, copy, comments).await?;
+                continue;
+            }
+            record.plan_copy(origin, copy);
+            self.ledger.save(about.key, record, Vec::new()).await?;
+            record.find_planned(self.target.side(), others);
+            for nth in record.unwritten(origin, &copy.id) {
+                let Some(part) = copy.parts.get(nth) else { continue };
+                match self.target.comment(id, part).await? {
+                    Wrote::As(id) => record.note_copied(origin, &copy.id, nth, id),
+                    Wrote::Among(all) => {
+                        record.find_planned(self.target.side(), &all);
+                        note_new_one(record, origin, (&copy.id, nth), others, &all)?;
+                    }
+                }
+                there += 1;
+                let change = json!({"field": "comments", "after": part.text});
+                let event = self.teller.done(about, "comments", change, "a comment on the other side", false);
+                self.ledger.save(about.key, record, vec![event]).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps a comment that has no room.
+    async fn refuse(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        origin: Side,
+        copy: &Copy,
+        comments: &[Comment],
+    ) -> Result<(), PassError> {
+        let message = format!(
+            "the incident has {MAX_COMMENTS} comments in Sentinel, which takes no more: this one is not copied"
+        );
+        let comment = comments.iter().find(|comment| comment.id == copy.id);
+        let kept = json!({"incident": about.key, "sentinel": about.sentinel, "comment": comment});
+        self.keep(&kept, "comment_limit", message).await;
+        record.refuse_copy(origin, copy);
+        Ok(self.ledger.save(about.key, record, Vec::new()).await?)
+    }
+
+    async fn tell_of_later(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        origin: Side,
+        comments: &[Comment],
+    ) -> Result<(), PassError> {
+        let mut events = Vec::new();
+        for later in comment::note_later(record, origin, comments) {
+            let (id, what) = match &later {
+                Later::Edited(id) => (id, "edited"),
+                Later::Removed(id) => (id, "removed"),
+            };
+            let message = format!(
+                "The comment {id} was {what} in {origin} after it was copied; its copy in {} stays as it is.",
+                origin.other()
+            );
+            events.extend(self.teller.notice(about, record, &format!("comment {id}"), &message));
+        }
+        if events.is_empty() { Ok(()) } else { Ok(self.ledger.save(about.key, record, events).await?) }
+    }
+}
+
+/// Comments that Microsoft's connector has brought from Defender are no originals.
+fn note_native_copies(record: &mut Record, in_sentinel: &[Comment], in_defender: &[Comment]) {
+    for copy in in_sentinel {
+        let is_copy = |original: &&Comment| {
+            !original.text.trim().is_empty() && copy.text.contains(original.text.trim())
+        };
+        let is_known = record.comments.iter().any(|link| link.origin == Side::Sentinel && link.id == copy.id);
+        if !is_known && in_defender.iter().find(is_copy).is_some() {
+            let copy = Copy { id: copy.id.clone(), hash: comment::hash(&copy.text), parts: Vec::new() };
+            record.refuse_copy(Side::Sentinel, &copy);
+        }
+    }
+}
+
+/// The service may have changed our words: then ours is the one that was not there before.
+fn note_new_one(
+    record: &mut Record,
+    origin: Side,
+    (copy, part): (&str, usize),
+    before: &[Comment],
+    after: &[Comment],
+) -> Result<(), Failure> {
+    if !record.unwritten(origin, copy).contains(&part) {
+        return Ok(());
+    }
+    let is_known = |comment: &Comment| {
+        before.iter().any(|known| known.id == comment.id)
+            || record
+                .comments
+                .iter()
+                .any(|link| link.parts.iter().any(|part| part.id.as_ref() == Some(&comment.id)))
+    };
+    let newest = after.iter().rev().find(|comment| !is_known(comment)).map(|comment| comment.id.clone());
+    let Some(id) = newest else {
+        let message = "a comment was written, and is not among those that the service has";
+        return Err(Failure::unanswered("answer_unreadable", message));
+    };
+    record.note_copied(origin, copy, part, id);
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! What is known of every incident, in the state file. Both directions of a process share it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+
+use super::queue::Queue;
+use crate::clock::Clock;
+use crate::model::sync::field::Side;
+use crate::model::sync::record::Record;
+use crate::model::sync::snapshot::Snapshot;
+use crate::store::{Change, Store, StoreError};
+
+/// How many documents are read at a time.
+const PAGE: usize = 500;
+
+/// The ledger of one pair of a tenant and a workspace.
+pub struct Ledger {
+    store: Store,
+    names: Names,
+    clock: Clock,
+    /// Which offers wait, by the side that they come from.
+    pub(super) from_defender: Queue,
+    pub(super) from_sentinel: Queue,
+    /// Whoever changes offers holds it.
+    offers: tokio::sync::Mutex<()>,
+    /// Whoever works on an incident holds its lock: the two directions never work on one at the same time.
+    incidents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Defender's tenants that were offered.
+    tenants: Mutex<BTreeSet<String>>,
+    /// Where events for the pipeline go; nowhere if no source reads them.
+    keeps_events: bool,
+    /// The number of the last event.
+    events: Mutex<u64>,
+}
+
+/// The names of the ledger's collections in the state file.
+struct Names {
+    records: String,
+    links: String,
+    from_defender: String,
+    from_sentinel: String,
+    events: String,
+    halts: String,
+}
+
+/// The newest state of an incident that a sink was offered, and whether something is to be done about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Offer {
+    pub(super) snapshot: Snapshot,
+    pub(super) pending: bool,
+    /// Which of this incident's offers it is: a pass that is over must not touch a later one.
+    pub(super) serial: u64,
+    /// When it began to be pending.
+    pub(super) since: DateTime<Utc>,
+    /// How often it failed.
+    pub(super) attempts: u32,
+    /// Why it failed last.
+    pub(super) problem: Option<String>,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// The ledger `name` in the state file. It keeps events for the pipeline if somebody reads them.
+    #[must_use]
+    pub fn new(store: Store, name: &str, keeps_events: bool, clock: Clock) -> Self {
+        let collection = |what: &str| format!("sync/{name}/{what}");
+        Self {
+            store,
+            names: Names {
+                records: collection("records"),
+                links: collection("links"),
+                from_defender: collection("offers/defender"),
+                from_sentinel: collection("offers/sentinel"),
+                events: collection("events"),
+                halts: collection("halts"),
+            },
+            from_defender: Queue::new(clock.clone()),
+            from_sentinel: Queue::new(clock.clone()),
+            offers: tokio::sync::Mutex::default(),
+            incidents: Mutex::default(),
+            tenants: Mutex::default(),
+            keeps_events,
+            events: Mutex::new(0),
+            clock,
+        }
+    }
+
+    /// Finds what was pending when the process ended.
+    pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let page: Vec<(String, Offer)> = self.store.documents(self.offers_of(from), &after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after.clone_from(last);
+            for (key, offer) in page {
+                self.note_tenant(&offer.snapshot);
+                if offer.pending {
+                    self.queue(from).push(&key);
+                }
+            }
+        }
+    }
+
+    /// Takes offers from one side: of each incident only the newest state counts. On disk when it returns.
+    pub(super) async fn take(&self, from: Side, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
+        let offers = self.offers.lock().await;
+        let mut newest: HashMap<String, Offer> = HashMap::new();
+        for snapshot in snapshots {
+            self.note_tenant(&snapshot);
+            let key = key_of(&snapshot);
+            let known = match newest.get(&key) {
+                Some(offer) => Some(offer.clone()),
+                None => self.offer(from, &key).await?,
+            };
+            let is_news = known
+                .as_ref()
+                .is_none_or(|known| snapshot.version >= known.snapshot.version && snapshot != known.snapshot);
+            if is_news {
+                let serial = known.as_ref().map_or(0, |known| known.serial) + 1;
+                // What fails goes on failing for the same time, whatever comes meanwhile.
+                let since =
+                    known.filter(|known| known.pending).map_or_else(|| self.clock.now(), |known| known.since);
+                let offer = Offer { snapshot, pending: true, serial, since, attempts: 0, problem: None };
+                newest.insert(key, offer);
+            }
+        }
+        let collection = self.offers_of(from);
+        let changes = newest.iter().map(|(key, offer)| Change::put(collection, key, offer));
+        self.store.change(changes.collect::<Result<_, _>>()?).await?;
+        drop(offers);
+        for key in newest.keys() {
+            self.queue(from).push(key);
+        }
+        Ok(())
+    }
+
+    /// The newest offer of an incident.
+    pub(super) async fn offer(&self, from: Side, key: &str) -> Result<Option<Offer>, StoreError> {
+        self.store.document(self.offers_of(from), key).await
+    }
+
+    /// Notes what came of a pass over the offer `serial`; a later one stays as it is.
+    pub(super) async fn note(
+        &self,
+        from: Side,
+        key: &str,
+        serial: u64,
+        then: impl FnOnce(&mut Offer),
+    ) -> Result<(), StoreError> {
+        let _offers = self.offers.lock().await;
+        if let Some(mut offer) = self.offer(from, key).await?
+            && offer.serial == serial
+        {
+            let before = offer.clone();
+            then(&mut offer);
+            if offer != before {
+                self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has an offer looked at again, if there is one: what it is merged with has changed.
+    pub(super) async fn wake(&self, from: Side, key: &str) -> Result<(), StoreError> {
+        let _offers = self.offers.lock().await;
+        if let Some(offer) = self.offer(from, key).await? {
+            let since = if offer.pending { offer.since } else { self.clock.now() };
+            let offer = Offer { pending: true, serial: offer.serial + 1, since, ..offer };
+            self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
+            self.queue(from).push(key);
+        }
+        Ok(())
+    }
+
+    /// What is known of an incident, by Defender's tenant and id.
+    pub(super) async fn record(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.store.document(&self.names.records, key).await
+    }
+
+    /// The record that an incident of Sentinel belongs to.
+    pub(super) async fn record_of(&self, sentinel: &str) -> Result<Option<String>, StoreError> {
+        self.store.document(&self.names.links, sentinel).await
+    }
+
+    /// Saves what is known of an incident, with events that tell of it.
+    pub(super) async fn save(
+        &self,
+        key: &str,
+        record: &Record,
+        events: Vec<Value>,
+    ) -> Result<(), StoreError> {
+        let mut changes = vec![
+            Change::put(&self.names.records, key, record)?,
+            Change::put(&self.names.links, &record.sentinel, &key)?,
+        ];
+        for event in events.iter().filter(|_| self.keeps_events) {
+            changes.push(Change::put(&self.names.events, &self.next_event(), event)?);
+        }
+        self.store.change(changes).await
+    }
+
+    /// Keeps events that are about no record.
+    pub(super) async fn tell(&self, events: Vec<Value>) -> Result<(), StoreError> {
+        if !self.keeps_events {
+            return Ok(());
+        }
+        let changes = events.iter().map(|event| Change::put(&self.names.events, &self.next_event(), event));
+        self.store.change(changes.collect::<Result<_, _>>()?).await
+    }
+
+    /// Whether writing to a side is halted, and why.
+    pub(super) async fn halt(&self, side: Side) -> Result<Option<String>, StoreError> {
+        self.store.document(&self.names.halts, &side.to_string()).await
+    }
+
+    /// Halts writing to a side, or lets it go on.
+    pub(super) async fn set_halt(&self, side: Side, why: Option<&str>) -> Result<(), StoreError> {
+        let change = match why {
+            Some(why) => Change::put(&self.names.halts, &side.to_string(), &why)?,
+            None => Change::remove(&self.names.halts, &side.to_string()),
+        };
+        self.store.change(vec![change]).await
+    }
+
+    /// Waits until nobody else works on an incident.
+    pub(super) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut incidents = self.incidents.lock().unwrap_or_else(PoisonError::into_inner);
+            incidents.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(incidents.entry(key.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    pub(super) const fn queue(&self, from: Side) -> &Queue {
+        match from {
+            Side::Defender => &self.from_defender,
+            Side::Sentinel => &self.from_sentinel,
+        }
+    }
+
+    /// The only tenant of Defender's that was offered, if there was one.
+    pub(super) fn only_tenant(&self) -> Option<String> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.first().filter(|_| tenants.len() == 1).cloned()
+    }
+
+    fn note_tenant(&self, snapshot: &Snapshot) {
+        if let Some(profile) = snapshot.profile() {
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(profile.tenant.clone());
+        }
+    }
+
+    fn offers_of(&self, from: Side) -> &str {
+        match from {
+            Side::Defender => &self.names.from_defender,
+            Side::Sentinel => &self.names.from_sentinel,
+        }
+    }
+
+    /// A key after every earlier one, also of an earlier run.
+    fn next_event(&self) -> String {
+        let mut last = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = u64::try_from(self.clock.now().timestamp_micros()).unwrap_or_default();
+        *last = now.max(*last + 1);
+        format!("{:020}", *last)
+    }
+}
+
+/// The key of an incident's offer: Defender's ids are unique in a tenant only.
+pub(super) fn key_of(snapshot: &Snapshot) -> String {
+    snapshot
+        .profile()
+        .map_or_else(|| snapshot.id.clone(), |profile| record_key(&profile.tenant, &snapshot.id))
+}
+
+/// The key of a record.
+pub(super) fn record_key(tenant: &str, id: &str) -> String {
+    format!("{tenant}/{id}")
+}

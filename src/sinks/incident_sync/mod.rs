@@ -1,0 +1,39 @@
+//! Keeps incidents in sync: what the sinks `sentinel_incidents` and `defender_incidents` share.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `options` | what both sinks have in a pipeline file |
+//! | `ledger` | what is known of every incident, in the state file, and which of them are waiting |
+//! | `sink` | takes events: each is on disk before it counts as delivered |
+//! | `worker` | takes one waiting incident after the other, again and again until it is written |
+//! | `pass` | one pass over one incident: reads the other side, merges, writes |
+//! | `comments` | the part of a pass that copies comments |
+//! | `target` | what a pass needs of the service that it writes to |
+//! | `brake` | stops everything if too many incidents would change |
+//! | `tell` | what is said of it: log lines, and events for the pipeline |
+//! | `status` | what `sync status` shows |
+//!
+//! An event's way: [`sink`] reads it, notes it as an offer in the ledger and answers. The worker takes the newest offer of
+//! an incident, reads the incident on the side that it writes to, and merges the two with what both had agreed on last. What
+//! has to be written is written, and what both sides have then is the new agreement. An offer stays until all of that is
+//! done: so a write that fails is tried again, with what is newest then.
+
+mod brake;
+mod comments;
+mod ledger;
+mod options;
+mod pass;
+mod queue;
+mod sink;
+pub mod status;
+mod target;
+mod tell;
+mod worker;
+
+pub use brake::SafetyConfig;
+pub use ledger::Ledger;
+pub use options::{SyncConfig, SyncOptions, SyncedField, WriteConfig};
+pub use pass::Direction;
+pub use sink::IncidentSink;
+pub use target::{Current, Located, Target, Wrote};
+pub use worker::Worker;

@@ -1,0 +1,101 @@
+//! Takes events: each is on disk before it counts as delivered.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tracing::error;
+
+use super::pass::Direction;
+use crate::delivery::{BatchStatus, Deliver, Health};
+use crate::model::event::Batch;
+use crate::model::sync::field::Side;
+use crate::model::sync::snapshot::Snapshot;
+use crate::model::sync::{defender, sentinel};
+use crate::quarantine::{Keeper, Quarantine};
+use crate::telemetry::{self, Component};
+
+/// A sink that takes incidents of one side, to be written to the other.
+pub struct IncidentSink {
+    direction: Arc<Direction>,
+    health: Health,
+}
+
+// === impl IncidentSink ===
+
+impl IncidentSink {
+    /// The sink of a direction; its worker says in `health` how writing goes.
+    #[must_use]
+    pub const fn new(direction: Arc<Direction>, health: Health) -> Self {
+        Self { direction, health }
+    }
+
+    /// Who it is, in metrics and log lines.
+    #[must_use]
+    pub fn labels(&self) -> &Component {
+        &self.direction.teller.labels
+    }
+
+    /// Whether what it was given last is on disk.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Where it keeps what can never be written.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.direction.quarantine
+    }
+
+    fn read(&self, json: &[u8]) -> Result<Snapshot, String> {
+        match self.direction.origin() {
+            Side::Defender => defender::read(json),
+            Side::Sentinel => sentinel::read(json),
+        }
+    }
+}
+
+#[async_trait]
+impl Deliver for IncidentSink {
+    async fn deliver(&self, batch: Batch) -> BatchStatus {
+        let direction = &self.direction;
+        let labels = self.labels();
+        labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
+        let mut snapshots = Vec::with_capacity(batch.len());
+        let mut status = BatchStatus::Delivered;
+        for event in batch.iter() {
+            match self.read(&event.to_json()) {
+                Ok(snapshot) => snapshots.push(snapshot),
+                Err(message) => {
+                    status = BatchStatus::Rejected;
+                    let keeper = Keeper {
+                        quarantine: &direction.quarantine,
+                        labels,
+                        clock: &direction.clock,
+                        policies: &direction.policies,
+                        stage: "receiving",
+                    };
+                    keeper.keep(event, "not_an_incident", message, "").await;
+                }
+            }
+        }
+        let taken = snapshots.len() as u64;
+        match direction.ledger.take(direction.origin(), snapshots).await {
+            Ok(()) => {
+                self.health.set(true);
+                labels.count(telemetry::SENT_EVENTS, taken);
+                status
+            }
+            Err(failure) => {
+                self.health.set(false);
+                labels.count_error("state_file", "receiving");
+                error!(
+                    component_id = labels.id,
+                    error_type = "state_file",
+                    "Incidents cannot be taken in; they are offered again: {failure}"
+                );
+                BatchStatus::Errored
+            }
+        }
+    }
+}

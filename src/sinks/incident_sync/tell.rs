@@ -1,0 +1,160 @@
+//! What is said of the sync: log lines, and events for the pipeline.
+
+use serde_json::{Value, json};
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::model::sync::field::{Field, Side};
+use crate::model::sync::merge::Move;
+use crate::model::sync::record::{Record, Settled};
+use crate::telemetry::Component;
+
+/// Writes were made; labelled `field`.
+const WRITES: &str = "incident_sync_writes_total";
+/// Fields were changed on both sides.
+const CONFLICTS: &str = "incident_sync_conflicts_total";
+
+/// Says what one direction does.
+pub(super) struct Teller {
+    pub(super) labels: Component,
+    pub(super) ledger: String,
+    /// The side that is written.
+    pub(super) target: Side,
+    pub(super) clock: Clock,
+}
+
+/// Which incident something is said of.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The record's key: Defender's tenant and id.
+    pub(super) key: &'a str,
+    /// Sentinel's name.
+    pub(super) sentinel: &'a str,
+}
+
+// === impl Teller ===
+
+impl Teller {
+    /// One field was written, or would be.
+    pub(super) fn written(&self, about: About<'_>, one: &Move, is_dry: bool) -> Value {
+        let Move { field, before, after, why } = one;
+        let said = if is_dry { "Would write" } else { "Wrote" };
+        info!(
+            component_id = self.labels.id,
+            defender = about.key,
+            sentinel = about.sentinel,
+            field = field.name(),
+            before,
+            after,
+            "{said} to {}: {why}.",
+            self.target
+        );
+        self.count(is_dry);
+        let change = json!({"field": field.name(), "before": before, "after": after});
+        self.event("audit", about, is_dry, json!({"change": change, "reason": why}))
+    }
+
+    /// Something else was written, or would be: tags, a comment, a whole incident.
+    pub(super) fn done(&self, about: About<'_>, what: &str, change: Value, why: &str, is_dry: bool) -> Value {
+        let said = if is_dry { "Would write" } else { "Wrote" };
+        info!(
+            component_id = self.labels.id,
+            defender = about.key,
+            sentinel = about.sentinel,
+            field = what,
+            "{said} to {}: {why}.",
+            self.target
+        );
+        self.count(is_dry);
+        self.event("audit", about, is_dry, json!({"change": change, "reason": why}))
+    }
+
+    /// A field was changed on both sides. Answers an event if that was not said yet.
+    pub(super) fn conflict(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        field: Field,
+        settled: &Settled,
+    ) -> Option<Value> {
+        let Settled { between, winner } = settled;
+        let fate = winner.map_or_else(
+            || "nothing is written until somebody makes both the same".to_owned(),
+            |winner| format!("{winner}'s counts"),
+        );
+        let what = format!("{} / {}: {fate}", between.defender, between.sentinel);
+        if !record.must_tell(&format!("conflict {field}"), &what) {
+            return None;
+        }
+        metrics::counter!(CONFLICTS, "component_id" => self.labels.id.clone()).increment(1);
+        warn!(
+            component_id = self.labels.id,
+            defender = about.key,
+            sentinel = about.sentinel,
+            field = field.name(),
+            in_defender = between.defender,
+            in_sentinel = between.sentinel,
+            "A field was changed on both sides; {fate}."
+        );
+        let said = json!({
+            "field": field.name(),
+            "defender": between.defender,
+            "sentinel": between.sentinel,
+            "winner": winner,
+        });
+        Some(self.event("conflict", about, false, said))
+    }
+
+    /// Something that somebody should know, and may do something about. Answers an event if it was not said yet.
+    pub(super) fn notice(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        topic: &str,
+        message: &str,
+    ) -> Option<Value> {
+        if !record.must_tell(topic, message) {
+            return None;
+        }
+        warn!(component_id = self.labels.id, defender = about.key, sentinel = about.sentinel, "{message}");
+        Some(self.event("notice", about, false, json!({"message": message})))
+    }
+
+    /// Writing is halted.
+    pub(super) fn alarm(&self, why: &str) -> Value {
+        self.labels.count_error("halted", "sending");
+        error!(
+            component_id = self.labels.id,
+            error_type = "halted",
+            "Nothing is written to {} any more, and nothing is lost: {why}. If that is meant, say `vector-sentinel sync resume \
+             --ledger {}`; if it is not, mend the pipeline first.",
+            self.target,
+            self.ledger
+        );
+        json!({"kind": "alarm", "time": self.clock.now(), "ledger": self.ledger, "target": self.target, "message": why})
+    }
+
+    fn count(&self, is_dry: bool) {
+        if !is_dry {
+            metrics::counter!(WRITES, "component_id" => self.labels.id.clone()).increment(1);
+        }
+    }
+
+    fn event(&self, kind: &str, about: About<'_>, is_dry: bool, said: Value) -> Value {
+        let (tenant, id) = about.key.rsplit_once('/').unwrap_or(("", about.key));
+        let mut event = json!({
+            "kind": kind,
+            "time": self.clock.now(),
+            "component_id": self.labels.id,
+            "ledger": self.ledger,
+            "target": self.target,
+            "defender": {"tenant_id": tenant, "incident_id": id},
+            "sentinel": {"incident_name": about.sentinel},
+            "dry_run": is_dry,
+        });
+        if let (Value::Object(event), Value::Object(said)) = (&mut event, said) {
+            event.extend(said);
+        }
+        event
+    }
+}

@@ -1,0 +1,243 @@
+//! Takes one waiting incident after the other, again and again until it is written.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::pass::{Direction, Outcome, PassError};
+use super::status::{self, Status};
+use crate::client::Failure;
+use crate::model::sync::field::Side;
+use crate::model::sync::snapshot::Snapshot;
+use crate::retry::Verdict;
+use crate::retry::policy::Policy;
+use crate::store::StoreError;
+
+/// How often it is looked whether somebody wants writing to go on, and what `sync status` shows is written.
+const TICK: Duration = Duration::from_secs(2);
+/// How many incidents are worked on at a time.
+const AT_A_TIME: usize = 4;
+
+/// Works off what a sink has taken.
+pub struct Worker {
+    direction: Arc<Direction>,
+    data_dir: PathBuf,
+    /// How each incident that failed is tried again.
+    failing: Mutex<HashMap<String, Policy>>,
+    /// What `sync status` shows.
+    shown: tokio::sync::Mutex<Option<Status>>,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// The worker of a direction. What it shows is below `data_dir`.
+    #[must_use]
+    pub fn new(direction: Arc<Direction>, data_dir: &Path) -> Self {
+        Self {
+            direction,
+            data_dir: data_dir.to_owned(),
+            failing: Mutex::default(),
+            shown: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Works until `shutdown` is cancelled; what it is writing by then is finished.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let this = Arc::new(self);
+        if !this.load(&shutdown).await {
+            return;
+        }
+        let mut passes = JoinSet::new();
+        let (clock, queue) = (&this.direction.clock, this.direction.ledger.queue(this.direction.origin()));
+        let mut tick = clock.monotonic() + TICK;
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(_) = passes.join_next(), if !passes.is_empty() => {}
+                key = queue.next(), if passes.len() < AT_A_TIME => {
+                    let this = Arc::clone(&this);
+                    passes.spawn(async move { this.work_on(&key).await });
+                }
+                () = clock.sleep(tick.saturating_duration_since(clock.monotonic())) => {
+                    this.tick().await;
+                    tick = clock.monotonic() + TICK;
+                }
+            }
+        }
+        while passes.join_next().await.is_some() {}
+        this.show().await;
+    }
+
+    /// Finds what was waiting when the process ended. Answers false if we are asked to stop meanwhile.
+    async fn load(&self, shutdown: &CancellationToken) -> bool {
+        let direction = &self.direction;
+        let mut policy = direction.policies.forever();
+        while let Err(failure) = direction.ledger.load(direction.origin()).await {
+            self.report_store(&failure);
+            tokio::select! {
+                () = shutdown.cancelled() => return false,
+                () = direction.clock.sleep(policy.wait(Verdict::Retry)) => {}
+            }
+        }
+        true
+    }
+
+    async fn work_on(&self, key: &str) {
+        let direction = &self.direction;
+        let (from, queue) = (direction.origin(), direction.ledger.queue(direction.origin()));
+        let offer = match direction.ledger.offer(from, key).await {
+            Ok(Some(offer)) if offer.pending => offer,
+            Ok(_) => return queue.done(key),
+            Err(failure) => return self.later(key, PassError::Store(failure)).await,
+        };
+        let noted = match direction.pass(key, &offer).await {
+            Ok(Outcome::Done) => {
+                self.forget(key);
+                let noted = direction.ledger.note(from, key, offer.serial, |offer| {
+                    (offer.pending, offer.attempts, offer.problem) = (false, 0, None);
+                });
+                noted.await.map(|()| queue.done(key))
+            }
+            Ok(Outcome::Held) => {
+                queue.hold(key);
+                Ok(())
+            }
+            Err(PassError::Service(failure)) if is_final(&failure) => {
+                self.give_up(key, &offer.snapshot, &failure).await;
+                let noted = direction.ledger.note(from, key, offer.serial, |offer| offer.pending = false);
+                noted.await.map(|()| queue.done(key))
+            }
+            Err(error) => {
+                let problem = match &error {
+                    PassError::Service(failure) => failure.to_string(),
+                    PassError::Store(failure) => failure.to_string(),
+                };
+                let noted = direction.ledger.note(from, key, offer.serial, |offer| {
+                    offer.attempts += 1;
+                    offer.problem = Some(problem);
+                });
+                let noted = noted.await;
+                self.later(key, error).await;
+                noted
+            }
+        };
+        if let Err(failure) = noted {
+            self.later(key, PassError::Store(failure)).await;
+        }
+    }
+
+    /// Has an incident tried again.
+    async fn later(&self, key: &str, error: PassError) {
+        let direction = &self.direction;
+        let failure = match error {
+            PassError::Service(failure) => failure,
+            PassError::Store(failure) => Failure::unanswered("state_file", failure.to_string()),
+        };
+        let wait = {
+            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            failing
+                .entry(key.to_owned())
+                .or_insert_with(|| direction.policies.forever())
+                .wait(failure.verdict)
+        };
+        let labels = &direction.teller.labels;
+        labels.count_error(failure.error_type, "sending");
+        error!(
+            component_id = labels.id,
+            incident = key,
+            error_type = failure.error_type,
+            request_id = failure.request_id,
+            wait_secs = wait.as_secs_f64(),
+            "An incident cannot be written to {}; it stays in the state file, trying again: {}",
+            direction.target.side(),
+            failure.message
+        );
+        direction.ledger.queue(direction.origin()).later(key, wait);
+    }
+
+    /// The service will never take it.
+    async fn give_up(&self, key: &str, offer: &Snapshot, failure: &Failure) {
+        self.forget(key);
+        let kept = json!({"incident": key, "target": self.direction.target.side(), "offer": offer});
+        self.direction.keep(&kept, "refused", failure.to_string()).await;
+    }
+
+    fn forget(&self, key: &str) {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    async fn tick(&self) {
+        let (side, ledger) = (self.direction.target.side(), &self.direction.ledger);
+        if status::takes_resume(&self.data_dir, &self.direction.options.ledger, side) {
+            self.direction.brake.reset();
+            match ledger.set_halt(side, None).await {
+                Ok(()) => {
+                    info!(component_id = self.direction.teller.labels.id, "Writing to {side} goes on.");
+                    ledger.queue(self.direction.origin()).release();
+                }
+                Err(failure) => self.report_store(&failure),
+            }
+        }
+        self.show().await;
+    }
+
+    /// Writes what `sync status` shows, if it has changed.
+    async fn show(&self) {
+        let status = match self.status().await {
+            Ok(status) => status,
+            Err(failure) => return self.report_store(&failure),
+        };
+        let mut shown = self.shown.lock().await;
+        let is_same =
+            shown.as_ref().is_some_and(|shown| Status { time: status.time, ..shown.clone() } == status);
+        if is_same {
+            return;
+        }
+        match status.write(&self.data_dir) {
+            Ok(()) => *shown = Some(status),
+            Err(failure) => {
+                let id = &self.direction.teller.labels.id;
+                error!(component_id = id, "The sync's status cannot be written: {failure}");
+            }
+        }
+    }
+
+    async fn status(&self) -> Result<Status, StoreError> {
+        let direction = &self.direction;
+        let (side, ledger) = (direction.target.side(), &direction.ledger);
+        let keys = ledger.queue(side.other()).keys();
+        let mut pending = Vec::new();
+        for key in keys.iter().take(status::NAMED) {
+            pending.extend(ledger.offer(side.other(), key).await?.map(|offer| (key.clone(), offer)));
+        }
+        Ok(Status::of(direction, ledger.halt(side).await?, keys.len(), pending))
+    }
+
+    fn report_store(&self, failure: &StoreError) {
+        let labels = &self.direction.teller.labels;
+        labels.count_error("state_file", "sending");
+        error!(component_id = labels.id, error_type = "state_file", "{failure}");
+    }
+}
+
+/// Whether trying again is of no use. A permission can be given and a service mended; what is refused for what it says
+/// stays refused.
+fn is_final(failure: &Failure) -> bool {
+    failure.verdict == Verdict::GiveUp && failure.error_type == "bad_request"
+}
+
+/// The sides' names in file names.
+pub(super) const fn file_word(side: Side) -> &'static str {
+    match side {
+        Side::Defender => "to-defender",
+        Side::Sentinel => "to-sentinel",
+    }
+}
