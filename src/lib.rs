@@ -9,14 +9,14 @@
 //! | 6 | [`topology`] | wires components, runs and drains them |
 //! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan, and the file for Vector; all mistakes at once |
 //! | 5 | [`templates`] | tables and rules to deploy, and queries over them, printed from what [`sinks`] write |
-//! | 4 | [`sources`], [`sinks`] | the components: `config`, `poller` or `layout`, `encoder` and `service`, and the stream |
+//! | 4 | [`sources`], [`sinks`] | the components: `config`, `listing` or `layout`, `encoder` and `service`, and the stream |
 //! | 4 | [`vector`] | stock Vector: its protocol, both ends of it, and its process |
 //! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
 //! | 2 | [`delivery`], [`store`], [`quarantine`], [`retry`] | mechanisms that know no service |
 //! | 1 | [`clock`], [`secret`], [`telemetry`] | leaves that anyone may use |
 //! | 0 | [`model`] | events, incidents' heads, the watermark: pure |
 //!
-//! One incident's way: [`sources::defender_incidents::Poller`] asks [`client::graph`] for a page of a slice of time
+//! One incident's way: [`sources::incidents::Poller`] asks [`client::graph`] for a page of a slice of time
 //! ([`model::watermark`]), cuts the incidents' own bytes out of it ([`model::event::Event`]), leaves out what
 //! [`store`] knows as delivered, and offers the rest to [`delivery::Deliver`]. [`sinks::sentinel_logs`] writes each as a
 //! row, packs rows into requests and answers when all are accepted or in the [`quarantine`]. Only then the poller

@@ -94,12 +94,15 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
     };
     tell("data_dir".to_owned(), probe_data_dir(&plan.data_dir));
     for source in &plan.sources {
-        let SourcePlan::DefenderIncidents(options) = &source.plan;
         let result = async {
-            let slice = Slice::open(clock.now() - TimeDelta::days(30));
-            let found = options.client(clock)?.probe(slice).await.map_err(|failure| failure.to_string())?;
-            Ok(match found {
-                0 => "reading works; there was no incident in 30 days".to_owned(),
+            let found = match &source.plan {
+                SourcePlan::DefenderIncidents(options) => {
+                    options.client(clock)?.probe(Slice::open(clock.now() - TimeDelta::days(30))).await
+                }
+                SourcePlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
+            };
+            Ok(match found.map_err(|failure| failure.to_string())? {
+                0 => "reading works; there was no incident to read".to_owned(),
                 _ => "reading works".to_owned(),
             })
         };

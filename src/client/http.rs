@@ -78,6 +78,16 @@ pub fn https_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
 }
 
+/// Whether the URL names an address of this machine that no other reaches.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
+    }
+}
+
 // === impl ProxyConfig ===
 
 const fn enabled() -> bool {

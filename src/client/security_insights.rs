@@ -13,6 +13,7 @@ use super::arm::ArmQuota;
 use super::authorized::Authorized;
 use super::http::Reply;
 use super::listing::{self, IncidentPage};
+use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::retry::Verdict;
 
@@ -67,6 +68,45 @@ pub enum Written {
     Done(Bytes),
     /// It was changed since it was read, so nothing is written: read it again.
     Stale,
+}
+
+// === impl Workspace ===
+
+impl Workspace {
+    /// Reports names that no workspace can have.
+    ///
+    /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
+    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        let mut report = |option: &str, message: &str| {
+            problems.push(Problem::new(format!("{path}.{option}"), message));
+        };
+        if self.subscription_id.len() != 36 || azure_core::Uuid::parse_str(&self.subscription_id).is_err() {
+            report("subscription_id", "must be a GUID, such as 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0");
+        }
+        let group = &self.resource_group;
+        let is_of_a_group = |c: char| c.is_alphanumeric() || "_-.()".contains(c);
+        if !(1..=90).contains(&group.chars().count())
+            || !group.chars().all(is_of_a_group)
+            || group.ends_with('.')
+        {
+            report(
+                "resource_group",
+                "must be the name of a resource group: up to 90 letters, digits and any of _-.() but no period at the end",
+            );
+        }
+        let workspace = &self.workspace_name;
+        let is_of_a_workspace = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if !(4..=63).contains(&workspace.len())
+            || !workspace.chars().all(is_of_a_workspace)
+            || workspace.starts_with('-')
+            || workspace.ends_with('-')
+        {
+            report(
+                "workspace_name",
+                "must be the name of a Log Analytics workspace: 4 to 63 letters, digits and hyphens",
+            );
+        }
+    }
 }
 
 // === impl SecurityInsights ===

@@ -1,6 +1,7 @@
-//! The few fields that are read from a Defender XDR incident. Everything else travels as Microsoft sent it.
+//! The few fields that are read from an incident of Defender XDR, or of Sentinel. Everything else travels as Microsoft sent it.
 //!
-//! Shape: <https://learn.microsoft.com/graph/api/resources/security-incident>
+//! Shapes: <https://learn.microsoft.com/graph/api/resources/security-incident>,
+//! <https://learn.microsoft.com/rest/api/securityinsights/incidents/get#incident>
 
 use std::borrow::Cow;
 
@@ -13,13 +14,29 @@ use serde::Deserialize;
 /// What identifies one state of one incident: a later state has a later `last_update`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Revision {
-    /// `lastUpdateDateTime`, kept to the 100 ns that Microsoft sends: two revisions may differ in the last digit.
+    /// `lastUpdateDateTime`, or `properties.lastModifiedTimeUtc`, kept to the 100 ns that Microsoft sends: two revisions may differ in the last digit.
     /// [`Revision::UNDATED`] if the incident has none that can be read.
     pub last_update: DateTime<Utc>,
-    /// `id`, a decimal number as text.
+    /// `id` of Defender XDR, a decimal number as text; `name` of Sentinel, a GUID.
     pub id: String,
 }
 
+/// The head of Sentinel's.
+#[derive(Deserialize)]
+struct SentinelHead<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    properties: Option<SentinelProperties<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SentinelProperties<'a> {
+    #[serde(borrow, default, rename = "lastModifiedTimeUtc")]
+    last_modified: Option<Cow<'a, str>>,
+}
+
+/// The head of Defender XDR's.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, default)]
@@ -34,7 +51,7 @@ impl Revision {
     /// Stands for a time that cannot be read. It is after every other, so that it is never forgotten for being old.
     pub const UNDATED: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
-    /// Reads the revision of an incident from its JSON text.
+    /// Reads the revision of a Defender XDR incident from its JSON text.
     ///
     /// An incident that lacks a readable `id` or `lastUpdateDateTime` (both are documented as always there) is
     /// identified by its content: so it is delivered, and once.
@@ -42,6 +59,18 @@ impl Revision {
     pub fn of(json: &str) -> Self {
         let head = serde_json::from_str::<Head<'_>>(json).ok();
         let (id, last_update) = head.map_or((None, None), |head| (head.id, head.last_update));
+        Self::from_head(id, last_update, json)
+    }
+
+    /// The same of a Sentinel incident.
+    #[must_use]
+    pub fn of_sentinel(json: &str) -> Self {
+        let head = serde_json::from_str::<SentinelHead<'_>>(json).ok();
+        let (name, properties) = head.map_or((None, None), |head| (head.name, head.properties));
+        Self::from_head(name, properties.and_then(|properties| properties.last_modified), json)
+    }
+
+    fn from_head(id: Option<Cow<'_, str>>, last_update: Option<Cow<'_, str>>, json: &str) -> Self {
         let last_update = last_update.and_then(|text| parse_time(&text));
         match (id, last_update) {
             (Some(id), Some(last_update)) => Self { last_update, id: id.into_owned() },
@@ -54,7 +83,7 @@ impl Revision {
         }
     }
 
-    /// `lastUpdateDateTime`, if the incident has one that can be read.
+    /// The time of the change, if the incident has one that can be read.
     #[must_use]
     pub fn dated(&self) -> Option<DateTime<Utc>> {
         (self.last_update != Self::UNDATED).then_some(self.last_update)
@@ -78,6 +107,17 @@ mod tests {
         assert_ne!(at("2026-02-25T16:29:33.1000001Z"), at("2026-02-25T16:29:33.1Z"));
         assert_eq!(at("2026-02-25T16:29:33.1000000Z"), at("2026-02-25T16:29:33.1Z"));
         assert_eq!(at("2026-02-25T16:29:33.1Z").id, "29");
+    }
+
+    #[test]
+    fn a_sentinel_incident_is_known_by_its_name_and_when_it_was_modified() {
+        let json = r#"{"id":"/subscriptions/s","name":"n-1","properties":{"lastModifiedTimeUtc":"2026-02-25T16:29:33.1000001Z"}}"#;
+        let revision = Revision::of_sentinel(json);
+        assert_eq!((revision.id.as_str(), revision.dated().is_some()), ("n-1", true));
+        assert_ne!(revision, Revision::of_sentinel(&json.replace("0001Z", "0002Z")));
+        let undated = Revision::of_sentinel(r#"{"name":"n-1","properties":{}}"#);
+        assert_eq!(undated.dated(), None);
+        assert!(undated.id.starts_with("n-1#"), "{undated:?}");
     }
 
     #[test]

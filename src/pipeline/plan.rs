@@ -13,6 +13,7 @@ use crate::client::http::ProxyConfig;
 use crate::model::problem::{Problem, tidy};
 use crate::sinks::sentinel_logs::{self, SentinelLogsConfig};
 use crate::sources::defender_incidents::{self, DefenderIncidentsConfig};
+use crate::sources::sentinel_incidents::{self, SentinelIncidentsConfig};
 
 /// Where state is kept if the file does not say: as Vector.
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#data_dir>
@@ -65,6 +66,8 @@ pub struct PlannedSink {
 pub enum SourcePlan {
     /// `defender_incidents`
     DefenderIncidents(Box<defender_incidents::Validated>),
+    /// `sentinel_incidents`
+    SentinelIncidents(Box<sentinel_incidents::Validated>),
 }
 
 /// The options of a sink, by its type.
@@ -82,6 +85,11 @@ pub fn catalogue() -> Vec<ComponentType> {
             kind: Kind::Source,
             name: "defender_incidents",
             schema: schema::<DefenderIncidentsConfig>,
+        },
+        ComponentType {
+            kind: Kind::Source,
+            name: "sentinel_incidents",
+            schema: schema::<SentinelIncidentsConfig>,
         },
         ComponentType { kind: Kind::Sink, name: "sentinel_logs", schema: schema::<SentinelLogsConfig> },
     ]
@@ -116,10 +124,7 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
 
     let mut checking = Checking { outline, proxy: &proxy, problems };
     let sources = outline.sources.iter().filter_map(|component| {
-        let validate =
-            |config: DefenderIncidentsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
-        let (link, plan) = checking.component(Kind::Source, component, validate)?;
-        let plan = SourcePlan::DefenderIncidents(Box::new(plan));
+        let (link, plan) = checking.source(component)?;
         Some(PlannedSource { id: component.id.clone(), link, plan })
     });
     let sources = sources.collect();
@@ -188,6 +193,7 @@ impl SourcePlan {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::DefenderIncidents(_) => "defender_incidents",
+            Self::SentinelIncidents(_) => "sentinel_incidents",
         }
     }
 }
@@ -216,6 +222,21 @@ struct Checking<'o> {
 // === impl Checking ===
 
 impl Checking<'_> {
+    /// The same for a source, by its type.
+    fn source(&mut self, component: &Component) -> Option<(Link, SourcePlan)> {
+        if component.type_name == "sentinel_incidents" {
+            let validate = |config: SentinelIncidentsConfig, path: &str, proxy: &ProxyConfig| {
+                config.validate(path, proxy)
+            };
+            let (link, plan) = self.component(Kind::Source, component, validate)?;
+            return Some((link, SourcePlan::SentinelIncidents(Box::new(plan))));
+        }
+        let validate =
+            |config: DefenderIncidentsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
+        let (link, plan) = self.component(Kind::Source, component, validate)?;
+        Some((link, SourcePlan::DefenderIncidents(Box::new(plan))))
+    }
+
     /// The checked options of a component and where it meets Vector; nothing if something is wrong, which is then told.
     fn component<C: DeserializeOwned, V>(
         &mut self,

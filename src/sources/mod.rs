@@ -1,6 +1,8 @@
-//! Sources: where events come from. Each has a `config` and a `poller`.
+//! Sources: where events come from. Each has a `config` and a `listing`; the poller is one for all.
 
 pub mod defender_incidents;
+pub mod incidents;
+pub mod sentinel_incidents;
 
 use std::sync::Arc;
 

@@ -102,7 +102,6 @@ impl Topology {
         let mut sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)> = Vec::new();
         for source in &plan.sources {
             let path = format!("sources.{}", source.id);
-            let SourcePlan::DefenderIncidents(options) = &source.plan;
             let out: Result<Arc<dyn Deliver>, String> = if let Some(meeting) = &mut meeting {
                 meeting.forward(source, &plan.data_dir, clock, rng.fork())
             } else {
@@ -110,7 +109,15 @@ impl Topology {
                 let branches = reads_it.map(|(_, sink)| Arc::clone(sink) as Arc<dyn Deliver>);
                 Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
             };
-            match (options.build(&source.id, store.clone(), clock.clone(), rng.fork()), out) {
+            let built = match &source.plan {
+                SourcePlan::DefenderIncidents(options) => {
+                    options.build(&source.id, store.clone(), clock, rng.fork())
+                }
+                SourcePlan::SentinelIncidents(options) => {
+                    options.build(&source.id, store.clone(), clock, rng.fork())
+                }
+            };
+            match (built, out) {
                 (Ok(built), Ok(out)) => sources.push((Box::new(built), out)),
                 (Err(error), _) | (_, Err(error)) => problems.push(Problem::new(path, error)),
             }
@@ -131,9 +138,11 @@ impl Topology {
                 .map_or(Ok(()), |tls| Side::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file).map(drop))
         };
         let sources = plan.sources.iter().map(|source| {
-            let SourcePlan::DefenderIncidents(options) = &source.plan;
-            let built = options.client(clock).map(drop).and_then(|()| readable(&source.link));
-            (format!("sources.{}", source.id), built)
+            let built = match &source.plan {
+                SourcePlan::DefenderIncidents(options) => options.client(clock).map(drop),
+                SourcePlan::SentinelIncidents(options) => options.client(clock).map(drop),
+            };
+            (format!("sources.{}", source.id), built.and_then(|()| readable(&source.link)))
         });
         let sinks = plan.sinks.iter().map(|sink| {
             let SinkPlan::SentinelLogs(options) = &sink.plan;

@@ -13,7 +13,8 @@ use vector_sentinel::delivery::{BatchStatus, Deliver};
 use vector_sentinel::model::event::{Batch, Event};
 use vector_sentinel::model::watermark::Slice;
 use vector_sentinel::simulator::{Fault, Oddities, Service, Simulator, SimulatorConfig};
-use vector_sentinel::sources::defender_incidents::{DefenderIncidentsConfig, State};
+use vector_sentinel::sources::defender_incidents::DefenderIncidentsConfig;
+use vector_sentinel::sources::incidents::State;
 use vector_sentinel::store::Store;
 use vector_sentinel::topology::Ended;
 

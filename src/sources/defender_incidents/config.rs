@@ -1,23 +1,24 @@
 //! The options of `defender_incidents`.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::poller::Poller;
-use super::source::DefenderIncidents;
+use super::listing::GraphListing;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
 use crate::client::graph::{GraphIncidents, MAX_PAGE_SIZE};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url, is_loopback};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
 use crate::retry::quota::{Allowance, Amount, Quota};
+use crate::sources::incidents::{
+    IncidentSource, Poller, Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
+};
 use crate::store::Store;
 use crate::telemetry::Component;
 
@@ -97,18 +98,6 @@ impl Default for RequestConfig {
 
 // === impl DefenderIncidentsConfig ===
 
-const fn default_poll_interval_secs() -> u64 {
-    60
-}
-
-const fn default_look_back_secs() -> u64 {
-    24 * 60 * 60
-}
-
-const fn default_overlap_secs() -> u64 {
-    15 * 60
-}
-
 const fn default_page_size() -> u32 {
     MAX_PAGE_SIZE
 }
@@ -132,11 +121,8 @@ impl DefenderIncidentsConfig {
         }
         // Source: https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits
         let max_rate = if endpoint.as_ref().is_some_and(is_loopback) { 100_000 } else { 150 };
+        self.polling().validate(path, MAX_PAGE_SIZE, &mut problems);
         let ranges = [
-            ("poll_interval_secs", self.poll_interval_secs, 1, 86_400),
-            ("look_back_secs", self.look_back_secs, 0, 31_536_000),
-            ("overlap_secs", self.overlap_secs, 0, 86_400),
-            ("page_size", u64::from(self.page_size), 1, u64::from(MAX_PAGE_SIZE)),
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
         ];
@@ -155,13 +141,14 @@ impl DefenderIncidentsConfig {
             _ => Err(problems),
         }
     }
-}
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        _ => false,
+    const fn polling(&self) -> Polling {
+        Polling {
+            interval_secs: self.poll_interval_secs,
+            look_back_secs: self.look_back_secs,
+            overlap_secs: self.overlap_secs,
+            page_size: self.page_size,
+        }
     }
 }
 
@@ -184,18 +171,9 @@ impl Validated {
 
     /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.
     pub fn poller(&self, id: &str, store: Store, clock: &Clock) -> Result<Poller, String> {
-        Ok(Poller {
-            client: self.client(clock)?,
-            store,
-            labels: Component { kind: "source", component_type: "defender_incidents", id: id.to_owned() },
-            component: format!("sources.{id}"),
-            look_back: Duration::from_secs(self.config.look_back_secs),
-            overlap: Duration::from_secs(self.config.overlap_secs),
-            page_size: self.config.page_size,
-            clock: clock.clone(),
-            unrecorded: Mutex::default(),
-            delivered: AtomicU64::new(0),
-        })
+        let listing = Arc::new(GraphListing(self.client(clock)?));
+        let labels = Component { kind: "source", component_type: "defender_incidents", id: id.to_owned() };
+        Ok(Poller::new(listing, store, labels, self.config.polling(), clock.clone()))
     }
 
     /// Builds the source.
@@ -203,12 +181,10 @@ impl Validated {
         &self,
         id: &str,
         store: Store,
-        clock: Clock,
+        clock: &Clock,
         rng: fastrand::Rng,
-    ) -> Result<DefenderIncidents, String> {
-        let poller = self.poller(id, store, &clock)?;
-        let poll_interval = Duration::from_secs(self.config.poll_interval_secs);
-        Ok(DefenderIncidents::new(poller, poll_interval, clock, rng))
+    ) -> Result<IncidentSource, String> {
+        Ok(IncidentSource::new(self.poller(id, store, clock)?, rng))
     }
 }
 

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::poller::{Interrupt, Poller, State};
+use super::poller::Poller;
+use super::state::{Interrupt, State};
 use crate::client::Failure;
-use crate::clock::Clock;
 use crate::delivery::Deliver;
 use crate::retry::Verdict;
 use crate::retry::backoff::Backoff;
@@ -21,23 +21,16 @@ use crate::sources::Source;
 const FAILURES_UNTIL_SMALLER: u32 = 2;
 
 /// The source, ready to run.
-pub struct DefenderIncidents {
+pub struct IncidentSource {
     poller: Poller,
-    poll_interval: Duration,
-    clock: Clock,
     rng: fastrand::Rng,
 }
 
-// === impl DefenderIncidents ===
+// === impl IncidentSource ===
 
-impl DefenderIncidents {
-    pub(super) const fn new(
-        poller: Poller,
-        poll_interval: Duration,
-        clock: Clock,
-        rng: fastrand::Rng,
-    ) -> Self {
-        Self { poller, poll_interval, clock, rng }
+impl IncidentSource {
+    pub(in crate::sources) const fn new(poller: Poller, rng: fastrand::Rng) -> Self {
+        Self { poller, rng }
     }
 
     fn report(&self, failure: &Failure, wait: Duration) {
@@ -70,7 +63,7 @@ impl DefenderIncidents {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => false,
-            () = self.clock.sleep(wait) => true,
+            () = self.poller.clock.sleep(wait) => true,
         }
     }
 }
@@ -87,17 +80,24 @@ fn is_progress(done: &State, next: &State) -> bool {
     }
 }
 
-/// What to do again after a failure, and with pages of what size.
-fn after_failure(state: &State, failure: &Failure, failures: u32, page_size: u32) -> (State, u32) {
+/// What to do again after a failure, and with pages of what size. A single incident can be isolated if there is a lighter
+/// listing to find it in.
+fn after_failure(
+    state: &State,
+    failure: &Failure,
+    failures: u32,
+    page_size: u32,
+    has_light: bool,
+) -> (State, u32) {
     if failure.is_heavy() && failures >= FAILURES_UNTIL_SMALLER {
         let state = match (state.slice_again(), page_size) {
-            (State::Slice { began, slice }, 1) => State::Isolate { began, slice },
+            (State::Slice { began, slice }, 1) if has_light => State::Isolate { began, slice },
             (state, _) => state,
         };
         return (state, (page_size / 4).max(1));
     }
     match state {
-        // The link to a page may have expired, or Graph may refuse to page so far: ask for less, with fewer pages.
+        // The link to a page may have expired, or the service may refuse to page so far: ask for less, with fewer pages.
         State::Page { began, slice, .. } if failure.verdict == Verdict::GiveUp => {
             let slice = slice.first_half(*began).unwrap_or(*slice);
             (State::Slice { began: Some(*began), slice }, page_size)
@@ -109,14 +109,15 @@ fn after_failure(state: &State, failure: &Failure, failures: u32, page_size: u32
 }
 
 #[async_trait]
-impl Source for DefenderIncidents {
+impl Source for IncidentSource {
     async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
         let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
         let mut state = State::Sweep;
-        let mut page_size = self.poller.page_size;
+        let mut page_size = self.poller.polling.page_size;
         let mut failures = 0;
         let mut reported = 0;
-        info!(component_id = self.poller.labels.id, "Reading Defender XDR incidents.");
+        let has_light = self.poller.listing.heavy_part().is_some();
+        info!(component_id = self.poller.labels.id, "Reading {}.", self.poller.listing.incidents());
         loop {
             match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
                 Ok(next) => {
@@ -126,13 +127,15 @@ impl Source for DefenderIncidents {
                         }
                         policy.reset();
                         failures = 0;
-                        page_size = (page_size * 2).min(self.poller.page_size);
+                        page_size = (page_size * 2).min(self.poller.polling.page_size);
                     }
                     state = next;
                     if matches!(state, State::Sweep) {
                         reported = self.report_delivered(reported);
                     }
-                    if matches!(state, State::Sweep) && !self.wait(self.poll_interval, &shutdown).await {
+                    if matches!(state, State::Sweep)
+                        && !self.wait(self.poller.polling.interval(), &shutdown).await
+                    {
                         break;
                     }
                 }
@@ -141,7 +144,7 @@ impl Source for DefenderIncidents {
                     failures += 1;
                     let wait = policy.wait(failure.verdict);
                     self.report(&failure, wait);
-                    (state, page_size) = after_failure(&state, &failure, failures, page_size);
+                    (state, page_size) = after_failure(&state, &failure, failures, page_size, has_light);
                     if !self.wait(wait, &shutdown).await {
                         break;
                     }
@@ -171,11 +174,11 @@ mod tests {
     #[test]
     fn a_page_that_keeps_failing_is_asked_for_in_smaller_pieces_and_then_its_incidents_one_by_one() {
         let failure = Failure::unanswered("server_error", "");
-        assert!(matches!(after_failure(&page(), &failure, 1, 50), (State::Page { .. }, 50)));
+        assert!(matches!(after_failure(&page(), &failure, 1, 50, true), (State::Page { .. }, 50)));
         let (mut state, mut size) = (page(), 50);
         let mut sizes = Vec::new();
         for failures in 2.. {
-            (state, size) = after_failure(&state, &failure, failures, size);
+            (state, size) = after_failure(&state, &failure, failures, size, true);
             sizes.push(size);
             if matches!(state, State::Isolate { .. }) {
                 break;
@@ -186,9 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_lighter_listing_the_smallest_page_is_asked_for_again_and_again() {
+        let failure = Failure::unanswered("server_error", "");
+        let (mut state, mut size) = (page(), 100);
+        for failures in 2..20 {
+            (state, size) = after_failure(&state, &failure, failures, size, false);
+            assert!(matches!(state, State::Slice { .. }), "{state:?}");
+        }
+        assert_eq!(size, 1);
+    }
+
+    #[test]
     fn a_link_that_is_refused_begins_the_first_half_of_the_slice() {
         let failure = Failure { verdict: Verdict::GiveUp, ..Failure::unanswered("gone", "") };
-        let (state, page_size) = after_failure(&page(), &failure, 1, 50);
+        let (state, page_size) = after_failure(&page(), &failure, 1, 50, true);
         let State::Slice { slice, .. } = state else { panic!("{state:?}") };
         assert_eq!((slice.to, page_size), (DateTime::from_timestamp(50, 0), 50));
     }

@@ -1,0 +1,214 @@
+//! One page: what is new in it is completed, delivered and recorded, and what comes next follows from it.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use super::poller::{Place, Poller, unless};
+use super::state::{Interrupt, State};
+use crate::client::Failure;
+use crate::client::listing::IncidentPage;
+use crate::delivery::{BatchStatus, Deliver};
+use crate::model::event::Event;
+use crate::model::incident::Revision;
+use crate::model::watermark::{Drain, Watermark};
+use crate::retry::Verdict;
+use crate::store::StoreError;
+use crate::telemetry;
+
+/// How long revisions are remembered after they can be listed no more, should the service round the times we ask for.
+const REMEMBERED: TimeDelta = TimeDelta::hours(1);
+/// Incidents that are delivered together: as many may come twice after a kill.
+const MOST_AT_ONCE: usize = 50;
+/// After so many tries an incident goes without what its listing lacks.
+const TRIES_TO_COMPLETE: u32 = 6;
+/// So many incidents that cannot be completed are left for later before the page is: it may be all of them.
+const MOST_INCOMPLETE: usize = 3;
+/// The kind of error of an incident that cannot be completed.
+const INCOMPLETE: &str = "incident_incomplete";
+
+// === impl Poller ===
+
+impl Poller {
+    /// Delivers what is new in a page, and says what comes after the page.
+    pub(super) async fn take(
+        &self,
+        page: IncidentPage,
+        place: Place,
+        mut drain: Drain,
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<State, Interrupt> {
+        let now = self.server_time(&page);
+        let revisions = self.revisions(&page)?;
+        let new = self.deliver_new(&page, &revisions, out, shutdown).await?;
+        // A count no larger than the page itself, with more pages to come, counts the page and not the listing.
+        let count = page.count.filter(|count| page.next.is_none() || *count > page.incidents.len() as u64);
+        drain.note_page(&revisions, place.page_size, new, count);
+        match page.next {
+            Some(url) => Ok(State::Page { began: place.began, slice: place.slice, drain, url }),
+            None => self.finish(place, &drain, now).await,
+        }
+    }
+
+    /// Delivers what was not delivered before, records it, and answers whether there was any.
+    ///
+    /// What cannot be completed does not hold up what can: it is asked for again, after all the rest is delivered.
+    async fn deliver_new(
+        &self,
+        page: &IncidentPage,
+        revisions: &[Revision],
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, Interrupt> {
+        self.record_delivered(Vec::new()).await?;
+        let seen = self.store.seen(&self.component, revisions.to_vec()).await?;
+        let mut in_this_page = HashSet::new();
+        let new: Vec<usize> =
+            (0..revisions.len()).filter(|&i| !seen[i] && in_this_page.insert(&revisions[i])).collect();
+        self.labels.count(telemetry::RECEIVED_EVENTS, revisions.len() as u64);
+        self.labels.count(telemetry::SUPPRESSED_EVENTS, (revisions.len() - new.len()) as u64);
+        debug!(component_id = self.labels.id, incidents = revisions.len(), new = new.len(), "Read a page.");
+        let mut failures = Vec::new();
+        'page: for some in new.chunks(MOST_AT_ONCE) {
+            let mut complete = Vec::with_capacity(some.len());
+            for &i in some {
+                match self.complete(&revisions[i], &page.incidents[i], shutdown).await {
+                    Ok(json) => complete.push((&revisions[i], json)),
+                    Err(Interrupt::Shutdown) => return Err(Interrupt::Shutdown),
+                    Err(Interrupt::Failed(failure)) => {
+                        let of_one = failure.error_type == INCOMPLETE;
+                        failures.push(failure);
+                        if !of_one || failures.len() >= MOST_INCOMPLETE {
+                            self.offer(complete, out).await?;
+                            break 'page;
+                        }
+                    }
+                }
+            }
+            self.offer(complete, out).await?;
+        }
+        match failures.pop() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(self.in_part.swap(false, Ordering::Relaxed) || !new.is_empty()),
+        }
+    }
+
+    /// The incident with what its listing lacks. One that the service fails on time and again goes without.
+    async fn complete(
+        &self,
+        revision: &Revision,
+        json: &Bytes,
+        shutdown: &CancellationToken,
+    ) -> Result<Bytes, Interrupt> {
+        let failure = match unless(shutdown, self.listing.complete(revision, json)).await {
+            Err(Interrupt::Failed(failure)) if failure.is_heavy() || failure.verdict == Verdict::GiveUp => {
+                failure
+            }
+            other => return other,
+        };
+        let tries = {
+            let mut incomplete = self.incomplete.lock().unwrap_or_else(PoisonError::into_inner);
+            let tries = incomplete.entry(revision.clone()).or_default();
+            *tries += 1;
+            *tries
+        };
+        if tries < TRIES_TO_COMPLETE {
+            // The service is all right: the same page is asked for again, and not smaller ones.
+            return Err(Failure { error_type: INCOMPLETE, verdict: Verdict::Retry, ..failure }.into());
+        }
+        self.labels.count_error(INCOMPLETE, "receiving");
+        error!(
+            component_id = self.labels.id,
+            incident = revision.id,
+            error_type = failure.error_type,
+            request_id = failure.request_id,
+            tries,
+            "{} fails on the rest of this incident; it is delivered without, and with it again when it changes: {}",
+            self.listing.service(),
+            failure.message
+        );
+        Ok(json.clone())
+    }
+
+    /// Delivers incidents and records them.
+    async fn offer(&self, incidents: Vec<(&Revision, Bytes)>, out: &dyn Deliver) -> Result<(), Interrupt> {
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        let revisions: Vec<Revision> = incidents.iter().map(|(revision, _)| (*revision).clone()).collect();
+        let event = |(revision, json): (&Revision, Bytes)| Event::new(json, revision.dated());
+        match out.deliver(incidents.into_iter().map(event).collect()).await {
+            // What was rejected is in the quarantine: it is dealt with.
+            BatchStatus::Delivered | BatchStatus::Rejected => {}
+            BatchStatus::Errored => {
+                return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch").into());
+            }
+        }
+        self.labels.count(telemetry::SENT_EVENTS, revisions.len() as u64);
+        let now = self.clock.now();
+        for time in revisions.iter().filter_map(Revision::dated) {
+            self.labels.note_lag((now - time).as_seconds_f64().max(0.0));
+        }
+        self.delivered.fetch_add(revisions.len() as u64, Ordering::Relaxed);
+        self.in_part.store(true, Ordering::Relaxed);
+        {
+            let mut incomplete = self.incomplete.lock().unwrap_or_else(PoisonError::into_inner);
+            incomplete.retain(|revision, _| !revisions.contains(revision));
+        }
+        Ok(self.record_delivered(revisions).await?)
+    }
+
+    /// Records revisions as delivered, with those that could not be recorded before.
+    async fn record_delivered(&self, delivered: Vec<Revision>) -> Result<(), StoreError> {
+        let all = {
+            let mut unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
+            unrecorded.extend(delivered);
+            unrecorded.clone()
+        };
+        if !all.is_empty() {
+            self.store.record(&self.component, all).await?;
+            self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(())
+    }
+
+    /// After the last page of a slice: moves the watermark if all of the slice was surely seen.
+    async fn finish(&self, place: Place, drain: &Drain, now: DateTime<Utc>) -> Result<State, Interrupt> {
+        let Place { began, slice, .. } = place;
+        if !drain.is_whole() {
+            let service = self.listing.service();
+            debug!(?slice, "Not all of this time was surely listed: reading it again, in shorter pieces.");
+            if let Some(slice) =
+                slice.first_half(now).or_else(|| drain.brought_something_new().then_some(slice))
+            {
+                return Ok(State::Slice { began: Some(began), slice });
+            }
+            if !drain.followed_links() {
+                let message =
+                    format!("{service} counts more incidents than it lists, and gives no link to the rest");
+                return Err(Failure::unanswered("answer_incomplete", message).into());
+            }
+            warn!(
+                component_id = self.labels.id,
+                "{service}'s count is not that of what it lists; all of that is read."
+            );
+        }
+        let Some(mark) = self.store.cursor::<Watermark>(&self.component).await? else {
+            // Somebody has reset it: begin anew.
+            return Ok(State::Sweep);
+        };
+        if let Some(reached) = slice.to.or(drain.newest()) {
+            let moved = mark.advanced_to(reached, began, self.polling.overlap());
+            if moved != mark {
+                self.store.advance(&self.component, &moved, moved.floor - REMEMBERED).await?;
+            }
+        }
+        Ok(slice.next(began).map_or(State::Sweep, |slice| State::Slice { began: Some(began), slice }))
+    }
+}

@@ -1,0 +1,6 @@
+//! `sentinel_incidents`: Microsoft Sentinel's incidents, with their comments, each time they change.
+
+mod config;
+mod listing;
+
+pub use config::{SentinelIncidentsConfig, Validated};
