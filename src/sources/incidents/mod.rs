@@ -7,6 +7,8 @@ mod page;
 mod poller;
 mod source;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use listing::{Listing, Weight};
 pub(in crate::sources) use options::{
