@@ -32,6 +32,10 @@ pub struct SimulatorConfig {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// Its display name, under which its changes and comments appear.
+    pub client_name: String,
+    /// Its application permissions in Graph.
+    pub graph_permissions: Vec<String>,
     /// How long a token is accepted.
     pub token_lifetime: Duration,
     /// Graph requests let through in any sixty seconds.
@@ -92,6 +96,10 @@ impl Default for SimulatorConfig {
             tenant_id: "2f6d1c9e-53a1-4b0e-9c54-0b3f2f6a7d11".to_owned(),
             client_id: "8b1f0a52-7c39-4d2b-a6f0-5a9d3c1e4b22".to_owned(),
             client_secret: "simulated-secret".to_owned(),
+            client_name: "vector-sentinel".to_owned(),
+            graph_permissions: ["SecurityIncident.ReadWrite.All", "SecurityData.Manage.All"]
+                .map(str::to_owned)
+                .into(),
             token_lifetime: TOKEN_LIFETIME,
             graph_requests_per_minute: GRAPH_REQUESTS_PER_MINUTE,
             page_size: LARGEST_PAGE,

@@ -7,12 +7,13 @@ use super::ticks::Ticks;
 /// Finer than Graph keeps a time.
 const MOST_FRACTION_DIGITS: usize = 7;
 
-const STATUSES: [&str; 6] =
+pub(super) const STATUSES: [&str; 6] =
     ["active", "resolved", "inProgress", "redirected", "unknownFutureValue", "awaitingAction"];
-const SEVERITIES: [&str; 6] = ["unknown", "informational", "low", "medium", "high", "unknownFutureValue"];
-const CLASSIFICATIONS: [&str; 5] =
+pub(super) const SEVERITIES: [&str; 6] =
+    ["unknown", "informational", "low", "medium", "high", "unknownFutureValue"];
+pub(super) const CLASSIFICATIONS: [&str; 5] =
     ["unknown", "falsePositive", "truePositive", "informationalExpectedActivity", "unknownFutureValue"];
-const DETERMINATIONS: [&str; 16] = [
+pub(super) const DETERMINATIONS: [&str; 16] = [
     "unknown",
     "apt",
     "malware",

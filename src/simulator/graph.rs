@@ -21,9 +21,13 @@ use super::stats::Revision;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
 
+/// Either lets an application read.
+// https://learn.microsoft.com/graph/permissions-reference#securityincidentreadall
+const READS: [&str; 2] = ["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"];
+
 /// `GET /v1.0/security/incidents` and `/beta/security/incidents`
 pub(super) async fn list(State(world): State<Arc<World>>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(refusal) = admit(&world, &headers) {
+    if let Err(refusal) = admit(&world, &headers, &READS) {
         return *refusal;
     }
     let query = match Query::parse(uri.query().unwrap_or_default(), world.config.page_size) {
@@ -73,7 +77,7 @@ pub(super) async fn get(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if let Err(refusal) = admit(&world, &headers) {
+    if let Err(refusal) = admit(&world, &headers, &READS) {
         return *refusal;
     }
     let with_alerts = match query::wants_alerts(uri.query().unwrap_or_default()) {
@@ -86,12 +90,11 @@ pub(super) async fn get(
         answer.extensions_mut().insert(Served(vec![revision]));
         return answer;
     }
-    let message = format!("Incident with id '{id}' was not found.");
-    answers::error(&world, Service::Graph, &headers, StatusCode::NOT_FOUND, "NotFound", &message)
+    not_found(&world, &headers, &id)
 }
 
-/// Lets a request in that has the right token, and the quota has room for.
-fn admit(world: &World, headers: &HeaderMap) -> Result<(), Box<Response>> {
+/// Lets a request in that has the right token and one of the permissions, and the quota has room for.
+pub(super) fn admit(world: &World, headers: &HeaderMap, permissions: &[&str]) -> Result<(), Box<Response>> {
     let refused = |status, code: &str, message: &str| {
         Box::new(answers::error(world, Service::Graph, headers, status, code, message))
     };
@@ -109,7 +112,17 @@ fn admit(world: &World, headers: &HeaderMap) -> Result<(), Box<Response>> {
         let mut answer = refused(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "");
         answers::put(answer.headers_mut(), header::RETRY_AFTER, &retry_after(wait));
         answer
-    })
+    })?;
+    let granted = &world.config.graph_permissions;
+    if granted.iter().any(|one| permissions.contains(&one.as_str())) {
+        return Ok(());
+    }
+    let message = format!(
+        "Missing application roles. API required roles: {}, application roles: {}.",
+        permissions.join(","),
+        granted.join(",")
+    );
+    Err(refused(StatusCode::FORBIDDEN, "Forbidden", &message))
 }
 
 /// The token of a request.
@@ -118,16 +131,21 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn prefers_newer(headers: &HeaderMap) -> bool {
+pub(super) fn prefers_newer(headers: &HeaderMap) -> bool {
     let mut preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     preferences.any(|list| list.split([',', ';']).any(|one| one.trim() == members::PREFERENCE))
 }
 
-fn bad_request(world: &World, headers: &HeaderMap, sentence: &str) -> Response {
+pub(super) fn bad_request(world: &World, headers: &HeaderMap, sentence: &str) -> Response {
     answers::error(world, Service::Graph, headers, StatusCode::BAD_REQUEST, "BadRequest", sentence)
 }
 
-fn context(world: &World, uri: &Uri, with_alerts: bool) -> String {
+pub(super) fn not_found(world: &World, headers: &HeaderMap, id: &str) -> Response {
+    let message = format!("Incident with id '{id}' was not found.");
+    answers::error(world, Service::Graph, headers, StatusCode::NOT_FOUND, "NotFound", &message)
+}
+
+pub(super) fn context(world: &World, uri: &Uri, with_alerts: bool) -> String {
     let version = uri.path().split('/').nth(1).unwrap_or_default();
     let expanded = if with_alerts { "(alerts())" } else { "" };
     format!("{}/{version}/$metadata#security/incidents{expanded}", world.url)

@@ -29,7 +29,7 @@ pub(super) fn mixed(seed: u64, salt: u64) -> u64 {
 
 /// Appends the incident; the property `alerts` only if they were asked for.
 // https://learn.microsoft.com/graph/api/resources/security-incident#properties
-pub(super) fn render(json: &mut Json, subject: &Subject<'_>, facts: &Facts, with_alerts: bool) {
+pub(super) fn render(json: &mut Json, subject: &Subject<'_>, facts: &Facts<'_>, with_alerts: bool) {
     let mut rng = Rng::with_seed(subject.seed);
     let story = &STORIES[rng.usize(..STORIES.len())];
     let is_resolved = facts.status == "resolved";
@@ -41,7 +41,7 @@ pub(super) fn render(json: &mut Json, subject: &Subject<'_>, facts: &Facts, with
     json.member("status", facts.status);
     json.text("incidentWebUrl", &web_url);
     json.maybe_text("redirectIncidentId", subject.redirect);
-    json.text("displayName", story.incident);
+    json.maybe_text("displayName", facts.text("displayName", Some(story.incident)));
     json.time("createdDateTime", facts.created);
     json.time("lastUpdateDateTime", facts.updated);
     json.maybe_text("assignedTo", facts.assigned_to);
@@ -50,10 +50,12 @@ pub(super) fn render(json: &mut Json, subject: &Subject<'_>, facts: &Facts, with
     json.text("severity", facts.severity);
     json.texts("customTags", facts.tags.iter().copied());
     json.texts("systemTags", rng.bool().then_some("Defender Experts"));
-    json.text("description", story.description);
+    json.maybe_text("description", facts.text("description", Some(story.description)));
     json.text("lastModifiedBy", facts.modified_by.unwrap_or("Microsoft 365 Defender-IncidentCreation"));
-    json.maybe_text("resolvingComment", is_resolved.then_some("Contained, nothing left to do."));
-    json.maybe_text("summary", rng.bool().then_some("Defender Experts looked at this incident."));
+    let resolving_comment = is_resolved.then_some("Contained, nothing left to do.");
+    json.maybe_text("resolvingComment", facts.text("resolvingComment", resolving_comment));
+    let summary = rng.bool().then_some("Defender Experts looked at this incident.");
+    json.maybe_text("summary", facts.text("summary", summary));
     let score = rng.u8(..=100);
     match rng.u8(..5) {
         0 => json.null("priorityScore"),
@@ -82,7 +84,7 @@ pub(super) fn render(json: &mut Json, subject: &Subject<'_>, facts: &Facts, with
 fn render_alert(
     json: &mut Json,
     subject: &Subject<'_>,
-    facts: &Facts,
+    facts: &Facts<'_>,
     alert: &AlertFacts,
     place: usize,
     incident_url: &str,

@@ -3,13 +3,16 @@
 //! An incident is its list of events and nothing else: that is small, and it lets an older revision be
 //! shown while a newer one is not visible yet.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 
+use super::edit::Edit;
 use super::ticks::Ticks;
 use super::words::{ANALYSTS, COMMENTS, SEVERITIES, TAGS, VERDICTS};
 
 /// Something that happened to an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     /// The `lastUpdateDateTime` it gives the incident.
     pub(super) at: Ticks,
@@ -19,7 +22,7 @@ pub(super) struct Event {
 }
 
 /// What happened. Numbers point into the lists of `words`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Opened {
         alerts: u16,
@@ -41,6 +44,8 @@ pub(super) enum Change {
     Merged {
         into: u32,
     },
+    /// Somebody asked for it, by name.
+    Edited(Arc<Edit>),
     Touched,
 }
 
@@ -54,19 +59,21 @@ pub(super) struct AlertFacts {
 
 /// An incident after all its visible events.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     pub(super) created: Ticks,
     pub(super) updated: Ticks,
-    pub(super) status: &'static str,
-    pub(super) severity: &'static str,
-    pub(super) classification: &'static str,
-    pub(super) determination: &'static str,
-    pub(super) assigned_to: Option<&'static str>,
-    pub(super) modified_by: Option<&'static str>,
-    pub(super) tags: Vec<&'static str>,
-    pub(super) comments: Vec<(&'static str, &'static str, Ticks)>,
+    pub(super) status: &'a str,
+    pub(super) severity: &'a str,
+    pub(super) classification: &'a str,
+    pub(super) determination: &'a str,
+    pub(super) assigned_to: Option<&'a str>,
+    pub(super) modified_by: Option<&'a str>,
+    pub(super) tags: Vec<&'a str>,
+    pub(super) comments: Vec<(&'a str, &'a str, Ticks)>,
     pub(super) alerts: Vec<AlertFacts>,
     pub(super) merged_into: Option<u32>,
+    /// Texts that somebody wrote, by property, over those that the seed makes. `None` for null.
+    pub(super) written: Vec<(&'a str, Option<&'a str>)>,
 }
 
 /// Picks what happens to an incident that exists.
@@ -90,9 +97,9 @@ fn index(rng: &mut Rng, len: usize) -> u8 {
 
 // === impl Facts ===
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// Replays `events`; `severity` is what the incident was opened with.
-    pub(super) fn after(events: &[Event], severity: u8, evidence_per_alert: usize) -> Self {
+    pub(super) fn after(events: &'a [Event], severity: u8, evidence_per_alert: usize) -> Self {
         let first = events.first().map_or(Ticks(0), |event| event.at);
         let mut facts = Self {
             created: first,
@@ -107,6 +114,7 @@ impl Facts {
             comments: Vec::new(),
             alerts: Vec::new(),
             merged_into: None,
+            written: Vec::new(),
         };
         for event in events {
             facts.apply(event, evidence_per_alert);
@@ -114,40 +122,40 @@ impl Facts {
         facts
     }
 
-    fn apply(&mut self, event: &Event, evidence_per_alert: usize) {
+    fn apply(&mut self, event: &'a Event, evidence_per_alert: usize) {
         let at = event.at;
         self.updated = at;
-        match event.change {
+        match &event.change {
             Change::Opened { alerts } | Change::AlertsJoined(alerts) => {
                 let alert = AlertFacts { created: at, updated: at, evidence: evidence_per_alert };
-                self.alerts.extend(std::iter::repeat_n(alert, alerts.into()));
+                self.alerts.extend(std::iter::repeat_n(alert, (*alerts).into()));
             }
             Change::EvidenceJoined { alert } => {
-                let place = usize::from(alert) % self.alerts.len().max(1);
+                let place = usize::from(*alert) % self.alerts.len().max(1);
                 if let Some(alert) = self.alerts.get_mut(place) {
                     alert.evidence += 1;
                     alert.updated = at;
                 }
             }
             Change::Assigned(who) => {
-                self.assigned_to = Some(pick(&ANALYSTS, who));
+                self.assigned_to = Some(pick(&ANALYSTS, *who));
                 self.status = "inProgress";
             }
-            Change::SeverityChanged(severity) => self.severity = pick(&SEVERITIES, severity),
+            Change::SeverityChanged(severity) => self.severity = pick(&SEVERITIES, *severity),
             Change::Tagged(tag) => {
-                let tag = pick(&TAGS, tag);
+                let tag = pick(&TAGS, *tag);
                 if !self.tags.contains(&tag) {
                     self.tags.push(tag);
                 }
             }
             Change::Commented(comment) => {
-                let author = self.assigned_to.unwrap_or(pick(&ANALYSTS, comment));
-                self.comments.push((pick(&COMMENTS, comment), author, at));
+                let author = self.assigned_to.unwrap_or(pick(&ANALYSTS, *comment));
+                self.comments.push((pick(&COMMENTS, *comment), author, at));
             }
             Change::AwaitingAction => self.status = "awaitingAction",
             Change::Resolved { verdict } => {
                 self.status = "resolved";
-                (self.classification, self.determination) = pick(&VERDICTS, verdict);
+                (self.classification, self.determination) = pick(&VERDICTS, *verdict);
             }
             Change::Reopened => {
                 self.status = "active";
@@ -155,9 +163,10 @@ impl Facts {
             }
             Change::Merged { into } => {
                 self.status = "redirected";
-                self.merged_into = Some(into);
+                self.merged_into = Some(*into);
                 self.alerts.clear();
             }
+            Change::Edited(edit) => return self.edit(edit, at),
             Change::Touched => {}
         }
         if !matches!(
@@ -166,6 +175,43 @@ impl Facts {
         ) {
             self.modified_by = self.assigned_to.or(Some("Microsoft 365 Defender-AlertCorrelation"));
         }
+    }
+}
+
+// === impl Facts, edited ===
+
+impl<'a> Facts<'a> {
+    fn edit(&mut self, edit: &'a Edit, at: Ticks) {
+        self.modified_by = Some(&edit.by);
+        if let Some((comment, author)) = &edit.comment {
+            self.comments.push((comment, author, at));
+        }
+        for (property, value) in &edit.properties {
+            let text = value.as_str();
+            match (property.as_str(), text) {
+                // What became part of another incident stays that.
+                ("status", Some(status)) if self.merged_into.is_none() => self.status = status,
+                ("severity", Some(severity)) => self.severity = severity,
+                ("classification", Some(classification)) => self.classification = classification,
+                ("determination", Some(determination)) => self.determination = determination,
+                ("assignedTo", assigned_to) => self.assigned_to = assigned_to,
+                ("customTags", _) => {
+                    self.tags =
+                        value.as_array().into_iter().flatten().filter_map(|tag| tag.as_str()).collect();
+                }
+                ("status" | "severity" | "classification" | "determination", _) => {}
+                (_, text) => {
+                    self.written.retain(|(known, _)| known != property);
+                    self.written.push((property, text));
+                }
+            }
+        }
+    }
+
+    /// The text of a property: what somebody wrote, else `made`.
+    pub(super) fn text(&self, property: &str, made: Option<&'a str>) -> Option<&'a str> {
+        let written = self.written.iter().find(|(known, _)| *known == property);
+        written.map_or(made, |(_, text)| *text)
     }
 }
 

@@ -9,17 +9,21 @@
 //! Incidents live: they are opened, gain alerts, are assigned, resolved and merged, driven by a seed.
 //! Faults are scripted or struck by chance; see [`Fault`].
 
+mod analysts;
 mod answers;
 mod columns;
 mod config;
 mod dcr;
+mod edit;
 mod entra;
 mod evidence;
 mod faults;
 mod filter;
 mod gate;
 mod graph;
+mod graph_write;
 mod incident;
+mod journal;
 mod json;
 mod life;
 mod lock;
@@ -44,6 +48,7 @@ mod world;
 pub use config::{IncidentsConfig, Oddities, SimulatorConfig};
 pub use dcr::{ColumnType, Dcr, DcrError};
 pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use journal::{Write, WriteKind};
 pub use server::{Simulator, SimulatorError};
 pub use stats::{Revision, Row, Stats};
 pub use tenant::Tenant;

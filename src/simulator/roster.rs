@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::edit::Edit;
 use super::filter::{Filter, Traits};
 use super::incident::{self, Subject, mixed};
 use super::json::Json;
@@ -162,6 +163,51 @@ impl Roster {
         self.reveal(now);
     }
 
+    /// Does to the incident in that place what somebody asked for.
+    pub(super) fn edit(&mut self, place: u32, edit: Edit, at: Ticks, now: Ticks) {
+        let raw = self.slots.get_mut(place as usize).and_then(|slot| slot.raw.as_deref_mut());
+        let change = match raw.and_then(Value::as_object_mut) {
+            Some(raw) => {
+                edit.apply_to(raw, &at.text());
+                Change::Touched
+            }
+            None => Change::Edited(Arc::new(edit)),
+        };
+        self.add(place, change, at, now);
+    }
+
+    /// Makes an incident part of another one, and says how many alerts that one gains.
+    pub(super) fn merge(&mut self, place: u32, into: u32, at: Ticks, now: Ticks) -> u16 {
+        let target = self.id_of(into);
+        let mut moved = self.facts(place).map_or(0, |facts| facts.alerts.len());
+        let raw = self.slots.get_mut(place as usize).and_then(|slot| slot.raw.as_deref_mut());
+        if let Some(raw) = raw.and_then(Value::as_object_mut) {
+            moved = raw.get("alerts").and_then(Value::as_array).map_or(0, Vec::len);
+            raw.extend([
+                ("status".to_owned(), json!("redirected")),
+                ("redirectIncidentId".to_owned(), json!(target)),
+                ("alerts".to_owned(), json!([])),
+            ]);
+        }
+        self.add(place, Change::Merged { into }, at, now);
+        u16::try_from(moved).unwrap_or(u16::MAX)
+    }
+
+    /// Whether an incident became part of another one.
+    pub(super) fn is_merged(&self, place: u32) -> bool {
+        let raw = self.slots.get(place as usize).and_then(|slot| slot.raw.as_deref());
+        match raw {
+            Some(raw) => text(raw, "status") == Some("redirected"),
+            None => self.facts(place).is_some_and(|facts| facts.merged_into.is_some()),
+        }
+    }
+
+    /// The time of what happened to an incident last, visible or not.
+    pub(super) fn last_change(&self, place: u32) -> Ticks {
+        let events = self.slots.get(place as usize).map(|slot| slot.events.as_slice()).unwrap_or_default();
+        events.iter().map(|event| event.at).max().unwrap_or(Ticks(i64::MIN))
+    }
+
     /// Shows readers what they may see by now.
     pub(super) fn reveal(&mut self, now: Ticks) {
         while let Some(entry) = self.hidden.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -179,7 +225,7 @@ impl Roster {
     }
 
     /// All events of an incident, the hidden ones too; `None` for one that a test put in.
-    pub(super) fn facts(&self, place: u32) -> Option<Facts> {
+    pub(super) fn facts(&self, place: u32) -> Option<Facts<'_>> {
         let slot = self.slots.get(place as usize)?;
         slot.raw.is_none().then(|| self.facts_after(place, &slot.events))
     }
@@ -292,7 +338,7 @@ impl Roster {
         })
     }
 
-    fn facts_after(&self, place: u32, events: &[Event]) -> Facts {
+    fn facts_after<'a>(&self, place: u32, events: &'a [Event]) -> Facts<'a> {
         let severity = mixed(self.seed, place.into()) % SEVERITIES.len() as u64;
         Facts::after(events, u8::try_from(severity).unwrap_or_default(), self.evidence_per_alert)
     }

@@ -23,12 +23,13 @@ use tokio_rustls::TlsAcceptor;
 use super::config::SimulatorConfig;
 use super::dcr::DcrError;
 use super::faults::{Faults, Service};
+use super::journal::Write;
 use super::socket::{Scissors, Socket};
 use super::stats::{Revision, Row, Stats};
 use super::tenant::Tenant;
 use super::tls::Tls;
 use super::world::World;
-use super::{entra, gate, graph, logs_ingestion};
+use super::{entra, gate, graph, graph_write, logs_ingestion};
 use crate::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
@@ -148,6 +149,12 @@ impl Simulator {
         self.world.records.missing()
     }
 
+    /// What clients wrote to incidents, in order.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Write> {
+        self.world.journal.writes()
+    }
+
     /// Waits for the next change of the counters.
     pub async fn changed(&self) {
         // The sender lives as long as `self`, so there is no error to see.
@@ -186,8 +193,12 @@ fn router(world: &Arc<World>) -> Router {
     let graph = Router::new()
         .route("/v1.0/security/incidents", get(graph::list))
         .route("/beta/security/incidents", get(graph::list))
-        .route("/v1.0/security/incidents/{id}", get(graph::get))
-        .route("/beta/security/incidents/{id}", get(graph::get))
+        .route("/v1.0/security/incidents/{id}", get(graph::get).patch(graph_write::update))
+        .route("/beta/security/incidents/{id}", get(graph::get).patch(graph_write::update))
+        .route("/v1.0/security/incidents/{id}/comments", post(graph_write::comment))
+        .route("/beta/security/incidents/{id}/comments", post(graph_write::comment))
+        .route("/v1.0/security/incidents/mergeIncidents", post(graph_write::merge))
+        .route("/beta/security/incidents/mergeIncidents", post(graph_write::merge))
         .route_layer(gate(Service::Graph));
     let logs_ingestion = Router::new()
         .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs_ingestion::ingest))

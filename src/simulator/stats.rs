@@ -21,6 +21,8 @@ pub struct Stats {
     pub graph_throttled: u64,
     /// Incidents in Graph's answers, repeated ones too.
     pub graph_incidents_served: u64,
+    /// Clients' writes to incidents, in Graph or the workspace, that were done.
+    pub incident_writes: u64,
     /// Requests to Logs Ingestion, whatever became of them.
     pub ingestion_requests: u64,
     /// Those that were answered, by status.

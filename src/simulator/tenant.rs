@@ -7,6 +7,7 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use super::config::IncidentsConfig;
+use super::edit::Edit;
 use super::json::Json;
 use super::life::{self, Change};
 use super::lock::lock;
@@ -110,6 +111,33 @@ impl Tenant {
         self.len() == 0
     }
 
+    /// Does to an incident what somebody asked for. False if there is no such incident.
+    pub(super) fn change(&self, id: &str, edit: Edit) -> bool {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let Some(place) = state.roster.place_of(id) else { return false };
+        let at = state.next_of(place, now);
+        state.roster.edit(place, edit, at, now);
+        true
+    }
+
+    /// Makes an incident part of another one. False if one of them is unknown, the same as the other, or part of
+    /// another one already.
+    pub fn merge(&self, id: &str, into: &str) -> bool {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let places = (state.roster.place_of(id), state.roster.place_of(into));
+        let (Some(place), Some(target)) = places else { return false };
+        if place == target || state.roster.is_merged(place) || state.roster.is_merged(target) {
+            return false;
+        }
+        let at = state.next_of(place, now);
+        let moved = state.roster.merge(place, target, at, now);
+        let after = state.next_of(target, now);
+        state.roster.add(target, Change::AlertsJoined(moved), after, now);
+        true
+    }
+
     /// Appends a part of a listing to `json`.
     pub(super) fn list(&self, request: &Request, json: &mut Json) -> Page {
         let now = self.now();
@@ -191,6 +219,12 @@ impl State {
         let Some(place) = self.roster.place_of(id) else { return false };
         self.roster.add(place, Change::Touched, at, now);
         true
+    }
+
+    /// A time later than anything that happened to the incident in that place.
+    fn next_of(&mut self, place: u32, now: Ticks) -> Ticks {
+        let at = self.next(now);
+        at.max(Ticks(self.roster.last_change(place).0.saturating_add(1)))
     }
 
     fn next(&mut self, now: Ticks) -> Ticks {

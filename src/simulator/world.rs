@@ -8,6 +8,7 @@ use super::config::SimulatorConfig;
 use super::evidence::guid;
 use super::faults::Faults;
 use super::incident::mixed;
+use super::journal::{Journal, WriteKind};
 use super::lock::lock;
 use super::logs_ingestion::REQUESTS_PER_MINUTE;
 use super::quota::Quota;
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) tokens: Tokens,
     pub(super) tenant: Tenant,
     pub(super) records: Records,
+    pub(super) journal: Journal,
     pub(super) faults: Faults,
     pub(super) graph_quota: Mutex<Quota>,
     pub(super) ingestion_quota: Mutex<Quota>,
@@ -44,6 +46,7 @@ impl World {
             faults: Faults::new(seed(3)),
             ids: Mutex::new(Rng::with_seed(seed(4))),
             records: Records::new(config.keep_rows),
+            journal: Journal::new(clock.clone()),
             graph_quota: Mutex::new(Quota::new(config.graph_requests_per_minute)),
             ingestion_quota: Mutex::new(Quota::new(REQUESTS_PER_MINUTE)),
             url,
@@ -55,6 +58,12 @@ impl World {
     /// A name for one request.
     pub(super) fn request_id(&self) -> String {
         guid(&mut lock(&self.ids))
+    }
+
+    /// Notes a client's write that was done.
+    pub(super) fn note(&self, kind: WriteKind, incident: &str) {
+        self.journal.note(kind, incident);
+        self.records.count(|stats| stats.incident_writes += 1);
     }
 
     pub(super) fn stats(&self) -> Stats {

@@ -3,6 +3,7 @@
 mod entra;
 mod faults;
 mod graph;
+mod graph_write;
 mod logs_ingestion;
 mod server;
 
