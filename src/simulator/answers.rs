@@ -36,6 +36,9 @@ pub(super) fn error(
         Service::Entra => entra(world, status, code, message),
         Service::Graph => graph_error(world, asked, status, code, message),
         Service::LogsIngestion => ingestion_error(world, status, code, message),
+        Service::SecurityInsights => {
+            arm(world, status, &json!({"error": {"code": code, "message": message}}))
+        }
     }
 }
 
@@ -49,6 +52,8 @@ fn usual_code(service: Service, status: StatusCode) -> &'static str {
         (_, 401) => "Unauthorized",
         (_, 403) => "Forbidden",
         (_, 404) => "NotFound",
+        (_, 409) => "Conflict",
+        (_, 412) => "PreconditionFailed",
         (_, 413) => "ContentLengthLimitExceeded",
         (_, 429) => "TooManyRequests",
         (_, 503) => "ServiceUnavailable",
@@ -140,6 +145,21 @@ fn ingestion_error(world: &World, status: StatusCode, code: &str, message: &str)
     put(answer.headers_mut(), header::DATE, &date(world));
     put(answer.headers_mut(), HeaderName::from_static("x-ms-error-code"), code);
     put(answer.headers_mut(), HeaderName::from_static("x-ms-request-id"), &world.request_id());
+    answer
+}
+
+/// JSON of Azure Resource Manager; null is no body.
+// https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling#remaining-requests
+pub(super) fn arm(world: &World, status: StatusCode, body: &Value) -> Response {
+    let text = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let mut answer = answer(status, "application/json; charset=utf-8", text);
+    let headers = answer.headers_mut();
+    if body.is_null() {
+        headers.remove(header::CONTENT_TYPE);
+    }
+    put(headers, header::DATE, &date(world));
+    put(headers, HeaderName::from_static("x-ms-request-id"), &world.request_id());
+    put(headers, HeaderName::from_static("x-ms-correlation-request-id"), &world.request_id());
     answer
 }
 

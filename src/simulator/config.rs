@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::dcr::Dcr;
+use super::security_insights::WorkspaceConfig;
 
 /// How long a token lives that Entra ID issues.
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#successful-response-1
@@ -52,6 +53,8 @@ pub struct SimulatorConfig {
     pub oddities: Oddities,
     /// The one data collection rule.
     pub dcr: Dcr,
+    /// The one workspace with Microsoft Sentinel.
+    pub workspace: WorkspaceConfig,
 }
 
 /// What Graph's documentation leaves open, done otherwise than usual: a reader must do without.
@@ -108,6 +111,7 @@ impl Default for SimulatorConfig {
             incidents: IncidentsConfig::default(),
             oddities: Oddities::default(),
             dcr: Dcr::defender_incidents(),
+            workspace: WorkspaceConfig::default(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Service {
     Graph,
     /// Rows.
     LogsIngestion,
+    /// Sentinel's incidents.
+    SecurityInsights,
 }
 
 /// What befalls one request. In JSON: `"reset"`, `{"delay": 1.5}`,
@@ -88,6 +90,8 @@ pub struct ByService<T> {
     pub graph: Vec<T>,
     /// For rows.
     pub logs_ingestion: Vec<T>,
+    /// For Sentinel's incidents.
+    pub security_insights: Vec<T>,
 }
 
 /// A fault and how likely it is.
@@ -110,12 +114,19 @@ struct State {
     entra: Plan,
     graph: Plan,
     logs_ingestion: Plan,
+    security_insights: Plan,
 }
 
 #[derive(Debug, Default)]
 struct Plan {
     script: VecDeque<Fault>,
     chances: Vec<(f64, Fault)>,
+}
+
+// === impl Service ===
+
+impl Service {
+    const ALL: [Self; 4] = [Self::Entra, Self::Graph, Self::LogsIngestion, Self::SecurityInsights];
 }
 
 // === impl Faults ===
@@ -127,6 +138,7 @@ impl Faults {
             entra: Plan::default(),
             graph: Plan::default(),
             logs_ingestion: Plan::default(),
+            security_insights: Plan::default(),
         }))
     }
 
@@ -144,7 +156,7 @@ impl Faults {
     /// No more faults.
     pub fn clear(&self) {
         let mut state = lock(&self.0);
-        for service in [Service::Entra, Service::Graph, Service::LogsIngestion] {
+        for service in Service::ALL {
             *state.plan(service) = Plan::default();
         }
     }
@@ -155,10 +167,12 @@ impl Faults {
         self.script(Service::Entra, script.entra);
         self.script(Service::Graph, script.graph);
         self.script(Service::LogsIngestion, script.logs_ingestion);
+        self.script(Service::SecurityInsights, script.security_insights);
         let chances = |list: Vec<Chance>| list.into_iter().map(|one| (one.probability, one.fault)).collect();
         self.at_random(Service::Entra, chances(at_random.entra));
         self.at_random(Service::Graph, chances(at_random.graph));
         self.at_random(Service::LogsIngestion, chances(at_random.logs_ingestion));
+        self.at_random(Service::SecurityInsights, chances(at_random.security_insights));
     }
 
     /// What befalls the next request.
@@ -181,6 +195,7 @@ impl State {
             Service::Entra => &mut self.entra,
             Service::Graph => &mut self.graph,
             Service::LogsIngestion => &mut self.logs_ingestion,
+            Service::SecurityInsights => &mut self.security_insights,
         }
     }
 }
@@ -189,7 +204,12 @@ impl State {
 
 impl<T> Default for ByService<T> {
     fn default() -> Self {
-        Self { entra: Vec::new(), graph: Vec::new(), logs_ingestion: Vec::new() }
+        Self {
+            entra: Vec::new(),
+            graph: Vec::new(),
+            logs_ingestion: Vec::new(),
+            security_insights: Vec::new(),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn pass(
         Service::Entra => {}
         Service::Graph => stats.graph_requests += 1,
         Service::LogsIngestion => stats.ingestion_requests += 1,
+        Service::SecurityInsights => stats.security_insights_requests += 1,
     });
     let fault = world.faults.next(service);
     if fault != Fault::Pass {

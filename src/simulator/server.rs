@@ -24,12 +24,13 @@ use super::config::SimulatorConfig;
 use super::dcr::DcrError;
 use super::faults::{Faults, Service};
 use super::journal::Write;
+use super::security_insights::Workspace;
 use super::socket::{Scissors, Socket};
 use super::stats::{Revision, Row, Stats};
 use super::tenant::Tenant;
 use super::tls::Tls;
 use super::world::World;
-use super::{entra, gate, graph, graph_write, logs_ingestion};
+use super::{entra, gate, graph, graph_write, logs_ingestion, security_insights};
 use crate::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
@@ -119,6 +120,12 @@ impl Simulator {
         &self.world.tenant
     }
 
+    /// Sentinel's incidents.
+    #[must_use]
+    pub fn workspace(&self) -> Workspace<'_> {
+        Workspace::of(&self.world)
+    }
+
     /// What befalls requests.
     #[must_use]
     pub fn faults(&self) -> &Faults {
@@ -203,7 +210,8 @@ fn router(world: &Arc<World>) -> Router {
     let logs_ingestion = Router::new()
         .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs_ingestion::ingest))
         .route_layer(gate(Service::LogsIngestion));
-    entra.merge(graph).merge(logs_ingestion).with_state(Arc::clone(world))
+    let security_insights = security_insights::routes().route_layer(gate(Service::SecurityInsights));
+    entra.merge(graph).merge(logs_ingestion).merge(security_insights).with_state(Arc::clone(world))
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {

@@ -23,6 +23,10 @@ pub struct Stats {
     pub graph_incidents_served: u64,
     /// Clients' writes to incidents, in Graph or the workspace, that were done.
     pub incident_writes: u64,
+    /// Requests to Sentinel's incidents, whatever became of them.
+    pub security_insights_requests: u64,
+    /// Requests to Sentinel's incidents that Azure Resource Manager throttled.
+    pub security_insights_throttled: u64,
     /// Requests to Logs Ingestion, whatever became of them.
     pub ingestion_requests: u64,
     /// Those that were answered, by status.

@@ -15,7 +15,7 @@ use super::lock::lock;
 pub(super) enum Audience {
     Graph,
     Monitor,
-    /// Azure Resource Manager: Entra ID knows it, nothing here accepts it.
+    /// Azure Resource Manager.
     Management,
 }
 

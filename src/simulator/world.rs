@@ -13,6 +13,7 @@ use super::lock::lock;
 use super::logs_ingestion::REQUESTS_PER_MINUTE;
 use super::quota::Quota;
 use super::records::Records;
+use super::security_insights::{Doors, Store};
 use super::stats::Stats;
 use super::tenant::Tenant;
 use super::tokens::Tokens;
@@ -25,6 +26,8 @@ pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) tokens: Tokens,
     pub(super) tenant: Tenant,
+    pub(super) store: Store,
+    pub(super) doors: Doors,
     pub(super) records: Records,
     pub(super) journal: Journal,
     pub(super) faults: Faults,
@@ -45,6 +48,8 @@ impl World {
             tenant: Tenant::new(seed(2), config.tenant_id.clone(), &config.incidents, clock.clone()),
             faults: Faults::new(seed(3)),
             ids: Mutex::new(Rng::with_seed(seed(4))),
+            store: Store::new(seed(5), &config.workspace, clock.clone()),
+            doors: Doors::new(config.workspace.quota),
             records: Records::new(config.keep_rows),
             journal: Journal::new(clock.clone()),
             graph_quota: Mutex::new(Quota::new(config.graph_requests_per_minute)),

@@ -1,0 +1,286 @@
+//! Azure Resource Manager in front of the provider: who may pass, and how often.
+
+// https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+// https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+
+use std::sync::Mutex;
+
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::super::answers;
+use super::super::faults::Service;
+use super::super::graph::bearer;
+use super::super::lock::lock;
+use super::super::tokens::{Audience, Refusal};
+use super::super::world::World;
+use super::bucket::Bucket;
+use super::config::{ArmQuota, WorkspaceRole};
+use super::connector;
+
+/// The stable versions of the provider that have incidents.
+// https://github.com/Azure/azure-rest-api-specs/tree/main/specification/securityinsights/resource-manager
+const VERSIONS: [&str; 12] = [
+    "2020-01-01",
+    "2021-04-01",
+    "2021-10-01",
+    "2022-08-01",
+    "2022-11-01",
+    "2023-02-01",
+    "2023-11-01",
+    "2024-03-01",
+    "2024-09-01",
+    "2025-03-01",
+    "2025-06-01",
+    "2025-09-01",
+];
+
+/// What a path names.
+#[derive(Debug, Deserialize)]
+pub(super) struct Place {
+    subscription: String,
+    group: String,
+    workspace: String,
+    #[serde(default)]
+    pub(super) incident: String,
+    #[serde(default)]
+    pub(super) comment: String,
+}
+
+/// What a request is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Read,
+    Write,
+    Delete,
+}
+
+/// A refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Objection {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+/// Status and body of what was done; null is no body.
+pub(super) type Outcome = Result<(StatusCode, Value), Objection>;
+
+/// What counts the requests of the one application.
+#[derive(Debug)]
+pub(in super::super) struct Doors {
+    reads: Mutex<Bucket>,
+    writes: Mutex<Bucket>,
+    deletes: Mutex<Bucket>,
+}
+
+/// Lets `run` answer a request that may pass.
+pub(super) fn serve(
+    world: &World,
+    place: &Place,
+    asked: (&HeaderMap, &Uri),
+    action: Action,
+    run: impl FnOnce() -> Outcome,
+) -> Response {
+    let (headers, uri) = asked;
+    let entered = check_token(world, headers).and_then(|()| check_version(uri)).and_then(|()| {
+        let subscription = &world.config.workspace.subscription_id;
+        if place.subscription.eq_ignore_ascii_case(subscription) {
+            return Ok(());
+        }
+        let message = format!("The subscription '{}' could not be found.", place.subscription);
+        Err(Objection::not_found("SubscriptionNotFound", message))
+    });
+    if let Err(objection) = entered {
+        return refuse(world, headers, &objection);
+    }
+    let left = match lock(world.doors.of(action)).take(world.clock.monotonic()) {
+        Ok(left) => left,
+        Err(wait) => {
+            let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
+            world.records.count(|stats| stats.security_insights_throttled += 1);
+            let message = format!(
+                "Number of '{}' requests for subscription '{}' actor '{}' exceeded. Please try again after \
+                '{seconds}' seconds after additional tokens are available. Refer to \
+                https://aka.ms/arm-throttling for additional information.",
+                action.verb(),
+                place.subscription,
+                world.config.client_id
+            );
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let objection = Objection { status, code: "SubscriptionRequestsThrottled", message };
+            let mut answer = refuse(world, headers, &objection);
+            answers::put(answer.headers_mut(), header::RETRY_AFTER, &seconds.to_string());
+            answers::put(answer.headers_mut(), action.remaining(), "0");
+            return answer;
+        }
+    };
+    let done = check_role(world, place, action).and_then(|()| check_place(world, place)).and_then(|()| {
+        connector::mirror(world);
+        run()
+    });
+    let mut answer = match done {
+        Ok((status, body)) => answers::arm(world, status, &body),
+        Err(objection) => refuse(world, headers, &objection),
+    };
+    answers::put(answer.headers_mut(), action.remaining(), &left.to_string());
+    answer
+}
+
+/// A header's text, if there is one.
+pub(super) fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn refuse(world: &World, headers: &HeaderMap, objection: &Objection) -> Response {
+    let Objection { status, code, message } = objection;
+    answers::error(world, Service::SecurityInsights, headers, *status, code, message)
+}
+
+fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Objection> {
+    let checked = world.tokens.check(bearer(headers), Audience::Management, world.clock.now());
+    checked.map_err(|refusal| {
+        let (code, message) = match refusal {
+            Refusal::Missing => {
+                ("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+            }
+            Refusal::Unknown => ("InvalidAuthenticationToken", "The access token is invalid."),
+            Refusal::Expired => ("ExpiredAuthenticationToken", "The access token expiry UTC time is over."),
+            Refusal::WrongAudience => (
+                "InvalidAuthenticationTokenAudience",
+                "The access token has been obtained for wrong audience or resource. It should exactly match \
+                with one of the allowed audiences 'https://management.azure.com/'.",
+            ),
+        };
+        Objection { status: StatusCode::UNAUTHORIZED, code, message: message.to_owned() }
+    })
+}
+
+fn check_version(uri: &Uri) -> Result<(), Objection> {
+    let query = uri.query().unwrap_or_default();
+    let mut options = form_urlencoded::parse(query.as_bytes());
+    let Some((_, version)) = options.find(|(name, _)| name == "api-version") else {
+        return Err(Objection {
+            status: StatusCode::BAD_REQUEST,
+            code: "MissingApiVersionParameter",
+            message: "The api-version query parameter (?api-version=) is required for all requests."
+                .to_owned(),
+        });
+    };
+    if VERSIONS.contains(&&*version) {
+        return Ok(());
+    }
+    Err(Objection {
+        status: StatusCode::BAD_REQUEST,
+        code: "InvalidResourceType",
+        message: format!(
+            "The resource type 'incidents' could not be found in the namespace 'Microsoft.SecurityInsights' for \
+            api version '{version}'. The supported api-versions are '{}'.",
+            VERSIONS.join(",")
+        ),
+    })
+}
+
+fn check_role(world: &World, place: &Place, action: Action) -> Result<(), Objection> {
+    let role = match action {
+        Action::Read => WorkspaceRole::Reader,
+        Action::Write => WorkspaceRole::Responder,
+        // Not even the author of a comment may delete it with less.
+        // https://learn.microsoft.com/azure/sentinel/investigate-incidents#comment-on-incidents
+        Action::Delete => WorkspaceRole::Contributor,
+    };
+    if world.config.workspace.role >= role {
+        return Ok(());
+    }
+    let resource = if place.comment.is_empty() { "incidents" } else { "incidents/comments" };
+    let id = &world.config.client_id;
+    let scope = world.config.workspace.path();
+    Err(Objection {
+        status: StatusCode::FORBIDDEN,
+        code: "AuthorizationFailed",
+        message: format!(
+            "The client '{id}' with object id '{id}' does not have authorization to perform action \
+            'Microsoft.SecurityInsights/{resource}/{}' over scope '{scope}' or the scope is invalid. If access \
+            was recently granted, please refresh your credentials.",
+            action.verb()
+        ),
+    })
+}
+
+fn check_place(world: &World, place: &Place) -> Result<(), Objection> {
+    let workspace = &world.config.workspace;
+    if !place.group.eq_ignore_ascii_case(&workspace.resource_group) {
+        let message = format!("Resource group '{}' could not be found.", place.group);
+        return Err(Objection::not_found("ResourceGroupNotFound", message));
+    }
+    if place.workspace.eq_ignore_ascii_case(&workspace.name) {
+        return Ok(());
+    }
+    let message = format!(
+        "The Resource 'Microsoft.OperationalInsights/workspaces/{}' under resource group '{}' was not found. For \
+        more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        place.workspace, place.group
+    );
+    Err(Objection::not_found("ResourceNotFound", message))
+}
+
+// === impl Doors ===
+
+impl Doors {
+    pub(in super::super) const fn new(quota: ArmQuota) -> Self {
+        Self {
+            reads: Mutex::new(Bucket::new(quota.reads)),
+            writes: Mutex::new(Bucket::new(quota.writes)),
+            deletes: Mutex::new(Bucket::new(quota.deletes)),
+        }
+    }
+
+    const fn of(&self, action: Action) -> &Mutex<Bucket> {
+        match action {
+            Action::Read => &self.reads,
+            Action::Write => &self.writes,
+            Action::Delete => &self.deletes,
+        }
+    }
+}
+
+// === impl Action ===
+
+impl Action {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+        }
+    }
+
+    const fn remaining(self) -> HeaderName {
+        HeaderName::from_static(match self {
+            Self::Read => "x-ms-ratelimit-remaining-subscription-reads",
+            Self::Write => "x-ms-ratelimit-remaining-subscription-writes",
+            Self::Delete => "x-ms-ratelimit-remaining-subscription-deletes",
+        })
+    }
+}
+
+// === impl Objection ===
+
+impl Objection {
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "BadRequest", message: message.into() }
+    }
+
+    pub(super) const fn not_found(code: &'static str, message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code, message }
+    }
+
+    /// The resource has moved on since the client read it.
+    pub(super) fn conflict(id: &str) -> Self {
+        let message = format!("New version of resource '{id}' exists. Data was not saved.");
+        Self { status: StatusCode::CONFLICT, code: "Conflict", message }
+    }
+}
