@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -91,6 +92,12 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
         own: Own::Defender(profile),
         id: incident.id,
     })
+}
+
+/// Reads all comments of an incident, each one JSON text.
+pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
+    let remarks: Result<Vec<Remark>, _> = all.iter().map(|json| serde_json::from_slice(json)).collect();
+    remarks.map(comments).map_err(|error| format!("a comment of Microsoft Graph cannot be read: {error}"))
 }
 
 /// Gives each comment an id: Graph does not, and texts may repeat.

@@ -12,12 +12,14 @@
 //! | `brake` | stops everything if too many incidents would change |
 //! | `tell` | what is said of it: log lines, and events for the pipeline |
 //! | `status` | what `sync status` shows |
+//! | `assemble` | puts the parts of one direction together |
 //!
 //! An event's way: [`sink`] reads it, notes it as an offer in the ledger and answers. The worker takes the newest offer of
 //! an incident, reads the incident on the side that it writes to, and merges the two with what both had agreed on last. What
 //! has to be written is written, and what both sides have then is the new agreement. An offer stays until all of that is
 //! done: so a write that fails is tried again, with what is newest then.
 
+mod assemble;
 mod brake;
 mod comments;
 mod ledger;
@@ -30,6 +32,7 @@ mod target;
 mod tell;
 mod worker;
 
+pub use assemble::{BuiltSync, QuarantineConfig, assemble};
 pub use brake::SafetyConfig;
 pub use ledger::Ledger;
 pub use options::{SyncConfig, SyncOptions, SyncedField, WriteConfig};

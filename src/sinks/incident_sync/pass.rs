@@ -89,18 +89,19 @@ impl From<StoreError> for PassError {
 // === impl Direction ===
 
 impl Direction {
-    /// The direction toward `target`. Reads the file of owners.
-    pub fn new(
+    /// The direction toward `target`.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a direction, each of them once")]
+    pub(super) fn new(
         target: Arc<dyn Target>,
         ledger: Arc<Ledger>,
         options: SyncOptions,
+        rules: Rules,
         labels: Component,
         quarantine: Quarantine,
         clock: Clock,
         rng: fastrand::Rng,
-    ) -> Result<Self, String> {
-        let rules = options.rules()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             native_rules: Rules { fields: [].into(), ..rules.clone() },
             brake: Brake::new(options.write.safety, clock.clone()),
             teller: Teller {
@@ -116,7 +117,7 @@ impl Direction {
             rules,
             quarantine,
             clock,
-        })
+        }
     }
 
     /// The side that offers come from.

@@ -1,0 +1,58 @@
+//! What a pass needs of Microsoft Graph.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::encoder;
+use crate::client::Failure;
+use crate::client::graph::GraphIncidents;
+use crate::model::sync::comment::Part;
+use crate::model::sync::defender;
+use crate::model::sync::field::Side;
+use crate::model::sync::merge::Merge;
+use crate::model::sync::snapshot::Snapshot;
+use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
+
+/// The incidents of one tenant.
+pub(super) struct DefenderTenant {
+    pub(super) client: GraphIncidents,
+}
+
+fn unreadable(error: String) -> Failure {
+    Failure::unanswered("answer_unreadable", error)
+}
+
+fn read(raw: Bytes) -> Result<Current, Failure> {
+    let snapshot = defender::read(&raw).map_err(unreadable)?;
+    Ok(Current { snapshot, raw })
+}
+
+#[async_trait]
+impl Target for DefenderTenant {
+    fn side(&self) -> Side {
+        Side::Defender
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Current>, Failure> {
+        self.client.incident(id).await?.map(read).transpose()
+    }
+
+    async fn locate(&self, _: &str, _: &Snapshot) -> Result<Located, Failure> {
+        // Microsoft documents no way to create an incident in Defender.
+        Ok(Located::Nowhere)
+    }
+
+    async fn create(&self, _: &str, _: &Snapshot) -> Result<Current, Failure> {
+        Err(Failure::unanswered("unsupported", "an incident cannot be created in Defender"))
+    }
+
+    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure> {
+        let body = encoder::patch(merge).to_string();
+        read(self.client.patch_incident(&current.snapshot.id, body.into()).await?).map(Some)
+    }
+
+    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure> {
+        let all = self.client.post_comment(id, &part.text).await?;
+        defender::read_comments(&all).map(Wrote::Among).map_err(unreadable)
+    }
+}

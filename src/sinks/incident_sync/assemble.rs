@@ -1,0 +1,74 @@
+//! Puts the parts of one direction together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ledger::Ledger;
+use super::options::SyncOptions;
+use super::pass::Direction;
+use super::sink::IncidentSink;
+use super::target::Target;
+use super::worker::Worker;
+use crate::clock::Clock;
+use crate::delivery::Health;
+use crate::model::problem::{Problem, check_ranges};
+use crate::model::sync::owners::Owners;
+use crate::quarantine::Quarantine;
+use crate::telemetry::Component;
+
+/// Where goes what can never be written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuarantineConfig {
+    /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
+    #[schemars(range(min = 1_048_576))]
+    pub max_bytes: u64,
+}
+
+/// One direction, ready to run.
+pub struct BuiltSync {
+    /// Takes incidents.
+    pub sink: IncidentSink,
+    /// Writes them.
+    pub worker: Worker,
+}
+
+// === impl QuarantineConfig ===
+
+impl Default for QuarantineConfig {
+    fn default() -> Self {
+        Self { max_bytes: 1024 * 1024 * 1024 }
+    }
+}
+
+impl QuarantineConfig {
+    /// Checks the options of the component at `path`.
+    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        check_ranges(path, &[("quarantine.max_bytes", self.max_bytes, 1_048_576, u64::MAX)], problems);
+    }
+}
+
+/// Puts a direction together: `target` makes the service of who is who. Reads the file of owners, opens the quarantine.
+#[expect(clippy::too_many_arguments, reason = "the parts of a direction, each of them once")]
+pub fn assemble(
+    target: impl FnOnce(Owners) -> Arc<dyn Target>,
+    ledger: Arc<Ledger>,
+    options: SyncOptions,
+    labels: Component,
+    quarantine: QuarantineConfig,
+    data_dir: &Path,
+    clock: &Clock,
+    rng: fastrand::Rng,
+) -> Result<BuiltSync, String> {
+    let rules = options.rules()?;
+    let target = target(rules.owners.clone());
+    let quarantine =
+        Quarantine::open(data_dir, &labels.id, quarantine.max_bytes).map_err(|error| error.to_string())?;
+    let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock.clone(), rng);
+    let direction = Arc::new(direction);
+    let sink = IncidentSink::new(Arc::clone(&direction), Health::default());
+    Ok(BuiltSync { sink, worker: Worker::new(direction, data_dir) })
+}

@@ -1,0 +1,8 @@
+//! `sentinel_incidents`, the sink: what incidents of Defender say, in Microsoft Sentinel.
+
+mod config;
+mod encoder;
+mod native;
+mod service;
+
+pub use config::{SentinelIncidentsConfig, Validated};

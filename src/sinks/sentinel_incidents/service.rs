@@ -1,0 +1,95 @@
+//! What a pass needs of Microsoft Sentinel.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::encoder;
+use super::native::{Native, NativeIncidents};
+use crate::client::Failure;
+use crate::client::security_insights::{SecurityInsights, Written};
+use crate::model::sync::comment::Part;
+use crate::model::sync::field::{Field, Side};
+use crate::model::sync::mapping::translate;
+use crate::model::sync::merge::Merge;
+use crate::model::sync::owners::Owners;
+use crate::model::sync::sentinel;
+use crate::model::sync::snapshot::{Origin, Own, Snapshot};
+use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
+
+/// One workspace.
+pub(super) struct SentinelWorkspace {
+    pub(super) client: SecurityInsights,
+    pub(super) native: NativeIncidents,
+    pub(super) owners: Owners,
+}
+
+// === impl SentinelWorkspace ===
+
+impl SentinelWorkspace {
+    async fn put(&self, id: &str, body: &serde_json::Value) -> Result<Option<Current>, Failure> {
+        match self.client.put_incident(id, body.to_string().into()).await? {
+            Written::Done(raw) => read(raw).map(Some),
+            Written::Stale => Ok(None),
+        }
+    }
+}
+
+fn read(raw: Bytes) -> Result<Current, Failure> {
+    let snapshot = sentinel::read(&raw).map_err(|error| Failure::unanswered("answer_unreadable", error))?;
+    Ok(Current { snapshot, raw })
+}
+
+#[async_trait]
+impl Target for SentinelWorkspace {
+    fn side(&self) -> Side {
+        Side::Sentinel
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Current>, Failure> {
+        self.client.incident(id).await?.map(read).transpose()
+    }
+
+    async fn locate(&self, key: &str, offer: &Snapshot) -> Result<Located, Failure> {
+        let tenant = offer.profile().map(|profile| profile.tenant.as_str()).unwrap_or_default();
+        Ok(match self.native.find(tenant, &offer.id).await? {
+            Native::Here(name) => Located::Native(name),
+            Native::Expected => Located::NativeExpected,
+            // The same incident has the same name for ever: creating it twice creates it once.
+            Native::No => Located::Ours(Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()).to_string()),
+        })
+    }
+
+    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, Failure> {
+        let nothing = Snapshot {
+            id: id.to_owned(),
+            version: offer.version,
+            fields: BTreeMap::new(),
+            tags: None,
+            comments: None,
+            own: Own::Sentinel(Origin::default()),
+        };
+        let word = |field: Field| {
+            let word = translate(field, Side::Defender, offer, &nothing, None, &self.owners)?;
+            Some((field, word))
+        };
+        let words = Field::ALL.into_iter().filter_map(word).collect();
+        let stale =
+            || Failure::unanswered("stale", "an incident of this name was created by somebody else just now");
+        self.put(id, &encoder::creation(offer, &words, &self.owners)).await?.ok_or_else(stale)
+    }
+
+    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure> {
+        let unreadable =
+            |error: serde_json::Error| Failure::unanswered("answer_unreadable", error.to_string());
+        let body = encoder::update(&current.raw, merge, &self.owners).map_err(unreadable)?;
+        self.put(&current.snapshot.id, &body).await
+    }
+
+    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure> {
+        self.client.put_comment(id, &part.id, &part.text).await?;
+        Ok(Wrote::As(part.id.clone()))
+    }
+}
