@@ -11,6 +11,7 @@ mod schema;
 mod signals;
 mod simulate;
 mod state;
+mod sync;
 mod validate;
 mod vector_options;
 
@@ -57,6 +58,8 @@ enum Command {
     Quarantine(quarantine::Arguments),
     /// Show or reset what is remembered between runs.
     State(state::Arguments),
+    /// See how keeping incidents in sync stands, and let it go on after it was halted.
+    Sync(sync::Arguments),
     /// Print what to deploy: tables and data collection rules, and queries over them.
     Generate(generate::Arguments),
     /// Print the JSON Schema of pipeline files, for editors.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,
             Command::Quarantine(arguments) => quarantine::run(arguments, clock).await,
             Command::State(arguments) => state::run(arguments, clock).await,
+            Command::Sync(arguments) => sync::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
             Command::Schema => schema::run(),
         }

@@ -14,6 +14,9 @@ use crate::pipeline;
 use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
 use crate::store::create_private_dir;
 
+/// What is said of a sink that writes incidents.
+const READABLE: &str = "reading works; writing was not tried, as it would change an incident";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -109,13 +112,23 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
         tell(format!("sources.{}", source.id), result.await);
     }
     for sink in &plan.sinks {
-        let SinkPlan::SentinelLogs(options) = &sink.plan;
         let result = async {
-            let Some(client) = options.client(clock)? else {
-                return Ok("not tried: where rows go depends on the event".to_owned());
+            let probed = match &sink.plan {
+                SinkPlan::SentinelLogs(options) => {
+                    let Some(client) = options.client(clock)? else {
+                        return Ok("not tried: where rows go depends on the event".to_owned());
+                    };
+                    client.probe().await.map(|()| "ingesting works")
+                }
+                SinkPlan::SentinelIncidents(options) => {
+                    options.client(clock)?.probe().await.map(|_| READABLE)
+                }
+                SinkPlan::DefenderIncidents(options) => {
+                    let month = Slice::open(clock.now() - TimeDelta::days(30));
+                    options.client(clock)?.probe(month).await.map(|_| READABLE)
+                }
             };
-            client.probe().await.map_err(|failure| failure.to_string())?;
-            Ok("ingesting works".to_owned())
+            probed.map(ToOwned::to_owned).map_err(|failure| failure.to_string())
         };
         tell(format!("sinks.{}", sink.id), result.await);
     }

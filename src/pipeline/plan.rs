@@ -11,7 +11,9 @@ use super::link::{Link, LinkConfig, Stub, meeting_points, tell_same_addresses};
 use super::outline::{Component, ComponentType, Kind, Outline};
 use crate::client::http::ProxyConfig;
 use crate::model::problem::{Problem, tidy};
+use crate::sinks::incident_sync::SyncOptions;
 use crate::sinks::sentinel_logs::{self, SentinelLogsConfig};
+use crate::sinks::{defender_incidents as to_defender, sentinel_incidents as to_sentinel};
 use crate::sources::defender_incidents::{self, DefenderIncidentsConfig};
 use crate::sources::sentinel_incidents::{self, SentinelIncidentsConfig};
 
@@ -75,6 +77,10 @@ pub enum SourcePlan {
 pub enum SinkPlan {
     /// `sentinel_logs`
     SentinelLogs(Box<sentinel_logs::Validated>),
+    /// `sentinel_incidents`
+    SentinelIncidents(Box<to_sentinel::Validated>),
+    /// `defender_incidents`
+    DefenderIncidents(Box<to_defender::Validated>),
 }
 
 /// The component types there are.
@@ -92,6 +98,16 @@ pub fn catalogue() -> Vec<ComponentType> {
             schema: schema::<SentinelIncidentsConfig>,
         },
         ComponentType { kind: Kind::Sink, name: "sentinel_logs", schema: schema::<SentinelLogsConfig> },
+        ComponentType {
+            kind: Kind::Sink,
+            name: "sentinel_incidents",
+            schema: schema::<to_sentinel::SentinelIncidentsConfig>,
+        },
+        ComponentType {
+            kind: Kind::Sink,
+            name: "defender_incidents",
+            schema: schema::<to_defender::DefenderIncidentsConfig>,
+        },
     ]
 }
 
@@ -129,14 +145,12 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     });
     let sources = sources.collect();
     let sinks = outline.sinks.iter().filter_map(|component| {
-        let validate =
-            |config: SentinelLogsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
-        let (link, plan) = checking.component(Kind::Sink, component, validate)?;
-        let plan = SinkPlan::SentinelLogs(Box::new(plan));
+        let (link, plan) = checking.sink(component)?;
         Some(PlannedSink { id: component.id.clone(), inputs: component.inputs.clone(), link, plan })
     });
     let sinks: Vec<PlannedSink> = sinks.collect();
     let mut problems = checking.problems;
+    check_ledgers(&sinks, &mut problems);
     let links = links(outline);
     let paths = links.iter().map(|(kind, id, link)| (format!("{}.{id}", kind.section()), link));
     tell_same_addresses(paths, &mut problems);
@@ -144,10 +158,35 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     problems.retain(|problem| !outline.problems.iter().any(|told| told.path == problem.path));
     let (beside_vector, mut warnings) = (outline.beside_vector, outline.warnings.clone());
     for sink in &sinks {
-        let SinkPlan::SentinelLogs(options) = &sink.plan;
-        warnings.extend(options.warnings(&format!("sinks.{}", sink.id)));
+        if let SinkPlan::SentinelLogs(options) = &sink.plan {
+            warnings.extend(options.warnings(&format!("sinks.{}", sink.id)));
+        }
     }
     (Plan { data_dir: data_dir(outline), sources, sinks, beside_vector, warnings }, problems)
+}
+
+/// The two directions of a ledger must mean the same by it; a third sink would write what the others have agreed on.
+fn check_ledgers(sinks: &[PlannedSink], problems: &mut Vec<Problem>) {
+    let syncs = sinks.iter().filter_map(|sink| Some((sink, sink.plan.sync()?)));
+    let mut known: Vec<(&PlannedSink, &SyncOptions)> = Vec::new();
+    for (sink, options) in syncs {
+        let path = format!("sinks.{}.sync", sink.id);
+        for (other, others) in known.iter().filter(|(_, others)| others.ledger == options.ledger) {
+            if std::mem::discriminant(&sink.plan) == std::mem::discriminant(&other.plan) {
+                let message =
+                    format!("sinks.{} has this ledger already: give one of them a name of its own", other.id);
+                problems.push(Problem::new(format!("{path}.ledger"), message));
+            } else if others.shared != options.shared {
+                let message = format!(
+                    "differs from sinks.{}.sync, which has the same ledger: both directions must agree on what is kept in sync \
+                     and how",
+                    other.id
+                );
+                problems.push(Problem::new(path.clone(), message));
+            }
+        }
+        known.push((sink, options));
+    }
 }
 
 /// Where a file keeps state.
@@ -198,9 +237,47 @@ impl SourcePlan {
     }
 }
 
+// === impl SinkPlan ===
+
+impl SinkPlan {
+    /// What stands after `type:`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::SentinelLogs(_) => "sentinel_logs",
+            Self::SentinelIncidents(_) => "sentinel_incidents",
+            Self::DefenderIncidents(_) => "defender_incidents",
+        }
+    }
+
+    /// How incidents are kept in sync, if that is what it does.
+    #[must_use]
+    pub fn sync(&self) -> Option<&SyncOptions> {
+        match self {
+            Self::SentinelLogs(_) => None,
+            Self::SentinelIncidents(options) => Some(options.sync()),
+            Self::DefenderIncidents(options) => Some(options.sync()),
+        }
+    }
+}
+
 // === impl Plan ===
 
 impl Plan {
+    /// Has every sink that keeps incidents in sync only say what it would write. Answers whether there is any.
+    pub fn only_say_what_would_be_written(&mut self) -> bool {
+        let mut any = false;
+        for sink in &mut self.sinks {
+            match &mut sink.plan {
+                SinkPlan::SentinelLogs(_) => continue,
+                SinkPlan::SentinelIncidents(options) => options.only_say(),
+                SinkPlan::DefenderIncidents(options) => options.only_say(),
+            }
+            any = true;
+        }
+        any
+    }
+
     /// Where each of our components meets Vector, by id, if Vector is run by somebody else: the address that the file gives in
     /// `vector.address`, else 127.0.0.1 and the next port from 6100 that no component names, sources before sinks. At a
     /// sink's address we listen and Vector connects; at a source's Vector listens and we connect.
@@ -235,6 +312,30 @@ impl Checking<'_> {
             |config: DefenderIncidentsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
         let (link, plan) = self.component(Kind::Source, component, validate)?;
         Some((link, SourcePlan::DefenderIncidents(Box::new(plan))))
+    }
+
+    /// The same for a sink, by its type.
+    fn sink(&mut self, component: &Component) -> Option<(Link, SinkPlan)> {
+        match component.type_name.as_str() {
+            "sentinel_incidents" => {
+                let validate = to_sentinel::SentinelIncidentsConfig::validate;
+                let validate = |config, path: &str, proxy: &ProxyConfig| validate(config, path, proxy);
+                let (link, plan) = self.component(Kind::Sink, component, validate)?;
+                Some((link, SinkPlan::SentinelIncidents(Box::new(plan))))
+            }
+            "defender_incidents" => {
+                let validate = to_defender::DefenderIncidentsConfig::validate;
+                let validate = |config, path: &str, proxy: &ProxyConfig| validate(config, path, proxy);
+                let (link, plan) = self.component(Kind::Sink, component, validate)?;
+                Some((link, SinkPlan::DefenderIncidents(Box::new(plan))))
+            }
+            _ => {
+                let validate = SentinelLogsConfig::validate;
+                let validate = |config, path: &str, proxy: &ProxyConfig| validate(config, path, proxy);
+                let (link, plan) = self.component(Kind::Sink, component, validate)?;
+                Some((link, SinkPlan::SentinelLogs(Box::new(plan))))
+            }
+        }
     }
 
     /// The checked options of a component and where it meets Vector; nothing if something is wrong, which is then told.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use crate::clock::Clock;
 use crate::delivery::{Deliver, FanOut};
 use crate::model::problem::Problem;
 use crate::pipeline::Link;
-use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
-use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
+use crate::pipeline::plan::{Plan, PlannedSink, SinkPlan, SourcePlan};
+use crate::sinks::incident_sync::{BuiltSync, Ledger, Worker};
+use crate::sinks::sentinel_logs::Rules;
 use crate::sources::Source;
 use crate::store::Store;
 use crate::vector::certificates::Side;
@@ -27,6 +30,7 @@ pub struct Topology {
     clock: Clock,
     sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)>,
     listeners: Vec<(Listener, TcpListener)>,
+    workers: Vec<Worker>,
     vector: Option<Process>,
 }
 
@@ -53,6 +57,67 @@ struct Running {
     state: Option<watch::Receiver<State>>,
     listeners: JoinSet<Result<(), String>>,
     listening: CancellationToken,
+    workers: JoinSet<()>,
+    working: CancellationToken,
+}
+
+/// What the sinks of a process share.
+struct Shared<'a> {
+    data_dir: &'a Path,
+    store: Store,
+    clock: &'a Clock,
+    rules: Rules,
+    ledgers: BTreeMap<String, Arc<Ledger>>,
+    workers: Vec<Worker>,
+}
+
+// === impl Shared ===
+
+impl<'a> Shared<'a> {
+    fn new(data_dir: &'a Path, store: Store, clock: &'a Clock) -> Self {
+        let (rules, ledgers) = (Rules::default(), BTreeMap::new());
+        Self { data_dir, store, clock, rules, ledgers, workers: Vec::new() }
+    }
+
+    /// Builds a sink, and its worker if it has one.
+    fn build(&mut self, sink: &PlannedSink, rng: fastrand::Rng) -> Result<server::Options, String> {
+        let ledger = sink.plan.sync().map(|sync| self.ledger(&sync.ledger));
+        let (data_dir, clock) = (self.data_dir, self.clock);
+        let built = match (&sink.plan, ledger) {
+            (SinkPlan::SentinelIncidents(options), Some(ledger)) => {
+                options.build(&sink.id, data_dir, ledger, clock, rng)?
+            }
+            (SinkPlan::DefenderIncidents(options), Some(ledger)) => {
+                options.build(&sink.id, data_dir, ledger, clock, rng)?
+            }
+            (SinkPlan::SentinelLogs(options), _) => {
+                let built = options.build(&sink.id, data_dir, &self.rules, clock.clone(), rng)?;
+                return Ok(server::Options {
+                    health: built.health().clone(),
+                    quarantine: built.quarantine().clone(),
+                    labels: built.labels().clone(),
+                    deliver: Arc::new(built),
+                });
+            }
+            (SinkPlan::SentinelIncidents(_) | SinkPlan::DefenderIncidents(_), None) => {
+                return Err("it has no ledger".to_owned());
+            }
+        };
+        let BuiltSync { sink, worker } = built;
+        self.workers.push(worker);
+        Ok(server::Options {
+            health: sink.health().clone(),
+            quarantine: sink.quarantine().clone(),
+            labels: sink.labels().clone(),
+            deliver: Arc::new(sink),
+        })
+    }
+
+    /// The ledger of that name, which two sinks may have.
+    fn ledger(&mut self, name: &str) -> Arc<Ledger> {
+        let made = || Arc::new(Ledger::new(self.store.clone(), name, false, self.clock.clone()));
+        Arc::clone(self.ledgers.entry(name.to_owned()).or_insert_with(made))
+    }
 }
 
 // === impl Topology ===
@@ -70,26 +135,20 @@ impl Topology {
             Store::open(&plan.data_dir).map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
         let mut meeting = Meeting::prepare(plan, beside, clock, rng)?;
         let mut problems = Vec::new();
-        let mut sinks: Vec<(&[String], Arc<SentinelLogs>)> = Vec::new();
+        let mut sinks: Vec<(&[String], Arc<dyn Deliver>)> = Vec::new();
         let mut listeners = Vec::new();
-        let rules = Rules::default();
+        let mut shared = Shared::new(&plan.data_dir, store.clone(), clock);
         for sink in &plan.sinks {
             let path = format!("sinks.{}", sink.id);
-            let SinkPlan::SentinelLogs(options) = &sink.plan;
-            let built = match options.build(&sink.id, &plan.data_dir, &rules, clock.clone(), rng.fork()) {
-                Ok(built) => Arc::new(built),
+            let options = match shared.build(sink, rng.fork()) {
+                Ok(options) => options,
                 Err(error) => {
                     problems.push(Problem::new(path, error));
                     continue;
                 }
             };
+            let built = Arc::clone(&options.deliver);
             if let Some(meeting) = &mut meeting {
-                let options = server::Options {
-                    deliver: Arc::clone(&built) as Arc<dyn Deliver>,
-                    health: built.health().clone(),
-                    quarantine: built.quarantine().clone(),
-                    labels: built.labels().clone(),
-                };
                 match meeting.listen(sink).await {
                     Ok((socket, tls)) => {
                         listeners.push((Listener::new(options, tls, clock.clone(), rng.fork()), socket));
@@ -106,7 +165,7 @@ impl Topology {
                 meeting.forward(source, &plan.data_dir, clock, rng.fork())
             } else {
                 let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
-                let branches = reads_it.map(|(_, sink)| Arc::clone(sink) as Arc<dyn Deliver>);
+                let branches = reads_it.map(|(_, sink)| Arc::clone(sink));
                 Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
             };
             let built = match &source.plan {
@@ -126,7 +185,7 @@ impl Topology {
             return Err(problems);
         }
         let vector = meeting.and_then(Meeting::into_process);
-        Ok(Self { clock: clock.clone(), sources, listeners, vector })
+        Ok(Self { clock: clock.clone(), sources, listeners, workers: shared.workers, vector })
     }
 
     /// Whether components can be built from `plan`, as far as can be told while others run: reads certificates, opens nothing.
@@ -145,8 +204,12 @@ impl Topology {
             (format!("sources.{}", source.id), built.and_then(|()| readable(&source.link)))
         });
         let sinks = plan.sinks.iter().map(|sink| {
-            let SinkPlan::SentinelLogs(options) = &sink.plan;
-            let built = options.client(clock).map(drop).and_then(|()| readable(&sink.link));
+            let built = match &sink.plan {
+                SinkPlan::SentinelLogs(options) => options.client(clock).map(drop),
+                SinkPlan::SentinelIncidents(options) => options.client(clock).map(drop),
+                SinkPlan::DefenderIncidents(options) => options.client(clock).map(drop),
+            };
+            let built = built.and_then(|()| readable(&sink.link));
             (format!("sinks.{}", sink.id), built)
         });
         sources.chain(sinks).filter_map(|(path, built)| Some(Problem::new(path, built.err()?))).collect()
@@ -198,7 +261,11 @@ async fn down(state: Option<watch::Receiver<State>>) {
 
 impl Running {
     fn start(topology: Topology) -> Self {
-        let (reading, listening) = (CancellationToken::new(), CancellationToken::new());
+        let [reading, listening, working] = std::array::from_fn(|_| CancellationToken::new());
+        let mut workers = JoinSet::new();
+        for worker in topology.workers {
+            workers.spawn(worker.run(working.clone()));
+        }
         let mut listeners = JoinSet::new();
         for (listener, socket) in topology.listeners {
             listeners.spawn(listener.run(socket, listening.clone()));
@@ -211,7 +278,19 @@ impl Running {
             sources.spawn(source.run(out, reading.clone()));
         }
         let clock = topology.clock;
-        Self { clock, sources_limit, sources, reading, vector, commands, state, listeners, listening }
+        Self {
+            clock,
+            sources_limit,
+            sources,
+            reading,
+            vector,
+            commands,
+            state,
+            listeners,
+            listening,
+            workers,
+            working,
+        }
     }
 
     /// Waits until something ends that should run for ever, and answers what that was.
@@ -219,6 +298,7 @@ impl Running {
         let vector = OptionFuture::from(self.vector.as_mut());
         tokio::select! {
             Some(_) = self.sources.join_next() => "A source ended by itself".to_owned(),
+            Some(_) = self.workers.join_next() => "What keeps incidents in sync ended by itself".to_owned(),
             Some(ended) = self.listeners.join_next() => match ended {
                 Ok(Err(reason)) => reason,
                 _ => "A listener for Vector ended by itself".to_owned(),
@@ -234,7 +314,7 @@ impl Running {
         }
     }
 
-    /// First the sources, then Vector, which hands on what it holds, and last what that is handed to.
+    /// First the sources, then Vector, which hands on what it holds, then what that is handed to, and last what writes incidents.
     async fn drain(&mut self) -> Ended {
         let mut ended = Ended::Drained;
         self.reading.cancel();
@@ -279,6 +359,12 @@ impl Running {
                 ended = Ended::Broke;
             }
         }
+        self.working.cancel();
+        while let Some(worker) = self.workers.join_next().await {
+            if worker.is_err() {
+                ended = Ended::Broke;
+            }
+        }
         ended
     }
 
@@ -292,5 +378,6 @@ impl Running {
             vector.await.ok();
         }
         self.listeners.shutdown().await;
+        self.workers.shutdown().await;
     }
 }

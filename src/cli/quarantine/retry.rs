@@ -75,7 +75,14 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
         Ok(loaded) => loaded.plan,
         Err(problems) => return Err(Wrong::Problems(config, problems)),
     };
-    let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)?;
+    let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)? else {
+        let message = format!(
+            "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names; \
+             the incident is written as it is then when it changes the next time. Then remove what is here with \
+             `quarantine drop`"
+        );
+        return Err(message.into());
+    };
     // Before anything is made, so that a sink that never kept anything gets no directory.
     contents(&plan.data_dir, &id)?;
     let removal = Removal::begin(&plan.data_dir, &id).map_err(|error| error.to_string())?;

@@ -142,6 +142,11 @@ impl Validated {
         &self.sync
     }
 
+    /// Has it only say what it would write.
+    pub const fn only_say(&mut self) {
+        self.sync.only_say();
+    }
+
     /// The client for these options: reads certificate files, asks nobody anything.
     pub fn client(&self, clock: &Clock) -> Result<GraphIncidents, String> {
         let config = &self.config;

@@ -172,6 +172,11 @@ impl SyncOptions {
         Self { ledger, shared, fields, write }
     }
 
+    /// Has it only say what would be written.
+    pub const fn only_say(&mut self) {
+        self.write.dry_run = true;
+    }
+
     /// The rules to merge by; reads the file of owners.
     pub(super) fn rules(&self) -> Result<Rules, String> {
         let policy = |field: Field| self.shared.conflicts.get(&field).copied().unwrap_or_default();

@@ -1,0 +1,116 @@
+//! `sync`: how keeping incidents in sync stands.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{exit, say};
+use crate::model::sync::field::Side;
+use crate::sinks::incident_sync::status::{self, Status};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show what waits to be written, why, and whether writing is halted. Ends with 1 if anything fails or is halted.
+    Status {
+        /// The pipeline's data_dir. It may be running.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let writing go on that was halted because too many incidents would have changed.
+    Resume {
+        /// The pipeline's data_dir. If nothing runs, writing goes on when it does.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The ledger's name in the pipeline file.
+        #[arg(long, default_value = "default")]
+        ledger: String,
+        /// The side that is to be written again; both if it is not given.
+        #[arg(long, value_enum)]
+        to: Option<To>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum To {
+    Defender,
+    Sentinel,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let done = match &arguments.action {
+        Action::Status { data_dir, json } => status::read_all(data_dir).map(|all| show(&all, *json)),
+        Action::Resume { data_dir, ledger, to } => {
+            let sides: &[Side] = match to {
+                Some(To::Defender) => &[Side::Defender],
+                Some(To::Sentinel) => &[Side::Sentinel],
+                None => &Side::ALL,
+            };
+            resume(data_dir, ledger, sides)
+        }
+    };
+    let data_dir = match &arguments.action {
+        Action::Status { data_dir, .. } | Action::Resume { data_dir, .. } => data_dir,
+    };
+    done.unwrap_or_else(|error| exit::failed(&format!("cannot use {}: {error}", data_dir.display())))
+}
+
+fn show(all: &[Status], json: bool) -> ExitCode {
+    if all.is_empty() {
+        return exit::failed("no sink has kept incidents in sync with this data_dir yet");
+    }
+    for status in all {
+        if json {
+            say(serde_json::json!(status));
+        } else {
+            show_one(status);
+        }
+    }
+    let is_well = |status: &Status| {
+        status.halted.is_none() && status.incidents.iter().all(|incident| incident.problem.is_none())
+    };
+    if all.iter().all(is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn show_one(status: &Status) {
+    let Status { ledger, target, component, time, waiting, .. } = status;
+    say(format!("{component}: to {target}, ledger {ledger}, as of {}", time.format("%Y-%m-%d %H:%M:%S UTC")));
+    if status.dry_run {
+        say("  dry run: nothing is written");
+    }
+    if let Some(why) = &status.halted {
+        say(format!("  HALTED: {why}. `vector-sentinel sync resume` lets it go on"));
+    }
+    say(format!("  {waiting} waiting"));
+    for incident in &status.incidents {
+        let since = incident.since.format("%Y-%m-%d %H:%M:%S UTC");
+        let why = incident
+            .problem
+            .as_ref()
+            .map_or_else(String::new, |problem| format!(", failed {} times: {problem}", incident.attempts));
+        say(format!("  {} since {since}{why}", incident.incident));
+    }
+}
+
+fn resume(data_dir: &std::path::Path, ledger: &str, sides: &[Side]) -> std::io::Result<ExitCode> {
+    let known = status::read_all(data_dir)?;
+    if !known.iter().any(|status| status.ledger == ledger) {
+        let known: Vec<_> = known.iter().map(|status| status.ledger.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Ok(exit::failed(&format!("there is no ledger {ledger} here; there is: {known}")));
+    }
+    for side in sides {
+        status::ask_to_resume(data_dir, ledger, *side)?;
+        say(format!("writing to {side} goes on within some seconds, if it was halted"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
