@@ -1,6 +1,6 @@
 //! Faults that befall requests: one after the other from a script, or at random from a seed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Deserializer, de};
 
 use super::lock::lock;
+use super::operation::Operation;
 
 /// Which of the fakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct FaultPlan {
     pub script: ByService<Fault>,
     /// What can befall any request.
     pub at_random: ByService<Chance>,
+    /// One fault a request of its kind, in order; what is here comes before `script`.
+    pub operations: BTreeMap<Operation, Vec<Fault>>,
 }
 
 /// A list for each of the fakes.
@@ -111,6 +114,7 @@ pub struct Faults(Mutex<State>);
 #[derive(Debug)]
 struct State {
     rng: Rng,
+    operations: BTreeMap<Operation, VecDeque<Fault>>,
     entra: Plan,
     graph: Plan,
     logs_ingestion: Plan,
@@ -135,6 +139,7 @@ impl Faults {
     pub(super) fn new(seed: u64) -> Self {
         Self(Mutex::new(State {
             rng: Rng::with_seed(seed),
+            operations: BTreeMap::new(),
             entra: Plan::default(),
             graph: Plan::default(),
             logs_ingestion: Plan::default(),
@@ -145,6 +150,12 @@ impl Faults {
     /// Adds faults to the end of a service's script: each befalls one request, in order.
     pub fn script(&self, service: Service, faults: Vec<Fault>) {
         lock(&self.0).plan(service).script.extend(faults);
+    }
+
+    /// Adds faults that wait for requests of one kind, whatever comes between: each befalls one of them, in order, and
+    /// the script of their service waits meanwhile.
+    pub fn script_operation(&self, operation: Operation, faults: Vec<Fault>) {
+        lock(&self.0).operations.entry(operation).or_default().extend(faults);
     }
 
     /// Sets what befalls requests that the script says nothing about, each with its probability (the
@@ -159,11 +170,15 @@ impl Faults {
         for service in Service::ALL {
             *state.plan(service) = Plan::default();
         }
+        state.operations.clear();
     }
 
     /// Adds everything that a file asks for.
     pub fn apply(&self, plan: FaultPlan) {
-        let FaultPlan { script, at_random } = plan;
+        let FaultPlan { script, at_random, operations } = plan;
+        for (operation, faults) in operations {
+            self.script_operation(operation, faults);
+        }
         self.script(Service::Entra, script.entra);
         self.script(Service::Graph, script.graph);
         self.script(Service::LogsIngestion, script.logs_ingestion);
@@ -176,8 +191,12 @@ impl Faults {
     }
 
     /// What befalls the next request.
-    pub(super) fn next(&self, service: Service) -> Fault {
+    pub(super) fn next(&self, service: Service, operation: Option<Operation>) -> Fault {
         let mut state = lock(&self.0);
+        let waiting = operation.and_then(|operation| state.operations.get_mut(&operation));
+        if let Some(fault) = waiting.and_then(VecDeque::pop_front) {
+            return fault;
+        }
         if let Some(fault) = state.plan(service).script.pop_front() {
             return fault;
         }
@@ -226,22 +245,27 @@ mod tests {
         let plan: FaultPlan = serde_json::from_str(
             r#"{"script": {"graph": ["pass", "reset", {"delay": 1.5}, {"status": {"code": 429, "retry_after": "2"}}],
                            "entra": [{"refuse_token": {"code": "AADSTS7000222"}}]},
-                "at_random": {"logs_ingestion": [{"probability": 1, "fault": "reset_after"}]}}"#,
+                "at_random": {"logs_ingestion": [{"probability": 1, "fault": "reset_after"}]},
+                "operations": {"sentinel_put": ["reset"]}}"#,
         )
         .unwrap();
         let faults = Faults::new(0);
         faults.apply(plan);
-        assert_eq!(faults.next(Service::Graph), Fault::Pass);
-        assert_eq!(faults.next(Service::Graph), Fault::Reset);
-        assert_eq!(faults.next(Service::Graph), Fault::Delay(Duration::from_millis(1500)));
+        assert_eq!(faults.next(Service::Graph, None), Fault::Pass);
+        assert_eq!(faults.next(Service::Graph, None), Fault::Reset);
+        assert_eq!(faults.next(Service::Graph, None), Fault::Delay(Duration::from_millis(1500)));
         let throttled = Fault::Status { code: 429, retry_after: Some("2".to_owned()), body: None };
-        assert_eq!(faults.next(Service::Graph), throttled);
-        assert_eq!(faults.next(Service::Graph), Fault::Pass);
+        assert_eq!(faults.next(Service::Graph, None), throttled);
+        assert_eq!(faults.next(Service::Graph, None), Fault::Pass);
         let refused = Fault::RefuseToken { code: "AADSTS7000222".to_owned(), description: None };
-        assert_eq!(faults.next(Service::Entra), refused);
-        assert_eq!(faults.next(Service::LogsIngestion), Fault::ResetAfter);
+        assert_eq!(faults.next(Service::Entra, None), refused);
+        assert_eq!(faults.next(Service::LogsIngestion, None), Fault::ResetAfter);
+        let comes = |operation| faults.next(Service::SecurityInsights, Some(operation));
+        assert_eq!(comes(Operation::SentinelGet), Fault::Pass);
+        assert_eq!(comes(Operation::SentinelPut), Fault::Reset);
+        assert_eq!(comes(Operation::SentinelPut), Fault::Pass);
         faults.clear();
-        assert_eq!(faults.next(Service::LogsIngestion), Fault::Pass);
+        assert_eq!(faults.next(Service::LogsIngestion, None), Fault::Pass);
     }
 
     #[test]
@@ -260,7 +284,7 @@ mod tests {
         let struck = || {
             let faults = Faults::new(3);
             faults.at_random(Service::Graph, vec![(0.3, Fault::Reset)]);
-            (0..100).map(|_| faults.next(Service::Graph)).collect::<Vec<_>>()
+            (0..100).map(|_| faults.next(Service::Graph, None)).collect::<Vec<_>>()
         };
         assert_eq!(struck(), struck());
         let count = struck().iter().filter(|fault| **fault == Fault::Reset).count();

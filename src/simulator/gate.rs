@@ -16,6 +16,7 @@ use futures::stream;
 use super::answers;
 use super::faults::{Fault, Service};
 use super::graph::bearer;
+use super::operation::Operation;
 use super::records::Served;
 use super::socket::Scissors;
 use super::world::World;
@@ -36,7 +37,7 @@ pub(super) async fn pass(
         Service::LogsIngestion => stats.ingestion_requests += 1,
         Service::SecurityInsights => stats.security_insights_requests += 1,
     });
-    let fault = world.faults.next(service);
+    let fault = world.faults.next(service, Operation::of(request.method(), request.uri().path()));
     if fault != Fault::Pass {
         world.records.count(|stats| stats.faults_fired += 1);
     }
