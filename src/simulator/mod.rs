@@ -36,6 +36,7 @@ mod records;
 mod roster;
 mod security_insights;
 mod server;
+mod slot;
 mod socket;
 mod stats;
 mod tenant;

@@ -12,6 +12,7 @@ use super::incident::{self, Subject, mixed};
 use super::json::Json;
 use super::life::{Change, Event, Facts};
 use super::members;
+use super::slot::{Slot, text};
 use super::stats::Revision;
 use super::ticks::Ticks;
 use super::words::SEVERITIES;
@@ -44,16 +45,6 @@ pub(super) struct Page {
     /// How many match, on all pages.
     pub(super) total: usize,
     pub(super) revisions: Vec<Revision>,
-}
-
-/// One incident: its events, or what a test put in.
-#[derive(Debug)]
-struct Slot {
-    id: Box<str>,
-    events: Vec<Event>,
-    /// How many of the events readers see.
-    visible: usize,
-    raw: Option<Box<Value>>,
 }
 
 #[derive(Debug)]
@@ -376,27 +367,4 @@ impl Roster {
         }
         self.generation += 1;
     }
-}
-
-// === impl Slot ===
-
-impl Slot {
-    fn shown(&self) -> &[Event] {
-        self.events.get(..self.visible).unwrap_or(&self.events)
-    }
-
-    /// The `lastUpdateDateTime` that readers see.
-    fn seen(&self) -> Option<Ticks> {
-        self.shown().last().map(|event| event.at)
-    }
-
-    /// The text of `seen`; what a test wrote is kept to the letter until something happens to it.
-    fn last_update(&self, seen: Ticks) -> String {
-        let written = self.raw.as_deref().and_then(|raw| text(raw, "lastUpdateDateTime"));
-        written.filter(|_| self.visible == 1).map_or_else(|| seen.text(), str::to_owned)
-    }
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
 }

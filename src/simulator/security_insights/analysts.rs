@@ -13,6 +13,7 @@ pub struct Workspace<'a>(&'a World);
 
 // === impl Workspace ===
 
+#[expect(clippy::must_use_candidate, reason = "they are called for what they do")]
 impl<'a> Workspace<'a> {
     pub(in super::super) fn of(world: &'a World) -> Self {
         connector::mirror(world);
@@ -20,7 +21,6 @@ impl<'a> Workspace<'a> {
     }
 
     /// Analytics rules raise `n` incidents; answers their names.
-    #[must_use = "nothing else tells their names"]
     pub fn create(&self, n: usize) -> Vec<String> {
         self.0.store.change(|state, now| (0..n).map(|_| state.raise(now)).collect())
     }
@@ -102,7 +102,6 @@ impl<'a> Workspace<'a> {
     }
 
     /// Every incident as the API shows it, in order of their numbers, each with its `comments` beside its `properties`.
-    #[must_use]
     pub fn state(&self) -> Vec<Value> {
         let base = self.0.config.workspace.path();
         self.0.store.change(|state, _| {
@@ -113,7 +112,6 @@ impl<'a> Workspace<'a> {
     }
 
     /// One incident as `state` has it.
-    #[must_use]
     pub fn incident(&self, name: &str) -> Option<Value> {
         let base = self.0.config.workspace.path();
         self.0.store.change(|state, _| state.get(name).map(|incident| with_comments(incident, &base)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Tokens are counted in nanoseconds of gaining them, so that none is lost to rounding.
+/// What it holds is told by when it is full again, so that nothing is lost to rounding.
 #[derive(Debug)]
 pub(super) struct Bucket {
     size: u32,
@@ -28,12 +28,9 @@ impl Bucket {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + each;
         let missing = full_at.saturating_duration_since(now);
         let capacity = each * self.size;
-        if missing > capacity {
-            return Err(missing - capacity);
-        }
+        let Some(left) = capacity.checked_sub(missing) else { return Err(missing.saturating_sub(capacity)) };
         self.full_at = Some(full_at);
-        let left = (capacity - missing).as_nanos() / each.as_nanos().max(1);
-        Ok(u32::try_from(left).unwrap_or(u32::MAX))
+        Ok(u32::try_from(left.as_nanos() / each.as_nanos().max(1)).unwrap_or(u32::MAX))
     }
 }
 

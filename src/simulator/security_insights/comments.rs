@@ -32,7 +32,8 @@ pub(super) async fn list(
             let incident = state.get(&place.incident)?;
             Some(incident.comments.iter().map(|comment| comment.shown(&base, &incident.name)).collect())
         });
-        query.page(&world, &uri, &whole.ok_or_else(|| not_found(&place.incident))?)
+        let whole = whole.ok_or_else(|| not_found(&place.incident))?;
+        Ok((StatusCode::OK, query.page(&world, &uri, &whole)))
     })
 }
 

@@ -141,7 +141,7 @@ fn bring(world: &World, id: &str, theirs: &Value) {
             Some(known) if known.properties == properties && known.alerts == alerts => {}
             Some(_) => {
                 state.update(&name, now, |incident| {
-                    (incident.properties, incident.alerts) = (properties, alerts)
+                    (incident.properties, incident.alerts) = (properties, alerts);
                 });
             }
         }

@@ -36,19 +36,18 @@ pub(super) fn find(users: &[User], owner: &Value) -> Result<Option<User>, String
         Value::Object(owner) => owner,
         _ => return Err("Invalid value for property 'owner': it must be an object.".to_owned()),
     };
-    let known: [(&str, fn(&User) -> &str); 4] = [
-        ("objectId", |user| &user.object_id),
-        ("userPrincipalName", |user| &user.user_principal_name),
-        ("email", |user| &user.user_principal_name),
-        ("assignedTo", |user| &user.display_name),
-    ];
-    for (property, of) in known {
+    for property in ["objectId", "userPrincipalName", "email", "assignedTo"] {
         let wanted = match owner.get(property) {
             None | Some(Value::Null) => continue,
             Some(Value::String(wanted)) => wanted,
             Some(_) => return Err(format!("Invalid value for property 'owner.{property}': no string.")),
         };
-        let found = users.iter().find(|user| of(user).eq_ignore_ascii_case(wanted));
+        let name = |user: &User| match property {
+            "objectId" => user.object_id.to_ascii_lowercase(),
+            "assignedTo" => user.display_name.to_ascii_lowercase(),
+            _ => user.user_principal_name.to_ascii_lowercase(),
+        };
+        let found = users.iter().find(|user| name(user) == wanted.to_ascii_lowercase());
         let unknown =
             || format!("Owner with {property} '{wanted}' was not found in the directory of the tenant.");
         return found.cloned().map(Some).ok_or_else(unknown);

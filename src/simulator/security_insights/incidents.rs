@@ -33,7 +33,7 @@ pub(super) async fn list(
             found.sort_by(|a, b| query.order.compare(a, b));
             found.into_iter().map(|incident| incident.shown(&base)).collect()
         });
-        query.page(&world, &uri, &whole)
+        Ok((StatusCode::OK, query.page(&world, &uri, &whole)))
     })
 }
 

@@ -2,14 +2,14 @@
 
 // https://learn.microsoft.com/rest/api/securityinsights/incidents/list#uri-parameters
 
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::super::world::World;
-use super::door::{Objection, Outcome};
+use super::door::Objection;
 use super::filter::{Filter, Order};
 
 /// Incidents in one answer.
@@ -68,14 +68,14 @@ impl Query {
     }
 
     /// The page out of the whole list, as it is now: what moved since the page before comes twice or not at all.
-    pub(super) fn page(&self, world: &World, uri: &Uri, whole: &[Value]) -> Outcome {
+    pub(super) fn page(&self, world: &World, uri: &Uri, whole: &[Value]) -> Value {
         let page: Vec<_> = whole.iter().skip(self.skip).take(self.top).collect();
         let mut body = json!({"value": page});
         let after = self.skip.saturating_add(page.len());
         if after < whole.len() {
             body["nextLink"] = json!(self.next_link(world, uri, after));
         }
-        Ok((StatusCode::OK, body))
+        body
     }
 
     fn next_link(&self, world: &World, uri: &Uri, skip: usize) -> String {

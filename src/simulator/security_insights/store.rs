@@ -173,26 +173,16 @@ impl State {
         let etag = self.etag();
         self.update(incident, now, |incident| {
             let at = incident.modified;
-            match incident.comments.iter_mut().find(|comment| comment.name.eq_ignore_ascii_case(name)) {
-                Some(comment) => {
-                    message.clone_into(&mut comment.message);
-                    comment.modified = at;
-                    comment.etag = etag;
-                    Commented::Replaced
-                }
-                None => {
-                    let (name, message) = (name.to_owned(), message.to_owned());
-                    incident.comments.push(Comment {
-                        name,
-                        etag,
-                        message,
-                        author,
-                        created: at,
-                        modified: at,
-                    });
-                    Commented::Added
-                }
+            let mut comments = incident.comments.iter_mut();
+            if let Some(comment) = comments.find(|comment| comment.name.eq_ignore_ascii_case(name)) {
+                message.clone_into(&mut comment.message);
+                comment.modified = at;
+                comment.etag = etag;
+                return Commented::Replaced;
             }
+            let (name, message) = (name.to_owned(), message.to_owned());
+            incident.comments.push(Comment { name, etag, message, author, created: at, modified: at });
+            Commented::Added
         })
     }
 

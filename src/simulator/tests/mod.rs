@@ -1,10 +1,13 @@
 //! The simulator as a client sees it.
 
+mod connector;
 mod entra;
 mod faults;
 mod graph;
 mod graph_write;
 mod logs_ingestion;
+mod resource_manager;
+mod security_insights;
 mod server;
 
 use std::io::Read;
