@@ -25,6 +25,10 @@ pub(super) struct Arguments {
     no_vector: bool,
     #[command(flatten)]
     vector: VectorOptions,
+    /// Only say what would be written to incidents; it stays waiting, and is written by a run without this. Everything else
+    /// runs as always.
+    #[arg(long)]
+    dry_run: bool,
     /// How many seconds to wait, after SIGTERM or Ctrl-C, for what is being delivered. A second signal ends the wait.
     #[arg(long, default_value_t = 60)]
     graceful_shutdown_limit_secs: u64,
@@ -76,7 +80,11 @@ async fn run_once(
     (signals, seen): (&Signals, u32),
     clock: &Clock,
 ) -> Next {
-    let Loaded { file, outline, plan } = loaded;
+    let Loaded { file, outline, mut plan } = loaded;
+    if arguments.dry_run && !plan.only_say_what_would_be_written() {
+        let message = "--dry-run is for sinks that write incidents, and there is none in the file";
+        return Next::End(exit::failed(message));
+    }
     for warning in &plan.warnings {
         warn!("{warning}");
     }

@@ -24,3 +24,4 @@ mod sink_storm;
 mod source;
 mod source_faults;
 mod source_oddities;
+mod sync;

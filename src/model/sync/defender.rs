@@ -25,16 +25,17 @@ struct Incident {
     tenant_id: Option<String>,
     display_name: Option<String>,
     description: Option<String>,
-    incident_web_url: Option<String>,
+    #[serde(rename = "incidentWebUrl")]
+    url: Option<String>,
     redirect_incident_id: Option<String>,
     status: Option<String>,
     severity: Option<String>,
-    #[serde(default, deserialize_with = "said")]
-    assigned_to: Option<Option<String>>,
+    #[serde(default)]
+    assigned_to: Said,
     classification: Option<String>,
     determination: Option<String>,
-    #[serde(default, deserialize_with = "said")]
-    resolving_comment: Option<Option<String>>,
+    #[serde(default)]
+    resolving_comment: Said,
     custom_tags: Option<Vec<String>>,
     comments: Option<Vec<Remark>>,
     alerts: Option<Vec<Alert>>,
@@ -61,9 +62,15 @@ struct Alert {
     last_activity_date_time: Option<DateTime<Utc>>,
 }
 
-/// Tells a property that is `null`, which says something, from one that is not there.
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// A text that is not there, which says nothing, or one that may be `null`, which says that there is none.
+#[derive(Default)]
+struct Said(Option<String>);
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text: Option<String> = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Some(text.unwrap_or_default())))
+    }
 }
 
 /// Reads an incident's JSON text. The error says what is wrong with it.
@@ -75,14 +82,14 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
     let mut say = |field, value: Option<String>| value.map(|value| fields.insert(field, value));
     say(Field::Status, incident.status.as_deref().map(canonical));
     say(Field::Severity, incident.severity.as_deref().map(canonical));
-    say(Field::Owner, incident.assigned_to.clone().map(|owner| owner.unwrap_or_default().trim().to_owned()));
+    say(Field::Owner, incident.assigned_to.0.as_deref().map(|owner| owner.trim().to_owned()));
     if let Some(classification) = &incident.classification {
         let determination = incident.determination.as_deref().unwrap_or("unknown");
         let renamed = DETERMINATIONS.iter().find(|(old, _)| old.eq_ignore_ascii_case(determination));
         let determination = renamed.map_or_else(|| canonical(determination), |(_, new)| (*new).to_owned());
         say(Field::Classification, Some(format!("{}/{determination}", canonical(classification))));
     }
-    say(Field::ClosingComment, incident.resolving_comment.clone().map(Option::unwrap_or_default));
+    say(Field::ClosingComment, incident.resolving_comment.0.clone());
     let profile = incident.profile();
     Ok(Snapshot {
         version: incident.last_update_date_time,
@@ -129,7 +136,7 @@ impl Incident {
             title: self.display_name.clone().unwrap_or_default(),
             description: self.words(alerts),
             merged_into: self.redirect_incident_id.clone().filter(|id| !id.is_empty()),
-            url: self.incident_web_url.clone(),
+            url: self.url.clone(),
             first_activity: alerts.iter().filter_map(|alert| alert.first_activity_date_time).min(),
             last_activity: alerts.iter().filter_map(|alert| alert.last_activity_date_time).max(),
         }
@@ -138,7 +145,7 @@ impl Incident {
     /// What an analyst reads who has only Sentinel open.
     fn words(&self, alerts: &[Alert]) -> String {
         let mut words = self.description.clone().unwrap_or_default();
-        if let Some(url) = &self.incident_web_url {
+        if let Some(url) = &self.url {
             let gap = if words.is_empty() { "" } else { "\n\n" };
             write!(words, "{gap}Microsoft Defender XDR incident {}: {url}", self.id).ok();
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Side {
     /// Microsoft Defender XDR, through Microsoft Graph.
     Defender,
-    /// Microsoft Sentinel, through SecurityInsights.
+    /// Microsoft Sentinel, through `SecurityInsights`.
     Sentinel,
 }
 

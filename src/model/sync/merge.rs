@@ -280,11 +280,10 @@ fn winner(field: Field, policy: Policy, record: &Record) -> Option<Side> {
         record.changed.get(&side).and_then(|changed| changed.get(&field)).map(|changed| changed.since)
     };
     match policy {
-        Policy::Defender => Some(Side::Defender),
         Policy::Sentinel => Some(Side::Sentinel),
         Policy::Manual => None,
         Policy::Newest if since(Side::Sentinel) > since(Side::Defender) => Some(Side::Sentinel),
-        Policy::Newest => Some(Side::Defender),
+        Policy::Defender | Policy::Newest => Some(Side::Defender),
     }
 }
 

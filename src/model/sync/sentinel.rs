@@ -1,4 +1,4 @@
-//! Reads what is kept in sync from an incident of SecurityInsights.
+//! Reads what is kept in sync from an incident of `SecurityInsights`.
 //!
 //! Shape: <https://learn.microsoft.com/rest/api/securityinsights/incidents/get>
 

@@ -10,7 +10,7 @@ use super::field::Field;
 /// One state of an incident on one side. What is missing was not said, and is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Graph's `id`, a number as text, or SecurityInsights' `name`, a GUID.
+    /// Graph's `id`, a number as text, or `SecurityInsights`' `name`, a GUID.
     pub id: String,
     /// When the incident was changed last: later states have later ones.
     pub version: DateTime<Utc>,

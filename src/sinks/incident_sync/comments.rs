@@ -48,7 +48,7 @@ impl Direction {
         if self.is_dry() {
             for copy in &missing {
                 let change = json!({"field": "comments", "after": copy.parts.first().map(|part| &part.text)});
-                self.teller.done(about, "comments", change, "a comment on the other side", true);
+                self.teller.done(about, "comments", &change, "a comment on the other side", true);
             }
             return Ok(true);
         }
@@ -72,7 +72,8 @@ impl Direction {
                 }
                 there += 1;
                 let change = json!({"field": "comments", "after": part.text});
-                let event = self.teller.done(about, "comments", change, "a comment on the other side", false);
+                let event =
+                    self.teller.done(about, "comments", &change, "a comment on the other side", false);
                 self.ledger.save(about.key, record, vec![event]).await?;
             }
         }

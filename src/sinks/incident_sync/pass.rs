@@ -189,7 +189,7 @@ impl Direction {
         let change =
             json!({"created": offer.profile().map(|profile| &profile.title), "fields": offer.fields});
         if self.is_dry() {
-            self.teller.done(about, "incident", change, "new in Defender", true);
+            self.teller.done(about, "incident", &change, "new in Defender", true);
             return Ok(Linked::Held);
         }
         if self.is_halted().await? {
@@ -219,7 +219,7 @@ impl Direction {
             }
         }
         note_tags(&mut record, offer, &current.snapshot);
-        events.push(self.teller.done(about, "incident", change, "new in Defender", false));
+        events.push(self.teller.done(about, "incident", &change, "new in Defender", false));
         self.ledger.save(&key, &record, events).await?;
         // What was offered of it before it was ours is to be looked at now.
         self.ledger.wake(Side::Sentinel, &sentinel).await?;
@@ -410,7 +410,7 @@ impl Direction {
             merged.moves.iter().map(|one| self.teller.written(about, one, is_dry)).collect();
         if let Some(tags) = &merged.tags {
             let change = json!({"field": "tags", "before": now.tags, "after": tags});
-            events.push(self.teller.done(about, "tags", change, "changed on the other side", is_dry));
+            events.push(self.teller.done(about, "tags", &change, "changed on the other side", is_dry));
         }
         events
     }

@@ -78,7 +78,7 @@ impl Queue {
 
     /// It is dealt with, unless it came again meanwhile.
     pub(super) fn done(&self, key: &str) {
-        self.finish(key, |waiting| waiting.again.then(|| Waiting { busy: false, again: false, ..waiting }));
+        self.finish(key, |waiting| waiting.again.then_some(Waiting { busy: false, again: false, ..waiting }));
     }
 
     /// It is due again after `wait`; at once if it came again meanwhile.

@@ -55,7 +55,14 @@ impl Teller {
     }
 
     /// Something else was written, or would be: tags, a comment, a whole incident.
-    pub(super) fn done(&self, about: About<'_>, what: &str, change: Value, why: &str, is_dry: bool) -> Value {
+    pub(super) fn done(
+        &self,
+        about: About<'_>,
+        what: &str,
+        change: &Value,
+        why: &str,
+        is_dry: bool,
+    ) -> Value {
         let said = if is_dry { "Would write" } else { "Wrote" };
         info!(
             component_id = self.labels.id,

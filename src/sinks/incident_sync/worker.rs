@@ -96,7 +96,7 @@ impl Worker {
         let offer = match direction.ledger.offer(from, key).await {
             Ok(Some(offer)) if offer.pending => offer,
             Ok(_) => return queue.done(key),
-            Err(failure) => return self.later(key, PassError::Store(failure)).await,
+            Err(failure) => return self.later(key, PassError::Store(failure)),
         };
         let noted = match direction.pass(key, &offer).await {
             Ok(Outcome::Done) => {
@@ -125,17 +125,17 @@ impl Worker {
                     offer.problem = Some(problem);
                 });
                 let noted = noted.await;
-                self.later(key, error).await;
+                self.later(key, error);
                 noted
             }
         };
         if let Err(failure) = noted {
-            self.later(key, PassError::Store(failure)).await;
+            self.later(key, PassError::Store(failure));
         }
     }
 
     /// Has an incident tried again.
-    async fn later(&self, key: &str, error: PassError) {
+    fn later(&self, key: &str, error: PassError) {
         let direction = &self.direction;
         let failure = match error {
             PassError::Service(failure) => failure,

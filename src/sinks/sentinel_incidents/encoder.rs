@@ -1,4 +1,4 @@
-//! Writes the bodies of requests to SecurityInsights.
+//! Writes the bodies of requests to `SecurityInsights`.
 //!
 //! Shape: <https://learn.microsoft.com/rest/api/securityinsights/incidents/create-or-update>
 
@@ -97,16 +97,14 @@ fn set(properties: &mut Map<String, Value>, field: Field, value: &str, owners: &
         Field::Status => put("status", value.into()),
         Field::Severity => put("severity", value.into()),
         Field::ClosingComment => put("classificationComment", value.into()),
-        Field::Classification => match value.split_once('/') {
-            Some((classification, reason)) => {
-                put("classification", classification.into());
-                put("classificationReason", reason.into());
+        Field::Classification => {
+            let (classification, reason) = value.split_once('/').unwrap_or((value, ""));
+            put("classification", classification.into());
+            properties.remove("classificationReason");
+            if !reason.is_empty() {
+                properties.insert("classificationReason".to_owned(), reason.into());
             }
-            None => {
-                put("classification", value.into());
-                properties.remove("classificationReason");
-            }
-        },
+        }
         Field::Owner if value.is_empty() => {
             let nobody =
                 json!({"objectId": null, "email": null, "assignedTo": null, "userPrincipalName": null});

@@ -364,5 +364,4 @@ fn nanos(time: DateTime<Utc>) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
 mod tests;
