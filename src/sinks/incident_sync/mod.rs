@@ -7,6 +7,8 @@
 //! | `sink` | takes events: each is on disk before it counts as delivered |
 //! | `worker` | takes one waiting incident after the other, again and again until it is written |
 //! | `pass` | one pass over one incident: reads the other side, merges, writes |
+//! | `link` | the part of a pass that finds the other side's incident, or creates it |
+//! | `gate` | the part of a pass that says whether anything may be written |
 //! | `comments` | the part of a pass that copies comments |
 //! | `target` | what a pass needs of the service that it writes to |
 //! | `brake` | stops everything if too many incidents would change |
@@ -22,7 +24,9 @@
 mod assemble;
 mod brake;
 mod comments;
+mod gate;
 mod ledger;
+mod link;
 mod options;
 mod pass;
 mod queue;

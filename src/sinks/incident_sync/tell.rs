@@ -5,8 +5,9 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::model::sync::field::{Field, Side};
-use crate::model::sync::merge::Move;
+use crate::model::sync::merge::{Merge, Move};
 use crate::model::sync::record::{Record, Settled};
+use crate::model::sync::snapshot::Snapshot;
 use crate::telemetry::Component;
 
 /// Writes were made; labelled `field`.
@@ -35,6 +36,50 @@ pub(super) struct About<'a> {
 // === impl Teller ===
 
 impl Teller {
+    /// Notes what a merge found out, and answers events about what somebody should know.
+    pub(super) fn found(&self, about: About<'_>, record: &mut Record, merged: &Merge) -> Vec<Value> {
+        let mut events = Vec::new();
+        for (field, settled) in &merged.conflicts {
+            events.extend(self.conflict(about, record, *field, settled));
+            record.settled.insert(*field, settled.clone());
+        }
+        for (field, pair) in &merged.agreed {
+            record.agree(*field, pair.clone());
+        }
+        for (field, value) in &merged.unknown {
+            let message = format!(
+                "{} has no word for the {field} '{value}' of {}: it is left as it is.",
+                self.target,
+                self.target.other()
+            );
+            events.extend(self.notice(about, record, &format!("unknown {field}"), &message));
+        }
+        for (field, value) in &merged.withheld {
+            let message = format!(
+                "The {field} of {} is not set to '{value}': closing or reopening is switched off for this direction.",
+                self.target
+            );
+            events.extend(self.notice(about, record, &format!("withheld {field}"), &message));
+        }
+        events
+    }
+
+    /// What a merge writes, or would.
+    pub(super) fn merged(
+        &self,
+        about: About<'_>,
+        merged: &Merge,
+        now: &Snapshot,
+        is_dry: bool,
+    ) -> Vec<Value> {
+        let mut events: Vec<_> = merged.moves.iter().map(|one| self.written(about, one, is_dry)).collect();
+        if let Some(tags) = &merged.tags {
+            let change = json!({"field": "tags", "before": now.tags, "after": tags});
+            events.push(self.done(about, "tags", &change, "changed on the other side", is_dry));
+        }
+        events
+    }
+
     /// One field was written, or would be.
     pub(super) fn written(&self, about: About<'_>, one: &Move, is_dry: bool) -> Value {
         let Move { field, before, after, why } = one;

@@ -1,0 +1,130 @@
+//! Finds the counterpart of an incident on the other side, or creates it.
+
+use serde_json::{Value, json};
+
+use super::ledger::record_key;
+use super::pass::{Direction, PassError, note_tags};
+use super::target::{Current, Located};
+use super::tell::About;
+use crate::client::Failure;
+use crate::model::sync::field::{Field, Pair, Side};
+use crate::model::sync::record::Record;
+use crate::model::sync::snapshot::Snapshot;
+
+/// What came of looking for an incident's counterpart.
+pub(super) enum Linked {
+    To(Box<Place>),
+    /// There is none, and there is to be none.
+    Left,
+    /// It must not be created now.
+    Held,
+}
+
+/// The counterpart of an incident.
+pub(super) struct Place {
+    pub(super) key: String,
+    pub(super) record: Record,
+    /// What was read already.
+    pub(super) current: Option<Current>,
+}
+
+// === impl Direction ===
+
+impl Direction {
+    /// The key of the record that an offer belongs to, if it can have one.
+    pub(super) async fn record_key(&self, key: &str, offer: &Snapshot) -> Result<Option<String>, PassError> {
+        let Some(origin) = offer.origin() else { return Ok(Some(key.to_owned())) };
+        if let Some(known) = self.ledger.record_of(key).await? {
+            return Ok(Some(known));
+        }
+        if !origin.is_native() || origin.provider_incident_id.is_empty() {
+            // Sentinel's own: Defender's API cannot create an incident for it.
+            return Ok(None);
+        }
+        let tenant = origin.provider_tenant.clone().or_else(|| self.ledger.only_tenant()).unwrap_or_default();
+        Ok(Some(record_key(&tenant, &origin.provider_incident_id)))
+    }
+
+    /// Finds the counterpart of an incident that nothing is known of, or creates it.
+    pub(super) async fn link(&self, key: String, offer: &Snapshot) -> Result<Linked, PassError> {
+        let found = |record, current| Ok(Linked::To(Box::new(Place { key: key.clone(), record, current })));
+        if let Some(origin) = offer.origin() {
+            let record =
+                Record { sentinel: offer.id.clone(), native: origin.is_native(), ..Record::default() };
+            return found(record, None);
+        }
+        match self.target.locate(&key, offer).await? {
+            Located::Native(sentinel) => found(Record { sentinel, native: true, ..Record::default() }, None),
+            Located::NativeExpected | Located::Nowhere => Ok(Linked::Left),
+            Located::Ours(sentinel) => {
+                let record = Record { sentinel, ..Record::default() };
+                if let Some(current) = self.target.read(&record.sentinel).await? {
+                    return found(record, Some(current));
+                }
+                if offer.is_closed() || self.is_below_gate(offer) {
+                    return Ok(Linked::Left);
+                }
+                self.create(key, record, offer).await
+            }
+        }
+    }
+
+    async fn create(&self, key: String, mut record: Record, offer: &Snapshot) -> Result<Linked, PassError> {
+        let sentinel = record.sentinel.clone();
+        let about = About { key: &key, sentinel: &sentinel };
+        let change =
+            json!({"created": offer.profile().map(|profile| &profile.title), "fields": offer.fields});
+        if self.is_dry() {
+            self.teller.done(about, "incident", &change, "new in Defender", true);
+            return Ok(Linked::Held);
+        }
+        if self.is_halted().await? {
+            return Ok(Linked::Held);
+        }
+        let mut events = Vec::new();
+        let current = match self.target.create(&sentinel, offer).await {
+            Err(failure) if failure.error_type == "bad_request" => {
+                // Most often it is the owner that is not taken: better nobody's than no incident at all.
+                let mut ownerless = offer.clone();
+                let Some(owner) = ownerless.fields.remove(&Field::Owner).filter(|owner| !owner.is_empty())
+                else {
+                    return Err(failure.into());
+                };
+                let current = self.target.create(&sentinel, &ownerless).await?;
+                events.extend(self.refused_owner(about, &mut record, &owner, &failure));
+                current
+            }
+            created => created?,
+        };
+        record.observe(Side::Defender, offer);
+        record.observe(Side::Sentinel, &current.snapshot);
+        record.assume_open(&current.snapshot);
+        for (field, value) in &offer.fields {
+            if let Some(there) = current.snapshot.field(*field) {
+                record.agree(*field, Pair { defender: value.clone(), sentinel: there.to_owned() });
+            }
+        }
+        note_tags(&mut record, offer, &current.snapshot);
+        events.push(self.teller.done(about, "incident", &change, "new in Defender", false));
+        self.ledger.save(&key, &record, events).await?;
+        // What was offered of it before it was ours is to be looked at now.
+        self.ledger.wake(Side::Sentinel, &sentinel).await?;
+        Ok(Linked::To(Box::new(Place { key, record, current: Some(current) })))
+    }
+
+    pub(super) fn refused_owner(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        owner: &str,
+        failure: &Failure,
+    ) -> Option<Value> {
+        let message = format!(
+            "{} does not take '{owner}' as an owner, so the owner stays as it is; if that is somebody who has another name \
+             there, add them to sync.owners_file: {}",
+            self.target.side(),
+            failure.message
+        );
+        self.teller.notice(about, record, "owner", &message)
+    }
+}
