@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use super::signals::Signals;
 use super::{exit, say};
 use crate::clock::Clock;
-use crate::simulator::{FaultPlan, IncidentsConfig, Simulator, SimulatorConfig};
+use crate::simulator::{
+    ConnectorConfig, FaultPlan, IncidentsConfig, Simulator, SimulatorConfig, WorkspaceConfig,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -35,6 +37,12 @@ pub(super) struct Arguments {
     /// Requests a minute that the simulated Graph allows.
     #[arg(long, default_value_t = 150)]
     graph_requests_per_minute: u32,
+    /// Sentinel incidents at the start, as analytics rules raise them.
+    #[arg(long, default_value_t = 0)]
+    sentinel_incidents: usize,
+    /// Have Microsoft's own connector bring so many of a hundred Defender incidents into Sentinel.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    connector: Option<u8>,
     /// A JSON file of faults, see the README.
     #[arg(long)]
     faults: Option<PathBuf>,
@@ -66,18 +74,38 @@ async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
             evidence_per_alert: arguments.evidence,
             ..IncidentsConfig::default()
         },
+        workspace: WorkspaceConfig {
+            initial: arguments.sentinel_incidents,
+            connector: arguments
+                .connector
+                .map(|percent| ConnectorConfig { percent, ..ConnectorConfig::everything() }),
+            ..WorkspaceConfig::default()
+        },
         ..SimulatorConfig::default()
     };
     let simulator = Simulator::start(config.clone(), clock).await.map_err(|error| with_cause(&error))?;
     simulator.faults().apply(faults.unwrap_or_default());
     let pipeline = write_files(&arguments.out, &simulator, &config, "data", 10)?;
-    say(format!("Simulated Entra ID, Microsoft Graph and Logs Ingestion: {}", simulator.url()));
+    say(format!(
+        "Simulated Entra ID, Microsoft Graph, Logs Ingestion and Sentinel incidents: {}",
+        simulator.url()
+    ));
+    let WorkspaceConfig { subscription_id, resource_group, name, .. } = &config.workspace;
+    say(format!(
+        "Its Sentinel workspace, with auth, endpoint and tls as in the file below:\n  \
+        subscription_id: {subscription_id}\n  resource_group: {resource_group}\n  workspace: {name}"
+    ));
     say(format!("Try: vector-sentinel run -c {}", pipeline.display()));
     signals.stopped(1).await;
     let stats = simulator.stats();
     say(format!(
-        "{} requests for incidents, {} rows ingested ({} of them twice), columns that vanished: {:?}",
-        stats.graph_requests, stats.rows_ingested, stats.duplicate_rows, stats.columns_vanished
+        "{} requests for incidents, {} writes to incidents, {} rows ingested ({} of them twice), \
+        columns that vanished: {:?}",
+        stats.graph_requests + stats.security_insights_requests,
+        stats.incident_writes,
+        stats.rows_ingested,
+        stats.duplicate_rows,
+        stats.columns_vanished
     ));
     simulator.shutdown().await;
     Ok(())

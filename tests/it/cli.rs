@@ -200,9 +200,14 @@ async fn the_simulator_serves_the_pipeline_file_that_it_writes() {
     let mut simulate = program().args(arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = tokio::io::BufReader::new(simulate.stdout.take().unwrap());
     let mut line = String::new();
+    let mut told = String::new();
     while !line.contains("vector-sentinel run") {
         line.clear();
         assert_ne!(tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut line).await.unwrap(), 0);
+        told.push_str(&line);
+    }
+    for option in ["subscription_id: ", "resource_group: ", "workspace: "] {
+        assert!(told.contains(option), "{told}");
     }
     let file = dir.path().join("pipeline.yaml");
     let (code, stdout, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
