@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::edit::Edit;
-use super::filter::Filter;
 use super::json::Json;
-use super::roster::{Order, Request};
 use super::tenant::Tenant;
 
 // === impl Tenant ===
@@ -42,27 +40,21 @@ impl Tenant {
         self.edit(id, &json!({"status": "active"}), by)
     }
 
-    /// Every incident that readers see, oldest update first, with alerts and every enum member by its name.
+    /// Every incident as it is, whether readers see it yet or not: the one that something happened to last at the end,
+    /// with alerts and every enum member by its name.
     pub fn state(&self) -> Vec<Value> {
-        let request = Request {
-            filter: Filter::default(),
-            order: Order::OldestFirst,
-            skip: 0,
-            top: usize::MAX,
-            with_alerts: true,
-        };
         let mut json = Json::new(true);
         json.open('[');
-        self.list(&request, &mut json);
+        self.list_latest(&mut json);
         json.close(']');
         // What was written just now is well formed.
         serde_json::from_str(&json.finish()).unwrap_or_default()
     }
 
-    /// One incident as readers see it, with alerts and every enum member by its name.
+    /// One incident as `state` has it.
     pub fn incident(&self, id: &str) -> Option<Value> {
         let mut json = Json::new(true);
-        self.get(id, true, &mut json)?;
+        self.get_latest(id, true, &mut json)?;
         serde_json::from_str(&json.finish()).ok()
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn update(
     }
     world.note(WriteKind::DefenderUpdated, &id);
     let mut json = Json::new(prefers_newer(&headers));
-    world.tenant.get(&id, false, &mut json);
+    world.tenant.get_latest(&id, false, &mut json);
     answers::graph(&world, &headers, StatusCode::OK, with_context(&world, &uri, &json.finish()))
 }
 

@@ -238,14 +238,26 @@ impl Roster {
         Page { total: places.len(), revisions }
     }
 
-    /// Appends one incident if readers see it.
+    /// Appends one incident if readers see it, as they do.
     pub(super) fn render(&self, place: u32, with_alerts: bool, json: &mut Json) -> Option<Revision> {
+        let shown = self.slots.get(place as usize)?.shown();
+        self.render_after(place, shown, with_alerts, json)?;
+        self.revision(place)
+    }
+
+    /// Appends one incident as it is, whether readers see it yet or not.
+    pub(super) fn render_latest(&self, place: u32, with_alerts: bool, json: &mut Json) -> Option<()> {
+        let events = &self.slots.get(place as usize)?.events;
+        self.render_after(place, events, with_alerts, json)
+    }
+
+    fn render_after(&self, place: u32, events: &[Event], with_alerts: bool, json: &mut Json) -> Option<()> {
         let slot = self.slots.get(place as usize)?;
-        let seen = slot.seen()?;
+        let seen = events.last()?.at;
         if let Some(raw) = &slot.raw {
             let mut raw = raw.clone();
             if let Some(object) = raw.as_object_mut() {
-                object.insert("lastUpdateDateTime".to_owned(), json!(slot.last_update(seen)));
+                object.insert("lastUpdateDateTime".to_owned(), json!(slot.last_update(seen, events.len())));
                 if !with_alerts {
                     object.shift_remove("alerts");
                 }
@@ -255,7 +267,7 @@ impl Roster {
             }
             json.raw_item(&raw);
         } else {
-            let facts = self.facts_after(place, slot.shown());
+            let facts = self.facts_after(place, events);
             let into = facts.merged_into.and_then(|place| self.slots.get(place as usize));
             let subject = Subject {
                 id: &slot.id,
@@ -265,7 +277,14 @@ impl Roster {
             };
             incident::render(json, &subject, &facts, with_alerts);
         }
-        self.revision(place)
+        Some(())
+    }
+
+    /// Every place, the one that something happened to last at the end.
+    pub(super) fn by_last_change(&self) -> Vec<u32> {
+        let mut places: Vec<u32> = self.places.values().copied().collect();
+        places.sort_by_cached_key(|place| (self.last_change(*place), *place));
+        places
     }
 
     fn listing(&mut self, filter: &Filter, order: Order) -> Arc<[u32]> {
@@ -336,7 +355,7 @@ impl Roster {
 
     fn revision(&self, place: u32) -> Option<Revision> {
         let slot = self.slots.get(place as usize)?;
-        Some(Revision { id: slot.id.to_string(), last_update: slot.last_update(slot.seen()?) })
+        Some(Revision { id: slot.id.to_string(), last_update: slot.last_update(slot.seen()?, slot.visible) })
     }
 
     fn fresh_id(&mut self) -> String {

@@ -27,10 +27,10 @@ impl Slot {
         self.shown().last().map(|event| event.at)
     }
 
-    /// The text of `seen`; what a test wrote is kept to the letter until something happens to it.
-    pub(super) fn last_update(&self, seen: Ticks) -> String {
+    /// The text of `seen`, after so many events; what a test wrote is kept to the letter until something happens to it.
+    pub(super) fn last_update(&self, seen: Ticks, events: usize) -> String {
         let written = self.raw.as_deref().and_then(|raw| text(raw, "lastUpdateDateTime"));
-        written.filter(|_| self.visible == 1).map_or_else(|| seen.text(), str::to_owned)
+        written.filter(|_| events == 1).map_or_else(|| seen.text(), str::to_owned)
     }
 }
 

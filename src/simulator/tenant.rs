@@ -155,6 +155,21 @@ impl Tenant {
         state.roster.render(place, with_alerts, json)
     }
 
+    /// Appends one incident as it is, whether readers see it yet or not.
+    pub(super) fn get_latest(&self, id: &str, with_alerts: bool, json: &mut Json) -> Option<()> {
+        let state = lock(&self.state);
+        let place = state.roster.place_of(id)?;
+        state.roster.render_latest(place, with_alerts, json)
+    }
+
+    /// Appends all incidents as they are, the one that something happened to last at the end.
+    pub(super) fn list_latest(&self, json: &mut Json) {
+        let state = lock(&self.state);
+        for place in state.roster.by_last_change() {
+            state.roster.render_latest(place, true, json);
+        }
+    }
+
     fn now(&self) -> Ticks {
         Ticks::of(self.clock.now())
     }

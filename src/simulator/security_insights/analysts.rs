@@ -15,8 +15,7 @@ pub struct Workspace<'a>(&'a World);
 
 #[expect(clippy::must_use_candidate, reason = "they are called for what they do")]
 impl<'a> Workspace<'a> {
-    pub(in super::super) fn of(world: &'a World) -> Self {
-        connector::mirror(world);
+    pub(in super::super) const fn of(world: &'a World) -> Self {
         Self(world)
     }
 
@@ -39,6 +38,7 @@ impl<'a> Workspace<'a> {
     /// Changes the properties that are named, in the words of the API; null takes one away. The error says what cannot
     /// be done.
     pub fn edit(&self, name: &str, properties: &Value) -> Result<(), String> {
+        connector::mirror(self.0);
         self.0.store.change(|state, now| {
             let before = state.get(name).ok_or_else(|| format!("there is no incident {name}"))?;
             let mut whole = before.properties.shown();
@@ -103,6 +103,7 @@ impl<'a> Workspace<'a> {
 
     /// Every incident as the API shows it, in order of their numbers, each with its `comments` beside its `properties`.
     pub fn state(&self) -> Vec<Value> {
+        connector::mirror(self.0);
         let base = self.0.config.workspace.path();
         self.0.store.change(|state, _| {
             let mut all: Vec<_> = state.all().collect();
@@ -113,6 +114,7 @@ impl<'a> Workspace<'a> {
 
     /// One incident as `state` has it.
     pub fn incident(&self, name: &str) -> Option<Value> {
+        connector::mirror(self.0);
         let base = self.0.config.workspace.path();
         self.0.store.change(|state, _| state.get(name).map(|incident| with_comments(incident, &base)))
     }

@@ -71,20 +71,23 @@ pub(super) fn write_back(world: &World, name: &str) {
     });
     let Some((native, properties)) = found else { return };
     let Some(theirs) = world.tenant.incident(&native.id) else { return };
+    // What would be here if only Defender had a say.
+    let without_us = read(world, &native.id, &theirs);
     let mut changes = Map::new();
-    if sentinel_status(&theirs) != properties.status {
+    if without_us.status != properties.status {
         let status = STATUSES.iter().find(|(_, ours)| *ours == properties.status);
         changes.extend(status.map(|(status, _)| ("status".to_owned(), json!(status))));
     }
-    let ours = properties.classification.unwrap_or("Undetermined");
-    if sentinel_classification(&theirs).0 != ours
-        && let Some((name, _, _, determination)) = CLASSIFICATIONS.iter().find(|(_, name, ..)| *name == ours)
-    {
-        changes.insert("classification".to_owned(), json!(name));
-        changes.insert("determination".to_owned(), json!(determination));
+    if without_us.classification != properties.classification {
+        let ours = properties.classification.unwrap_or("Undetermined");
+        if let Some((name, _, _, determination)) = CLASSIFICATIONS.iter().find(|(_, name, ..)| *name == ours)
+        {
+            changes.insert("classification".to_owned(), json!(name));
+            changes.insert("determination".to_owned(), json!(determination));
+        }
     }
-    let owner = properties.owner.map(|user| user.user_principal_name);
-    if theirs["assignedTo"].as_str() != owner.as_deref() {
+    if without_us.owner != properties.owner {
+        let owner = properties.owner.map(|user| user.user_principal_name);
         changes.insert("assignedTo".to_owned(), json!(owner));
     }
     if !changes.is_empty() {
@@ -97,8 +100,8 @@ fn takes(world: &World, connector: ConnectorConfig, id: &str) -> bool {
     mixed(world.config.seed, number(id)) % 100 < u64::from(connector.percent)
 }
 
-fn bring(world: &World, id: &str, theirs: &Value) {
-    let name = guid(&mut Rng::with_seed(mixed(world.config.seed, number(id))));
+/// What Defender's incident is here.
+fn read(world: &World, id: &str, theirs: &Value) -> Properties {
     let is_merged = theirs["status"] == REDIRECTED;
     let text = |property: &str| theirs[property].as_str().map(str::to_owned);
     let (classification, classification_reason) = sentinel_classification(theirs);
@@ -107,7 +110,7 @@ fn bring(world: &World, id: &str, theirs: &Value) {
     let labels = tags.map(|tag| Label { name: tag.to_owned(), is_automatic: false });
     let labels = labels.chain(is_merged.then(|| Label { name: REDIRECTED.to_owned(), is_automatic: false }));
     let owner = json!({"userPrincipalName": theirs["assignedTo"]});
-    let properties = Properties {
+    Properties {
         title: text("displayName").unwrap_or_else(|| format!("Incident {id}")),
         description: text("description"),
         severity: match theirs["severity"].as_str() {
@@ -125,7 +128,12 @@ fn bring(world: &World, id: &str, theirs: &Value) {
         labels: labels.collect(),
         first_activity: activity(theirs, "firstActivityDateTime").min(),
         last_activity: activity(theirs, "lastActivityDateTime").max(),
-    };
+    }
+}
+
+fn bring(world: &World, id: &str, theirs: &Value) {
+    let name = guid(&mut Rng::with_seed(mixed(world.config.seed, number(id))));
+    let properties = read(world, id, theirs);
     let alerts = Alerts {
         count: theirs["alerts"].as_array().map_or(0, Vec::len),
         products: of_alerts(theirs, "productName"),

@@ -105,6 +105,24 @@ async fn an_update_of_a_mirrored_incident_goes_back_and_settles() {
     assert_eq!(tenant.incident(&id).unwrap(), theirs, "it does not go round");
 }
 
+#[tokio::test]
+async fn what_sentinel_cannot_show_survives_an_update_there() {
+    let arm = connected(ConnectorConfig::everything()).await;
+    let tenant = arm.bench.simulator.tenant();
+    let id = tenant.create(1).remove(0);
+    let verdict = value!({"assignedTo": "stranger@contoso.com", "classification": "truePositive",
+                          "determination": "malware"});
+    tenant.edit(&id, &verdict, "amelia.north@contoso.com").unwrap();
+    let workspace = arm.bench.simulator.workspace();
+    let name = workspace.state()[0]["name"].as_str().unwrap().to_owned();
+    workspace.edit(&name, &value!({"status": "Active"})).unwrap();
+    let theirs = tenant.incident(&id).unwrap();
+    assert_eq!(theirs["status"], "inProgress");
+    for (property, expected) in verdict.as_object().unwrap() {
+        assert_eq!(theirs[property], *expected, "{property}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_connector_takes_some_incidents_and_takes_its_time() {
     let clock = Clock::starting_at(DateTime::from_timestamp(1_790_000_000, 0).unwrap());

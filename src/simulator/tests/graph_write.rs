@@ -87,6 +87,23 @@ async fn two_updates_at_the_same_instant_have_two_times() {
 }
 
 #[tokio::test]
+async fn an_update_is_answered_at_once_and_listed_when_it_is_indexed() {
+    let incidents = IncidentsConfig {
+        initial: 1,
+        indexing_delay: std::time::Duration::from_mins(5),
+        ..IncidentsConfig::default()
+    };
+    let bench = Bench::new(SimulatorConfig { incidents, ..SimulatorConfig::default() }).await;
+    let before = bench.incidents("").await["value"][0].clone();
+    let id = before["id"].as_str().unwrap();
+    let answer = json(bench.patch(id, &value!({"assignedTo": "me"})).await).await;
+    assert_eq!(answer["assignedTo"], "me");
+    assert!(answer["lastUpdateDateTime"].as_str() > before["lastUpdateDateTime"].as_str());
+    assert_eq!(bench.incidents("").await["value"][0], before);
+    assert_eq!(bench.simulator.tenant().state()[0]["assignedTo"], "me");
+}
+
+#[tokio::test]
 async fn a_comment_is_answered_with_all_comments() {
     let bench = Bench::with_incidents(0).await;
     let id = bench.simulator.tenant().create(1).remove(0);
