@@ -1,5 +1,5 @@
-//! The simulator: fake Entra ID, fake Microsoft Graph security incidents and fake Azure Monitor Logs
-//! Ingestion, over one real TLS socket on loopback.
+//! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Microsoft Sentinel
+//! incidents and fake Azure Monitor Logs Ingestion, over one real TLS socket on loopback.
 //!
 //! It is written from the vendor's documentation and shares no type with the client: a shared struct
 //! would let a misspelt field agree with itself. Where the documentation says that the service loses

@@ -102,7 +102,7 @@ impl Simulator {
         Ok(Self { world, ca_pem: tls.ca_pem, tasks })
     }
 
-    /// The origin of everything: login, Graph and ingestion, whose paths do not collide.
+    /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.
     #[must_use]
     pub fn url(&self) -> String {
         self.world.url.clone()

@@ -2,8 +2,11 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use reqwest::Method;
+
+use super::security_insights::{Arm, VERSION};
 use super::*;
-use crate::simulator::{Fault, Service};
+use crate::simulator::{Fault, Operation, Service, WorkspaceConfig};
 
 const ROW: &str = r#"[{"id_": "1", "lastUpdateDateTime": "2026-02-25T16:29:33.1Z"}]"#;
 
@@ -137,4 +140,33 @@ async fn a_delayed_answer_comes_after_the_delay() {
     let before = clock.monotonic();
     bench.incidents("").await;
     assert!(clock.monotonic() - before >= Duration::from_mins(5));
+}
+
+#[tokio::test]
+async fn a_fault_waits_for_its_operation() {
+    let arm = Arm::new(WorkspaceConfig::default()).await;
+    let defender = |path: &str| arm.bench.url(&format!("{INCIDENTS}{path}"));
+    let sentinel = |path: &str| arm.bench.url(&format!("{}/incidents{path}{VERSION}", arm.base));
+    let operations = [
+        (Operation::DefenderList, Method::GET, defender("")),
+        (Operation::DefenderGet, Method::GET, defender("/1")),
+        (Operation::DefenderUpdate, Method::PATCH, defender("/1")),
+        (Operation::DefenderComment, Method::POST, defender("/1/comments")),
+        (Operation::DefenderMerge, Method::POST, defender("/mergeIncidents")),
+        (Operation::SentinelList, Method::GET, sentinel("")),
+        (Operation::SentinelGet, Method::GET, sentinel("/1")),
+        (Operation::SentinelPut, Method::PUT, sentinel("/1")),
+        (Operation::SentinelDelete, Method::DELETE, sentinel("/1")),
+        (Operation::SentinelListComments, Method::GET, sentinel("/1/comments")),
+        (Operation::SentinelGetComment, Method::GET, sentinel("/1/comments/2")),
+        (Operation::SentinelPutComment, Method::PUT, sentinel("/1/comments/2")),
+        (Operation::SentinelDeleteComment, Method::DELETE, sentinel("/1/comments/2")),
+    ];
+    for (operation, _, _) in &operations {
+        arm.bench.simulator.faults().script_operation(*operation, vec![status(418)]);
+        for (other, method, url) in &operations {
+            let answer = arm.bench.client.request(method.clone(), url).send().await.unwrap();
+            assert_eq!(answer.status() == 418, operation == other, "{operation:?} and {other:?}");
+        }
+    }
 }
