@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::say;
+use super::{exit, say};
+use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::Layout;
 use crate::templates::{self, Format};
 
@@ -24,6 +25,9 @@ enum What {
         /// The language.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+        /// The plan of the tables: the sink's `table_plan`.
+        #[arg(long, value_enum, default_value_t)]
+        table_plan: TablePlan,
         /// Put the rule behind a data collection endpoint, which Private Link needs.
         #[arg(long)]
         dce: bool,
@@ -53,7 +57,13 @@ enum Readable {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match arguments.what {
-        What::Dcr { layout, format, dce } => say(templates::rule(layout, format, dce)),
+        What::Dcr { layout, format, table_plan, dce } => match table_plan.objection(layout) {
+            Some(message) => {
+                eprintln!("--table-plan: {message}");
+                return exit::usage();
+            }
+            None => say(templates::rule(layout, table_plan, format, dce)),
+        },
         What::Kql { layout: Readable::Defender } => say(templates::functions()),
         What::Workbook { layout: Readable::Defender } => say(templates::workbook()),
     }

@@ -1,6 +1,6 @@
 //! What becomes of a row: what the stream did not declare vanishes, what does not fit is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde_json::{Map, Value};
@@ -50,6 +50,43 @@ pub(super) fn fit(
         kept.insert(name, value);
     }
     kept
+}
+
+/// What a table of the plan Auxiliary has against a row; the whole call is refused for it.
+// https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary
+pub(super) fn auxiliary_objection(
+    row: &Map<String, Value>,
+    columns: &BTreeMap<String, ColumnType>,
+) -> Option<String> {
+    row.iter().find_map(|(name, value)| match (columns.get(name)?, value) {
+        (ColumnType::Dynamic, _) => None,
+        (_, Value::Object(_) | Value::Array(_)) => {
+            Some(format!("Column '{name}' is not dynamic and has nested JSON."))
+        }
+        (ColumnType::DateTime, Value::String(text)) if !is_iso_8601_in_micros(text) => {
+            Some(format!("Column '{name}' is not in the ISO 8601 format with at most 6 decimal places."))
+        }
+        _ => None,
+    })
+}
+
+/// A table of the plan Auxiliary drops a column whose name differs from another's in nothing but case.
+// https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table#add-or-delete-a-custom-column
+pub(super) fn drop_same_names(row: &mut Map<String, Value>, losses: &mut Losses) {
+    let mut seen = BTreeSet::new();
+    row.retain(|name, _| {
+        let first = seen.insert(name.to_ascii_lowercase());
+        if !first {
+            *losses.vanished.entry(name.clone()).or_default() += 1;
+        }
+        first
+    });
+}
+
+fn is_iso_8601_in_micros(text: &str) -> bool {
+    let digits =
+        text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    digits <= 6 && text.as_bytes().get(10) == Some(&b'T')
 }
 
 fn fits(value: &Value, kind: ColumnType) -> bool {
@@ -139,6 +176,36 @@ mod tests {
         let (kept, losses) = fitted(&json!({"TimeGenerated": "2026-02-25T16:29:33Z", "Text": "x"}));
         assert_eq!(kept, json!({"TimeGenerated": "2026-02-25T16:29:33Z"}));
         assert_eq!(losses.vanished, BTreeMap::from([("Text".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn an_auxiliary_table_refuses_nested_json_and_more_than_microseconds() {
+        let columns = [
+            ("TimeGenerated", ColumnType::DateTime),
+            ("text", ColumnType::String),
+            ("any", ColumnType::Dynamic),
+        ];
+        let columns = columns.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+        let objection = |row: Value| auxiliary_objection(row.as_object().unwrap(), &columns);
+        let fits = json!({"TimeGenerated": "2026-02-25T16:29:33.123456Z", "text": "a", "any": {"a": [1]}, "Text": [1]});
+        assert_eq!(objection(fits), None);
+        for refused in [
+            json!({"text": {"a": 1}}),
+            json!({"text": [1]}),
+            json!({"TimeGenerated": "2026-02-25T16:29:33.1234567Z"}),
+            json!({"TimeGenerated": "2026-02-25 16:29:33Z"}),
+        ] {
+            assert!(objection(refused.clone()).is_some(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_auxiliary_table_drops_a_name_that_is_there_in_another_case() {
+        let mut row = json!({"Text": "a", "text": "b"}).as_object().unwrap().clone();
+        let mut losses = Losses::default();
+        drop_same_names(&mut row, &mut losses);
+        assert_eq!(row.len(), 1);
+        assert_eq!(losses.vanished.values().sum::<u64>(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A data collection rule: the streams that rows can be sent to, and the columns they declare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +11,18 @@ const STREAM_PREFIX: &str = "Custom-";
 
 /// Names that a table keeps for itself.
 // https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table
-const RESERVED: [&str; 7] = ["_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"];
+const RESERVED: [&str; 10] = [
+    "_ResourceId",
+    "id",
+    "_SubscriptionId",
+    "BilledSize",
+    "InvalidTimeGenerated",
+    "IsBillable",
+    "TenantId",
+    "Type",
+    "UniqueId",
+    "Title",
+];
 
 // https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces
 const LONGEST_COLUMN_NAME: usize = 45;
@@ -23,6 +34,8 @@ pub struct Dcr {
     pub immutable_id: String,
     /// Columns and their types, by stream.
     pub streams: BTreeMap<String, BTreeMap<String, ColumnType>>,
+    /// Streams whose table has the plan Auxiliary.
+    pub auxiliary: BTreeSet<String>,
 }
 
 /// The type of a declared column.
@@ -100,9 +113,15 @@ impl Dcr {
         immutable_id: String,
         streams: BTreeMap<String, BTreeMap<String, ColumnType>>,
     ) -> Result<Self, DcrError> {
-        let rule = Self { immutable_id, streams };
+        let rule = Self { immutable_id, streams, auxiliary: BTreeSet::new() };
         rule.check()?;
         Ok(rule)
+    }
+
+    /// The same rule, with tables of the plan Auxiliary behind all of its streams.
+    #[must_use]
+    pub fn into_auxiliary(self) -> Self {
+        Self { auxiliary: self.streams.keys().cloned().collect(), ..self }
     }
 
     /// Whether a table could have what the rule declares.
@@ -175,6 +194,7 @@ impl Dcr {
         Self {
             immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
             streams: BTreeMap::from([("Custom-DefenderIncidents_CL".to_owned(), columns)]),
+            auxiliary: BTreeSet::new(),
         }
     }
 }

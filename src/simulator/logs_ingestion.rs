@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::answers;
-use super::columns::{Losses, fit};
+use super::columns::{Losses, auxiliary_objection, drop_same_names, fit};
 use super::faults::Service;
 use super::graph::bearer;
 use super::lock::lock;
@@ -136,8 +136,16 @@ fn take(world: &World, headers: &HeaderMap, stream: &str, wire: &Wire) -> Result
     if rows.is_none() {
         world.records.count(|stats| stats.bare_objects += 1);
     }
-    if let (Some(rows), Some(columns)) = (rows, world.config.dcr.streams.get(stream)) {
+    if let (Some(mut rows), Some(columns)) = (rows, world.config.dcr.streams.get(stream)) {
         let mut losses = Losses::default();
+        if world.config.dcr.auxiliary.contains(stream) {
+            if let Some(objection) = rows.iter().find_map(|row| auxiliary_objection(row, columns)) {
+                return Err(bad_request("InvalidRow", &objection));
+            }
+            for row in &mut rows {
+                drop_same_names(row, &mut losses);
+            }
+        }
         let kept = rows.into_iter().map(|row| fit(row, columns, &mut losses)).collect();
         world.records.ingest(stream, kept, losses);
     }

@@ -12,6 +12,7 @@ mod terraform;
 mod tests;
 mod workbook;
 
+use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::Layout;
 
 pub use kql::functions;
@@ -29,12 +30,12 @@ pub enum Format {
     Terraform,
 }
 
-/// A template of everything that rows of a layout need: custom tables, a rule with a stream for each table, and the role
+/// A template of everything that rows of a layout need: custom tables of that plan, a rule with a stream for each table, and the role
 /// that lets an identity write. With `endpoint` the rule is behind a data collection endpoint of its own, which Private
 /// Link needs; without, it has its own URL.
 #[must_use]
-pub fn rule(layout: Layout, format: Format, endpoint: bool) -> String {
-    let template = rule::template(layout, endpoint);
+pub fn rule(layout: Layout, plan: TablePlan, format: Format, endpoint: bool) -> String {
+    let template = rule::template(layout, plan, endpoint);
     match format {
         Format::Bicep => bicep::write(&template),
         Format::Arm => arm::write(&template),

@@ -101,7 +101,7 @@ impl Place {
     /// <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables>
     pub(super) const fn api_version(self) -> &'static str {
         match self {
-            Self::Table(_) => "2022-10-01",
+            Self::Table(_) => "2025-07-01",
             Self::Endpoint | Self::Rule => "2023-03-11",
             Self::Role => "2022-04-01",
         }

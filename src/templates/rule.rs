@@ -3,19 +3,24 @@
 use clap::ValueEnum;
 
 use super::node::{Node, Place, Reference, Resource, Template};
+use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table, TableColumn, TableKind};
 
 /// What the workspace is called among the rule's destinations.
 const DESTINATION: &str = "workspace";
 
 /// The template of a layout. Events that stay as they are may go anywhere; of that layout it is the table of incidents.
-pub(super) fn template(layout: Layout, endpoint: bool) -> Template {
+pub(super) fn template(layout: Layout, plan: TablePlan, endpoint: bool) -> Template {
     let tables = match layout {
         Layout::Raw => std::slice::from_ref(&RAW_INCIDENTS),
         layout => layout.tables(),
     };
-    let custom: Vec<_> = tables.iter().filter(|table| table.kind == TableKind::Custom).collect();
-    let mut resources: Vec<_> = custom.iter().map(|table| table_resource(table)).collect();
+    // Microsoft's tables are there, with the plan Analytics.
+    let made: Vec<_> = tables
+        .iter()
+        .filter(|table| table.kind == TableKind::Custom || plan != TablePlan::Analytics)
+        .collect();
+    let mut resources: Vec<_> = made.iter().map(|table| table_resource(table, plan)).collect();
     if endpoint {
         let network = Node::object([("publicNetworkAccess", Node::text("Enabled"))]);
         resources.push(Resource {
@@ -27,7 +32,7 @@ pub(super) fn template(layout: Layout, endpoint: bool) -> Template {
     }
     resources.push(Resource {
         place: Place::Rule,
-        after_tables: custom.iter().map(|table| table.name).collect(),
+        after_tables: made.iter().map(|table| table.name).collect(),
         // A rule of this kind has its own URL; one behind an endpoint must not be.
         // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure
         kind: (!endpoint).then_some("Direct"),
@@ -48,7 +53,7 @@ pub(super) fn template(layout: Layout, endpoint: bool) -> Template {
     Template { layout: name.unwrap_or_default(), resources, endpoint }
 }
 
-fn table_resource(table: &Table) -> Resource {
+fn table_resource(table: &Table, plan: TablePlan) -> Resource {
     let columns = table.declared().map(|column| {
         Node::object([
             ("name", Node::text(column.name)),
@@ -56,12 +61,20 @@ fn table_resource(table: &Table) -> Resource {
             ("description", Node::text(column.description)),
         ])
     });
-    let schema = Node::object([("name", Node::text(table.name)), ("columns", Node::List(columns.collect()))]);
+    let mut properties = Vec::new();
+    if table.kind == TableKind::Custom {
+        let schema =
+            Node::object([("name", Node::text(table.name)), ("columns", Node::List(columns.collect()))]);
+        properties.push(("schema".to_owned(), schema));
+    }
+    if plan != TablePlan::Analytics {
+        properties.push(("plan".to_owned(), Node::text(plan.name())));
+    }
     Resource {
         place: Place::Table(table.name),
         after_tables: Vec::new(),
         kind: None,
-        properties: Node::object([("schema", schema)]),
+        properties: Node::Object(properties),
     }
 }
 

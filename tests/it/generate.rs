@@ -45,7 +45,13 @@ async fn queries_and_a_workbook_are_printed() {
 
 #[tokio::test]
 async fn a_layout_that_there_is_not_is_a_wrong_command_line() {
-    for wrong in ["dcr", "dcr --layout asim", "kql --layout raw", "dcr --layout raw --format pulumi"] {
+    for wrong in [
+        "dcr",
+        "dcr --layout asim",
+        "kql --layout raw",
+        "dcr --layout raw --format pulumi",
+        "dcr --layout syslog --table-plan basic",
+    ] {
         let output = program().arg("generate").args(wrong.split(' ')).output().await.unwrap();
         assert_eq!(output.status.code(), Some(64), "{wrong}");
     }

@@ -9,22 +9,23 @@ use serde_json::{Value, json};
 use vector_sentinel::delivery::{BatchStatus, Deliver};
 use vector_sentinel::model::event::Event;
 use vector_sentinel::simulator::{Dcr, Fault, Service, SimulatorConfig};
-use vector_sentinel::sinks::sentinel_logs::SentinelLogs;
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
+use vector_sentinel::sinks::sentinel_logs::{SentinelLogs, TablePlan};
 use vector_sentinel::templates::{Format, rule};
 
 use crate::harness::Bench;
 use crate::sink::sink;
 
 /// The rule in a template, read by the simulator as it would read any.
-fn dcr(layout: Layout) -> Dcr {
-    let template: Value = serde_json::from_str(&rule(layout, Format::Arm, false)).unwrap();
+pub(crate) fn dcr(layout: Layout) -> Dcr {
+    let template: Value =
+        serde_json::from_str(&rule(layout, TablePlan::Analytics, Format::Arm, false)).unwrap();
     let mut resources = template["resources"].as_array().unwrap().iter();
     let rule = resources.find(|resource| resource["type"] == "Microsoft.Insights/dataCollectionRules");
     Dcr::from_json(&rule.unwrap().to_string()).unwrap()
 }
 
-fn fixture(name: &str) -> Event {
+pub(crate) fn fixture(name: &str) -> Event {
     let path = format!("{}/tests/fixtures/layouts/{name}.json", env!("CARGO_MANIFEST_DIR"));
     Event::new(std::fs::read(path).unwrap().into(), None)
 }

@@ -25,3 +25,4 @@ mod source;
 mod source_faults;
 mod source_oddities;
 mod sync;
+mod table_plan;

@@ -13,7 +13,8 @@ pub(super) const TRUNCATED_COLUMNS: &str = "TruncatedColumns";
 
 /// Names that a custom table cannot have.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table>
-const RESERVED: [&str; 5] = ["id", "TenantId", "Title", "Type", "UniqueId"];
+const RESERVED: [&str; 8] =
+    ["id", "BilledSize", "InvalidTimeGenerated", "IsBillable", "TenantId", "Title", "Type", "UniqueId"];
 /// Longest name, in characters.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>
 const MAX_LENGTH: usize = 45;

@@ -10,12 +10,14 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::columns::{Columns, ColumnsConfig, TYPES_NEEDED};
 use super::destination::{Destinations, check_dcr_immutable_id, check_stream_name};
 use super::encoder::Encoder;
 use super::layout::Layout;
 use super::rows::Encoders;
 use super::rule::Rules;
 use super::sink::{Inner, SentinelLogs};
+use super::table_plan::TablePlan;
 use super::template::Template;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
@@ -60,8 +62,12 @@ pub struct SentinelLogsConfig {
     #[serde(default = "default_timestamp_field")]
     pub timestamp_field: String,
     /// The columns that the stream declares. A field that is none of them goes into `ExtraColumns`; if this is not given,
-    /// it makes a column of its own, which vanishes if the stream does not have it.
-    pub columns: Option<Vec<String>>,
+    /// it makes a column of its own, which vanishes if the stream does not have it. A list of names, or a map of names and
+    /// types: then a value that its column could not hold goes into `ExtraColumns`, and does not become null.
+    pub columns: Option<ColumnsConfig>,
+    /// The plan of the tables that rows go to.
+    #[serde(default)]
+    pub table_plan: TablePlan,
     /// How requests are compressed.
     #[serde(default)]
     pub compression: Compression,
@@ -206,20 +212,19 @@ impl SentinelLogsConfig {
             );
             report("timestamp_field", message);
         }
-        if let Some(columns) = &self.columns {
-            for column in columns.iter().filter(|column| !Column::is_declarable(column)) {
-                let message = format!(
-                    "'{column}' cannot be a column's name; a reserved name has one underscore more, as id_"
-                );
-                report("columns", message);
-            }
-            for needed in [self.timestamp_field.as_str(), EXTRA_COLUMNS, TRUNCATED_COLUMNS] {
-                if !columns.iter().any(|column| column == needed) {
-                    let message =
-                        format!("lacks {needed}, which rows need: declare it in the stream and name it here");
+        match &self.columns {
+            Some(columns) => {
+                for message in columns.problems(&self.timestamp_field, self.table_plan) {
                     report("columns", message);
                 }
             }
+            None if self.layout == Layout::Raw && self.table_plan == TablePlan::Auxiliary => {
+                report("columns", format!("is missing: {TYPES_NEEDED}"));
+            }
+            None => {}
+        }
+        if let Some(message) = self.table_plan.objection(self.layout) {
+            report("table_plan", message.to_owned());
         }
         let ranges = [
             ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
@@ -302,12 +307,14 @@ impl Validated {
         let encoder =
             |columns| Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
         let by_table = config.layout.tables().iter().map(|table| {
-            let columns = table.declared().map(|column| column.name.to_owned()).collect();
+            let columns = Columns::of_table(table, config.table_plan);
             (table.name, encoder(Some(columns)).with_times_elsewhere())
         });
         let encoders = Encoders {
             layout: config.layout,
-            raw: encoder(config.columns.clone().map(|columns| columns.into_iter().collect())),
+            raw: encoder(
+                config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan)),
+            ),
             by_table: by_table.collect(),
         };
         Ok(SentinelLogs(Arc::new(Inner {

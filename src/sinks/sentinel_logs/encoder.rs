@@ -1,7 +1,7 @@
 //! Writes one event as one row: a JSON object whose fields are columns.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::columns::Columns;
 use crate::model::event::{Body, Event};
 use crate::model::value::Value;
 use crate::quarantine::Reason;
@@ -33,7 +34,7 @@ pub struct Encoder {
     timestamp_field: String,
     max_row_bytes: usize,
     /// The columns that the stream has, if that is known.
-    columns: Option<HashSet<String>>,
+    columns: Option<Columns>,
     /// Whether rows have no other column with the event's time.
     keeps_time: bool,
 }
@@ -45,7 +46,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Writes the fields of one event behind each other.
 struct RowWriter<'a> {
     timestamp_field: &'a str,
-    columns: Option<&'a HashSet<String>>,
+    columns: Option<&'a Columns>,
     out: &'a mut Vec<u8>,
     now: DateTime<Utc>,
     /// Whether a time that Azure will replace goes into `ExtraColumns`, under the name of its column.
@@ -64,13 +65,9 @@ struct RowWriter<'a> {
 
 impl Encoder {
     /// `timestamp_field` is the column of the event's time; a row may have `max_row_bytes`. If the stream's `columns` are
-    /// known, no field goes into any other.
+    /// known, no field goes into any other, nor into one that cannot hold it.
     #[must_use]
-    pub const fn new(
-        timestamp_field: String,
-        max_row_bytes: usize,
-        columns: Option<HashSet<String>>,
-    ) -> Self {
+    pub const fn new(timestamp_field: String, max_row_bytes: usize, columns: Option<Columns>) -> Self {
         Self { timestamp_field, max_row_bytes, columns, keeps_time: true }
     }
 
@@ -188,7 +185,7 @@ impl RowWriter<'_> {
             {
                 self.has_time = true;
                 self.keep_time(time, json)?;
-                self.column(name, "", json)
+                self.time_column(json)
             } else {
                 // Not a time: the column could not take it, and it must not be lost.
                 self.keeps_time = false;
@@ -200,12 +197,14 @@ impl RowWriter<'_> {
             self.vector_time = Some((time, json.to_owned()));
             Ok(())
         } else {
-            match Column::of(name) {
-                Column::Plain(name) if self.exists(name, "") => self.column(name, "", json),
-                Column::Reserved(name) if self.exists(name, "_") => self.column(name, "_", json),
-                Column::Plain(name) | Column::Reserved(name) | Column::Extra(name) => {
-                    self.extra_field(name, json)
-                }
+            let (suffix, fitting) = match Column::of(name) {
+                Column::Plain(name) => ("", self.fitting(name, "", json)),
+                Column::Reserved(name) => ("_", self.fitting(name, "_", json)),
+                Column::Extra(_) => ("", None),
+            };
+            match fitting {
+                Some(json) => self.column(name, suffix, &json),
+                None => self.extra_field(name, json),
             }
         }
     }
@@ -214,17 +213,15 @@ impl RowWriter<'_> {
     fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
         match (self.has_time, self.vector_time.take()) {
             (true, None) => {}
-            (true, Some((_, text))) if self.exists(VECTOR_TIMESTAMP, "") => {
-                self.column(VECTOR_TIMESTAMP, "", &text)?;
-            }
-            (true, Some((_, text))) => self.extra_field(VECTOR_TIMESTAMP, &text)?,
+            (true, Some((_, text))) => match self.fitting(VECTOR_TIMESTAMP, "", &text) {
+                Some(text) => self.column(VECTOR_TIMESTAMP, "", &text)?,
+                None => self.extra_field(VECTOR_TIMESTAMP, &text)?,
+            },
             (false, Some((time, text))) => {
                 self.keep_time(time, &text)?;
-                self.column(self.timestamp_field, "", &text)?;
+                self.time_column(&text)?;
             }
             (false, None) => {
-                // Tables of the Auxiliary plan take no more than six digits.
-                // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary
                 let text = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
                 self.keep_time(time, &text)?;
                 self.column(self.timestamp_field, "", &text)?;
@@ -252,15 +249,19 @@ impl RowWriter<'_> {
         Ok(())
     }
 
-    /// Whether the stream has a column, as far as is known.
-    fn exists(&self, name: &str, suffix: &str) -> bool {
-        self.columns.is_none_or(|columns| {
-            if suffix.is_empty() {
-                columns.contains(name)
-            } else {
-                columns.contains(&format!("{name}{suffix}"))
-            }
-        })
+    /// What is written of a value into a column, if the stream has it and it can hold the value, as far as is known.
+    fn fitting<'v>(&self, name: &str, suffix: &str, json: &'v str) -> Option<Cow<'v, str>> {
+        match (self.columns, suffix) {
+            (None, _) => Some(Cow::Borrowed(json)),
+            (Some(columns), "") => columns.fit(name, json),
+            (Some(columns), suffix) => columns.fit(&format!("{name}{suffix}"), json),
+        }
+    }
+
+    /// Writes the column of the event's time.
+    fn time_column(&mut self, json: &str) -> Result<(), serde_json::Error> {
+        let json = self.fitting(self.timestamp_field, "", json).unwrap_or(Cow::Borrowed(json));
+        self.column(self.timestamp_field, "", &json)
     }
 
     /// Writes one column. `name` and `suffix` need no escaping: they are legal names.

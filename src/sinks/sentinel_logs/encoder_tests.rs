@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::sinks::sentinel_logs::{ColumnsConfig, TablePlan};
 
 const LIMIT: usize = 1_000_000;
 
@@ -159,6 +160,7 @@ fn json_len(value: &Value) -> usize {
 #[test]
 fn a_field_that_the_stream_has_no_column_for_does_not_vanish() {
     let columns = ["TimeGenerated", "id_", "severity", "ExtraColumns"].map(str::to_owned).into();
+    let columns = Columns::of_config(&ColumnsConfig::Names(columns), TablePlan::Analytics);
     let encoder = Encoder::new("TimeGenerated".to_owned(), LIMIT, Some(columns));
     let event = json!({"TimeGenerated": "2026-11-23T12:00:00Z", "id": 1, "severity": "high", "newIn2027": [1], "title": 2});
     let mut out = Vec::new();
@@ -168,6 +170,58 @@ fn a_field_that_the_stream_has_no_column_for_does_not_vanish() {
         "ExtraColumns": {"newIn2027": [1], "title": 2},
     });
     assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
+}
+
+/// A row with columns of these types.
+fn typed_row(columns: Value, plan: TablePlan, event: &Value) -> Value {
+    let columns = Columns::of_config(&serde_json::from_value(columns).unwrap(), plan);
+    let mut out = Vec::new();
+    let encoder = Encoder::new("TimeGenerated".to_owned(), LIMIT, Some(columns));
+    encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn a_value_that_its_column_could_not_hold_does_not_become_null() {
+    let columns = json!({
+        "TimeGenerated": "datetime", "message": "string", "count": "long", "small": "int", "ratio": "real", "ok": "boolean",
+        "labels": "dynamic", "seen": "datetime", "id_": "string", "timestamp": "string", "ExtraColumns": "dynamic",
+    });
+    let fits = json!({
+        "TimeGenerated": "2026-11-23T12:00:00.123456789Z", "message": "m", "count": 5_000_000_000_i64, "small": -1,
+        "ratio": 1.5, "ok": true, "labels": {"a": [1]}, "seen": "2026-11-23T12:00:00.123456789Z", "id_": "x",
+    });
+    let mut event = fits.clone();
+    event["id"] = event.as_object_mut().unwrap().remove("id_").unwrap();
+    assert_eq!(typed_row(columns.clone(), TablePlan::Analytics, &event), fits);
+    let other = json!({
+        "message": {"a": 1}, "count": "5", "small": 5_000_000_000_i64, "ratio": "x", "ok": 1, "labels": null,
+        "seen": "yesterday", "id": 7, "timestamp": "2026-11-23T12:00:00Z",
+    });
+    let row = typed_row(columns, TablePlan::Analytics, &other);
+    let mut kept = other.as_object().unwrap().clone();
+    kept.retain(|name, _| !["labels", "timestamp"].contains(&name.as_str()));
+    let expected = json!({"TimeGenerated": "2026-11-23T12:00:00Z", "labels": null, "ExtraColumns": kept});
+    assert_eq!(row, expected);
+}
+
+#[test]
+fn every_time_column_of_an_auxiliary_table_has_six_digits_at_most() {
+    let columns = json!({
+        "TimeGenerated": "datetime", "seen": "datetime", "text": "string", "any": "dynamic", "ExtraColumns": "dynamic",
+    });
+    let nanos = "2026-11-23T12:00:00.123456789Z";
+    let micros = "2026-11-23T12:00:00.123456Z";
+    let event = json!({"timestamp": nanos, "seen": nanos, "text": nanos, "any": [nanos], "other": nanos});
+    let row = typed_row(columns.clone(), TablePlan::Auxiliary, &event);
+    let expected = json!({
+        "TimeGenerated": micros, "seen": micros, "text": nanos, "any": [nanos], "ExtraColumns": {"other": nanos},
+    });
+    assert_eq!(row, expected);
+    let own = json!({"TimeGenerated": "2026-01-01T00:00:00.123456789Z"});
+    let row = typed_row(columns, TablePlan::Auxiliary, &own);
+    assert_eq!(row["TimeGenerated"], "2026-01-01T00:00:00.123456Z");
+    assert_eq!(row["ExtraColumns"], own, "the time that Azure replaces is kept as it was");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
 use crate::templates::{Format, rule};
 
@@ -16,7 +17,7 @@ fn tables(layout: Layout) -> Vec<&'static Table> {
 }
 
 fn arm(layout: Layout, endpoint: bool) -> Value {
-    serde_json::from_str(&rule(layout, Format::Arm, endpoint)).unwrap()
+    serde_json::from_str(&rule(layout, TablePlan::Analytics, Format::Arm, endpoint)).unwrap()
 }
 
 /// The resources of a type.
@@ -65,6 +66,27 @@ fn custom_tables_are_made_before_the_rule_and_built_in_ones_are_not() {
         let template = arm(layout, false);
         assert!(resources(&template, "Microsoft.OperationalInsights/workspaces/tables").is_empty());
     }
+}
+
+#[test]
+fn a_plan_is_set_on_every_table_of_ours_and_of_microsofts_and_before_the_rule() {
+    for (layout, count) in [(Layout::Defender, 3), (Layout::Syslog, 1), (Layout::CommonSecurityLog, 1)] {
+        let text = rule(layout, TablePlan::Auxiliary, Format::Arm, false);
+        let template: Value = serde_json::from_str(&text).unwrap();
+        let tables = resources(&template, "Microsoft.OperationalInsights/workspaces/tables");
+        assert_eq!(tables.len(), count);
+        for table in tables {
+            assert_eq!(table["properties"]["plan"], "Auxiliary");
+            let is_ours = table["name"].as_str().unwrap().ends_with("_CL')]");
+            assert_eq!(table["properties"].get("schema").is_some(), is_ours);
+        }
+        let rules = resources(&template, "Microsoft.Insights/dataCollectionRules");
+        assert_eq!(rules[0]["dependsOn"].as_array().unwrap().len(), count);
+    }
+    let bicep = rule(Layout::Syslog, TablePlan::Auxiliary, Format::Bicep, false);
+    assert!(bicep.contains("name: 'Syslog'\n  properties: { plan: 'Auxiliary' }"), "{bicep}");
+    let terraform = rule(Layout::AsimAlert, TablePlan::Basic, Format::Terraform, false);
+    assert!(terraform.contains("plan = \"Basic\""), "{terraform}");
 }
 
 #[test]
@@ -212,7 +234,7 @@ fn bicep_and_terraform_say_what_arm_says() {
             let expected = arm_columns(&template);
             let resources = template["resources"].as_array().unwrap();
             for (format, quote) in [(Format::Bicep, '\''), (Format::Terraform, '"')] {
-                let text = rule(layout, format, endpoint);
+                let text = rule(layout, TablePlan::Analytics, format, endpoint);
                 assert_eq!(columns(&text), expected, "{layout:?} {format:?}");
                 for resource in resources {
                     let (resource_type, version) = (&resource["type"], &resource["apiVersion"]);
@@ -232,7 +254,7 @@ fn bicep_and_terraform_say_what_arm_says() {
 #[test]
 fn what_is_referred_to_is_declared() {
     for endpoint in [false, true] {
-        let terraform = rule(Layout::Defender, Format::Terraform, endpoint);
+        let terraform = rule(Layout::Defender, TablePlan::Analytics, Format::Terraform, endpoint);
         for variable in terraform.split("var.").skip(1) {
             let name: String = variable.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             assert!(terraform.contains(&format!("variable \"{name}\"")), "{name}");
@@ -241,7 +263,7 @@ fn what_is_referred_to_is_declared() {
             let name: String = resource.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             assert!(terraform.contains(&format!("resource \"azapi_resource\" \"{name}\"")), "{name}");
         }
-        let bicep = rule(Layout::Defender, Format::Bicep, endpoint);
+        let bicep = rule(Layout::Defender, TablePlan::Analytics, Format::Bicep, endpoint);
         assert_eq!(bicep.contains("param endpointName"), endpoint);
         assert_eq!(bicep.contains("endpoint.id"), endpoint);
     }

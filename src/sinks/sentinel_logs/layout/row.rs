@@ -31,7 +31,7 @@ impl RowWriter {
 
     /// Writes a column as it is, if it can take the value; answers whether it could.
     pub(super) fn copy(&mut self, column: &str, value: &RawValue) -> bool {
-        let takes = self.column_type(column).is_some_and(|column_type| column_type.takes(value));
+        let takes = self.column_type(column).is_some_and(|column_type| column_type.takes(value.get()));
         if takes {
             self.begin(column);
             self.json.extend_from_slice(value.get().as_bytes());

@@ -1,9 +1,8 @@
 //! What a table looks like: the one description that rows are written by and rules are printed from.
 
-use chrono::DateTime;
-use serde_json::value::RawValue;
-
 use crate::sinks::sentinel_logs::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+pub use crate::sinks::sentinel_logs::column_type::ColumnType;
+pub(super) use crate::sinks::sentinel_logs::column_type::is_time;
 
 /// A table that rows go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,26 +36,6 @@ pub struct TableColumn {
     pub column_type: ColumnType,
     /// Where its values come from.
     pub description: &'static str,
-}
-
-/// What a column holds.
-/// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    /// Text.
-    String,
-    /// A whole number of 32 bits.
-    Int,
-    /// A whole number of 64 bits.
-    Long,
-    /// Any number.
-    Real,
-    /// True or false.
-    Boolean,
-    /// Any JSON.
-    Dynamic,
-    /// A time, as text.
-    DateTime,
 }
 
 /// Columns that the encoder may add to any row. Custom tables have them; in front of a built-in table the rule puts them
@@ -109,28 +88,4 @@ impl Table {
     pub(super) fn column_type(&self, name: &str) -> Option<ColumnType> {
         self.columns.iter().find(|column| column.name == name).map(|column| column.column_type)
     }
-}
-
-// === impl ColumnType ===
-
-impl ColumnType {
-    /// Whether a value can stand in such a column. What cannot would become null there without a word.
-    pub(super) fn takes(self, value: &RawValue) -> bool {
-        let json = value.get();
-        match self {
-            Self::String => json.starts_with('"'),
-            // Written as we would: "-0" is a number with a point to some readers.
-            Self::Int => json.parse::<i32>().is_ok_and(|number| number.to_string() == json),
-            Self::Long => json.parse::<i64>().is_ok_and(|number| number.to_string() == json),
-            Self::Real => json.parse::<f64>().is_ok_and(f64::is_finite),
-            Self::Boolean => matches!(json, "true" | "false"),
-            Self::Dynamic => true,
-            Self::DateTime => serde_json::from_str::<String>(json).is_ok_and(|text| is_time(&text)),
-        }
-    }
-}
-
-/// Whether a text is a time as Microsoft and Vector write it.
-pub(super) fn is_time(text: &str) -> bool {
-    DateTime::parse_from_rfc3339(text).is_ok()
 }

@@ -182,7 +182,7 @@ fn assert_fits(layout: Layout, input: &Value) {
         assert!(names.windows(2).all(|two| two[0] != two[1]), "twice in {names:?}");
         for (name, value) in columns {
             let column_type = tables[row.table].column_type(&name);
-            assert!(column_type.is_some_and(|column_type| column_type.takes(value)), "{name}: {value}");
+            assert!(column_type.is_some_and(|column_type| column_type.takes(value.get())), "{name}: {value}");
         }
     }
 }

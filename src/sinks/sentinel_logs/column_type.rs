@@ -1,0 +1,118 @@
+//! What a column holds, and which values it can take.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, SecondsFormat};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Most digits behind the point of a second, if a table takes no more than microseconds.
+const MICROS_DIGITS: usize = 6;
+
+/// What a column holds.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Text.
+    String,
+    /// A whole number of 32 bits.
+    Int,
+    /// A whole number of 64 bits.
+    Long,
+    /// Any number.
+    Real,
+    /// True or false.
+    Boolean,
+    /// Any JSON.
+    Dynamic,
+    /// A time, as text.
+    DateTime,
+}
+
+// === impl ColumnType ===
+
+impl ColumnType {
+    /// Whether a value, as JSON, can stand in such a column. What cannot becomes null there without a word, and nothing that
+    /// Microsoft says promises that it is converted: so not even a number is taken for a text.
+    /// Source: <https://learn.microsoft.com/azure/data-explorer/ingest-invalid-data#failure-without-error-code>
+    pub(super) fn takes(self, json: &str) -> bool {
+        match self {
+            Self::String => json.starts_with('"'),
+            // Written as we would: "-0" is a number with a point to some readers.
+            Self::Int => json.parse::<i32>().is_ok_and(|number| number.to_string() == json),
+            Self::Long => json.parse::<i64>().is_ok_and(|number| number.to_string() == json),
+            Self::Real => json.parse::<f64>().is_ok_and(f64::is_finite),
+            Self::Boolean => matches!(json, "true" | "false"),
+            Self::Dynamic => true,
+            Self::DateTime => serde_json::from_str::<String>(json).is_ok_and(|text| is_time(&text)),
+        }
+    }
+}
+
+/// Whether a text is a time as Microsoft and Vector write it.
+pub(super) fn is_time(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+/// A time, as JSON, in a form that has no more than six digits behind the point. What is no time stays as it is.
+pub(super) fn in_micros(json: &str) -> Cow<'_, str> {
+    let Ok(text) = serde_json::from_str::<String>(json) else { return json.into() };
+    let digits = text
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.bytes().take_while(u8::is_ascii_digit).count());
+    match DateTime::parse_from_rfc3339(&text) {
+        // RFC 3339 allows a blank in the place of the T, and ISO 8601 does not.
+        Ok(time) if digits > MICROS_DIGITS || text.as_bytes().get(10) != Some(&b'T') => {
+            format!("\"{}\"", time.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)).into()
+        }
+        _ => json.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_takes_what_is_of_its_type_and_nothing_else() {
+        use ColumnType::{Boolean, DateTime, Dynamic, Int, Long, Real, String};
+        let cases: [(&str, &[ColumnType]); 12] = [
+            ("\"a\"", &[String, Dynamic]),
+            ("\"1\"", &[String, Dynamic]),
+            ("\"2026-11-23T12:00:00.123456789+01:00\"", &[String, Dynamic, DateTime]),
+            ("1", &[Int, Long, Real, Dynamic]),
+            ("2147483648", &[Long, Real, Dynamic]),
+            ("9223372036854775808", &[Real, Dynamic]),
+            ("-0", &[Real, Dynamic]),
+            ("1.0", &[Real, Dynamic]),
+            ("1e400", &[Dynamic]),
+            ("true", &[Boolean, Dynamic]),
+            ("[\"a\"]", &[Dynamic]),
+            ("{\"a\":1}", &[Dynamic]),
+        ];
+        for (json, expected) in cases {
+            for column_type in [String, Int, Long, Real, Boolean, Dynamic, DateTime] {
+                assert_eq!(
+                    column_type.takes(json),
+                    expected.contains(&column_type),
+                    "{column_type:?} {json}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_has_six_digits_at_most_and_else_stays_as_it_is() {
+        for (time, expected) in [
+            ("2026-11-23T12:00:00.123456789Z", "2026-11-23T12:00:00.123456Z"),
+            ("2026-11-23T12:00:00.1234567+01:00", "2026-11-23T11:00:00.123456Z"),
+            ("2026-11-23 12:00:00Z", "2026-11-23T12:00:00.000000Z"),
+            ("2026-11-23T12:00:00.123456Z", "2026-11-23T12:00:00.123456Z"),
+            ("2026-11-23T12:00:00+01:00", "2026-11-23T12:00:00+01:00"),
+            ("version 1.23456789", "version 1.23456789"),
+        ] {
+            assert_eq!(in_micros(&format!("\"{time}\"")), format!("\"{expected}\""));
+        }
+    }
+}

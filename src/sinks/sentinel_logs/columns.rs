@@ -1,0 +1,123 @@
+//! The columns that a stream declares, as far as is known, and what of an event goes into them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::column_type::{ColumnType, in_micros};
+use super::layout::Table;
+use super::table_plan::TablePlan;
+
+/// The columns of a stream, as a pipeline file has them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ColumnsConfig {
+    /// Their names.
+    Names(Vec<String>),
+    /// Their names and types: a value that its column could not hold goes into `ExtraColumns`, too.
+    Types(BTreeMap<String, ColumnType>),
+}
+
+/// Columns that rows may have.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// Their types, if those are known.
+    by_name: HashMap<String, Option<ColumnType>>,
+    /// Whether times have no more than six digits behind the point.
+    in_micros: bool,
+}
+
+// === impl ColumnsConfig ===
+
+impl ColumnsConfig {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Names(names) => names.iter().map(String::as_str).collect(),
+            Self::Types(types) => types.keys().map(String::as_str).collect(),
+        }
+    }
+
+    /// Everything that is wrong with them, if `timestamp_field` is the column of the event's time.
+    pub(super) fn problems(&self, timestamp_field: &str, plan: TablePlan) -> Vec<String> {
+        let names = self.names();
+        let illegal = names.iter().filter(|name| !Column::is_declarable(name)).map(|name| {
+            format!("'{name}' cannot be a column's name; a reserved name has one underscore more, as id_")
+        });
+        let mut problems: Vec<_> = illegal.collect();
+        let needed = [
+            (timestamp_field, ColumnType::DateTime, "datetime"),
+            (EXTRA_COLUMNS, ColumnType::Dynamic, "dynamic"),
+            (TRUNCATED_COLUMNS, ColumnType::Dynamic, "dynamic"),
+        ];
+        for (name, column_type, word) in needed {
+            if !names.contains(&name) {
+                problems.push(format!(
+                    "lacks {name}, which rows need: declare it in the stream and name it here"
+                ));
+            } else if let Self::Types(types) = self
+                && types.get(name) != Some(&column_type)
+            {
+                problems.push(format!("{name} must be of the type {word}"));
+            }
+        }
+        if plan == TablePlan::Auxiliary {
+            problems.extend(self.not_auxiliary(&names));
+        }
+        problems
+    }
+
+    /// What is wrong with them in a table of the plan Auxiliary.
+    fn not_auxiliary(&self, names: &[&str]) -> Vec<String> {
+        if matches!(self, Self::Names(_)) {
+            return vec![TYPES_NEEDED.to_owned()];
+        }
+        // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table#add-or-delete-a-custom-column
+        let mut seen = BTreeSet::new();
+        let again = names.iter().filter(|name| !seen.insert(name.to_ascii_lowercase()));
+        again
+            .map(|name| format!("{name} is there twice, in another case: an Auxiliary table drops one"))
+            .collect()
+    }
+}
+
+/// Why an Auxiliary table needs types.
+pub(super) const TYPES_NEEDED: &str = "a table of the plan Auxiliary refuses a row with nested JSON in any but a dynamic \
+     column, so the types must be known: write {TimeGenerated: datetime, message: string, labels: dynamic, ExtraColumns: \
+     dynamic, TruncatedColumns: dynamic} and so on, as the stream declares them";
+
+// === impl Columns ===
+
+impl Columns {
+    /// The columns that options name.
+    pub(super) fn of_config(config: &ColumnsConfig, plan: TablePlan) -> Self {
+        let by_name = match config {
+            ColumnsConfig::Names(names) => names.iter().map(|name| (name.clone(), None)).collect(),
+            ColumnsConfig::Types(types) => {
+                types.iter().map(|(name, column_type)| (name.clone(), Some(*column_type))).collect()
+            }
+        };
+        Self { by_name, in_micros: plan == TablePlan::Auxiliary }
+    }
+
+    /// The columns of a layout's table. The layout keeps to their types by itself, but for the form of times.
+    pub(super) fn of_table(table: &Table, plan: TablePlan) -> Self {
+        let in_micros = plan == TablePlan::Auxiliary;
+        let column_type = |column_type| in_micros.then_some(column_type);
+        let by_name =
+            table.declared().map(|column| (column.name.to_owned(), column_type(column.column_type)));
+        Self { by_name: by_name.collect(), in_micros }
+    }
+
+    /// What is written into the column of that name, if there is one and it can hold the value, which is JSON. Null is what a
+    /// column has anyway.
+    pub(super) fn fit<'v>(&self, name: &str, json: &'v str) -> Option<Cow<'v, str>> {
+        match self.by_name.get(name)? {
+            Some(column_type) if json != "null" && !column_type.takes(json) => None,
+            Some(ColumnType::DateTime) if self.in_micros => Some(in_micros(json)),
+            _ => Some(Cow::Borrowed(json)),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a table costs and can do, and so what it takes.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::layout::Layout;
+
+/// The plan of a table.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum TablePlan {
+    /// Everything that Sentinel does, works on it.
+    #[default]
+    Analytics,
+    /// Cheaper; queries of one table.
+    Basic,
+    /// The cheapest, also called Lake. Takes times with six digits behind the point at most, and nested JSON only in dynamic
+    /// columns.
+    Auxiliary,
+}
+
+// === impl TablePlan ===
+
+impl TablePlan {
+    /// What Azure calls it.
+    /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#tableproperties>
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Analytics => "Analytics",
+            Self::Basic => "Basic",
+            Self::Auxiliary => "Auxiliary",
+        }
+    }
+
+    /// Why a layout's tables cannot have it, if they cannot.
+    /// Source: <https://learn.microsoft.com/azure/azure-monitor/reference/tables-features>
+    #[must_use]
+    pub fn objection(self, layout: Layout) -> Option<&'static str> {
+        let refused = self == Self::Basic && layout == Layout::Syslog;
+        refused.then_some("the table Syslog has no plan Basic: it has analytics or auxiliary")
+    }
+}
