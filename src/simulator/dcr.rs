@@ -193,7 +193,7 @@ impl Dcr {
         let columns = columns.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
         Self {
             immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
-            streams: BTreeMap::from([("Custom-DefenderIncidents_CL".to_owned(), columns)]),
+            streams: BTreeMap::from([("Custom-DefenderIncidentsRaw_CL".to_owned(), columns)]),
             auxiliary: BTreeSet::new(),
         }
     }

@@ -37,7 +37,7 @@ fn yaml(bench: &Bench, secret: &str, preamble: &str) -> String {
     format!(
         "{preamble}data_dir: {data}\nsources:\n  defender:\n    type: defender_incidents\n    poll_interval_secs: ${{POLL:-1}}\n    \
          {auth}\nsinks:\n  sentinel:\n    type: sentinel_logs\n    inputs: [defender]\n    \
-         dcr_immutable_id: {dcr}\n    stream_name: Custom-DefenderIncidents_CL\n    {auth}\n",
+         dcr_immutable_id: {dcr}\n    stream_name: Custom-DefenderIncidentsRaw_CL\n    {auth}\n",
         data = bench.path("data").display(),
         dcr = bench.config.dcr.immutable_id,
     )

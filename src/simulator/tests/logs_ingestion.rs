@@ -35,7 +35,7 @@ async fn rows_arrive_and_are_told_apart() {
     let stats = bench.simulator.stats();
     assert_eq!((stats.rows_ingested, stats.distinct_rows, stats.duplicate_rows), (2, 1, 1));
     assert_eq!(stats.columns_vanished["undeclared"], 2);
-    assert_eq!(stats.rows_by_stream["Custom-DefenderIncidents_CL"], 2);
+    assert_eq!(stats.rows_by_stream["Custom-DefenderIncidentsRaw_CL"], 2);
     assert_eq!(stats.ingestion_by_status[&204], 1);
     let rows = bench.simulator.rows();
     assert_eq!(rows[0].columns["id_"], listed["value"][0]["id"]);

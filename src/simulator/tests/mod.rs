@@ -24,7 +24,7 @@ const GRAPH_SCOPE: &str = "https://graph.microsoft.com/.default";
 const MONITOR_SCOPE: &str = "https://monitor.azure.com/.default";
 const INCIDENTS: &str = "/v1.0/security/incidents";
 const ROWS: &str = "/dataCollectionRules/dcr-00000000000000000000000000000001/streams/\
-                    Custom-DefenderIncidents_CL?api-version=2023-01-01";
+                    Custom-DefenderIncidentsRaw_CL?api-version=2023-01-01";
 
 /// A simulator and a client that trusts it, with a token for each service.
 struct Bench {

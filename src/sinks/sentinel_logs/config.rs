@@ -53,7 +53,7 @@ pub struct SentinelLogsConfig {
     /// Which rows of which tables an event becomes.
     #[serde(default)]
     pub layout: Layout,
-    /// Stream of the rule: `Custom-DefenderIncidents_CL`. May be a template: `Custom-{{ table }}`, which is the default for
+    /// Stream of the rule: `Custom-DefenderIncidentsRaw_CL`. May be a template: `Custom-{{ table }}`, which is the default for
     /// layouts that have tables of their own.
     pub stream_name: Option<String>,
     /// The token's scope, if it isn't the one of `cloud`.
@@ -191,7 +191,7 @@ impl SentinelLogsConfig {
             (None, Layout::Raw) => {
                 report(
                     "stream_name",
-                    "is missing: the stream of the rule, such as Custom-DefenderIncidents_CL".to_owned(),
+                    "is missing: the stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned(),
                 );
                 Err(String::new())
             }
@@ -369,7 +369,7 @@ mod tests {
             "auth": {"azure_credential_kind": "managed_identity"},
             "endpoint": "https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com",
             "dcr_immutable_id": "dcr-000a00a000a00000a000000aa000a0aa",
-            "stream_name": "Custom-DefenderIncidents_CL",
+            "stream_name": "Custom-DefenderIncidentsRaw_CL",
         }));
         assert!(found.is_empty(), "{found:#?}");
     }

@@ -143,5 +143,5 @@ pub(super) fn check_stream_name(name: &str) -> Result<(), String> {
     {
         return Ok(());
     }
-    Err("must be a stream of the rule, such as Custom-DefenderIncidents_CL".to_owned())
+    Err("must be a stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned())
 }

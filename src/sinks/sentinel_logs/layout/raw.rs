@@ -6,7 +6,7 @@ use super::table::{Table, TableColumn, TableKind, column};
 /// Incidents with the field names that Microsoft Graph has; reserved names end in an underscore.
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-incident#properties>
 pub static RAW_INCIDENTS: Table =
-    Table { name: "DefenderIncidents_CL", kind: TableKind::Custom, columns: COLUMNS };
+    Table { name: "DefenderIncidentsRaw_CL", kind: TableKind::Custom, columns: COLUMNS };
 
 const COLUMNS: &[TableColumn] = &[
     column("TimeGenerated", DateTime, "lastUpdateDateTime; Azure replaces it if it is over two days old."),
