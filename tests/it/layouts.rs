@@ -61,9 +61,8 @@ async fn every_row_of_every_layout_fits_the_rule_of_its_template() {
     let incidents = ["defender-two-alerts", "defender-redirected", "defender-through-vector"].map(fixture);
     let bench = send(Layout::Defender, &incidents).await;
     assert_eq!(bench.simulator.stats().rows_ingested, 5 + 1 + 4);
-    let with_alerts = [incidents[0].clone(), incidents[2].clone()];
-    let bench = send(Layout::AsimAlert, &with_alerts).await;
-    assert_eq!(bench.simulator.stats().rows_ingested, 3 + 2);
+    let bench = send(Layout::AsimAlert, &incidents).await;
+    assert_eq!(bench.simulator.stats().rows_ingested, 3 + 1 + 2);
     send(Layout::Syslog, &["syslog-rfc5424", "syslog-plain"].map(fixture)).await;
     send(Layout::CommonSecurityLog, &["cef-merged", "cef-alone"].map(fixture)).await;
 }
@@ -86,10 +85,8 @@ async fn incidents_as_the_simulator_makes_them_fit_too() {
     let bench = send(Layout::Defender, &incidents).await;
     assert_eq!(bench.simulator.stats().rows_by_stream["Custom-DefenderIncidents_CL"], 200);
     assert!(bench.simulator.stats().rows_by_stream["Custom-DefenderEvidence_CL"] >= 200);
-    let with_alerts: Vec<_> =
-        incidents.into_iter().filter(|incident| Layout::AsimAlert.rows(incident).is_ok()).collect();
-    assert!(with_alerts.len() > 100);
-    send(Layout::AsimAlert, &with_alerts).await;
+    let bench = send(Layout::AsimAlert, &incidents).await;
+    assert!(bench.simulator.stats().rows_ingested >= 200);
 }
 
 #[tokio::test]

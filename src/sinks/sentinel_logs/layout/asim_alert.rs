@@ -1,7 +1,8 @@
 //! The layout `asim_alert`: a Defender incident's alerts in ASIM's `AlertEvent` schema.
 //!
 //! The schema has room for one device, one user, one file and so on: so each piece of evidence makes a row, and an alert
-//! without any makes one. `AdditionalFields` has the evidence as it came; the alert's own fields stand in the first of its
+//! without any makes one. An incident without alerts (merged away, or its alerts not listed) is no alert; it makes one row all
+//! the same, with what it says itself, so that it is not missing: `EventOriginalType` tells it. `AdditionalFields` has the evidence as it came; the alert's own fields stand in the first of its
 //! rows and the incident's in the first of all, because they would be repeated a hundred times otherwise.
 //!
 //! Microsoft's own table `ASimAlertEventLogs` is not among those that can be written, so the table is a custom one.
@@ -29,7 +30,8 @@ const COLUMNS: &[TableColumn] = &[
     column("EventEndTime", DateTime, "lastActivityDateTime of the alert, or when it was last updated."),
     column("EventType", String, "Alert."),
     column("EventSubType", String, "Threat, Suspicious Activity, Anomaly or Compliance Violation."),
-    column("EventUid", String, "id of the alert."),
+    column("EventOriginalType", String, "alert; incident in the row of an incident without alerts."),
+    column("EventUid", String, "id of the alert, or of an incident without alerts."),
     column("EventOriginalUid", String, "providerAlertId."),
     column("EventMessage", String, "description of the alert."),
     column("EventProduct", String, "productName, or Microsoft Defender XDR."),
@@ -113,6 +115,32 @@ const ALERT_COPIES: [(&str, &[&str]); 13] = [
     ("AttackRemediationSteps", &["recommendedActions"]),
 ];
 
+/// Fields of an incident without alerts that are copied.
+const INCIDENT_COPIES: [(&str, &[&str]); 11] = [
+    ("EventUid", &["id"]),
+    ("AlertId", &["id"]),
+    ("AlertName", &["displayName"]),
+    ("EventMessage", &["description"]),
+    ("AlertDescription", &["description"]),
+    ("EventOriginalSeverity", &["severity"]),
+    ("EventReportUrl", &["incidentWebUrl"]),
+    ("EventOwner", &["assignedTo"]),
+    ("AlertOriginalStatus", &["status"]),
+    ("EventStartTime", &["createdDateTime", "lastUpdateDateTime"]),
+    ("EventEndTime", &["lastUpdateDateTime", "createdDateTime"]),
+];
+
+/// What all rows say.
+const CONSTANTS: [(&str, &str); 4] = [
+    ("EventType", "Alert"),
+    ("EventVendor", "Microsoft"),
+    ("EventSchema", "AlertEvent"),
+    ("EventSchemaVersion", "1.0.0"),
+];
+
+/// Whose alert it is, if nobody says so.
+const PRODUCT: &str = "Microsoft Defender XDR";
+
 /// Fields of evidence that are copied, from the first of these places that is there.
 const EVIDENCE_COPIES: [(&str, &[&str]); 25] = [
     ("Dvc", &["hostName", "deviceDnsName", "deviceName", "lastIpAddress"]),
@@ -147,8 +175,7 @@ pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
     let json = event.to_json();
     let incident = Incident::read(&json)?;
     if incident.alerts.is_empty() {
-        let message = "the incident has no alerts, and this layout has rows for nothing else; the layout defender takes it";
-        return Err(Reason { code: "no_alerts", message: message.to_owned(), request_id: None });
+        return Ok(vec![incident_row(&incident).finish(event.timestamp())]);
     }
     let mut rows = Vec::new();
     for alert in &incident.alerts {
@@ -174,9 +201,37 @@ struct Originals<'r, 'a> {
     evidence: &'r Fields<'a>,
 }
 
-fn row(incident: &Incident<'_>, alert: &Alert<'_>, originals: &Originals<'_, '_>) -> RowWriter {
+/// The row of an incident without alerts.
+fn incident_row(incident: &Incident<'_>) -> RowWriter {
+    let fields = &incident.fields;
+    let word = |name: &str| fields.text(name).unwrap_or_default();
+    let mut row = begin(incident, "incident");
+    row.text("EventProduct", PRODUCT);
+    row.copy_first(fields, &INCIDENT_COPIES);
+    row.text("EventSubType", words::sub_type("", &word("classification"), false));
+    row.text("AlertVerdict", words::verdict(&word("classification")));
+    row.text_if("EventSeverity", words::severity(&word("severity")));
+    row.text_if("AlertStatus", words::incident_status(&word("status")));
+    let nothing = Fields::default();
+    let originals = Originals { incident: Some(fields), alert: None, evidence: &nothing };
+    row.dynamic("AdditionalFields", |out| write_originals(incident, &originals, out));
+    row
+}
+
+/// A row that says what all of its kind do.
+fn begin(incident: &Incident<'_>, original_type: &str) -> RowWriter {
     let mut row = RowWriter::new(&TABLE);
     row.text_if("TimeGenerated", incident.last_update.as_deref());
+    row.number("EventCount", 1);
+    for (column, value) in CONSTANTS {
+        row.text(column, value);
+    }
+    row.text("EventOriginalType", original_type);
+    row
+}
+
+fn row(incident: &Incident<'_>, alert: &Alert<'_>, originals: &Originals<'_, '_>) -> RowWriter {
+    let mut row = begin(incident, "alert");
     write_alert(&mut row, incident, alert);
     write_evidence(&mut row, originals.evidence);
     row.dynamic("AdditionalFields", |out| write_originals(incident, originals, out));
@@ -186,7 +241,6 @@ fn row(incident: &Incident<'_>, alert: &Alert<'_>, originals: &Originals<'_, '_>
 fn write_alert(row: &mut RowWriter, incident: &Incident<'_>, alert: &Alert<'_>) {
     let fields = &alert.fields;
     let word = |name: &str| fields.text(name).unwrap_or_default();
-    row.number("EventCount", 1);
     // Both are mandatory: what is nearest to it is better than nothing.
     let time = |names: &[&str]| {
         let of_alert = names.iter().find_map(|name| fields.text(name).filter(|time| is_time(time)));
@@ -194,15 +248,7 @@ fn write_alert(row: &mut RowWriter, incident: &Incident<'_>, alert: &Alert<'_>) 
     };
     row.text_if("EventStartTime", time(&["firstActivityDateTime", "createdDateTime"]));
     row.text_if("EventEndTime", time(&["lastActivityDateTime", "lastUpdateDateTime", "createdDateTime"]));
-    for (column, value) in [
-        ("EventType", "Alert"),
-        ("EventVendor", "Microsoft"),
-        ("EventSchema", "AlertEvent"),
-        ("EventSchemaVersion", "1.0.0"),
-    ] {
-        row.text(column, value);
-    }
-    row.text("EventProduct", &fields.text("productName").unwrap_or("Microsoft Defender XDR".into()));
+    row.text("EventProduct", &fields.text("productName").unwrap_or(PRODUCT.into()));
     for column in ["EventUid", "AlertId"] {
         row.text_if(column, fields.text("id"));
     }

@@ -21,6 +21,15 @@ pub(super) fn status(word: &str) -> Option<&'static str> {
     }
 }
 
+/// The same for an incident, which has other words. One that was merged away goes on in another.
+pub(super) fn incident_status(word: &str) -> Option<&'static str> {
+    match word {
+        "active" | "inProgress" | "awaitingAction" => Some("Active"),
+        "resolved" | "redirected" => Some("Closed"),
+        _ => None,
+    }
+}
+
 pub(super) fn verdict(classification: &str) -> &'static str {
     match classification {
         "truePositive" => "True Positive",

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{assert_has, event, fixture, rows};
+use super::{assert_has, fixture, rows};
 use crate::sinks::sentinel_logs::layout::Layout;
 
 #[test]
@@ -14,7 +14,7 @@ fn each_piece_of_evidence_makes_a_row_and_so_does_an_alert_without_any() {
         assert_has(
             row,
             &json!({
-                "EventCount": 1, "EventType": "Alert", "EventVendor": "Microsoft", "EventSchema": "AlertEvent",
+                "EventCount": 1, "EventType": "Alert", "EventOriginalType": "alert", "EventVendor": "Microsoft", "EventSchema": "AlertEvent",
                 "EventSchemaVersion": "1.0.0", "TimeGenerated": "2026-11-23T09:10:11.1200001Z",
             }),
         );
@@ -67,7 +67,19 @@ fn the_originals_are_in_additional_fields_once() {
 }
 
 #[test]
-fn an_incident_without_alerts_is_refused_rather_than_skipped() {
-    let reason = Layout::AsimAlert.rows(&event(&fixture("defender-redirected"))).unwrap_err();
-    assert_eq!(reason.code, "no_alerts");
+fn an_incident_without_alerts_makes_one_row_that_says_so() {
+    let incident = fixture("defender-redirected");
+    let rows = rows(Layout::AsimAlert, &incident);
+    assert_eq!(rows.len(), 1);
+    let expected = json!({
+        "EventType": "Alert", "EventOriginalType": "incident", "EventUid": "4712", "AlertId": "4712",
+        "AlertName": "Merged away", "EventSubType": "Suspicious Activity", "EventSeverity": "Medium",
+        "AlertStatus": "Closed", "AlertOriginalStatus": "redirected", "AlertVerdict": "Unknown",
+        "EventStartTime": "2026-11-20T08:05:00Z", "EventEndTime": "2026-11-20T08:06:00.2Z",
+        "TimeGenerated": "2026-11-20T08:06:00.2Z", "EventProduct": "Microsoft Defender XDR",
+        "EventReportUrl": "https://security.microsoft.com/incidents/4711",
+    });
+    assert_has(&rows[0].1, &expected);
+    assert_eq!(rows[0].1["AdditionalFields"]["incident"]["redirectIncidentId"], "4711");
+    assert!(rows[0].1["AdditionalFields"].get("alert").is_none());
 }
