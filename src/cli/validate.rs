@@ -103,6 +103,9 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
                     options.client(clock)?.probe(Slice::open(clock.now() - TimeDelta::days(30))).await
                 }
                 SourcePlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
+                SourcePlan::VectorSentinelEvents(options) => {
+                    return Ok(format!("follows the quarantines of {}", options.followed().join(", ")));
+                }
             };
             Ok(match found.map_err(|failure| failure.to_string())? {
                 0 => "reading works; there was no incident to read".to_owned(),

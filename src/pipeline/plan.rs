@@ -16,6 +16,7 @@ use crate::sinks::sentinel_logs::{self, SentinelLogsConfig};
 use crate::sinks::{defender_incidents as to_defender, sentinel_incidents as to_sentinel};
 use crate::sources::defender_incidents::{self, DefenderIncidentsConfig};
 use crate::sources::sentinel_incidents::{self, SentinelIncidentsConfig};
+use crate::sources::vector_sentinel_events::{self, Peer, VectorSentinelEventsConfig};
 
 /// Where state is kept if the file does not say: as Vector.
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#data_dir>
@@ -70,6 +71,8 @@ pub enum SourcePlan {
     DefenderIncidents(Box<defender_incidents::Validated>),
     /// `sentinel_incidents`
     SentinelIncidents(Box<sentinel_incidents::Validated>),
+    /// `vector_sentinel_events`
+    VectorSentinelEvents(vector_sentinel_events::Validated),
 }
 
 /// The options of a sink, by its type.
@@ -96,6 +99,11 @@ pub fn catalogue() -> Vec<ComponentType> {
             kind: Kind::Source,
             name: "sentinel_incidents",
             schema: schema::<SentinelIncidentsConfig>,
+        },
+        ComponentType {
+            kind: Kind::Source,
+            name: vector_sentinel_events::TYPE_NAME,
+            schema: schema::<VectorSentinelEventsConfig>,
         },
         ComponentType { kind: Kind::Sink, name: "sentinel_logs", schema: schema::<SentinelLogsConfig> },
         ComponentType {
@@ -139,8 +147,9 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     proxy.validate("proxy", &mut problems);
 
     let mut checking = Checking { outline, proxy: &proxy, problems };
+    let peers = peers(outline);
     let sources = outline.sources.iter().filter_map(|component| {
-        let (link, plan) = checking.source(component)?;
+        let (link, plan) = checking.source(component, &peers)?;
         Some(PlannedSource { id: component.id.clone(), link, plan })
     });
     let sources = sources.collect();
@@ -189,6 +198,19 @@ fn check_ledgers(sinks: &[PlannedSink], problems: &mut Vec<Problem>) {
     }
 }
 
+/// The components that have quarantines: every sink, and beside Vector, which may refuse events, every source.
+fn peers(outline: &Outline) -> Vec<Peer> {
+    let sources = outline.sources.iter().filter(|_| outline.beside_vector);
+    let all = sources.map(|one| (Kind::Source, one)).chain(outline.sinks.iter().map(|one| (Kind::Sink, one)));
+    let peers = all.map(|(kind, component)| Peer {
+        id: component.id.clone(),
+        kind: kind.word(),
+        component_type: component.type_name.clone(),
+        takes: kind == Kind::Sink && outline.told_to.contains(&component.id),
+    });
+    peers.collect()
+}
+
 /// Where a file keeps state.
 #[must_use]
 pub fn data_dir(outline: &Outline) -> PathBuf {
@@ -233,6 +255,7 @@ impl SourcePlan {
         match self {
             Self::DefenderIncidents(_) => "defender_incidents",
             Self::SentinelIncidents(_) => "sentinel_incidents",
+            Self::VectorSentinelEvents(_) => vector_sentinel_events::TYPE_NAME,
         }
     }
 }
@@ -300,18 +323,28 @@ struct Checking<'o> {
 
 impl Checking<'_> {
     /// The same for a source, by its type.
-    fn source(&mut self, component: &Component) -> Option<(Link, SourcePlan)> {
-        if component.type_name == "sentinel_incidents" {
-            let validate = |config: SentinelIncidentsConfig, path: &str, proxy: &ProxyConfig| {
-                config.validate(path, proxy)
-            };
-            let (link, plan) = self.component(Kind::Source, component, validate)?;
-            return Some((link, SourcePlan::SentinelIncidents(Box::new(plan))));
+    fn source(&mut self, component: &Component, peers: &[Peer]) -> Option<(Link, SourcePlan)> {
+        match component.type_name.as_str() {
+            vector_sentinel_events::TYPE_NAME => {
+                let validate = |config: VectorSentinelEventsConfig, path: &str, _: &ProxyConfig| {
+                    config.validate(path, peers)
+                };
+                let (link, plan) = self.component(Kind::Source, component, validate)?;
+                Some((link, SourcePlan::VectorSentinelEvents(plan)))
+            }
+            "sentinel_incidents" => {
+                let validate = SentinelIncidentsConfig::validate;
+                let validate = |config, path: &str, proxy: &ProxyConfig| validate(config, path, proxy);
+                let (link, plan) = self.component(Kind::Source, component, validate)?;
+                Some((link, SourcePlan::SentinelIncidents(Box::new(plan))))
+            }
+            _ => {
+                let validate = DefenderIncidentsConfig::validate;
+                let validate = |config, path: &str, proxy: &ProxyConfig| validate(config, path, proxy);
+                let (link, plan) = self.component(Kind::Source, component, validate)?;
+                Some((link, SourcePlan::DefenderIncidents(Box::new(plan))))
+            }
         }
-        let validate =
-            |config: DefenderIncidentsConfig, path: &str, proxy: &ProxyConfig| config.validate(path, proxy);
-        let (link, plan) = self.component(Kind::Source, component, validate)?;
-        Some((link, SourcePlan::DefenderIncidents(Box::new(plan))))
     }
 
     /// The same for a sink, by its type.

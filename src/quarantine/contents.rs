@@ -21,7 +21,8 @@ pub struct Entries {
     reading: Option<Reading>,
 }
 
-struct Reading {
+/// The lines of one file.
+pub(super) struct Reading {
     number: u64,
     file: BufReader<Take<File>>,
     offset: u64,
@@ -109,11 +110,7 @@ impl Entries {
             }
             let Some(file) = self.files.next() else { return Ok(None) };
             self.reading = match File::open(&file.path) {
-                Ok(opened) => Some(Reading {
-                    number: file.number,
-                    file: BufReader::with_capacity(256 * 1024, opened.take(file.bytes)),
-                    offset: 0,
-                }),
+                Ok(opened) => Some(Reading::new(&file, opened, 0)),
                 // Somebody has taken it away since.
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
@@ -133,7 +130,13 @@ impl Iterator for Entries {
 // === impl Reading ===
 
 impl Reading {
-    fn next_line(&mut self) -> Result<Option<Entry>> {
+    /// Reads a file that stands at `offset`.
+    pub(super) fn new(file: &Stored, opened: File, offset: u64) -> Self {
+        let rest = opened.take(file.bytes.saturating_sub(offset));
+        Self { number: file.number, file: BufReader::with_capacity(256 * 1024, rest), offset }
+    }
+
+    pub(super) fn next_line(&mut self) -> Result<Option<Entry>> {
         loop {
             let mut line = Vec::new();
             let read = self.file.read_until(b'\n', &mut line)? as u64;

@@ -17,6 +17,7 @@
 //! when the file is written anew. Files of versions that had one file a component, `<id>.ndjson`, are read as number 0.
 
 mod contents;
+mod following;
 mod keep;
 mod keeper;
 mod line;
@@ -26,6 +27,7 @@ mod removal;
 mod tests;
 
 pub use contents::{Contents, Entries, components};
+pub use following::{Limit, Position, Since};
 pub use keep::{Kept, Quarantine, QuarantineError, Refused};
 pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};

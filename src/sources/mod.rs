@@ -1,8 +1,9 @@
-//! Sources: where events come from. Each has a `config` and a `listing`; the poller is one for all.
+//! Sources: where events come from. Each has a `config` and what it reads; the poller of incidents is one for all.
 
 pub mod defender_incidents;
 pub mod incidents;
 pub mod sentinel_incidents;
+pub mod vector_sentinel_events;
 
 use std::sync::Arc;
 

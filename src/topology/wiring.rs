@@ -168,16 +168,21 @@ impl Topology {
                 let branches = reads_it.map(|(_, sink)| Arc::clone(sink));
                 Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
             };
+            let (store, id) = (store.clone(), source.id.as_str());
             let built = match &source.plan {
-                SourcePlan::DefenderIncidents(options) => {
-                    options.build(&source.id, store.clone(), clock, rng.fork())
-                }
-                SourcePlan::SentinelIncidents(options) => {
-                    options.build(&source.id, store.clone(), clock, rng.fork())
+                SourcePlan::DefenderIncidents(options) => options
+                    .build(id, store, clock, rng.fork())
+                    .map(|built| Box::new(built) as Box<dyn Source>),
+                SourcePlan::SentinelIncidents(options) => options
+                    .build(id, store, clock, rng.fork())
+                    .map(|built| Box::new(built) as Box<dyn Source>),
+                SourcePlan::VectorSentinelEvents(options) => {
+                    Ok(Box::new(options.build(id, &plan.data_dir, store, clock.clone(), rng.fork()))
+                        as Box<dyn Source>)
                 }
             };
             match (built, out) {
-                (Ok(built), Ok(out)) => sources.push((Box::new(built), out)),
+                (Ok(built), Ok(out)) => sources.push((built, out)),
                 (Err(error), _) | (_, Err(error)) => problems.push(Problem::new(path, error)),
             }
         }
@@ -200,6 +205,7 @@ impl Topology {
             let built = match &source.plan {
                 SourcePlan::DefenderIncidents(options) => options.client(clock).map(drop),
                 SourcePlan::SentinelIncidents(options) => options.client(clock).map(drop),
+                SourcePlan::VectorSentinelEvents(_) => Ok(()),
             };
             (format!("sources.{}", source.id), built.and_then(|()| readable(&source.link)))
         });

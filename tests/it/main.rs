@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod credentials;
 mod demo;
+mod events;
 mod fake_vector;
 mod generate;
 mod harness;

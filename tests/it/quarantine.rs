@@ -53,7 +53,7 @@ async fn refuse(bench: &Bench, numbers: std::ops::Range<i64>) {
 }
 
 /// Puts rows with these numbers into a component's quarantine.
-async fn fill(data_dir: &Path, component: &str, numbers: std::ops::Range<i64>) {
+pub(crate) async fn fill(data_dir: &Path, component: &str, numbers: std::ops::Range<i64>) {
     let quarantine = Quarantine::open(data_dir, component, 1_000_000_000).unwrap();
     let batch: Batch = batch(numbers.map(|n| json!({"n": n, "text": "x".repeat(100)})));
     let reason = Reason { code: "refused", message: "no".to_owned(), request_id: None };

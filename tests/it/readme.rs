@@ -97,6 +97,7 @@ async fn the_faults_are_ones_that_the_simulator_knows() {
 fn the_tables_have_every_option_and_no_other() {
     for (place, heading) in [
         ("source.defender_incidents", "### Source `defender_incidents`"),
+        ("source.vector_sentinel_events", "### Source `vector_sentinel_events`"),
         ("sink.sentinel_logs", "### Sink `sentinel_logs`"),
     ] {
         let schema = schema_options(place);

@@ -1,5 +1,6 @@
 //! What a file comes to, and the way there.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -7,11 +8,12 @@ use serde_json::{Map, Value};
 use super::{
     component::{components, transforms},
     inputs, outer,
-    reach::silent_sinks,
+    reach::{silent_sinks, sinks_of_ours},
     top_level,
 };
 use crate::model::problem::{Problem, tidy};
 use crate::pipeline::{parts, secrets, wording::Wording};
+use crate::sources::vector_sentinel_events;
 
 /// Which end of a pipeline a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +65,8 @@ pub struct Outline {
     pub beside_vector: bool,
     /// The stock sinks that acknowledgements are to be switched on for.
     pub(in crate::pipeline) silent_sinks: Vec<String>,
+    /// Our sinks that take what this program itself has to tell, through transforms too.
+    pub(in crate::pipeline) told_to: BTreeSet<String>,
     /// What works, but perhaps not as the author thinks.
     pub warnings: Vec<Problem>,
     /// What is wrong. The components that this is about may be missing above, or have options that do not fit.
@@ -141,6 +145,7 @@ impl Outline {
         };
         same(&self.sources, &other.sources)
             && same(&self.sinks, &other.sinks)
+            && self.told_to == other.told_to
             && (&self.data_dir, &self.proxy, self.beside_vector)
                 == (&other.data_dir, &other.proxy, other.beside_vector)
     }
@@ -226,6 +231,8 @@ pub(in crate::pipeline) fn outline(
         }
     }
     let silent_sinks = silent_sinks(tree, &sources, wording, &mut report);
+    let telling = sources.iter().filter(|source| source.type_name == vector_sentinel_events::TYPE_NAME);
+    let told_to = sinks_of_ours(tree, telling);
 
     let Report { warnings, problems } = report;
     let (data_dir, proxy) = (top.data_dir, top.proxy);
@@ -237,6 +244,7 @@ pub(in crate::pipeline) fn outline(
         proxy,
         beside_vector,
         silent_sinks,
+        told_to,
         warnings,
         problems,
         unset: Vec::new(),

@@ -1,4 +1,4 @@
-//! Which of Vector's own sinks our sources' events end in, and whether those acknowledge them.
+//! Which sinks our sources' events end in, and whether Vector's own acknowledge them.
 //!
 //! Vector's `vector` source answers "delivered" only if every sink behind it acknowledges; from one that does not, events
 //! are lost without a word.
@@ -51,6 +51,17 @@ pub(super) fn silent_sinks(
         }
     }
     silent
+}
+
+/// The ids of our own sinks that events of `sources` reach.
+pub(super) fn sinks_of_ours<'c>(
+    tree: &Value,
+    sources: impl Iterator<Item = &'c Component>,
+) -> BTreeSet<String> {
+    let ways: Vec<Reached<'_>> = sources.map(|source| Reached::from(tree, &source.id)).collect();
+    let ours = entries(tree, "sinks").filter(|(_, sink)| !is_stock(Kind::Sink, sink, &|text| text.into()));
+    let reached = ours.filter(|(_, sink)| ways.iter().any(|way| way.reads(sink)));
+    reached.map(|(id, _)| id.to_owned()).collect()
 }
 
 /// What a map says about acknowledgements, as `{enabled: …}` or in short.

@@ -1,0 +1,239 @@
+//! The options of `vector_sentinel_events`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::TYPE_NAME;
+use super::feed::Feed;
+use super::quarantined::Quarantined;
+use super::source::VectorSentinelEvents;
+use crate::clock::Clock;
+use crate::model::problem::{Problem, check_ranges};
+use crate::store::Store;
+use crate::telemetry::Component;
+
+/// Emits what this program itself has to tell: for now, what is put into the quarantines of other components.
+///
+/// Everything is told once, from the beginning, and across restarts. What is told stays where it is.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VectorSentinelEventsConfig {
+    /// What to tell of.
+    #[serde(default = "default_include")]
+    pub include: Vec<EventKind>,
+    /// Components whose quarantines to follow. Default: all of this file that this source's events do not reach.
+    pub components: Option<Vec<String>>,
+    /// Seconds from the end of one look to the next.
+    #[serde(default = "default_poll_interval_secs")]
+    #[schemars(range(min = 1, max = 3_600))]
+    pub poll_interval_secs: u64,
+    /// A quarantined event with more bytes is left out of what is told of it: so that it fits where an event of ours goes.
+    #[serde(default = "default_max_event_bytes")]
+    pub max_event_bytes: u64,
+}
+
+/// Something that there is to tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// What can never be accepted.
+    Quarantine,
+}
+
+/// Another component of ours in the same file, which has a quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its id.
+    pub id: String,
+    /// `source` or `sink`.
+    pub kind: &'static str,
+    /// Its type.
+    pub component_type: String,
+    /// Whether it takes events of a source of this type.
+    pub takes: bool,
+}
+
+/// Options that were checked, and can be built from.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    followed: Vec<Peer>,
+    poll_interval: Duration,
+    max_event_bytes: u64,
+}
+
+// === impl Peer ===
+
+impl Peer {
+    /// Whether it has a quarantine of something else than what we tell.
+    fn can_be_followed(&self) -> bool {
+        !self.takes && self.component_type != TYPE_NAME
+    }
+}
+
+// === impl VectorSentinelEventsConfig ===
+
+fn default_include() -> Vec<EventKind> {
+    vec![EventKind::Quarantine]
+}
+
+const fn default_poll_interval_secs() -> u64 {
+    5
+}
+
+/// So that it fits into one call of the Logs Ingestion API with what is told of it.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
+const fn default_max_event_bytes() -> u64 {
+    900_000
+}
+
+impl VectorSentinelEventsConfig {
+    /// Checks the options, without touching anything. `path` is where they stand in the file, `peers` are the components of
+    /// ours in it that have quarantines.
+    pub fn validate(self, path: &str, peers: &[Peer]) -> Result<Validated, Vec<Problem>> {
+        let mut problems = Vec::new();
+        check_ranges(path, &[("poll_interval_secs", self.poll_interval_secs, 1, 3_600)], &mut problems);
+        if self.include.is_empty() {
+            problems.push(Problem::new(format!("{path}.include"), "must name at least one kind of event"));
+        }
+        let of_quarantines = self.include.contains(&EventKind::Quarantine);
+        let followed = match &self.components {
+            Some(ids) => named(ids, path, peers, &mut problems),
+            None => peers.iter().filter(|peer| peer.can_be_followed()).cloned().collect(),
+        };
+        if of_quarantines && followed.is_empty() && problems.is_empty() {
+            let message = "there is no quarantine to follow: every sink of ours takes events of this source, and what such a \
+                           sink refuses would come again and again; give this source a sink of its own";
+            problems.push(Problem::new(path, message));
+        }
+        let poll_interval = Duration::from_secs(self.poll_interval_secs);
+        let followed = if of_quarantines { followed } else { Vec::new() };
+        let validated = Validated { followed, poll_interval, max_event_bytes: self.max_event_bytes };
+        if problems.is_empty() { Ok(validated) } else { Err(problems) }
+    }
+}
+
+/// The components of these ids; what is wrong with them is told.
+fn named(ids: &[String], path: &str, peers: &[Peer], problems: &mut Vec<Problem>) -> Vec<Peer> {
+    let mut followed = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, id) in ids.iter().enumerate() {
+        let message = match peers.iter().find(|peer| peer.id == *id) {
+            _ if !seen.insert(id) => "is there twice".to_owned(),
+            None => {
+                let others = peers.iter().filter(|peer| peer.can_be_followed()).map(|peer| peer.id.as_str());
+                format!(
+                    "is no component of ours with a quarantine in this file; there is: {}",
+                    others.collect::<Vec<_>>().join(", ")
+                )
+            }
+            Some(peer) if peer.takes => format!(
+                "takes events of a source of type {TYPE_NAME}, so that what it refuses would come again and again: leave it \
+                 out, or have those events go to a sink of their own"
+            ),
+            Some(peer) if peer.component_type == TYPE_NAME => {
+                "only tells what others have: what is refused of that would come again and again".to_owned()
+            }
+            Some(peer) => {
+                followed.push(peer.clone());
+                continue;
+            }
+        };
+        problems.push(Problem::new(format!("{path}.components.{index}"), message));
+    }
+    followed
+}
+
+// === impl Validated ===
+
+impl Validated {
+    /// The components whose quarantines are followed.
+    #[must_use]
+    pub fn followed(&self) -> Vec<&str> {
+        self.followed.iter().map(|peer| peer.id.as_str()).collect()
+    }
+
+    /// Builds the source. `id` is the component's, under which its cursors are kept in `store`; quarantines are below
+    /// `data_dir`.
+    #[must_use]
+    pub fn build(
+        &self,
+        id: &str,
+        data_dir: &Path,
+        store: Store,
+        clock: Clock,
+        rng: fastrand::Rng,
+    ) -> VectorSentinelEvents {
+        // Every kind of event adds its feeds here.
+        let feeds = self.followed.iter().map(|peer| {
+            let feed = Quarantined::new(data_dir.to_owned(), peer.clone(), self.max_event_bytes);
+            Box::new(feed) as Box<dyn Feed>
+        });
+        VectorSentinelEvents {
+            labels: Component { kind: "source", component_type: TYPE_NAME, id: id.to_owned() },
+            feeds: feeds.collect(),
+            store,
+            poll_interval: self.poll_interval,
+            clock,
+            rng,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn peers() -> Vec<Peer> {
+        let peer = |id: &str, kind, component_type: &str, takes| Peer {
+            id: id.to_owned(),
+            kind,
+            component_type: component_type.to_owned(),
+            takes,
+        };
+        vec![
+            peer("defender", "source", "defender_incidents", false),
+            peer("events", "source", TYPE_NAME, false),
+            peer("sentinel", "sink", "sentinel_logs", false),
+            peer("refused", "sink", "sentinel_logs", true),
+        ]
+    }
+
+    fn validated(options: serde_json::Value) -> Result<Vec<String>, Vec<String>> {
+        let config: VectorSentinelEventsConfig = serde_json::from_value(options).unwrap();
+        let validated = config.validate("sources.events", &peers());
+        let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        validated.map(|validated| validated.followed().into_iter().map(str::to_owned).collect()).map_err(told)
+    }
+
+    #[test]
+    fn by_default_everything_is_followed_that_its_events_do_not_reach() {
+        assert_eq!(validated(json!({})).unwrap(), ["defender", "sentinel"]);
+        assert_eq!(validated(json!({"components": ["sentinel"]})).unwrap(), ["sentinel"]);
+    }
+
+    #[test]
+    fn what_would_go_round_and_round_is_refused() {
+        let wrong =
+            json!({"components": ["sentinel", "refused", "events", "sentinle", "sentinel"], "include": []});
+        let problems = validated(wrong).unwrap_err();
+        for (problem, words) in problems.iter().zip([
+            "sources.events.include: must name at least one",
+            "sources.events.components.1: takes events of a source of type vector_sentinel_events",
+            "sources.events.components.2: only tells what others have",
+            "sources.events.components.3: is no component of ours with a quarantine in this file; there is: defender, sentinel",
+            "sources.events.components.4: is there twice",
+        ]) {
+            assert!(problem.starts_with(words), "{problem}");
+        }
+        assert_eq!(problems.len(), 5);
+        let config: VectorSentinelEventsConfig = serde_json::from_value(json!({})).unwrap();
+        let problems = config.validate("sources.events", &peers()[3..]).unwrap_err();
+        assert!(problems[0].message.contains("give this source a sink of its own"), "{problems:?}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Tells what is new, round after round.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+use super::feed::Feed;
+use crate::client::Failure;
+use crate::clock::Clock;
+use crate::delivery::{BatchStatus, Deliver};
+use crate::retry::Verdict;
+use crate::retry::backoff::Backoff;
+use crate::retry::policy::Policy;
+use crate::sources::Source;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{self, Component};
+
+/// The source, ready to run.
+pub struct VectorSentinelEvents {
+    pub(super) labels: Component,
+    pub(super) feeds: Vec<Box<dyn Feed>>,
+    pub(super) store: Store,
+    pub(super) poll_interval: Duration,
+    pub(super) clock: Clock,
+    pub(super) rng: fastrand::Rng,
+}
+
+/// How far each feed is told.
+struct Cursors {
+    /// Kind and id, the key in the state file.
+    component: String,
+    by_feed: BTreeMap<String, Value>,
+    /// Whether something is delivered that the state file does not know of.
+    unsaved: bool,
+}
+
+// === impl VectorSentinelEvents ===
+
+impl VectorSentinelEvents {
+    async fn cursors(&self) -> Result<Cursors, Failure> {
+        let component = format!("sources.{}", self.labels.id);
+        let by_feed =
+            self.store.cursor(&component).await.map_err(|error| failure(&error))?.unwrap_or_default();
+        Ok(Cursors { component, by_feed, unsaved: false })
+    }
+
+    /// Tells what is next of each feed; answers whether there may be more at once.
+    async fn round(
+        &self,
+        cursors: &mut Cursors,
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, Failure> {
+        let (mut more, mut failed) = (false, None);
+        for feed in &self.feeds {
+            if shutdown.is_cancelled() {
+                break;
+            }
+            // One that cannot be read does not keep the others from being told.
+            match self.tell(feed.as_ref(), cursors, out).await {
+                Ok(any_left) => more |= any_left,
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        failed.map_or(Ok(more), Err)
+    }
+
+    /// Tells what is next of one feed.
+    async fn tell(&self, feed: &dyn Feed, cursors: &mut Cursors, out: &dyn Deliver) -> Result<bool, Failure> {
+        // Before anything else is delivered, so that no more than one batch comes twice after a kill.
+        self.save(cursors).await?;
+        let told = feed.after(cursors.by_feed.get(feed.name())).await?;
+        let count = told.events.len() as u64;
+        if count > 0 {
+            self.labels.count(telemetry::RECEIVED_EVENTS, count);
+            match out.deliver(told.events.into()).await {
+                // What was rejected is in the quarantine of whoever did: it is dealt with.
+                BatchStatus::Delivered | BatchStatus::Rejected => {}
+                BatchStatus::Errored => {
+                    return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch"));
+                }
+            }
+            self.labels.count(telemetry::SENT_EVENTS, count);
+            debug!(component_id = self.labels.id, feed = feed.name(), events = count, "Told of what is new.");
+            cursors.unsaved = true;
+        }
+        cursors.by_feed.insert(feed.name().to_owned(), told.cursor);
+        self.save(cursors).await?;
+        Ok(told.more)
+    }
+
+    async fn save(&self, cursors: &mut Cursors) -> Result<(), Failure> {
+        if cursors.unsaved {
+            let saved = self.store.advance(&cursors.component, &cursors.by_feed, DateTime::UNIX_EPOCH).await;
+            saved.map_err(|error| failure(&error))?;
+            cursors.unsaved = false;
+        }
+        Ok(())
+    }
+
+    fn report(&self, failure: &Failure, wait: Duration) {
+        self.labels.count_error(failure.error_type, "receiving");
+        error!(
+            component_id = self.labels.id,
+            error_type = failure.error_type,
+            wait_secs = wait.as_secs_f64(),
+            "What this program has to tell cannot be told; nothing is lost, trying again: {}",
+            failure.message
+        );
+    }
+
+    /// Waits; answers false if we are asked to stop meanwhile.
+    async fn wait(&self, wait: Duration, shutdown: &CancellationToken) -> bool {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => false,
+            () = self.clock.sleep(wait) => true,
+        }
+    }
+}
+
+fn failure(error: &StoreError) -> Failure {
+    Failure::unanswered("state_file", error.to_string())
+}
+
+#[async_trait]
+impl Source for VectorSentinelEvents {
+    async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
+        let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
+        let mut known = None;
+        let feeds: Vec<_> = self.feeds.iter().map(|feed| feed.name()).collect();
+        info!(component_id = self.labels.id, feeds = feeds.join(", "), "Telling of what happens here.");
+        while !shutdown.is_cancelled() {
+            let done = match &mut known {
+                None => self.cursors().await.map(|cursors| {
+                    known = Some(cursors);
+                    true
+                }),
+                Some(cursors) => self.round(cursors, out.as_ref(), &shutdown).await,
+            };
+            let wait = match done {
+                Ok(more) => {
+                    policy.reset();
+                    if more { Duration::ZERO } else { self.poll_interval }
+                }
+                Err(failure) => {
+                    let wait = policy.wait(Verdict::Retry);
+                    self.report(&failure, wait);
+                    wait
+                }
+            };
+            if !wait.is_zero() && !self.wait(wait, &shutdown).await {
+                break;
+            }
+        }
+        info!(component_id = self.labels.id, "Stopped telling of what happens here.");
+    }
+}
