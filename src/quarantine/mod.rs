@@ -23,6 +23,7 @@ mod keeper;
 mod line;
 mod place;
 mod removal;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -33,3 +34,4 @@ pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
 pub use removal::{Removal, RemovalError};
+pub use request::{Answer, Progress, Request};

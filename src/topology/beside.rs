@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::door::Door;
 use super::process::{ANY_PORT, Process};
+use super::returning::Returning;
 use crate::clock::Clock;
 use crate::delivery::Deliver;
 use crate::model::problem::Problem;
@@ -66,6 +67,14 @@ pub(super) struct Meeting {
     ours: Option<(OurVector, Clock, fastrand::Rng)>,
 }
 
+/// The ways of one source into Vector.
+pub(super) struct Ways {
+    pub(super) forward: Arc<dyn Deliver>,
+    /// For what Vector has refused, when somebody asks to hand it on again.
+    pub(super) again: Arc<dyn Deliver>,
+    pub(super) returning: Returning,
+}
+
 // === impl Meeting ===
 
 impl Meeting {
@@ -114,32 +123,42 @@ impl Meeting {
         Ok((socket, side.server_tls()))
     }
 
-    /// The way of a source into Vector.
+    /// The ways of a source into Vector.
     pub(super) fn forward(
         &mut self,
         source: &PlannedSource,
         data_dir: &Path,
         clock: &Clock,
-        rng: fastrand::Rng,
-    ) -> Result<Arc<dyn Deliver>, String> {
+        mut rng: fastrand::Rng,
+    ) -> Result<Ways, String> {
         let side = self.side(&source.link)?;
         let door = Door { id: source.id.clone(), link: source.link.clone(), side, peer: Peer::default() };
         if let Some(address) = self.points.get(&source.id) {
             info!(component_id = source.id, address, "Handing events to Vector.");
             door.open(address)?;
         }
-        let options = Options {
-            peer: door.peer.clone(),
-            labels: Component {
-                kind: "source",
-                component_type: source.plan.type_name(),
-                id: source.id.clone(),
-            },
-            quarantine: Quarantine::open(data_dir, &source.id, QUARANTINE_BYTES)
-                .map_err(|error| error.to_string())?,
+        let mut way = || {
+            let quarantine = Quarantine::open(data_dir, &source.id, QUARANTINE_BYTES);
+            let options = Options {
+                peer: door.peer.clone(),
+                labels: Component {
+                    kind: "source",
+                    component_type: source.plan.type_name(),
+                    id: source.id.clone(),
+                },
+                quarantine: quarantine.map_err(|error| error.to_string())?,
+            };
+            let quarantine = options.quarantine.clone();
+            let forward: Arc<dyn Deliver> = Arc::new(Forward::new(options, clock.clone(), rng.fork()));
+            Ok::<_, String>((forward, quarantine))
         };
+        let (forward, _) = way()?;
+        // What comes back has a way of its own: the source does not wait for it.
+        let (again, quarantine) = way()?;
+        quarantine.expect_returns();
         self.doors.push(door);
-        Ok(Arc::new(Forward::new(options, clock.clone(), rng)))
+        let (id, data_dir, clock) = (source.id.clone(), data_dir.to_owned(), clock.clone());
+        Ok(Ways { forward, again, returning: Returning { id, data_dir, quarantine, clock } })
     }
 
     /// Vector's process, if it is ours.

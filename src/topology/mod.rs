@@ -6,6 +6,7 @@
 mod beside;
 mod door;
 mod process;
+mod returning;
 mod wiring;
 
 pub use beside::{Beside, OurVector};

@@ -162,7 +162,10 @@ impl Topology {
         for source in &plan.sources {
             let path = format!("sources.{}", source.id);
             let out: Result<Arc<dyn Deliver>, String> = if let Some(meeting) = &mut meeting {
-                meeting.forward(source, &plan.data_dir, clock, rng.fork())
+                meeting.forward(source, &plan.data_dir, clock, rng.fork()).map(|ways| {
+                    sources.push((Box::new(ways.returning), ways.again));
+                    ways.forward
+                })
             } else {
                 let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
                 let branches = reads_it.map(|(_, sink)| Arc::clone(sink));

@@ -18,6 +18,7 @@ mod python_client;
 mod quarantine;
 mod readme;
 mod render;
+mod returning;
 mod rig;
 mod routing;
 mod sink;

@@ -324,7 +324,7 @@ async fn mistakes_are_told_with_what_there_is() {
         (&["show", "-c", &file, "sentinel", "9-9"], 1, "there is no event 9-9"),
         (&["drop", "-c", &file, "sentinel", "--reason", "refusd"], 1, "there is: refused"),
         (&["retry", "-c", &file, "sentinel", "9-9"], 1, "there is no event 9-9"),
-        (&["retry", "-c", &file, "sentinl", "--all"], 1, "there is: sentinel"),
+        (&["retry", "-c", &file, "sentinl", "--all"], 1, "there is: sentinel, defender"),
         (&["retry", "-c", &file, "defender", "--all"], 1, "is a source"),
         (&["retry", "-c", "/nowhere.yaml", "sentinel", "--all"], 78, "nowhere.yaml"),
         (&["list", "-c", "/nowhere.yaml"], 78, "nowhere.yaml"),

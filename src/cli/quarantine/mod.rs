@@ -3,6 +3,7 @@
 mod drop;
 mod list;
 mod retry;
+mod retry_source;
 mod show;
 mod summary;
 
@@ -16,7 +17,7 @@ use crate::clock::Clock;
 use crate::model::problem::Problem;
 use crate::pipeline;
 use crate::pipeline::plan;
-use crate::quarantine::{Contents, Entry, components};
+use crate::quarantine::{Contents, Entry, Request, components};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -115,6 +116,10 @@ impl Selection {
         self.all
             || self.reason.as_ref().is_some_and(|reason| *reason == entry.code)
             || self.ids.contains(&entry.id)
+    }
+
+    fn request(&self) -> Request {
+        Request { ids: self.ids.clone(), reason: self.reason.clone(), all: self.all }
     }
 
     /// Whether everything that it names is there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tracing::info;
 
-use super::{Selection, Wrong, contents, or_nothing, unreadable};
+use super::{Selection, Wrong, contents, or_nothing, retry_source, unreadable};
 use crate::cli::signals::Signals;
 use crate::cli::{exit, load, rng, say};
 use crate::clock::Clock;
@@ -27,7 +27,9 @@ const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const SHUTDOWN_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "vector-sentinel quarantine retry -c FILE SINK <ID...|--reason REASON|--all>")]
+#[command(
+    override_usage = "vector-sentinel quarantine retry -c FILE COMPONENT <ID...|--reason REASON|--all>"
+)]
 pub(super) struct Arguments {
     /// The pipeline file, which says how to deliver. It may be running.
     #[arg(
@@ -39,8 +41,8 @@ pub(super) struct Arguments {
         required = true
     )]
     config: Vec<PathBuf>,
-    /// The sink.
-    sink: String,
+    /// The component. Events of a source are handed on by the pipeline that runs.
+    component: String,
     #[command(flatten)]
     selection: Selection,
 }
@@ -70,11 +72,15 @@ struct Retrying<'a> {
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, Wrong> {
     // Before anything else, so that no signal is missed.
     let signals = Signals::count().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let Arguments { config, sink: id, selection } = arguments;
+    let Arguments { config, component: id, selection } = arguments;
     let plan = match load(&config, &clock).await {
         Ok(loaded) => loaded.plan,
         Err(problems) => return Err(Wrong::Problems(config, problems)),
     };
+    if plan.sources.iter().any(|source| source.id == id) {
+        selection.check(&id, &contents(&plan.data_dir, &id)?)?;
+        return retry_source::run(&plan.data_dir, &id, &selection, &signals, &clock).await;
+    }
     let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)? else {
         let message = format!(
             "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names; \
@@ -114,17 +120,9 @@ fn sink<'p>(plan: &'p Plan, paths: &[PathBuf], id: &str) -> Result<&'p SinkPlan,
     if let Some(sink) = plan.sinks.iter().find(|sink| sink.id == id) {
         return Ok(&sink.plan);
     }
-    let message = if plan.sources.iter().any(|source| source.id == id) {
-        format!(
-            "{id} is a source: events of it that Vector refused cannot be delivered again by this command yet. Print them with \
-             `quarantine show --json`, write what stands under `event` into a file that a `file` source of the same pipeline \
-             reads, and then remove them with `quarantine drop`"
-        )
-    } else {
-        let sinks = or_nothing(plan.sinks.iter().map(|sink| sink.id.as_str()));
-        format!("{} has no sink {id} of ours; there is: {sinks}", exit::names(paths))
-    };
-    Err(message.into())
+    let ids = plan.sinks.iter().map(|sink| sink.id.as_str());
+    let ids = or_nothing(ids.chain(plan.sources.iter().map(|source| source.id.as_str())));
+    Err(format!("{} has no component {id} of ours; there is: {ids}", exit::names(paths)).into())
 }
 
 fn report(id: &str, all: u64, outcome: &Outcome) {
