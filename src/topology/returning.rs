@@ -16,6 +16,8 @@ use crate::sources::Source;
 
 /// How often is looked whether somebody asks.
 const POLL: Duration = Duration::from_secs(2);
+/// How long is waited after a failure.
+const PAUSE: Duration = Duration::from_secs(30);
 /// What is handed on at a time, and may arrive twice after a kill.
 const BATCH_EVENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
@@ -131,15 +133,19 @@ async fn off_thread<T: Send + 'static>(
 impl Source for Returning {
     async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
+            let mut wait = POLL;
             if let Err(error) = self.serve(out.as_ref(), &shutdown).await {
+                wait = PAUSE;
                 error!(
                     component_id = self.id,
-                    "What is in the quarantine is not handed on; trying again: {error}"
+                    quarantine = %self.quarantine.path().display(),
+                    "What is in the quarantine is not handed on as was asked; trying again, until retrying.json is removed \
+                     there: {error}"
                 );
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.clock.sleep(POLL) => {}
+                () = self.clock.sleep(wait) => {}
             }
         }
     }
