@@ -98,6 +98,7 @@ fn the_tables_have_every_option_and_no_other() {
     for (place, heading) in [
         ("source.defender_incidents", "### Source `defender_incidents`"),
         ("source.vector_sentinel_events", "### Source `vector_sentinel_events`"),
+        ("source.sentinel_incidents", "### Source `sentinel_incidents`"),
         ("sink.sentinel_logs", "### Sink `sentinel_logs`"),
     ] {
         let schema = schema_options(place);

@@ -1,0 +1,281 @@
+//! `sentinel_incidents`, the source, as a user sees it through the rows that arrive.
+
+use std::time::Duration;
+
+use serde_json::json;
+use vector_sentinel::clock::Clock;
+use vector_sentinel::simulator::{ArmQuota, Fault, Service, SimulatorConfig, WorkspaceRole};
+use vector_sentinel::topology::Ended;
+
+use crate::harness::{PATIENCE, program, spawn};
+use crate::workspace::Workplace;
+
+const ANALYST: &str = "somebody@example.com";
+
+fn status(code: u16, retry_after: Option<&str>) -> Fault {
+    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_run_over_many_pages_delivers_every_incident_exactly_once() {
+    let place = Workplace::with_incidents(1_300).await;
+    place.runs_through(&place.pipeline()).await;
+    assert_eq!(place.rows().len(), 1_300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_followed_whether_they_come_escaped_or_not() {
+    for escapes_next_link in [false, true] {
+        let mut config = SimulatorConfig::default();
+        config.workspace.initial = 130;
+        config.workspace.escapes_next_link = escapes_next_link;
+        let place = Workplace::start(config).await;
+        let mut pipeline = place.pipeline();
+        pipeline["sources"]["incidents"]["page_size"] = 50.into();
+        place.runs_through(&pipeline).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_whatever_kind_arrives_with_the_comments_there_are() {
+    let place = Workplace::with_incidents(6).await;
+    let names = place.names();
+    let workspace = || place.bench.simulator.workspace();
+    let running = place.bench.run(&place.pipeline());
+    place.caught_up().await;
+    let comment = workspace().comment(&names[0], "größer \"quoted\" \u{1F600}", ANALYST).unwrap();
+    workspace().edit(&names[1], &json!({"severity": "High", "title": "renamed"})).unwrap();
+    workspace().close(&names[2], "TruePositive", Some("SuspiciousActivity")).unwrap();
+    place.caught_up().await;
+    assert_eq!(place.row(&names[0])["comments"][0]["properties"]["message"], "größer \"quoted\" \u{1F600}");
+    assert_eq!(place.row(&names[1])["comments"], json!([]));
+    assert!(workspace().edit_comment(&names[0], &comment, "better"));
+    workspace().reopen(&names[2]).unwrap();
+    let created = workspace().create(3);
+    // More comments than fit a page.
+    for n in 0..70 {
+        workspace().comment(&created[0], &n.to_string(), ANALYST).unwrap();
+    }
+    place.caught_up().await;
+    assert_eq!(place.row(&created[0])["comments"].as_array().unwrap().len(), 70);
+    assert!(workspace().delete_comment(&names[0], &comment));
+    place.caught_up().await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    place.assert_exactly_once();
+    assert!(place.row(&names[0])["TimeGenerated"].as_str().unwrap().starts_with("20"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_are_asked_for_only_where_there_are_some_that_are_new() {
+    let place = Workplace::with_incidents(40).await;
+    for name in place.names().iter().take(3) {
+        place.bench.simulator.workspace().comment(name, "a word", ANALYST).unwrap();
+    }
+    let running = place.bench.run(&place.pipeline());
+    place.caught_up().await;
+    let before = place.bench.simulator.stats().security_insights_requests;
+    // The service's time, a page, and three incidents' comments; perhaps one more look.
+    assert!((5..=6).contains(&before), "{before}");
+    place.bench.until(|stats| stats.security_insights_requests >= before + 3).await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    place.assert_exactly_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_where_delivery_ended() {
+    let place = Workplace::with_incidents(120).await;
+    place.runs_through(&place.pipeline()).await;
+    for name in place.names().iter().take(10) {
+        place.bench.simulator.workspace().edit(name, &json!({"status": "Active"})).unwrap();
+    }
+    place.runs_through(&place.pipeline()).await;
+    assert_eq!(place.rows().len(), 130);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_slips_across_a_page_edge_while_paging_is_not_missed() {
+    let place = Workplace::with_incidents(100).await;
+    let names = place.names();
+    // The first request asks for the time. The second page is slow; meanwhile everything on the first moves behind it.
+    let slow = Fault::Delay(Duration::from_millis(300));
+    place.bench.simulator.faults().script(Service::SecurityInsights, vec![Fault::Pass, Fault::Pass, slow]);
+    let mut pipeline = place.pipeline();
+    pipeline["sources"]["incidents"]["page_size"] = 50.into();
+    let running = place.bench.run(&pipeline);
+    place.bench.until(|stats| stats.rows_ingested >= 50).await;
+    for name in &names[..50] {
+        place.bench.simulator.workspace().edit(name, &json!({"status": "Active"})).unwrap();
+    }
+    place.caught_up().await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    place.assert_exactly_once();
+    assert_eq!(place.rows().len(), 150);
+}
+
+/// Every way in which one request can go wrong, at every request of a first run of three pages, comments among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_befalls_whichever_request_every_incident_arrives_exactly_once() {
+    let faults = [
+        Fault::Reset,
+        Fault::ResetAfter,
+        Fault::CutBody,
+        Fault::ExpireToken,
+        status(500, None),
+        status(503, Some("0.1")),
+        status(429, Some("0.128")),
+        status(410, None),
+    ];
+    let mut runs = tokio::task::JoinSet::new();
+    for fault in faults {
+        for at in 0..6 {
+            let fault = fault.clone();
+            runs.spawn(async move {
+                let place = Workplace::with_incidents(130).await;
+                let names = place.names();
+                for name in [&names[10], &names[120]] {
+                    place.bench.simulator.workspace().comment(name, "a word", ANALYST).unwrap();
+                }
+                let mut script = vec![Fault::Pass; at];
+                script.push(fault);
+                place.bench.simulator.faults().script(Service::SecurityInsights, script);
+                let mut pipeline = place.pipeline();
+                pipeline["sources"]["incidents"]["page_size"] = 50.into();
+                place.runs_through(&pipeline).await;
+                assert_eq!(place.bench.simulator.stats().faults_fired, 1);
+            });
+        }
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_whose_comments_cannot_be_read_comes_without_and_with_them_when_it_changes() {
+    let place = Workplace::with_incidents(5).await;
+    let names = place.names();
+    place.bench.simulator.workspace().comment(&names[2], "a word", ANALYST).unwrap();
+    // Every listing works, and every request for comments fails.
+    let mut script = vec![Fault::Pass];
+    for _ in 0..6 {
+        script.extend([Fault::Pass, status(500, None)]);
+    }
+    place.bench.simulator.faults().script(Service::SecurityInsights, script);
+    let running = place.bench.run(&place.pipeline());
+    place.bench.until(|stats| stats.rows_ingested >= 4).await;
+    assert_eq!(place.bench.simulator.stats().faults_fired, 1, "the others did not wait for more tries");
+    place.caught_up().await;
+    assert_eq!(place.row(&names[2])["comments"], json!(null), "no list of comments is not an empty one");
+    assert_eq!(place.row(&names[1])["comments"], json!([]));
+    place.bench.simulator.workspace().comment(&names[2], "another", ANALYST).unwrap();
+    place.caught_up().await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    place.assert_exactly_once();
+    assert_eq!(place.row(&names[2])["comments"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_azure_resource_manager_asks_to_wait_for_is_waited_for() {
+    let mut config = SimulatorConfig::default();
+    config.workspace.initial = 90;
+    config.workspace.quota = ArmQuota { reads: (3, 1), ..ArmQuota::default() };
+    let place = Workplace::start(config).await;
+    let mut pipeline = place.pipeline();
+    pipeline["sources"]["incidents"]["page_size"] = 30.into();
+    place.runs_through(&pipeline).await;
+    let stats = place.bench.simulator.stats();
+    assert!(stats.security_insights_throttled >= 1, "{stats:?}");
+    // Each was told once to wait, and came back when there was room.
+    assert!(stats.security_insights_throttled * 2 <= stats.security_insights_requests, "{stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_requests_is_kept_without_being_told() {
+    let place = Workplace::with_incidents(100).await;
+    let mut pipeline = place.pipeline();
+    pipeline["sources"]["incidents"]["request"]["rate_limit_num"] = 8.into();
+    pipeline["sources"]["incidents"]["page_size"] = 1_000.into();
+    let running = place.bench.run(&pipeline);
+    place.caught_up().await;
+    place.bench.until(|stats| stats.security_insights_requests >= 8).await;
+    // There would be a look every second.
+    Clock::system().sleep(Duration::from_secs(3)).await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    assert_eq!(place.bench.simulator.stats().security_insights_requests, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_down_holds_the_source_back_and_then_gets_everything() {
+    let place = Workplace::with_incidents(130).await;
+    place.bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, Fault::Reset)]);
+    let running = place.bench.run(&place.pipeline());
+    place.bench.until(|stats| stats.faults_fired >= 3).await;
+    // The service's time and a page; nobody asks for the next.
+    assert_eq!(place.bench.simulator.stats().security_insights_requests, 2);
+    place.bench.simulator.faults().clear();
+    place.caught_up().await;
+    assert_eq!(running.stop().await, Ended::Drained);
+    place.assert_exactly_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_nothing_and_double_no_more_than_was_in_flight() {
+    const KILLS: usize = 6;
+    let place = Workplace::with_incidents(900).await;
+    for name in place.names().iter().step_by(9) {
+        place.bench.simulator.workspace().comment(name, "a word", ANALYST).unwrap();
+    }
+    let file = place.bench.file(&place.pipeline());
+    let arguments = ["run", "-c", file.to_str().unwrap()];
+    let mut rng = fastrand::Rng::with_seed(2_027);
+    let mut at_work = 0;
+    for _ in 0..KILLS {
+        let before = place.bench.simulator.stats().rows_ingested;
+        let mut child = spawn(&arguments);
+        place.bench.until(|stats| stats.security_insights_requests > 0).await;
+        let busy = place.bench.until(|stats| stats.rows_ingested > before);
+        // Either will do: that is what makes the moment random.
+        drop(tokio::time::timeout(Duration::from_millis(rng.u64(100..1_500)), busy).await);
+        Clock::system().sleep(Duration::from_millis(rng.u64(0..40))).await;
+        child.kill().await.unwrap();
+        at_work += usize::from(place.bench.simulator.stats().rows_ingested > before);
+    }
+    assert!(at_work >= KILLS / 2, "only {at_work} kills met a program at work");
+    let mut child = spawn(&arguments);
+    tokio::time::timeout(PATIENCE, place.caught_up()).await.unwrap();
+    child.kill().await.unwrap();
+    let twice: usize = place.rows().values().map(|times| times - 1).sum();
+    assert!(twice <= (KILLS + 1) * 50, "{twice} came twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_reads_or_says_which_role_is_missing() {
+    for (role, words) in [
+        (WorkspaceRole::Reader, "sources.incidents: reading works"),
+        (WorkspaceRole::None, "Microsoft Sentinel Reader"),
+    ] {
+        let mut config = SimulatorConfig::default();
+        config.workspace.initial = 1;
+        config.workspace.role = role;
+        let place = Workplace::start(config).await;
+        let file = place.bench.file(&place.pipeline());
+        let output =
+            program().args(["validate", "--probe", "-c", file.to_str().unwrap()]).output().await.unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(printed.contains(words), "{printed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_name_of_the_workspace_is_said_and_waited_for() {
+    let place = Workplace::with_incidents(1).await;
+    let mut pipeline = place.pipeline();
+    pipeline["sources"]["incidents"]["workspace_name"] = "another-workspace".into();
+    let file = place.bench.file(&pipeline);
+    let output =
+        program().args(["validate", "--probe", "-c", file.to_str().unwrap()]).output().await.unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("FAILED sources.incidents") && stderr.contains("workspace_name"), "{stderr}");
+}
