@@ -10,6 +10,7 @@ mod events;
 mod fake_vector;
 mod generate;
 mod harness;
+mod incident_clients;
 mod kill;
 mod layouts;
 mod memory;

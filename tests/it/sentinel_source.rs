@@ -7,6 +7,7 @@ use vector_sentinel::clock::Clock;
 use vector_sentinel::simulator::{ArmQuota, Fault, Service, SimulatorConfig, WorkspaceRole};
 use vector_sentinel::topology::Ended;
 
+use crate::fake_vector::{FakeVector, certificates_in, free_address};
 use crate::harness::{PATIENCE, program, spawn};
 use crate::workspace::Workplace;
 
@@ -246,6 +247,41 @@ async fn kills_lose_nothing_and_double_no_more_than_was_in_flight() {
     child.kill().await.unwrap();
     let twice: usize = place.rows().values().map(|times| times - 1).sum();
     assert!(twice <= (KILLS + 1) * 50, "{twice} came twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn incidents_that_go_through_vector_arrive_as_microsoft_sent_them() {
+    let place = Workplace::with_incidents(60).await;
+    for name in place.names().iter().step_by(7) {
+        place.bench.simulator.workspace().comment(name, "a word", ANALYST).unwrap();
+    }
+    let fake = FakeVector {
+        certificates: place.bench.path("data/vector-link"),
+        source: free_address(),
+        sink: free_address(),
+        lines: place.bench.path("lines.log"),
+        checkpoint: std::sync::Arc::default(),
+    };
+    std::fs::write(&fake.lines, "").unwrap();
+    let mut pipeline = place.pipeline();
+    pipeline["sources"]["incidents"]["vector"] = json!({"address": fake.source});
+    pipeline["sources"]["lines"] = json!({"type": "file", "include": [fake.lines]});
+    let sink = &mut pipeline["sinks"]["sentinel"];
+    sink["vector"] = json!({"address": fake.sink});
+    sink["inputs"] = json!(["incidents", "lines"]);
+    let columns = place.bench.config.dcr.streams.values().next().unwrap().keys();
+    sink["columns"] = json!(columns.filter(|column| *column != "TenantId").collect::<Vec<_>>());
+    let file = place.bench.file(&pipeline);
+    let mut child = spawn(&["run", "--no-vector", "-c", file.to_str().unwrap()]);
+    certificates_in(&fake.certificates).await;
+    let running = fake.start().await;
+    place.caught_up().await;
+    place.bench.simulator.workspace().edit(&place.names()[0], &json!({"status": "Active"})).unwrap();
+    place.caught_up().await;
+    child.kill().await.unwrap();
+    drop(running);
+    place.assert_exactly_once();
+    assert_eq!(place.rows().len(), 61);
 }
 
 #[tokio::test(flavor = "multi_thread")]
