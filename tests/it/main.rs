@@ -29,5 +29,6 @@ mod source;
 mod source_faults;
 mod source_oddities;
 mod sync;
+mod sync_model;
 mod table_plan;
 mod workspace;

@@ -91,6 +91,12 @@ impl Ledger {
         }
     }
 
+    /// How many incidents of one side wait to be written to the other, or are being written.
+    #[must_use]
+    pub fn waiting(&self, from: Side) -> usize {
+        self.queue(from).keys().len()
+    }
+
     /// Finds what was pending when the process ended.
     pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
         let mut after = String::new();
