@@ -20,9 +20,12 @@ const VERDICTS: [(&str, &str); 4] = [
 
 pub(super) struct Analysts {
     rng: Rng,
+    /// The incidents that they have open: Defender's ids, Sentinel's names.
+    ids: Vec<String>,
+    names: Vec<String>,
     users: Vec<String>,
     pub(super) edits: usize,
-    /// Every comment that somebody wrote, and where.
+    /// Every comment that somebody wrote.
     pub(super) comments: Vec<Written>,
 }
 
@@ -30,7 +33,6 @@ pub(super) struct Analysts {
 pub(super) struct Written {
     /// Defender's id of the incident.
     pub(super) incident: String,
-    pub(super) in_defender: bool,
     pub(super) text: String,
 }
 
@@ -46,19 +48,24 @@ impl Analysts {
     pub(super) fn new(rng: Rng) -> Self {
         let users = SimulatorConfig::default().workspace.users;
         let users = users.into_iter().map(|user| user.user_principal_name).collect();
-        Self { rng, users, edits: 0, comments: Vec::new() }
+        Self { rng, ids: Vec::new(), names: Vec::new(), users, edits: 0, comments: Vec::new() }
     }
 
     /// One edit by somebody.
     pub(super) fn edit(&mut self, simulator: &Simulator) {
+        if self.edits.is_multiple_of(20) {
+            let all =
+                |incidents: Vec<Value>, id| incidents.iter().map(|one| text(one, id).to_owned()).collect();
+            self.ids = simulator.tenant().current().into_iter().map(|revision| revision.id).collect();
+            self.names = all(simulator.workspace().state(), "/name");
+        }
         self.edits += 1;
         match self.rng.u16(..1_000) {
             0..4 => drop(simulator.tenant().create(1)),
             4..6 => {
-                let open: Vec<_> =
-                    simulator.tenant().state().into_iter().filter(|one| !agreement::is_merged(one)).collect();
-                let (one, other) = (self.pick(&open), self.pick(&open));
-                simulator.tenant().merge(text(&one, "/id"), text(&other, "/id"));
+                let (one, other) = (self.one_of_ids(), self.one_of_ids());
+                // Or it is merged already, or the same.
+                simulator.tenant().merge(&one, &other);
             }
             _ if self.rng.bool() => self.edit_defender(simulator),
             _ => self.edit_sentinel(simulator),
@@ -66,7 +73,7 @@ impl Analysts {
     }
 
     fn edit_defender(&mut self, simulator: &Simulator) {
-        let incident = self.pick(&simulator.tenant().state());
+        let incident = simulator.tenant().incident(&self.one_of_ids()).unwrap();
         if agreement::is_merged(&incident) {
             return;
         }
@@ -84,7 +91,7 @@ impl Analysts {
             }
             8 => json!({"resolvingComment": format!("because of {}", self.rng.u8(..))}),
             _ => {
-                let text = self.comment(id, true);
+                let text = self.comment(id);
                 assert!(simulator.tenant().comment(id, &text, "ann"));
                 return;
             }
@@ -94,11 +101,8 @@ impl Analysts {
 
     fn edit_sentinel(&mut self, simulator: &Simulator) {
         let workspace = simulator.workspace();
-        let all = workspace.state();
-        if all.is_empty() {
-            return;
-        }
-        let incident = self.pick(&all);
+        let name = self.names[self.rng.usize(..self.names.len())].clone();
+        let incident = workspace.incident(&name).unwrap();
         let name = text(&incident, "/name");
         if agreement::labels(&incident).contains("redirected") {
             return;
@@ -126,7 +130,7 @@ impl Analysts {
             }
             _ => {
                 let Some(id) = agreement::defender_id(simulator, &incident) else { return };
-                let text = self.comment(&id, false);
+                let text = self.comment(&id);
                 assert!(workspace.comment(name, &text, "ben").is_some());
             }
         }
@@ -192,9 +196,9 @@ impl Analysts {
         expected
     }
 
-    fn comment(&mut self, id: &str, in_defender: bool) -> String {
+    fn comment(&mut self, id: &str) -> String {
         let text = format!("comment {} of {id}", self.comments.len());
-        self.comments.push(Written { incident: id.to_owned(), in_defender, text: text.clone() });
+        self.comments.push(Written { incident: id.to_owned(), text: text.clone() });
         text
     }
 
@@ -215,8 +219,8 @@ impl Analysts {
         all[self.rng.usize(..all.len())]
     }
 
-    fn pick(&mut self, all: &[Value]) -> Value {
-        all[self.rng.usize(..all.len())].clone()
+    fn one_of_ids(&mut self) -> String {
+        self.ids[self.rng.usize(..self.ids.len())].clone()
     }
 }
 
