@@ -104,7 +104,8 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
                 }
                 SourcePlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
                 SourcePlan::VectorSentinelEvents(options) => {
-                    return Ok(format!("follows the quarantines of {}", options.followed().join(", ")));
+                    let sync = if options.tells_of_sync() { " and the incident sync" } else { "" };
+                    return Ok(format!("follows the quarantines of {}{sync}", options.followed().join(", ")));
                 }
             };
             Ok(match found.map_err(|failure| failure.to_string())? {

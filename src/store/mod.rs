@@ -19,6 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::model::incident::Revision;
 
 mod documents;
+mod told;
 
 pub use documents::Change;
 

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::delivery::{Deliver, FanOut};
 use crate::model::problem::Problem;
 use crate::pipeline::Link;
-use crate::pipeline::plan::{Plan, PlannedSink, SinkPlan, SourcePlan};
+use crate::pipeline::plan::{Plan, PlannedSink, PlannedSource, SinkPlan, SourcePlan};
 use crate::sinks::incident_sync::{BuiltSync, Ledger, Worker};
 use crate::sinks::sentinel_logs::Rules;
 use crate::sources::Source;
@@ -67,6 +67,8 @@ struct Shared<'a> {
     store: Store,
     clock: &'a Clock,
     rules: Rules,
+    /// The sources that emit what keeping incidents in sync has to tell.
+    readers: Vec<String>,
     ledgers: BTreeMap<String, Arc<Ledger>>,
     workers: Vec<Worker>,
 }
@@ -74,9 +76,14 @@ struct Shared<'a> {
 // === impl Shared ===
 
 impl<'a> Shared<'a> {
-    fn new(data_dir: &'a Path, store: Store, clock: &'a Clock) -> Self {
+    fn new(plan: &'a Plan, store: Store, clock: &'a Clock) -> Self {
+        let reader = |source: &PlannedSource| match &source.plan {
+            SourcePlan::VectorSentinelEvents(options) => options.tells_of_sync().then(|| source.id.clone()),
+            _ => None,
+        };
+        let readers = plan.sources.iter().filter_map(reader).collect();
         let (rules, ledgers) = (Rules::default(), BTreeMap::new());
-        Self { data_dir, store, clock, rules, ledgers, workers: Vec::new() }
+        Self { data_dir: &plan.data_dir, store, clock, rules, readers, ledgers, workers: Vec::new() }
     }
 
     /// Builds a sink, and its worker if it has one.
@@ -115,7 +122,8 @@ impl<'a> Shared<'a> {
 
     /// The ledger of that name, which two sinks may have.
     fn ledger(&mut self, name: &str) -> Arc<Ledger> {
-        let made = || Arc::new(Ledger::new(self.store.clone(), name, false, self.clock.clone()));
+        let made =
+            || Arc::new(Ledger::new(self.store.clone(), name, self.readers.clone(), self.clock.clone()));
         Arc::clone(self.ledgers.entry(name.to_owned()).or_insert_with(made))
     }
 }
@@ -137,7 +145,7 @@ impl Topology {
         let mut problems = Vec::new();
         let mut sinks: Vec<(&[String], Arc<dyn Deliver>)> = Vec::new();
         let mut listeners = Vec::new();
-        let mut shared = Shared::new(&plan.data_dir, store.clone(), clock);
+        let mut shared = Shared::new(plan, store.clone(), clock);
         for sink in &plan.sinks {
             let path = format!("sinks.{}", sink.id);
             let options = match shared.build(sink, rng.fork()) {

@@ -21,6 +21,7 @@ const PAGE: usize = 500;
 /// The ledger of one pair of a tenant and a workspace.
 pub struct Ledger {
     store: Store,
+    name: String,
     names: Names,
     clock: Clock,
     /// Which offers wait, by the side that they come from.
@@ -32,8 +33,8 @@ pub struct Ledger {
     incidents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Defender's tenants that were offered.
     tenants: Mutex<BTreeSet<String>>,
-    /// Where events for the pipeline go; nowhere if no source reads them.
-    keeps_events: bool,
+    /// The sources that emit what there is to tell.
+    readers: Vec<String>,
     /// The number of the last event.
     events: Mutex<u64>,
 }
@@ -44,7 +45,6 @@ struct Names {
     links: String,
     from_defender: String,
     from_sentinel: String,
-    events: String,
     halts: String,
 }
 
@@ -66,18 +66,18 @@ pub(super) struct Offer {
 // === impl Ledger ===
 
 impl Ledger {
-    /// The ledger `name` in the state file. It keeps events for the pipeline if somebody reads them.
+    /// The ledger `name` in the state file. What there is to tell is left for `readers`, sources that emit it.
     #[must_use]
-    pub fn new(store: Store, name: &str, keeps_events: bool, clock: Clock) -> Self {
+    pub fn new(store: Store, name: &str, readers: Vec<String>, clock: Clock) -> Self {
         let collection = |what: &str| format!("sync/{name}/{what}");
         Self {
             store,
+            name: name.to_owned(),
             names: Names {
                 records: collection("records"),
                 links: collection("links"),
                 from_defender: collection("offers/defender"),
                 from_sentinel: collection("offers/sentinel"),
-                events: collection("events"),
                 halts: collection("halts"),
             },
             from_defender: Queue::new(clock.clone()),
@@ -85,7 +85,7 @@ impl Ledger {
             offers: tokio::sync::Mutex::default(),
             incidents: Mutex::default(),
             tenants: Mutex::default(),
-            keeps_events,
+            readers,
             events: Mutex::new(0),
             clock,
         }
@@ -205,19 +205,25 @@ impl Ledger {
             Change::put(&self.names.records, key, record)?,
             Change::put(&self.names.links, &record.sentinel, &key)?,
         ];
-        for event in events.iter().filter(|_| self.keeps_events) {
-            changes.push(Change::put(&self.names.events, &self.next_event(), event)?);
-        }
+        changes.extend(self.telling(&events)?);
         self.store.change(changes).await
     }
 
-    /// Keeps events that are about no record.
+    /// Leaves events that are about no record for whoever emits them.
     pub(super) async fn tell(&self, events: Vec<Value>) -> Result<(), StoreError> {
-        if !self.keeps_events {
-            return Ok(());
+        let changes = self.telling(&events)?;
+        if changes.is_empty() { Ok(()) } else { self.store.change(changes).await }
+    }
+
+    fn telling(&self, events: &[Value]) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        for event in events.iter().filter(|_| !self.readers.is_empty()) {
+            let key = self.next_event();
+            for reader in &self.readers {
+                changes.push(Change::tell(reader, &key, event)?);
+            }
         }
-        let changes = events.iter().map(|event| Change::put(&self.names.events, &self.next_event(), event));
-        self.store.change(changes.collect::<Result<_, _>>()?).await
+        Ok(changes)
     }
 
     /// Whether writing to a side is halted, and why.
@@ -275,7 +281,7 @@ impl Ledger {
         let mut last = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let now = u64::try_from(self.clock.now().timestamp_micros()).unwrap_or_default();
         *last = now.max(*last + 1);
-        format!("{:020}", *last)
+        format!("{:020}-{}", *last, self.name)
     }
 }
 

@@ -11,14 +11,17 @@ use super::TYPE_NAME;
 use super::feed::Feed;
 use super::quarantined::Quarantined;
 use super::source::VectorSentinelEvents;
+use super::synced::Synced;
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
 use crate::store::Store;
 use crate::telemetry::Component;
 
-/// Emits what this program itself has to tell: for now, what is put into the quarantines of other components.
+/// Emits what this program itself has to tell: what is put into the quarantines of other components, and what keeping
+/// incidents in sync writes and comes across.
 ///
-/// Everything is told once, from the beginning, and across restarts. What is told stays where it is.
+/// Everything is told once, across restarts. What is in a quarantine is told from the beginning and stays there; what the
+/// sync has to tell is told from when this source is first in the file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VectorSentinelEventsConfig {
@@ -42,6 +45,14 @@ pub struct VectorSentinelEventsConfig {
 pub enum EventKind {
     /// What can never be accepted.
     Quarantine,
+    /// What was written to an incident, with before, after and why.
+    Audit,
+    /// That a field was changed on both sides, and whose value counts.
+    Conflict,
+    /// What somebody may want to look at: a comment that was edited after it was copied, an owner that is not known.
+    Notice,
+    /// That nothing is written any more, because too many incidents would have changed.
+    Alarm,
 }
 
 /// Another component of ours in the same file, which has a quarantine.
@@ -61,8 +72,28 @@ pub struct Peer {
 #[derive(Clone, Debug)]
 pub struct Validated {
     followed: Vec<Peer>,
+    /// What is told of the sync.
+    of_sync: BTreeSet<EventKind>,
     poll_interval: Duration,
     max_event_bytes: u64,
+}
+
+// === impl EventKind ===
+
+impl EventKind {
+    /// What keeping incidents in sync has to tell.
+    const OF_SYNC: [Self; 4] = [Self::Audit, Self::Conflict, Self::Notice, Self::Alarm];
+
+    /// The `kind` of its events.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Audit => "audit",
+            Self::Conflict => "conflict",
+            Self::Notice => "notice",
+            Self::Alarm => "alarm",
+        }
+    }
 }
 
 // === impl Peer ===
@@ -77,7 +108,7 @@ impl Peer {
 // === impl VectorSentinelEventsConfig ===
 
 fn default_include() -> Vec<EventKind> {
-    vec![EventKind::Quarantine]
+    [&[EventKind::Quarantine], &EventKind::OF_SYNC[..]].concat()
 }
 
 const fn default_poll_interval_secs() -> u64 {
@@ -111,7 +142,8 @@ impl VectorSentinelEventsConfig {
         }
         let poll_interval = Duration::from_secs(self.poll_interval_secs);
         let followed = if of_quarantines { followed } else { Vec::new() };
-        let validated = Validated { followed, poll_interval, max_event_bytes: self.max_event_bytes };
+        let of_sync = EventKind::OF_SYNC.into_iter().filter(|kind| self.include.contains(kind)).collect();
+        let validated = Validated { followed, of_sync, poll_interval, max_event_bytes: self.max_event_bytes };
         if problems.is_empty() { Ok(validated) } else { Err(problems) }
     }
 }
@@ -156,6 +188,12 @@ impl Validated {
         self.followed.iter().map(|peer| peer.id.as_str()).collect()
     }
 
+    /// Whether it tells of anything that keeping incidents in sync does.
+    #[must_use]
+    pub fn tells_of_sync(&self) -> bool {
+        !self.of_sync.is_empty()
+    }
+
     /// Builds the source. `id` is the component's, under which its cursors are kept in `store`; quarantines are below
     /// `data_dir`.
     #[must_use]
@@ -172,9 +210,13 @@ impl Validated {
             let feed = Quarantined::new(data_dir.to_owned(), peer.clone(), self.max_event_bytes);
             Box::new(feed) as Box<dyn Feed>
         });
+        let synced = self.tells_of_sync().then(|| {
+            let kinds = self.of_sync.clone();
+            Box::new(Synced { store: store.clone(), reader: id.to_owned(), kinds }) as Box<dyn Feed>
+        });
         VectorSentinelEvents {
             labels: Component { kind: "source", component_type: TYPE_NAME, id: id.to_owned() },
-            feeds: feeds.collect(),
+            feeds: feeds.chain(synced).collect(),
             store,
             poll_interval: self.poll_interval,
             clock,

@@ -7,6 +7,7 @@ mod config;
 mod feed;
 mod quarantined;
 mod source;
+mod synced;
 
 pub use config::{EventKind, Peer, Validated, VectorSentinelEventsConfig};
 pub use feed::{Feed, Told};

@@ -18,7 +18,7 @@ use crate::retry::Verdict;
 use crate::retry::backoff::Backoff;
 use crate::retry::policy::Policy;
 use crate::sources::Source;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::telemetry::{self, Component};
 
 /// The source, ready to run.
@@ -45,8 +45,7 @@ struct Cursors {
 impl VectorSentinelEvents {
     async fn cursors(&self) -> Result<Cursors, Failure> {
         let component = format!("sources.{}", self.labels.id);
-        let by_feed =
-            self.store.cursor(&component).await.map_err(|error| failure(&error))?.unwrap_or_default();
+        let by_feed = self.store.cursor(&component).await?.unwrap_or_default();
         Ok(Cursors { component, by_feed, unsaved: false })
     }
 
@@ -97,8 +96,7 @@ impl VectorSentinelEvents {
 
     async fn save(&self, cursors: &mut Cursors) -> Result<(), Failure> {
         if cursors.unsaved {
-            let saved = self.store.advance(&cursors.component, &cursors.by_feed, DateTime::UNIX_EPOCH).await;
-            saved.map_err(|error| failure(&error))?;
+            self.store.advance(&cursors.component, &cursors.by_feed, DateTime::UNIX_EPOCH).await?;
             cursors.unsaved = false;
         }
         Ok(())
@@ -123,10 +121,6 @@ impl VectorSentinelEvents {
             () = self.clock.sleep(wait) => true,
         }
     }
-}
-
-fn failure(error: &StoreError) -> Failure {
-    Failure::unanswered("state_file", error.to_string())
 }
 
 #[async_trait]

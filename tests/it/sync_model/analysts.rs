@@ -18,6 +18,9 @@ const VERDICTS: [(&str, &str); 4] = [
     ("unknown/unknown", "Undetermined"),
 ];
 
+/// Something that is done later.
+type Edit = Box<dyn FnOnce(&Simulator)>;
+
 pub(super) struct Analysts {
     rng: Rng,
     /// The incidents that they have open: Defender's ids, Sentinel's names.
@@ -141,7 +144,7 @@ impl Analysts {
         let mut expected = Vec::new();
         let pairs =
             agreement::pairs(simulator).into_iter().filter(|(defender, _)| !agreement::is_merged(defender));
-        let mut later: Vec<Box<dyn FnOnce(&Simulator)>> = Vec::new();
+        let mut later: Vec<Edit> = Vec::new();
         for (defender, sentinel) in pairs {
             let (id, name) = (text(&defender, "/id").to_owned(), text(&sentinel, "/name").to_owned());
             let known = text(&defender, "/assignedTo");

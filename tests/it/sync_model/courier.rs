@@ -79,7 +79,7 @@ impl Courier {
     /// Starts those who write, on what those before them have left.
     pub(super) fn listen(&mut self) {
         let clock = Clock::system();
-        let ledger = Arc::new(Ledger::new(self.store.clone(), "model", false, clock.clone()));
+        let ledger = Arc::new(Ledger::new(self.store.clone(), "model", Vec::new(), clock.clone()));
         let sync = json!({
             "ledger": "model",
             "conflicts": {"status": "defender", "owner": "sentinel", "classification": "newest"},

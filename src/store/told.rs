@@ -1,0 +1,38 @@
+//! Events that wait to be told: whoever has something to tell leaves it here, for each source that will emit it.
+
+use serde_json::Value;
+
+use super::{Change, Store, StoreError};
+
+/// The collection of what waits for one source.
+fn collection(reader: &str) -> String {
+    format!("told/{reader}")
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Leaves an event for the source `reader`. Events are told in the order of their keys.
+    pub fn tell(reader: &str, key: &str, event: &Value) -> Result<Self, StoreError> {
+        Self::put(&collection(reader), key, event)
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// What waits for the source `reader`, with the keys: what comes after `after`, and at most `most` of it.
+    pub async fn told(
+        &self,
+        reader: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<(String, Value)>, StoreError> {
+        self.documents(&collection(reader), after, most).await
+    }
+
+    /// Removes what waited for the source `reader`, up to the key `last`.
+    pub async fn forget_told(&self, reader: &str, last: &str) -> Result<(), StoreError> {
+        self.remove_up_to(&collection(reader), last).await
+    }
+}
