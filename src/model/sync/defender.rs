@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::field::Field;
 use super::mapping::{DETERMINATIONS, canonical};
-use super::snapshot::{Comment, Own, Profile, Snapshot};
+use super::snapshot::{Comment, Own, Profile, Said, Snapshot};
 
 /// So many alerts are named in an incident's description; of the others only the number is.
 const ALERTS_NAMED: usize = 20;
@@ -31,12 +31,13 @@ struct Incident {
     status: Option<String>,
     severity: Option<String>,
     #[serde(default)]
-    assigned_to: Said,
-    classification: Option<String>,
+    assigned_to: Said<String>,
+    #[serde(default)]
+    classification: Said<String>,
     determination: Option<String>,
     #[serde(default)]
-    resolving_comment: Said,
-    custom_tags: Option<Vec<String>>,
+    resolving_comment: Said<String>,
+    custom_tags: Option<Vec<Option<String>>>,
     comments: Option<Vec<Remark>>,
     alerts: Option<Vec<Alert>>,
 }
@@ -62,17 +63,6 @@ struct Alert {
     last_activity_date_time: Option<DateTime<Utc>>,
 }
 
-/// A text that is not there, which says nothing, or one that may be `null`, which says that there is none.
-#[derive(Default)]
-struct Said(Option<String>);
-
-impl<'de> Deserialize<'de> for Said {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text: Option<String> = Deserialize::deserialize(deserializer)?;
-        Ok(Self(Some(text.unwrap_or_default())))
-    }
-}
-
 /// Reads an incident's JSON text. The error says what is wrong with it.
 pub fn read(json: &[u8]) -> Result<Snapshot, String> {
     let incident: Incident = serde_json::from_slice(json).map_err(|error| {
@@ -83,7 +73,8 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
     say(Field::Status, incident.status.as_deref().map(canonical));
     say(Field::Severity, incident.severity.as_deref().map(canonical));
     say(Field::Owner, incident.assigned_to.0.as_deref().map(|owner| owner.trim().to_owned()));
-    if let Some(classification) = &incident.classification {
+    if let Some(classification) = &incident.classification.0 {
+        let classification = if classification.is_empty() { "unknown" } else { classification };
         let determination = incident.determination.as_deref().unwrap_or("unknown");
         let renamed = DETERMINATIONS.iter().find(|(old, _)| old.eq_ignore_ascii_case(determination));
         let determination = renamed.map_or_else(|| canonical(determination), |(_, new)| (*new).to_owned());
@@ -94,7 +85,7 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
     Ok(Snapshot {
         version: incident.last_update_date_time,
         fields,
-        tags: incident.custom_tags.map(|tags| tags.into_iter().collect()),
+        tags: incident.custom_tags.map(|tags| tags.into_iter().flatten().collect()),
         comments: incident.comments.map(comments),
         own: Own::Defender(profile),
         id: incident.id,

@@ -102,6 +102,9 @@ impl Record {
     /// Notes that an incident that is open in Sentinel is not closed with any words: what it was closed with before, if it was,
     /// says nothing of how it will be closed next.
     pub fn assume_open(&mut self, sentinel: &Snapshot) {
+        if sentinel.is_closed() || sentinel.field(Field::Status).is_none() {
+            return;
+        }
         for (field, defender, neutral) in
             [(Field::Classification, "unknown/unknown", "Undetermined"), (Field::ClosingComment, "", "")]
         {

@@ -9,7 +9,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::field::Field;
-use super::snapshot::{Comment, Origin, Own, Snapshot};
+use super::snapshot::{Comment, Origin, Own, Said, Snapshot};
+
+/// What a closed incident is of which nothing else is said.
+const UNDETERMINED: &str = "Undetermined";
 
 #[derive(Deserialize)]
 struct Incident {
@@ -25,25 +28,24 @@ struct Properties {
     last_modified_time_utc: DateTime<Utc>,
     status: Option<String>,
     severity: Option<String>,
-    owner: Option<Owner>,
-    classification: Option<String>,
+    #[serde(default)]
+    owner: Said<Owner>,
+    #[serde(default)]
+    classification: Said<String>,
     classification_reason: Option<String>,
-    classification_comment: Option<String>,
+    #[serde(default)]
+    classification_comment: Said<String>,
     labels: Option<Vec<Label>>,
-    #[serde(default)]
-    provider_name: String,
-    #[serde(default)]
-    provider_incident_id: String,
-    #[serde(default)]
-    additional_data: AdditionalData,
+    provider_name: Option<String>,
+    provider_incident_id: Option<String>,
+    additional_data: Option<AdditionalData>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AdditionalData {
     provider_incident_url: Option<String>,
-    #[serde(default)]
-    comments_count: u64,
+    comments_count: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,7 +59,7 @@ struct Owner {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Label {
-    label_name: String,
+    label_name: Option<String>,
     label_type: Option<String>,
 }
 
@@ -70,11 +72,9 @@ struct Remark {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RemarkProperties {
-    #[serde(default)]
-    message: String,
+    message: Option<String>,
     created_time_utc: Option<DateTime<Utc>>,
-    #[serde(default)]
-    author: Author,
+    author: Option<Author>,
 }
 
 #[derive(Default, Deserialize)]
@@ -95,19 +95,23 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
     let is_closed = properties.status.as_deref() == Some("Closed");
     say(Field::Status, properties.status.clone());
     say(Field::Severity, properties.severity.clone());
-    let (owner, owner_aliases) = properties.owner.unwrap_or_default().names();
-    say(Field::Owner, Some(owner));
+    let (owner, owner_aliases) = properties.owner.0.map(Owner::names).unzip();
+    say(Field::Owner, owner);
     // What an open incident has there is left from when it was closed before.
     if is_closed {
-        let classification = properties.classification.unwrap_or_else(|| "Undetermined".to_owned());
         let reason = properties.classification_reason.filter(|reason| !reason.is_empty());
-        let both = reason.map_or(classification.clone(), |reason| format!("{classification}/{reason}"));
-        say(Field::Classification, Some(both));
-        say(Field::ClosingComment, Some(properties.classification_comment.unwrap_or_default()));
+        let classification = properties.classification.0.map(|classification| match reason {
+            _ if classification.is_empty() => UNDETERMINED.to_owned(),
+            Some(reason) => format!("{classification}/{reason}"),
+            None => classification,
+        });
+        say(Field::Classification, classification);
+        say(Field::ClosingComment, properties.classification_comment.0);
     }
     let by_user =
-        |label: Label| label.label_type.is_none_or(|kind| kind == "User").then_some(label.label_name);
-    let url = properties.additional_data.provider_incident_url;
+        |label: Label| label.label_name.filter(|_| label.label_type.is_none_or(|kind| kind == "User"));
+    let AdditionalData { provider_incident_url: url, comments_count } =
+        properties.additional_data.unwrap_or_default();
     Ok(Snapshot {
         id: name,
         version: properties.last_modified_time_utc,
@@ -119,13 +123,25 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
             comments
         }),
         own: Own::Sentinel(Origin {
-            provider: properties.provider_name,
-            provider_incident_id: properties.provider_incident_id,
+            provider: properties.provider_name.unwrap_or_default(),
+            provider_incident_id: properties.provider_incident_id.unwrap_or_default(),
             provider_tenant: url.as_deref().and_then(tenant_of),
-            owner_aliases,
-            comments: properties.additional_data.comments_count,
+            owner_aliases: owner_aliases.unwrap_or_default(),
+            comments: comments_count.unwrap_or_default(),
         }),
     })
+}
+
+/// Reads an incident as the service itself has sent it: what is missing there is not there, and what an event lacks may
+/// only have been taken out of it.
+pub fn read_whole(json: &[u8]) -> Result<Snapshot, String> {
+    let mut snapshot = read(json)?;
+    snapshot.fields.entry(Field::Owner).or_default();
+    if snapshot.is_closed() {
+        snapshot.fields.entry(Field::Classification).or_insert_with(|| UNDETERMINED.to_owned());
+        snapshot.fields.entry(Field::ClosingComment).or_default();
+    }
+    Ok(snapshot)
 }
 
 /// The tenant that a link into Defender's portal names: `…?tid=<GUID>`.
@@ -149,13 +165,13 @@ impl Owner {
 
 impl Remark {
     fn into_comment(self) -> Comment {
-        let Author { name, email, user_principal_name } = self.properties.author;
+        let Author { name, email, user_principal_name } = self.properties.author.unwrap_or_default();
         let author = [name, user_principal_name, email].into_iter().flatten().find(|name| !name.is_empty());
         Comment {
             id: self.name,
             author: author.unwrap_or_default(),
             created: self.properties.created_time_utc,
-            text: self.properties.message,
+            text: self.properties.message.unwrap_or_default(),
         }
     }
 }

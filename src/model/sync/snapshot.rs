@@ -82,6 +82,25 @@ pub struct Comment {
     pub text: String,
 }
 
+/// A value that is not there, which says nothing, or one that may be `null`, which says that there is none.
+#[derive(Debug)]
+pub(super) struct Said<T>(pub(super) Option<T>);
+
+// === impl Said ===
+
+impl<T> Default for Said<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Said<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value: Option<T> = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Some(value.unwrap_or_default())))
+    }
+}
+
 // === impl Snapshot ===
 
 impl Snapshot {

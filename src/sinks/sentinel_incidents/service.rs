@@ -38,7 +38,8 @@ impl SentinelWorkspace {
 }
 
 fn read(raw: Bytes) -> Result<Current, Failure> {
-    let snapshot = sentinel::read(&raw).map_err(|error| Failure::unanswered("answer_unreadable", error))?;
+    let snapshot =
+        sentinel::read_whole(&raw).map_err(|error| Failure::unanswered("answer_unreadable", error))?;
     Ok(Current { snapshot, raw })
 }
 
