@@ -42,8 +42,8 @@ pub struct Merge {
     pub agreed: Vec<(Field, Pair)>,
     /// Conflicts, and whose value each is.
     pub conflicts: Vec<(Field, Settled)>,
-    /// Values that have no counterpart.
-    pub unknown: Vec<(Field, String)>,
+    /// Values that have no counterpart, and whose they are.
+    pub unknown: Vec<(Field, Side, String)>,
     /// Fields that may not be written, because closing or reopening is switched off.
     pub withheld: Vec<(Field, String)>,
     /// Whether something must be written on the other side.
@@ -80,6 +80,8 @@ enum Decision {
     Of(Side, &'static str),
     /// Both mean the same.
     Agreed,
+    /// This side's has no counterpart, so neither is written.
+    Unknown(Side),
     /// Nobody's, yet.
     Open,
 }
@@ -152,6 +154,9 @@ impl Merge {
             let words =
                 [(Field::Status, before, "Closed"), (Field::Classification, String::new(), "Undetermined")];
             for (field, before, after) in words {
+                if !rules.fields.contains_key(&field) {
+                    continue;
+                }
                 if rules.closing {
                     self.moves.push(Move { field, before, after: after.to_owned(), why });
                 } else {
@@ -188,14 +193,15 @@ impl Merge {
         match self.decide(field, policy, record, &pair, sides, rules) {
             Decision::Same | Decision::Open => {}
             Decision::Agreed => self.agreed.push((field, pair)),
-            Decision::Of(side, _) if side == target => {
-                let there = sides.translate(field, side, record, rules);
-                self.other_side |= there.is_some_and(|there| there != pair.of(side.other()));
-            }
+            Decision::Unknown(side) => self.unknown.push((field, side, pair.of(side).to_owned())),
+            Decision::Of(side, _) if side == target => match sides.translate(field, side, record, rules) {
+                None => self.unknown.push((field, side, pair.of(side).to_owned())),
+                Some(there) => self.other_side |= there != pair.of(side.other()),
+            },
             Decision::Of(side, why) => {
                 let before = pair.of(target).to_owned();
                 match sides.translate(field, side, record, rules) {
-                    None => self.unknown.push((field, pair.of(side).to_owned())),
+                    None => self.unknown.push((field, side, pair.of(side).to_owned())),
                     Some(after) if after == before => self.agreed.push((field, pair)),
                     Some(after) if !may(field, &before, &after, rules) => self.withheld.push((field, after)),
                     Some(after) => self.moves.push(Move { field, before, after, why }),
@@ -221,8 +227,13 @@ impl Merge {
             (false, true) => Decision::Of(Side::Sentinel, "changed in Sentinel"),
             (true, true) if sides.agree_on(field, record, rules) => Decision::Agreed,
             (true, true) => {
+                let is_unknown = |side: &Side| sides.translate(field, *side, record, rules).is_none();
+                if let Some(side) = Side::ALL.into_iter().find(is_unknown) {
+                    return Decision::Unknown(side);
+                }
                 let known = record.settled.get(&field).filter(|settled| settled.between == *pair);
-                let winner = known.map_or_else(|| winner(field, policy, record), |settled| settled.winner);
+                let decided = known.and_then(|settled| settled.winner);
+                let winner = decided.or_else(|| winner(field, policy, record));
                 self.conflicts.push((field, Settled { between: pair.clone(), winner }));
                 match winner {
                     Some(side @ Side::Defender) => {
@@ -241,7 +252,8 @@ impl Merge {
     fn say_with_closing(&mut self, field: Field, record: &Record, sides: Sides<'_>, rules: &Rules) {
         let Some(value) = sides.defender.field(field) else { return };
         match sides.translate(field, Side::Defender, record, rules) {
-            None => self.unknown.push((field, value.to_owned())),
+            None => self.unknown.push((field, Side::Defender, value.to_owned())),
+            Some(after) if after.is_empty() => {}
             Some(after) => {
                 self.moves.push(Move { field, before: String::new(), after, why: "closed in Defender" });
             }

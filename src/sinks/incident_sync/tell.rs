@@ -46,12 +46,10 @@ impl Teller {
         for (field, pair) in &merged.agreed {
             record.agree(*field, pair.clone());
         }
-        for (field, value) in &merged.unknown {
-            let message = format!(
-                "{} has no word for the {field} '{value}' of {}: it is left as it is.",
-                self.target,
-                self.target.other()
-            );
+        for (field, side, value) in &merged.unknown {
+            let other = side.other();
+            let message =
+                format!("{other} has no word for the {field} '{value}' of {side}: it is left as it is.");
             events.extend(self.notice(about, record, &format!("unknown {field}"), &message));
         }
         for (field, value) in &merged.withheld {

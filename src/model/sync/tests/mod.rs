@@ -1,7 +1,11 @@
 //! What keeps an incident the same on both sides, without any service.
 
+mod closing;
 mod from_graph;
 mod from_security_insights;
+mod mapping;
+mod merge;
+mod tags;
 
 use chrono::{DateTime, Utc};
 
