@@ -61,14 +61,25 @@ pub fn missing(
     incident: &str,
 ) -> Vec<Copy> {
     let known: HashSet<&str> = settled(record, origin).collect();
-    // Copies that we wrote into Sentinel, even if nothing else is known of them any more.
-    let copied =
-        record.comments.iter().filter(|link| link.origin != origin).map(|link| (&link.id, link.parts.len()));
-    let copied = copied.chain(others.iter().map(|other| (&other.id, 1)));
-    let ours: HashSet<String> =
-        copied.flat_map(|(id, parts)| (0..parts.max(1)).map(|part| copy_id(incident, id, part))).collect();
-    let is_new = |comment: &&Comment| !known.contains(comment.id.as_str()) && !ours.contains(&comment.id);
+    let ours = ours(record, origin, others, incident);
+    let is_new = |comment: &&Comment| {
+        !known.contains(comment.id.as_str())
+            && !ours.contains(&comment.id)
+            && !ours.contains(&hash(&comment.text))
+    };
     comments.iter().filter(is_new).map(|comment| copy(comment, origin, incident)).collect()
+}
+
+/// What copies on a side are known by, even if nobody has told us of them: the ids that they have in Sentinel, and the
+/// hashes of what they say, as Defender gives them ids of its own.
+fn ours(record: &Record, side: Side, others: &[Comment], incident: &str) -> HashSet<String> {
+    let planned = record.comments.iter().filter(|link| link.origin != side).flat_map(|link| {
+        let ids = (0..link.parts.len().max(1)).map(|part| copy_id(incident, &link.id, part));
+        ids.chain(link.parts.iter().map(|part| part.hash.clone()))
+    });
+    // If the ledger was lost.
+    let copies = others.iter().flat_map(|other| copy(other, side.other(), incident).parts);
+    planned.chain(copies.flat_map(|part| [hash(&part.text), part.id])).collect()
 }
 
 /// The ids of all comments of a side that nothing is to be done about: originals whose copies are written or not wanted,
@@ -116,10 +127,11 @@ pub fn merged_into(incident: &str, when: DateTime<Utc>) -> Comment {
     }
 }
 
-/// Names a text.
+/// Names a text. Services trim texts, and end lines in their own ways: that makes no other text.
 #[must_use]
 pub fn hash(text: &str) -> String {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).to_string()
+    let words: Vec<_> = text.split_whitespace().collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, words.join(" ").as_bytes()).to_string()
 }
 
 /// What happened since to comments of `origin` that were copied. Each is answered once: the record notes it.

@@ -1,6 +1,7 @@
 //! What keeps an incident the same on both sides, without any service.
 
 mod closing;
+mod comments;
 mod from_graph;
 mod from_security_insights;
 mod mapping;
