@@ -2,6 +2,7 @@
 
 mod closing;
 mod comments;
+mod converges;
 mod from_graph;
 mod from_security_insights;
 mod mapping;
