@@ -14,6 +14,11 @@ use super::field::Field;
 use super::mapping::{DETERMINATIONS, canonical};
 use super::snapshot::{Comment, Own, Profile, Said, Snapshot};
 
+/// Longest description of an incident in Sentinel, in characters.
+/// Source: <https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits>
+pub const MAX_DESCRIPTION_CHARS: usize = 5_000;
+/// What is said in the place of what a description has too much.
+const CUT: &str = "\n… (cut)";
 /// So many alerts are named in an incident's description; of the others only the number is.
 const ALERTS_NAMED: usize = 20;
 
@@ -133,12 +138,11 @@ impl Incident {
         }
     }
 
-    /// What an analyst reads who has only Sentinel open.
+    /// What an analyst reads who has only Sentinel open. Of what is too long Defender's own words are cut, and not the link.
     fn words(&self, alerts: &[Alert]) -> String {
-        let mut words = self.description.clone().unwrap_or_default();
+        let mut words = String::new();
         if let Some(url) = &self.url {
-            let gap = if words.is_empty() { "" } else { "\n\n" };
-            write!(words, "{gap}Microsoft Defender XDR incident {}: {url}", self.id).ok();
+            write!(words, "\n\nMicrosoft Defender XDR incident {}: {url}", self.id).ok();
         }
         if !alerts.is_empty() {
             write!(words, "\n\nAlerts ({}):", alerts.len()).ok();
@@ -151,6 +155,34 @@ impl Incident {
         if let Some(more @ 1..) = alerts.len().checked_sub(ALERTS_NAMED) {
             write!(words, "\n- and {more} more").ok();
         }
-        words.trim_start().to_owned()
+        let own = self.description.as_deref().unwrap_or_default();
+        let room = MAX_DESCRIPTION_CHARS.saturating_sub(words.chars().count());
+        cut(&(cut(own, room) + &words), MAX_DESCRIPTION_CHARS).trim_start().to_owned()
+    }
+}
+
+/// The first `most` characters of a text, which then says that there was more.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(CUT.chars().count())).chain(CUT.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_description_is_cut_and_the_link_behind_it_stays() {
+        let json = format!(
+            r#"{{"id":"7","lastUpdateDateTime":"2026-01-01T00:00:00Z","incidentWebUrl":"https://x/7","description":"{}"}}"#,
+            "ä".repeat(6_000)
+        );
+        let words = read(json.as_bytes()).unwrap().profile().unwrap().description.clone();
+        assert_eq!(words.chars().count(), MAX_DESCRIPTION_CHARS);
+        assert!(
+            words.starts_with("ää") && words.contains("ä\n… (cut)\n\n") && words.ends_with("https://x/7")
+        );
     }
 }

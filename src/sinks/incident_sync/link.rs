@@ -8,6 +8,7 @@ use super::target::{Current, Located};
 use super::tell::About;
 use crate::client::Failure;
 use crate::model::sync::field::{Field, Pair, Side};
+use crate::model::sync::mapping::translate;
 use crate::model::sync::record::Record;
 use crate::model::sync::snapshot::Snapshot;
 
@@ -72,8 +73,11 @@ impl Direction {
     async fn create(&self, key: String, mut record: Record, offer: &Snapshot) -> Result<Linked, PassError> {
         let sentinel = record.sentinel.clone();
         let about = About { key: &key, sentinel: &sentinel };
-        let change =
-            json!({"created": offer.profile().map(|profile| &profile.title), "fields": offer.fields});
+        let offer = &self.without_what_is_not_synced(offer);
+        let after = json!({
+            "title": offer.profile().map(|profile| &profile.title), "fields": offer.fields, "tags": offer.tags,
+        });
+        let change = json!({"field": "incident", "after": after});
         if self.is_dry() {
             self.teller.done(about, "incident", &change, "new in Defender", true);
             return Ok(Linked::Held);
@@ -81,7 +85,7 @@ impl Direction {
         if self.is_halted().await? {
             return Ok(Linked::Held);
         }
-        let mut events = Vec::new();
+        let mut events = self.unknown_words(about, &mut record, offer);
         let current = match self.target.create(&sentinel, offer).await {
             Err(failure) if failure.error_type == "bad_request" => {
                 // Most often it is the owner that is not taken: better nobody's than no incident at all.
@@ -110,6 +114,27 @@ impl Direction {
         // What was offered of it before it was ours is to be looked at now.
         self.ledger.wake(Side::Sentinel, &sentinel).await?;
         Ok(Linked::To(Box::new(Place { key, record, current: Some(current) })))
+    }
+
+    /// A new incident has a status and a severity whatever is kept in sync: the service insists. The rest is nobody's to say.
+    fn without_what_is_not_synced(&self, offer: &Snapshot) -> Snapshot {
+        let mut offer = offer.clone();
+        let needed = |field: &Field| matches!(field, Field::Status | Field::Severity);
+        offer.fields.retain(|field, _| needed(field) || self.rules.fields.contains_key(field));
+        offer.tags = offer.tags.filter(|_| self.rules.tags);
+        offer
+    }
+
+    /// What a new incident needs, and Sentinel has no word for.
+    fn unknown_words(&self, about: About<'_>, record: &mut Record, offer: &Snapshot) -> Vec<Value> {
+        let mut events = Vec::new();
+        for field in [Field::Status, Field::Severity] {
+            let Some(value) = offer.field(field) else { continue };
+            if translate(field, Side::Defender, offer, offer, None, &self.rules.owners).is_none() {
+                events.extend(self.teller.unknown(about, record, field, Side::Defender, value));
+            }
+        }
+        events
     }
 
     pub(super) fn refused_owner(

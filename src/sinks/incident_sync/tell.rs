@@ -15,6 +15,9 @@ const WRITES: &str = "incident_sync_writes_total";
 /// Fields were changed on both sides.
 const CONFLICTS: &str = "incident_sync_conflicts_total";
 
+/// So many characters of a text are in a log line.
+const SHOWN_CHARS: usize = 200;
+
 /// Says what one direction does.
 pub(super) struct Teller {
     pub(super) labels: Component,
@@ -47,10 +50,7 @@ impl Teller {
             record.agree(*field, pair.clone());
         }
         for (field, side, value) in &merged.unknown {
-            let other = side.other();
-            let message =
-                format!("{other} has no word for the {field} '{value}' of {side}: it is left as it is.");
-            events.extend(self.notice(about, record, &format!("unknown {field}"), &message));
+            events.extend(self.unknown(about, record, *field, *side, value));
         }
         for (field, value) in &merged.withheld {
             let message = format!(
@@ -60,6 +60,21 @@ impl Teller {
             events.extend(self.notice(about, record, &format!("withheld {field}"), &message));
         }
         events
+    }
+
+    /// A value has no counterpart. Answers an event if that was not said yet.
+    pub(super) fn unknown(
+        &self,
+        about: About<'_>,
+        record: &mut Record,
+        field: Field,
+        side: Side,
+        value: &str,
+    ) -> Option<Value> {
+        let other = side.other();
+        let message =
+            format!("{other} has no word for the {field} '{value}' of {side}: it is left as it is.");
+        self.notice(about, record, &format!("unknown {field}"), &message)
     }
 
     /// What a merge writes, or would.
@@ -112,6 +127,8 @@ impl Teller {
             defender = about.key,
             sentinel = about.sentinel,
             field = what,
+            before = shown(change, "before"),
+            after = shown(change, "after"),
             "{said} to {}: {why}.",
             self.target
         );
@@ -207,4 +224,12 @@ impl Teller {
         }
         event
     }
+}
+
+/// What a log line shows of a value: a comment may be long, and is where it was written.
+fn shown(change: &Value, name: &str) -> Option<String> {
+    let value = change.get(name).filter(|value| !value.is_null())?;
+    let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let cut = text.char_indices().nth(SHOWN_CHARS).and_then(|(end, _)| text.get(..end));
+    Some(cut.map_or_else(|| text.clone(), |cut| format!("{cut}…")))
 }

@@ -11,11 +11,6 @@ use crate::model::sync::merge::Merge;
 use crate::model::sync::owners::Owners;
 use crate::model::sync::snapshot::Snapshot;
 
-/// Longest description, in characters.
-/// Source: <https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits>
-const MAX_DESCRIPTION_CHARS: usize = 5_000;
-/// What is said in the place of what a description has too much.
-const CUT: &str = "\n… (cut)";
 /// Properties that the service sets. They are not sent back.
 /// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/create-or-update#incident>
 const READ_ONLY: [&str; 9] = [
@@ -40,7 +35,7 @@ pub(super) fn creation(offer: &Snapshot, words: &BTreeMap<Field, String>, owners
     };
     let mut properties = Map::new();
     properties.insert("title".to_owned(), title.into());
-    properties.insert("description".to_owned(), cut(&profile.description).into());
+    properties.insert("description".to_owned(), profile.description.into());
     let times =
         [("firstActivityTimeUtc", profile.first_activity), ("lastActivityTimeUtc", profile.last_activity)];
     for (name, time) in times {
@@ -132,14 +127,6 @@ fn set_tags(properties: &mut Map<String, Value>, tags: &BTreeSet<String>) {
     properties.insert("labels".to_owned(), labels.into());
 }
 
-fn cut(description: &str) -> String {
-    if description.chars().count() <= MAX_DESCRIPTION_CHARS {
-        return description.to_owned();
-    }
-    let kept = description.chars().take(MAX_DESCRIPTION_CHARS - CUT.chars().count());
-    kept.chain(CUT.chars()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,13 +172,5 @@ mod tests {
         assert_eq!(body["properties"]["classification"], "Undetermined");
         assert_eq!(body["properties"].get("classificationReason"), None);
         assert_eq!(body["properties"]["owner"]["objectId"], Value::Null);
-    }
-
-    #[test]
-    fn a_long_description_is_cut_and_says_so() {
-        let long = "ä".repeat(6_000);
-        let cut = cut(&long);
-        assert_eq!(cut.chars().count(), MAX_DESCRIPTION_CHARS);
-        assert!(cut.ends_with("(cut)"));
     }
 }

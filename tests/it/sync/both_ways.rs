@@ -1,0 +1,63 @@
+//! What somebody sees who works on either side.
+
+use serde_json::json;
+use vector_sentinel::simulator::{SimulatorConfig, WriteKind};
+use vector_sentinel::topology::Ended;
+
+use super::bench::{SyncBench, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_on_one_side_is_seen_on_the_other_and_causes_nothing_more() {
+    let mut config = SimulatorConfig::default();
+    config.incidents.initial = 1;
+    let sync = SyncBench::start(config).await;
+    let (tenant, workspace) = (sync.bench.simulator.tenant(), sync.bench.simulator.workspace());
+    let running = sync.bench.run(&sync.pipeline(&json!({}), &json!({}), &json!({})));
+    sync.until("the incident in Sentinel", |_, sentinel| sentinel.len() == 1).await;
+    let id = text(&tenant.state()[0], "/id").to_owned();
+    let name = text(&workspace.state()[0], "/name").to_owned();
+    let owner = sync.bench.config.workspace.users[0].user_principal_name.clone();
+
+    // Defender's analyst works.
+    tenant
+        .edit(&id, &json!({"status": "inProgress", "assignedTo": owner, "customTags": ["vip"]}), "ann")
+        .unwrap();
+    assert!(tenant.comment(&id, "looking into it", "ann"));
+    sync.until("Defender's changes in Sentinel", |_, sentinel| {
+        let incident = &sentinel[0];
+        text(incident, "/properties/status") == "Active"
+            && text(incident, "/properties/owner/userPrincipalName") == owner
+            && text(incident, "/properties/labels/0/labelName") == "vip"
+            && text(incident, "/comments/0/properties/message").contains("looking into it")
+    })
+    .await;
+
+    // Sentinel's analyst closes it.
+    workspace.comment(&name, "a false alarm", "ben").unwrap();
+    workspace.close(&name, "FalsePositive", Some("IncorrectAlertLogic")).unwrap();
+    sync.until("Sentinel's changes in Defender", |defender, _| {
+        let incident = &defender[0];
+        let comments = incident["comments"].as_array().unwrap();
+        text(incident, "/status") == "resolved"
+            && text(incident, "/classification") == "falsePositive"
+            && text(incident, "/determination") == "notMalicious"
+            && comments.len() == 2
+            && text(&comments[1], "/comment").starts_with("ben, ")
+            && text(&comments[1], "/comment").ends_with("in Sentinel:\na false alarm")
+    })
+    .await;
+
+    // And opens it again, on the other side.
+    tenant.reopen(&id, "ann").unwrap();
+    sync.until("the incident open again", |_, sentinel| text(&sentinel[0], "/properties/status") != "Closed")
+        .await;
+
+    let writes = sync.bench.simulator.writes().len();
+    sync.several_looks().await;
+    let after = sync.bench.simulator.writes();
+    assert_eq!(after.len(), writes, "a quiet system writes nothing: {after:#?}");
+    let count = |kind| after.iter().filter(|write| write.kind == kind).count();
+    assert_eq!((count(WriteKind::SentinelCreated), count(WriteKind::SentinelCommented)), (1, 1));
+    assert_eq!(count(WriteKind::DefenderCommented), 1);
+    assert_eq!(running.stop().await, Ended::Drained);
+}
