@@ -106,7 +106,8 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
             None => classification,
         });
         say(Field::Classification, classification);
-        say(Field::ClosingComment, properties.classification_comment.0);
+        // The service leaves it out if there is none, and one that was taken away must not come back from the other side.
+        say(Field::ClosingComment, Some(properties.classification_comment.0.unwrap_or_default()));
     }
     let by_user =
         |label: Label| label.label_name.filter(|_| label.label_type.is_none_or(|kind| kind == "User"));

@@ -3,5 +3,6 @@
 mod bench;
 mod both_ways;
 mod creation;
+mod told;
 
 pub(crate) use bench::SyncBench;
