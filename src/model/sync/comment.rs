@@ -188,6 +188,33 @@ impl Record {
         parts.iter().enumerate().filter(|(_, part)| part.id.is_none()).map(|(nth, _)| nth).collect()
     }
 
+    /// Finds copies that both sides have and nothing is known of: the state file was lost, or an answer.
+    pub fn find_copies(&mut self, defender: &[Comment], sentinel: &[Comment], incident: &str) {
+        let there: HashSet<&str> = sentinel.iter().map(|comment| comment.id.as_str()).collect();
+        for original in defender {
+            let copy = copy(original, Side::Defender, incident);
+            if copy.parts.iter().any(|part| there.contains(part.id.as_str())) {
+                self.plan_copy(Side::Defender, &copy);
+                for nth in self.unwritten(Side::Defender, &copy.id) {
+                    let part = copy.parts.get(nth).filter(|part| there.contains(part.id.as_str()));
+                    part.into_iter()
+                        .for_each(|part| self.note_copied(Side::Defender, &copy.id, nth, part.id.clone()));
+                }
+            }
+        }
+        let known: HashSet<String> = settled(self, Side::Defender).map(ToOwned::to_owned).collect();
+        let there = defender.iter().filter(|comment| !known.contains(&comment.id));
+        let there: HashSet<String> = there.map(|comment| hash(&comment.text)).collect();
+        let known: HashSet<String> = settled(self, Side::Sentinel).map(ToOwned::to_owned).collect();
+        for original in sentinel.iter().filter(|comment| !known.contains(&comment.id)) {
+            let copy = copy(original, Side::Sentinel, incident);
+            if copy.parts.iter().any(|part| there.contains(&hash(&part.text))) {
+                self.plan_copy(Side::Sentinel, &copy);
+            }
+        }
+        self.find_planned(Side::Defender, defender);
+    }
+
     /// Finds, among a side's comments, copies that were planned and may have been written, the answer lost.
     pub fn find_planned(&mut self, target: Side, comments: &[Comment]) {
         let known: HashSet<String> = settled(self, target).map(ToOwned::to_owned).collect();

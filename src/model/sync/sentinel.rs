@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use url::Url;
@@ -87,7 +88,7 @@ struct Author {
 
 /// Reads an incident's JSON text. The error says what is wrong with it.
 pub fn read(json: &[u8]) -> Result<Snapshot, String> {
-    let Incident { name, properties, comments } = serde_json::from_slice(json).map_err(|error| {
+    let Incident { name, properties, comments: remarks } = serde_json::from_slice(json).map_err(|error| {
         format!("this is no incident of Microsoft Sentinel (name, properties.lastModifiedTimeUtc …): {error}")
     })?;
     let mut fields = BTreeMap::new();
@@ -118,11 +119,7 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
         version: properties.last_modified_time_utc,
         fields,
         tags: properties.labels.map(|labels| labels.into_iter().filter_map(by_user).collect()),
-        comments: comments.map(|comments| {
-            let mut comments: Vec<_> = comments.into_iter().map(Remark::into_comment).collect();
-            comments.sort_by_key(|comment| comment.created);
-            comments
-        }),
+        comments: remarks.map(comments),
         own: Own::Sentinel(Origin {
             provider: properties.provider_name.unwrap_or_default(),
             provider_incident_id: properties.provider_incident_id.unwrap_or_default(),
@@ -143,6 +140,19 @@ pub fn read_whole(json: &[u8]) -> Result<Snapshot, String> {
         snapshot.fields.entry(Field::ClosingComment).or_default();
     }
     Ok(snapshot)
+}
+
+/// Reads all comments of an incident, each one JSON text.
+pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
+    let remarks: Result<Vec<Remark>, _> = all.iter().map(|json| serde_json::from_slice(json)).collect();
+    remarks.map(comments).map_err(|error| format!("a comment of Microsoft Sentinel cannot be read: {error}"))
+}
+
+/// The oldest first.
+fn comments(remarks: Vec<Remark>) -> Vec<Comment> {
+    let mut comments: Vec<_> = remarks.into_iter().map(Remark::into_comment).collect();
+    comments.sort_by_key(|comment| comment.created);
+    comments
 }
 
 /// The tenant that a link into Defender's portal names: `…?tid=<GUID>`.

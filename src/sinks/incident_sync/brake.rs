@@ -60,7 +60,7 @@ impl Brake {
         }
         if changed.len() >= max_incidents {
             return Err(format!(
-                "{max_incidents} incidents were changed within {window_secs} s, and more would be (safety.max_incidents)"
+                "{max_incidents} incidents were changed within {window_secs} s, and more would be (write.safety.max_incidents)"
             ));
         }
         changed.push_back((now, key.to_owned()));

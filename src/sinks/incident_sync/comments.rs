@@ -5,11 +5,15 @@ use serde_json::json;
 use super::pass::{Direction, PassError};
 use super::target::Wrote;
 use super::tell::About;
+use super::worker::is_final;
 use crate::client::Failure;
 use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS};
 use crate::model::sync::field::Side;
 use crate::model::sync::record::Record;
 use crate::model::sync::snapshot::{Comment, Snapshot};
+
+/// Words as long as this are hardly in another comment by chance.
+const LONG_ENOUGH: usize = 24;
 
 /// What is copied, and where to.
 pub(super) struct Copying<'a> {
@@ -34,14 +38,31 @@ impl Direction {
         let Copying { about, id, offer, current } = *copying;
         let origin = self.target.side().other();
         let Some(comments) = offer.comments.as_deref() else { return Ok(false) };
-        let others = current.comments.as_deref().unwrap_or_default();
-        self.tell_of_later(about, record, origin, comments).await?;
+        if !self.is_dry() {
+            self.tell_of_later(about, record, origin, comments).await?;
+        }
+        if comment::missing(record, origin, comments, &[], about.key).is_empty() {
+            return Ok(false);
+        }
+        let others = match &current.comments {
+            Some(others) => others.clone(),
+            None => self.target.comments(id).await?,
+        };
+        let others = others.as_slice();
         if record.native && origin == Side::Sentinel {
             note_native_copies(record, comments, others);
         }
         // What comes from the other direction, and was written when the answer was lost, is no original.
         record.find_planned(origin, comments);
+        let (defender, sentinel) = match origin {
+            Side::Defender => (comments, others),
+            Side::Sentinel => (others, comments),
+        };
+        record.find_copies(defender, sentinel, about.key);
         let missing = comment::missing(record, origin, comments, others, about.key);
+        if !self.is_dry() {
+            self.ledger.save(about.key, record, Vec::new()).await?;
+        }
         if missing.is_empty() {
             return Ok(false);
         }
@@ -52,23 +73,36 @@ impl Direction {
             }
             return Ok(true);
         }
-        let mut there = current.origin().map_or(0, |origin| origin.comments);
+        if self.is_halted().await? {
+            return Ok(true);
+        }
+        let mut there = others.len() as u64;
         for copy in &missing {
-            if self.target.side() == Side::Sentinel && there + copy.parts.len() as u64 > MAX_COMMENTS {
-                self.refuse(about, record, origin, copy, comments).await?;
+            record.plan_copy(origin, copy);
+            record.find_planned(self.target.side(), others);
+            let unwritten = record.unwritten(origin, &copy.id);
+            if self.target.side() == Side::Sentinel && there + unwritten.len() as u64 > MAX_COMMENTS {
+                let message = format!(
+                    "the incident has {MAX_COMMENTS} comments in Sentinel, which takes no more: this one is not copied"
+                );
+                self.refuse(about, record, copy, comments, ("comment_limit", message)).await?;
                 continue;
             }
-            record.plan_copy(origin, copy);
             self.ledger.save(about.key, record, Vec::new()).await?;
-            record.find_planned(self.target.side(), others);
-            for nth in record.unwritten(origin, &copy.id) {
+            for nth in unwritten {
                 let Some(part) = copy.parts.get(nth) else { continue };
-                match self.target.comment(id, part).await? {
-                    Wrote::As(id) => record.note_copied(origin, &copy.id, nth, id),
-                    Wrote::Among(all) => {
+                match self.target.comment(id, part).await {
+                    Ok(Wrote::As(id)) => record.note_copied(origin, &copy.id, nth, id),
+                    Ok(Wrote::Among(all)) => {
                         record.find_planned(self.target.side(), &all);
                         note_new_one(record, origin, (&copy.id, nth), others, &all)?;
                     }
+                    // The comments behind it must not wait for one that will never be taken.
+                    Err(failure) if is_final(&failure) => {
+                        self.refuse(about, record, copy, comments, ("refused", failure.to_string())).await?;
+                        break;
+                    }
+                    Err(failure) => return Err(failure.into()),
                 }
                 there += 1;
                 let change = json!({"field": "comments", "after": part.text});
@@ -80,22 +114,19 @@ impl Direction {
         Ok(false)
     }
 
-    /// Keeps a comment that has no room.
+    /// Keeps a comment that is not taken.
     async fn refuse(
         &self,
         about: About<'_>,
         record: &mut Record,
-        origin: Side,
         copy: &Copy,
         comments: &[Comment],
+        (code, message): (&'static str, String),
     ) -> Result<(), PassError> {
-        let message = format!(
-            "the incident has {MAX_COMMENTS} comments in Sentinel, which takes no more: this one is not copied"
-        );
         let comment = comments.iter().find(|comment| comment.id == copy.id);
         let kept = json!({"incident": about.key, "sentinel": about.sentinel, "comment": comment});
-        self.keep(&kept, "comment_limit", message).await;
-        record.refuse_copy(origin, copy);
+        self.keep(&kept, code, message).await;
+        record.refuse_copy(self.origin(), copy);
         Ok(self.ledger.save(about.key, record, Vec::new()).await?)
     }
 
@@ -126,7 +157,10 @@ impl Direction {
 fn note_native_copies(record: &mut Record, in_sentinel: &[Comment], in_defender: &[Comment]) {
     for copy in in_sentinel {
         let is_copy = |original: &&Comment| {
-            !original.text.trim().is_empty() && copy.text.contains(original.text.trim())
+            let original = original.text.trim();
+            // It may say more around the words, but two people may both say "done".
+            copy.text.trim() == original
+                || (original.chars().count() >= LONG_ENOUGH && copy.text.contains(original))
         };
         let is_known = record.comments.iter().any(|link| link.origin == Side::Sentinel && link.id == copy.id);
         if !is_known && in_defender.iter().find(is_copy).is_some() {

@@ -42,6 +42,7 @@ impl Direction {
     }
 
     pub(super) async fn must_halt(&self, key: &str) -> Result<bool, PassError> {
+        let _halting = self.halting.lock().await;
         if self.is_halted().await? {
             return Ok(true);
         }

@@ -129,10 +129,12 @@ impl Ledger {
                 .is_none_or(|known| snapshot.version >= known.snapshot.version && snapshot != known.snapshot);
             if is_news {
                 let serial = known.as_ref().map_or(0, |known| known.serial) + 1;
-                // What fails goes on failing for the same time, whatever comes meanwhile.
-                let since =
-                    known.filter(|known| known.pending).map_or_else(|| self.clock.now(), |known| known.since);
-                let offer = Offer { snapshot, pending: true, serial, since, attempts: 0, problem: None };
+                // What fails goes on failing, whatever comes meanwhile.
+                let (since, attempts, problem) = known.filter(|known| known.pending).map_or_else(
+                    || (self.clock.now(), 0, None),
+                    |known| (known.since, known.attempts, known.problem),
+                );
+                let offer = Offer { snapshot, pending: true, serial, since, attempts, problem };
                 newest.insert(key, offer);
             }
         }

@@ -165,8 +165,8 @@ impl SyncOptions {
         }
         let safety = write.safety;
         let ranges = [
-            ("safety.max_incidents", safety.max_incidents as u64, 1, 1_000_000),
-            ("safety.window_secs", safety.window_secs, 1, 86_400),
+            ("write.safety.max_incidents", safety.max_incidents as u64, 1, 1_000_000),
+            ("write.safety.window_secs", safety.window_secs, 1, 86_400),
         ];
         check_ranges(path, &ranges, problems);
         Self { ledger, shared, fields, write }

@@ -36,6 +36,8 @@ pub struct Direction {
     /// The same for incidents that Microsoft's connector keeps in sync: it carries the fields.
     pub(super) native_rules: Rules,
     pub(super) brake: Brake,
+    /// Whoever asks the brake holds it: of several that are stopped one says so.
+    pub(super) halting: tokio::sync::Mutex<()>,
     pub(super) teller: Teller,
     pub(super) quarantine: Quarantine,
     pub(super) policies: Policies,
@@ -88,6 +90,7 @@ impl Direction {
         Self {
             native_rules: Rules { fields: [].into(), ..rules.clone() },
             brake: Brake::new(options.write.safety, clock.clone()),
+            halting: tokio::sync::Mutex::default(),
             teller: Teller {
                 labels,
                 ledger: options.ledger.clone(),
@@ -142,6 +145,10 @@ impl Direction {
         record.observe(origin, offer);
         if is_new {
             self.ledger.save(&key, &record, Vec::new()).await?;
+            if origin == Side::Defender {
+                // What was offered of it before we knew whose it is: nothing was done about that.
+                self.ledger.wake(Side::Sentinel, &sentinel).await?;
+            }
         }
         if self.is_settled(&record, offer, &key) || (target == Side::Defender && self.is_below_gate(offer)) {
             self.ledger.save(&key, &record, Vec::new()).await?;
@@ -169,6 +176,7 @@ impl Direction {
             if !merged.is_empty() {
                 if self.is_dry() {
                     self.teller.merged(about, &merged, &now.snapshot, true);
+                    self.redirected_or_comments(about, id, offer, &now.snapshot, &mut record).await?;
                     return Ok(Outcome::Held);
                 }
                 if self.must_halt(&key).await? {

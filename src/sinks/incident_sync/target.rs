@@ -58,6 +58,11 @@ pub trait Target: Send + Sync {
     /// Writes what came out of a merge, and answers what the incident is then: nothing if it was changed since it was read.
     async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure>;
 
+    /// All comments of an incident, of which reading it may not tell.
+    async fn comments(&self, id: &str) -> Result<Vec<Comment>, Failure> {
+        Ok(self.read(id).await?.and_then(|current| current.snapshot.comments).unwrap_or_default())
+    }
+
     /// Writes a comment.
     async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure>;
 }

@@ -213,7 +213,11 @@ impl Worker {
     async fn status(&self) -> Result<Status, StoreError> {
         let direction = &self.direction;
         let (side, ledger) = (direction.target.side(), &direction.ledger);
-        let keys = ledger.queue(side.other()).keys();
+        let mut keys = ledger.queue(side.other()).keys();
+        {
+            let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.sort_by_key(|key| !failing.contains_key(key));
+        }
         let mut pending = Vec::new();
         for key in keys.iter().take(status::NAMED) {
             pending.extend(ledger.offer(side.other(), key).await?.map(|offer| (key.clone(), offer)));
@@ -230,7 +234,7 @@ impl Worker {
 
 /// Whether trying again is of no use. A permission can be given and a service mended; what is refused for what it says
 /// stays refused.
-fn is_final(failure: &Failure) -> bool {
+pub(super) fn is_final(failure: &Failure) -> bool {
     failure.verdict == Verdict::GiveUp && failure.error_type == "bad_request"
 }
 

@@ -16,7 +16,7 @@ use crate::model::sync::mapping::translate;
 use crate::model::sync::merge::Merge;
 use crate::model::sync::owners::Owners;
 use crate::model::sync::sentinel;
-use crate::model::sync::snapshot::{Origin, Own, Snapshot};
+use crate::model::sync::snapshot::{Comment, Origin, Own, Snapshot};
 use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
 
 /// One workspace.
@@ -87,6 +87,11 @@ impl Target for SentinelWorkspace {
             |error: serde_json::Error| Failure::unanswered("answer_unreadable", error.to_string());
         let body = encoder::update(&current.raw, merge, &self.owners).map_err(unreadable)?;
         self.put(&current.snapshot.id, &body).await
+    }
+
+    async fn comments(&self, id: &str) -> Result<Vec<Comment>, Failure> {
+        let all = self.client.comments(id).await?;
+        sentinel::read_comments(&all).map_err(|error| Failure::unanswered("answer_unreadable", error))
     }
 
     async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure> {

@@ -184,8 +184,12 @@ impl SyncBench {
 
     /// Waits until both sources have looked several times.
     pub(crate) async fn several_looks(&self) {
+        self.looks(3).await;
+    }
+
+    async fn looks(&self, times: u64) {
         let before = self.bench.simulator.stats();
-        let looked = |before: u64, now: u64| now > before + 2;
+        let looked = |before: u64, now: u64| now >= before + times;
         let both = |stats: &vector_sentinel::simulator::Stats| {
             looked(before.graph_requests, stats.graph_requests)
                 && looked(before.security_insights_requests, stats.security_insights_requests)
@@ -195,7 +199,7 @@ impl SyncBench {
 
     /// Waits until what is under way is written, and asserts that nothing more is, however often the sources look.
     pub(crate) async fn quiet(&self) {
-        self.several_looks().await;
+        self.looks(2).await;
         let before = self.bench.simulator.writes();
         self.several_looks().await;
         let after = self.bench.simulator.writes();

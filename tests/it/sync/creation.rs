@@ -165,7 +165,7 @@ async fn an_incident_of_any_size_comes() {
     for words in ["ää", "… (cut)", "incident2/4711", "Alerts (160):", "- Alert 0 (high", "and 140 more"] {
         assert!(description.contains(words), "{words}: {description}");
     }
-    assert_eq!(text(&ours, "/properties/firstActivityTimeUtc"), "2026-10-01T10:00:00Z");
+    assert_eq!(text(&ours, "/properties/firstActivityTimeUtc"), "2026-10-01T10:00:00.0000000Z");
     running.stop().await;
 }
 
