@@ -5,7 +5,7 @@
 //! | row | module | what it is for |
 //! |---|---|---|
 //! | 7 | [`cli`] | one file a subcommand; alone in knowing the simulator |
-//! | 7 | [`simulator`] | fake Entra ID, Graph, Logs Ingestion and Sentinel over real sockets; shares nothing with the client |
+//! | 7 | [`simulator`] | fake Entra ID, Graph, Logs Ingestion and Resource Manager over real sockets; shares nothing with the client |
 //! | 6 | [`topology`] | wires components, runs and drains them |
 //! | 5 | [`pipeline`] | pipeline files: text, tree, outline, plan, and the file for Vector; all mistakes at once |
 //! | 5 | [`templates`] | tables and rules to deploy, and queries over them, printed from what [`sinks`] write |

@@ -36,7 +36,7 @@ pub(super) fn error(
         Service::Entra => entra(world, status, code, message),
         Service::Graph => graph_error(world, asked, status, code, message),
         Service::LogsIngestion => ingestion_error(world, status, code, message),
-        Service::SecurityInsights => {
+        Service::SecurityInsights | Service::ResourceManager => {
             arm(world, status, &json!({"error": {"code": code, "message": message}}))
         }
     }

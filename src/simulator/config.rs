@@ -1,10 +1,11 @@
 //! What the simulator is started with.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::dcr::Dcr;
+use super::dcr::{Columns, Dcr};
 use super::security_insights::WorkspaceConfig;
 
 /// How long a token lives that Entra ID issues.
@@ -51,10 +52,41 @@ pub struct SimulatorConfig {
     pub incidents: IncidentsConfig,
     /// What Graph's documentation leaves open, done otherwise than usual.
     pub oddities: Oddities,
-    /// The one data collection rule.
+    /// The data collection rule.
     pub dcr: Dcr,
     /// The one workspace with Microsoft Sentinel.
     pub workspace: WorkspaceConfig,
+    /// Further ones.
+    pub more_dcrs: Vec<Dcr>,
+    /// Tables that are not as the rules' streams would have them: with other columns, or missing.
+    pub tables: BTreeMap<String, Option<Columns>>,
+    /// What the application may do with Azure's resources.
+    pub roles: Roles,
+}
+
+/// What an identity may do with Azure's resources.
+#[derive(Clone, Copy, Debug)]
+pub struct Roles {
+    /// Data collection rules, as with Monitoring Reader.
+    pub reads_rules: bool,
+    /// Tables, as with Log Analytics Reader.
+    pub reads_tables: bool,
+    /// Sentinel's incidents.
+    pub incidents: WorkspaceRole,
+}
+
+/// What an identity may do with Sentinel's incidents.
+// https://learn.microsoft.com/azure/sentinel/roles#microsoft-sentinel-specific-roles
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkspaceRole {
+    /// Nothing.
+    None,
+    /// Read them.
+    Reader,
+    /// Change and comment them, too.
+    Responder,
+    /// Delete them, too.
+    Contributor,
 }
 
 /// What Graph's documentation leaves open, done otherwise than usual: a reader must do without.
@@ -89,7 +121,22 @@ pub struct IncidentsConfig {
     pub indexing_delay: Duration,
 }
 
+// === impl Roles ===
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { reads_rules: true, reads_tables: true, incidents: WorkspaceRole::Contributor }
+    }
+}
+
 // === impl SimulatorConfig ===
+
+impl SimulatorConfig {
+    /// All data collection rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Dcr> {
+        std::iter::once(&self.dcr).chain(&self.more_dcrs)
+    }
+}
 
 impl Default for SimulatorConfig {
     fn default() -> Self {
@@ -112,6 +159,9 @@ impl Default for SimulatorConfig {
             oddities: Oddities::default(),
             dcr: Dcr::defender_incidents(),
             workspace: WorkspaceConfig::default(),
+            more_dcrs: Vec::new(),
+            tables: BTreeMap::new(),
+            roles: Roles::default(),
         }
     }
 }

@@ -27,15 +27,44 @@ const RESERVED: [&str; 10] = [
 // https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces
 const LONGEST_COLUMN_NAME: usize = 45;
 
+/// The region of a rule that names none.
+const LOCATION: &str = "westeurope";
+
 /// A rule with its streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dcr {
     /// The id in the path of an ingestion request.
     pub immutable_id: String,
     /// Columns and their types, by stream.
-    pub streams: BTreeMap<String, BTreeMap<String, ColumnType>>,
+    pub streams: BTreeMap<String, Columns>,
     /// Streams whose table has the plan Auxiliary.
     pub auxiliary: BTreeSet<String>,
+    /// Their ways into tables.
+    pub flows: Vec<Flow>,
+    /// `Direct`, if it has a URL of its own.
+    pub kind: Option<String>,
+    /// Its region.
+    pub location: String,
+    /// The only host at which it takes rows, if there is one.
+    pub host: Option<String>,
+}
+
+/// Columns and their types.
+pub type Columns = BTreeMap<String, ColumnType>;
+
+/// The way of streams into a table.
+// https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#data-flows
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Flow {
+    /// Which streams.
+    pub streams: Vec<String>,
+    /// What is done with each row. It is told, and not done.
+    #[serde(default)]
+    pub transform_kql: Option<String>,
+    /// The stream of the table.
+    #[serde(default)]
+    pub output_stream: Option<String>,
 }
 
 /// The type of a declared column.
@@ -91,6 +120,17 @@ struct Properties {
     immutable_id: Option<String>,
     #[serde(default)]
     stream_declarations: BTreeMap<String, Declaration>,
+    #[serde(default)]
+    data_flows: Vec<Flow>,
+}
+
+/// What stands around the properties.
+#[derive(Default, Deserialize)]
+struct Resource {
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    location: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,12 +148,9 @@ struct Column {
 // === impl Dcr ===
 
 impl Dcr {
-    /// A rule with the given streams, if a table could have them.
-    pub fn new(
-        immutable_id: String,
-        streams: BTreeMap<String, BTreeMap<String, ColumnType>>,
-    ) -> Result<Self, DcrError> {
-        let rule = Self { immutable_id, streams, auxiliary: BTreeSet::new() };
+    /// A rule of its own URL with the given streams, each into a table of its name as it is, if a table could have them.
+    pub fn new(immutable_id: String, streams: BTreeMap<String, Columns>) -> Result<Self, DcrError> {
+        let rule = Self::direct(immutable_id, streams);
         rule.check()?;
         Ok(rule)
     }
@@ -122,6 +159,23 @@ impl Dcr {
     #[must_use]
     pub fn into_auxiliary(self) -> Self {
         Self { auxiliary: self.streams.keys().cloned().collect(), ..self }
+    }
+
+    fn direct(immutable_id: String, streams: BTreeMap<String, Columns>) -> Self {
+        let flow = |stream: &String| Flow {
+            streams: vec![stream.clone()],
+            transform_kql: Some("source".to_owned()),
+            output_stream: Some(stream.clone()),
+        };
+        Self {
+            immutable_id,
+            flows: streams.keys().map(flow).collect(),
+            streams,
+            kind: Some("Direct".to_owned()),
+            location: LOCATION.to_owned(),
+            host: None,
+            auxiliary: BTreeSet::new(),
+        }
     }
 
     /// Whether a table could have what the rule declares.
@@ -146,6 +200,7 @@ impl Dcr {
     /// `properties`). A template names no immutable id, so the one of the default rule stands in.
     pub fn from_json(json: &str) -> Result<Self, DcrError> {
         let mut value: Value = serde_json::from_str(json)?;
+        let Resource { kind, location } = serde_json::from_value(value.clone())?;
         let inner = value.get_mut("properties").map(Value::take).unwrap_or(value);
         let properties: Properties = serde_json::from_value(inner)?;
         let streams = properties
@@ -157,7 +212,15 @@ impl Dcr {
             })
             .collect();
         let immutable_id = properties.immutable_id.unwrap_or_else(|| Self::defender_incidents().immutable_id);
-        Self::new(immutable_id, streams)
+        let mut rule = Self::new(immutable_id, streams)?;
+        if !properties.data_flows.is_empty() {
+            rule.flows = properties.data_flows;
+        }
+        // A template computes its region.
+        if let Some(location) = location.filter(|location| !location.starts_with('[')) {
+            rule.location = location;
+        }
+        Ok(Self { kind, ..rule })
     }
 
     /// The rule for incidents as they come from Defender; reserved names end in an underscore.
@@ -191,11 +254,10 @@ impl Dcr {
             ("TruncatedColumns", Dynamic),
         ];
         let columns = columns.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
-        Self {
-            immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
-            streams: BTreeMap::from([("Custom-DefenderIncidentsRaw_CL".to_owned(), columns)]),
-            auxiliary: BTreeSet::new(),
-        }
+        Self::direct(
+            "dcr-00000000000000000000000000000001".to_owned(),
+            BTreeMap::from([("Custom-DefenderIncidentsRaw_CL".to_owned(), columns)]),
+        )
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Service {
     LogsIngestion,
     /// Sentinel's incidents.
     SecurityInsights,
+    /// Azure Resource Manager, for everything but Sentinel's incidents.
+    ResourceManager,
 }
 
 /// What befalls one request. In JSON: `"reset"`, `{"delay": 1.5}`,
@@ -95,6 +97,8 @@ pub struct ByService<T> {
     pub logs_ingestion: Vec<T>,
     /// For Sentinel's incidents.
     pub security_insights: Vec<T>,
+    /// For data collection rules and tables.
+    pub resource_manager: Vec<T>,
 }
 
 /// A fault and how likely it is.
@@ -119,6 +123,7 @@ struct State {
     graph: Plan,
     logs_ingestion: Plan,
     security_insights: Plan,
+    resource_manager: Plan,
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +135,8 @@ struct Plan {
 // === impl Service ===
 
 impl Service {
-    const ALL: [Self; 4] = [Self::Entra, Self::Graph, Self::LogsIngestion, Self::SecurityInsights];
+    const ALL: [Self; 5] =
+        [Self::Entra, Self::Graph, Self::LogsIngestion, Self::SecurityInsights, Self::ResourceManager];
 }
 
 // === impl Faults ===
@@ -144,6 +150,7 @@ impl Faults {
             graph: Plan::default(),
             logs_ingestion: Plan::default(),
             security_insights: Plan::default(),
+            resource_manager: Plan::default(),
         }))
     }
 
@@ -183,11 +190,13 @@ impl Faults {
         self.script(Service::Graph, script.graph);
         self.script(Service::LogsIngestion, script.logs_ingestion);
         self.script(Service::SecurityInsights, script.security_insights);
+        self.script(Service::ResourceManager, script.resource_manager);
         let chances = |list: Vec<Chance>| list.into_iter().map(|one| (one.probability, one.fault)).collect();
         self.at_random(Service::Entra, chances(at_random.entra));
         self.at_random(Service::Graph, chances(at_random.graph));
         self.at_random(Service::LogsIngestion, chances(at_random.logs_ingestion));
         self.at_random(Service::SecurityInsights, chances(at_random.security_insights));
+        self.at_random(Service::ResourceManager, chances(at_random.resource_manager));
     }
 
     /// What befalls the next request.
@@ -215,6 +224,7 @@ impl State {
             Service::Graph => &mut self.graph,
             Service::LogsIngestion => &mut self.logs_ingestion,
             Service::SecurityInsights => &mut self.security_insights,
+            Service::ResourceManager => &mut self.resource_manager,
         }
     }
 }
@@ -228,6 +238,7 @@ impl<T> Default for ByService<T> {
             graph: Vec::new(),
             logs_ingestion: Vec::new(),
             security_insights: Vec::new(),
+            resource_manager: Vec::new(),
         }
     }
 }

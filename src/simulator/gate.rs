@@ -36,6 +36,7 @@ pub(super) async fn pass(
         Service::Graph => stats.graph_requests += 1,
         Service::LogsIngestion => stats.ingestion_requests += 1,
         Service::SecurityInsights => stats.security_insights_requests += 1,
+        Service::ResourceManager => stats.resource_manager_requests += 1,
     });
     let fault = world.faults.next(service, Operation::of(request.method(), request.uri().path()));
     if fault != Fault::Pass {

@@ -16,6 +16,7 @@ use url::form_urlencoded;
 
 use super::answers;
 use super::columns::{Losses, auxiliary_objection, drop_same_names, fit};
+use super::dcr::{Columns, Dcr};
 use super::faults::Service;
 use super::graph::bearer;
 use super::lock::lock;
@@ -41,6 +42,15 @@ const CAP: usize = 64 * 1_048_576;
 /// A refusal: status, code, sentence.
 type Objection = (StatusCode, &'static str, String);
 
+/// Where rows go.
+#[derive(Clone, Copy)]
+struct Stream<'w> {
+    name: &'w str,
+    columns: &'w Columns,
+    /// Whether its table has the plan Auxiliary.
+    auxiliary: bool,
+}
+
 /// A body as it came.
 struct Wire {
     /// Empty if it was larger than the cap.
@@ -61,7 +71,7 @@ pub(super) async fn ingest(
     let refusal = match read(body).await {
         Ok(wire) => {
             let admitted = admit(&world, &headers, &rule, &stream, &uri);
-            match admitted.and_then(|()| take(&world, &headers, &stream, &wire)) {
+            match admitted.and_then(|stream| take(&world, &headers, stream, &wire)) {
                 Ok(()) => return answers::ingested(&world),
                 Err(refusal) => refusal,
             }
@@ -78,7 +88,13 @@ pub(super) async fn ingest(
 }
 
 /// Lets a request in that has the right token and address. In a 429 the sentence is the `Retry-After`.
-fn admit(world: &World, headers: &HeaderMap, rule: &str, stream: &str, uri: &Uri) -> Result<(), Objection> {
+fn admit<'w>(
+    world: &'w World,
+    headers: &HeaderMap,
+    rule: &str,
+    stream: &str,
+    uri: &Uri,
+) -> Result<Stream<'w>, Objection> {
     world.tokens.check(bearer(headers), Audience::Monitor, world.clock.now()).map_err(
         |refusal| match refusal {
             Refusal::WrongAudience => (
@@ -96,24 +112,28 @@ fn admit(world: &World, headers: &HeaderMap, rule: &str, stream: &str, uri: &Uri
             ),
         },
     )?;
-    if rule != world.config.dcr.immutable_id {
+    let host = text(headers, &header::HOST).rsplit_once(':').map_or("", |(host, _)| host);
+    let is_here = |found: &&Dcr| found.host.as_ref().is_none_or(|only| only == host);
+    let found = world.config.rules().find(|found| found.immutable_id == rule).filter(is_here);
+    let Some(found) = found else {
         let message = format!("Data collection rule with immutable Id '{rule}' not found.");
         return Err((StatusCode::NOT_FOUND, "NotFound", message));
-    }
-    if !world.config.dcr.streams.contains_key(stream) {
+    };
+    let Some((name, columns)) = found.streams.get_key_value(stream) else {
         let message = format!("Stream '{stream}' is not declared by data collection rule '{rule}'.");
         return Err((StatusCode::NOT_FOUND, "NotFound", message));
-    }
+    };
     let mut options = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     if !options.any(|(name, value)| name == "api-version" && value == API_VERSION) {
         return Err(bad_request("UnsupportedApiVersion", "The api-version is missing or not supported."));
     }
     let taken = lock(&world.ingestion_quota).take(world.clock.monotonic());
-    taken.map_err(|wait| (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", retry_after(wait)))
+    taken.map_err(|wait| (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", retry_after(wait)))?;
+    Ok(Stream { name, columns, auxiliary: found.auxiliary.contains(name) })
 }
 
 /// Takes the rows of an admitted request.
-fn take(world: &World, headers: &HeaderMap, stream: &str, wire: &Wire) -> Result<(), Objection> {
+fn take(world: &World, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) -> Result<(), Objection> {
     let content_type = text(headers, &header::CONTENT_TYPE).split(';').next().unwrap_or_default();
     if !content_type.trim().eq_ignore_ascii_case("application/json") {
         return Err(unsupported("Content-Type", content_type));
@@ -136,18 +156,18 @@ fn take(world: &World, headers: &HeaderMap, stream: &str, wire: &Wire) -> Result
     if rows.is_none() {
         world.records.count(|stats| stats.bare_objects += 1);
     }
-    if let (Some(mut rows), Some(columns)) = (rows, world.config.dcr.streams.get(stream)) {
+    if let Some(mut rows) = rows {
         let mut losses = Losses::default();
-        if world.config.dcr.auxiliary.contains(stream) {
-            if let Some(objection) = rows.iter().find_map(|row| auxiliary_objection(row, columns)) {
+        if stream.auxiliary {
+            if let Some(objection) = rows.iter().find_map(|row| auxiliary_objection(row, stream.columns)) {
                 return Err(bad_request("InvalidRow", &objection));
             }
             for row in &mut rows {
                 drop_same_names(row, &mut losses);
             }
         }
-        let kept = rows.into_iter().map(|row| fit(row, columns, &mut losses)).collect();
-        world.records.ingest(stream, kept, losses);
+        let kept = rows.into_iter().map(|row| fit(row, stream.columns, &mut losses)).collect();
+        world.records.ingest(stream.name, kept, losses);
     }
     world.records.count(|stats| {
         stats.ingestion_bytes_wire += wire.len as u64;

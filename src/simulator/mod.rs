@@ -1,5 +1,6 @@
-//! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Microsoft Sentinel
-//! incidents and fake Azure Monitor Logs Ingestion, over one real TLS socket on loopback.
+//! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Azure Monitor Logs Ingestion and fake
+//! Azure Resource Manager, with Microsoft Sentinel's incidents and what is asked about rules and tables, over one real TLS
+//! socket on loopback.
 //!
 //! It is written from the vendor's documentation and shares no type with the client: a shared struct
 //! would let a misspelt field agree with itself. Where the documentation says that the service loses
@@ -11,6 +12,7 @@
 
 mod analysts;
 mod answers;
+mod arm;
 mod columns;
 mod config;
 mod dcr;
@@ -33,7 +35,9 @@ mod operation;
 mod query;
 mod quota;
 mod records;
+mod resource_graph;
 mod roster;
+mod rules;
 mod security_insights;
 mod server;
 mod slot;
@@ -48,12 +52,12 @@ mod tokens;
 mod words;
 mod world;
 
-pub use config::{IncidentsConfig, Oddities, SimulatorConfig};
-pub use dcr::{ColumnType, Dcr, DcrError};
+pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
+pub use dcr::{ColumnType, Columns, Dcr, DcrError, Flow};
 pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
 pub use journal::{Write, WriteKind};
 pub use operation::Operation;
-pub use security_insights::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig, WorkspaceRole};
+pub use security_insights::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig};
 pub use server::{Simulator, SimulatorError};
 pub use stats::{Revision, Row, Stats};
 pub use tenant::Tenant;

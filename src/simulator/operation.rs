@@ -44,7 +44,9 @@ impl Operation {
         if !is_sentinel && !path.contains("/security/incidents") {
             return None;
         }
-        let mut parts = path.split('/').skip_while(|part| !part.eq_ignore_ascii_case("incidents")).skip(1);
+        let mut parts = path.split('/').skip_while(|part| !part.eq_ignore_ascii_case("incidents"));
+        // Azure Resource Manager has other resources, too.
+        parts.next()?;
         let parts = (parts.next(), parts.next(), parts.next());
         Some(match (is_sentinel, method, parts) {
             (false, &Method::GET, (None, ..)) => Self::DefenderList,

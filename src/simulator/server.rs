@@ -30,7 +30,7 @@ use super::stats::{Revision, Row, Stats};
 use super::tenant::Tenant;
 use super::tls::Tls;
 use super::world::World;
-use super::{entra, gate, graph, graph_write, logs_ingestion, security_insights};
+use super::{arm, entra, gate, graph, graph_write, logs_ingestion, security_insights};
 use crate::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
@@ -85,7 +85,9 @@ impl Simulator {
         if !(rate.is_finite() && rate >= 0.0) {
             return Err(SimulatorError::Rate(rate));
         }
-        config.dcr.check()?;
+        for rule in config.rules() {
+            rule.check()?;
+        }
         let tls = Tls::generate()?;
         let bound = TcpListener::bind(address).await.and_then(|listener| {
             let address = listener.local_addr()?;
@@ -210,8 +212,11 @@ fn router(world: &Arc<World>) -> Router {
     let logs_ingestion = Router::new()
         .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs_ingestion::ingest))
         .route_layer(gate(Service::LogsIngestion));
+    // One host for the resources of all services: incidents are Sentinel's, all else is Azure's own.
     let security_insights = security_insights::routes().route_layer(gate(Service::SecurityInsights));
-    entra.merge(graph).merge(logs_ingestion).merge(security_insights).with_state(Arc::clone(world))
+    let resource_manager = arm::router().route_layer(gate(Service::ResourceManager));
+    let services = [graph, logs_ingestion, security_insights, resource_manager];
+    services.into_iter().fold(entra, Router::merge).with_state(Arc::clone(world))
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {

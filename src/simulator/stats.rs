@@ -31,6 +31,8 @@ pub struct Stats {
     pub ingestion_requests: u64,
     /// Those that were answered, by status.
     pub ingestion_by_status: BTreeMap<u16, u64>,
+    /// Requests to Azure Resource Manager, whatever became of them.
+    pub resource_manager_requests: u64,
     /// Bytes of all accepted bodies as they came.
     pub ingestion_bytes_wire: u64,
     /// Bytes of all accepted bodies, decompressed.

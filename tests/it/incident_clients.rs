@@ -92,7 +92,7 @@ async fn a_workspace_that_is_not_there_is_not_taken_for_a_missing_incident() {
 async fn a_reader_is_told_which_role_writes() {
     let mut config = SimulatorConfig::default();
     config.workspace.initial = 1;
-    config.workspace.role = WorkspaceRole::Reader;
+    config.roles.incidents = WorkspaceRole::Reader;
     let place = Workplace::start(config).await;
     let client = sentinel(&place, &place.bench.config.workspace.name);
     let failure = client.put_comment(&place.names()[0], MISSING, "a word").await.unwrap_err();

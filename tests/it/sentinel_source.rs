@@ -292,7 +292,7 @@ async fn a_probe_reads_or_says_which_role_is_missing() {
     ] {
         let mut config = SimulatorConfig::default();
         config.workspace.initial = 1;
-        config.workspace.role = role;
+        config.roles.incidents = role;
         let place = Workplace::start(config).await;
         let file = place.bench.file(&place.pipeline());
         let output =

@@ -16,8 +16,6 @@ pub struct WorkspaceConfig {
     pub resource_group: String,
     /// Its name.
     pub name: String,
-    /// What the one application may do in it.
-    pub role: WorkspaceRole,
     /// Incidents of analytics rules at the start.
     pub initial: usize,
     /// Incidents or comments on a page if the request has no `$top`.
@@ -33,20 +31,6 @@ pub struct WorkspaceConfig {
     /// Whether what an update says of the classification is thrown away unless the incident is closed. The vendor does
     /// not say what becomes of it: as a rule it is kept as it was sent.
     pub reopening_clears_classification: bool,
-}
-
-/// What an application may do with incidents.
-// https://learn.microsoft.com/azure/sentinel/roles#microsoft-sentinel-specific-roles
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WorkspaceRole {
-    /// Nothing.
-    None,
-    /// Read them.
-    Reader,
-    /// Change and comment them, too.
-    Responder,
-    /// Delete them, too.
-    Contributor,
 }
 
 /// Token buckets, each with its size and how many tokens it gains a second.
@@ -76,11 +60,17 @@ impl WorkspaceConfig {
     /// The path of the provider in this workspace.
     #[must_use]
     pub fn path(&self) -> String {
-        format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.OperationalInsights/workspaces/{}\
-            /providers/Microsoft.SecurityInsights",
-            self.subscription_id, self.resource_group, self.name
-        )
+        format!("{}/providers/Microsoft.SecurityInsights", self.resource_id())
+    }
+
+    /// The workspace's own resource id.
+    pub(in super::super) fn resource_id(&self) -> String {
+        format!("{}/providers/Microsoft.OperationalInsights/workspaces/{}", self.group(), self.name)
+    }
+
+    /// The resource id of its group.
+    pub(in super::super) fn group(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{}", self.subscription_id, self.resource_group)
     }
 }
 
@@ -90,7 +80,6 @@ impl Default for WorkspaceConfig {
             subscription_id: "d0cfe6b2-9ac0-4464-9919-dccaee2e48c0".to_owned(),
             resource_group: "soc".to_owned(),
             name: "soc-workspace".to_owned(),
-            role: WorkspaceRole::Contributor,
             initial: 0,
             page_size: PAGE_SIZE,
             quota: ArmQuota::default(),

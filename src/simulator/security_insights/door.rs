@@ -9,16 +9,16 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
-use url::form_urlencoded;
 
 use super::super::answers;
+use super::super::arm;
+pub(super) use super::super::arm::Objection;
+use super::super::config::WorkspaceRole;
 use super::super::faults::Service;
-use super::super::graph::bearer;
 use super::super::lock::lock;
-use super::super::tokens::{Audience, Refusal};
 use super::super::world::World;
 use super::bucket::Bucket;
-use super::config::{ArmQuota, WorkspaceRole};
+use super::config::ArmQuota;
 use super::connector;
 
 /// The stable versions of the provider that have incidents.
@@ -58,14 +58,6 @@ pub(super) enum Action {
     Delete,
 }
 
-/// A refusal.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Objection {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) message: String,
-}
-
 /// Status and body of what was done; null is no body.
 pub(super) type Outcome = Result<(StatusCode, Value), Objection>;
 
@@ -86,14 +78,9 @@ pub(super) fn serve(
     run: impl FnOnce() -> Outcome,
 ) -> Response {
     let (headers, uri) = asked;
-    let entered = check_token(world, headers).and_then(|()| check_version(uri)).and_then(|()| {
-        let subscription = &world.config.workspace.subscription_id;
-        if place.subscription.eq_ignore_ascii_case(subscription) {
-            return Ok(());
-        }
-        let message = format!("The subscription '{}' could not be found.", place.subscription);
-        Err(Objection::not_found("SubscriptionNotFound", message))
-    });
+    let entered = arm::check_token(world, headers)
+        .and_then(|()| check_version(uri))
+        .and_then(|()| arm::check_subscription(world, &place.subscription));
     if let Err(objection) = entered {
         return refuse(world, headers, &objection);
     }
@@ -140,36 +127,8 @@ fn refuse(world: &World, headers: &HeaderMap, objection: &Objection) -> Response
     answers::error(world, Service::SecurityInsights, headers, *status, code, message)
 }
 
-fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Objection> {
-    let checked = world.tokens.check(bearer(headers), Audience::Management, world.clock.now());
-    checked.map_err(|refusal| {
-        let (code, message) = match refusal {
-            Refusal::Missing => {
-                ("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
-            }
-            Refusal::Unknown => ("InvalidAuthenticationToken", "The access token is invalid."),
-            Refusal::Expired => ("ExpiredAuthenticationToken", "The access token expiry UTC time is over."),
-            Refusal::WrongAudience => (
-                "InvalidAuthenticationTokenAudience",
-                "The access token has been obtained for wrong audience or resource. It should exactly match \
-                with one of the allowed audiences 'https://management.azure.com/'.",
-            ),
-        };
-        Objection { status: StatusCode::UNAUTHORIZED, code, message: message.to_owned() }
-    })
-}
-
 fn check_version(uri: &Uri) -> Result<(), Objection> {
-    let query = uri.query().unwrap_or_default();
-    let mut options = form_urlencoded::parse(query.as_bytes());
-    let Some((_, version)) = options.find(|(name, _)| name == "api-version") else {
-        return Err(Objection {
-            status: StatusCode::BAD_REQUEST,
-            code: "MissingApiVersionParameter",
-            message: "The api-version query parameter (?api-version=) is required for all requests."
-                .to_owned(),
-        });
-    };
+    let version = arm::version(uri)?;
     if VERSIONS.contains(&&*version) {
         return Ok(());
     }
@@ -192,22 +151,12 @@ fn check_role(world: &World, place: &Place, action: Action) -> Result<(), Object
         // https://learn.microsoft.com/azure/sentinel/investigate-incidents#comment-on-incidents
         Action::Delete => WorkspaceRole::Contributor,
     };
-    if world.config.workspace.role >= role {
+    if world.config.roles.incidents >= role {
         return Ok(());
     }
     let resource = if place.comment.is_empty() { "incidents" } else { "incidents/comments" };
-    let id = &world.config.client_id;
-    let scope = world.config.workspace.path();
-    Err(Objection {
-        status: StatusCode::FORBIDDEN,
-        code: "AuthorizationFailed",
-        message: format!(
-            "The client '{id}' with object id '{id}' does not have authorization to perform action \
-            'Microsoft.SecurityInsights/{resource}/{}' over scope '{scope}' or the scope is invalid. If access \
-            was recently granted, please refresh your credentials.",
-            action.verb()
-        ),
-    })
+    let action = format!("Microsoft.SecurityInsights/{resource}/{}", action.verb());
+    Err(arm::forbidden(world, &action, &world.config.workspace.path()))
 }
 
 fn check_place(world: &World, place: &Place) -> Result<(), Objection> {
@@ -264,23 +213,5 @@ impl Action {
             Self::Write => "x-ms-ratelimit-remaining-subscription-writes",
             Self::Delete => "x-ms-ratelimit-remaining-subscription-deletes",
         })
-    }
-}
-
-// === impl Objection ===
-
-impl Objection {
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: "BadRequest", message: message.into() }
-    }
-
-    pub(super) const fn not_found(code: &'static str, message: String) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code, message }
-    }
-
-    /// The resource has moved on since the client read it.
-    pub(super) fn conflict(id: &str) -> Self {
-        let message = format!("New version of resource '{id}' exists. Data was not saved.");
-        Self { status: StatusCode::CONFLICT, code: "Conflict", message }
     }
 }

@@ -29,7 +29,7 @@ use axum::routing::get;
 use super::world::World;
 
 pub use analysts::Workspace;
-pub use config::{ArmQuota, ConnectorConfig, WorkspaceConfig, WorkspaceRole};
+pub use config::{ArmQuota, ConnectorConfig, WorkspaceConfig};
 pub use directory::User;
 pub(super) use door::Doors;
 pub(super) use store::Store;

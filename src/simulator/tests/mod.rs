@@ -1,5 +1,6 @@
 //! The simulator as a client sees it.
 
+mod arm;
 mod connector;
 mod entra;
 mod faults;

@@ -5,7 +5,7 @@ use serde_json::json as value;
 
 use super::security_insights::{Arm, NAME, VERSION, draft, refusal};
 use super::*;
-use crate::simulator::{ArmQuota, WorkspaceConfig, WorkspaceRole};
+use crate::simulator::{ArmQuota, Roles, WorkspaceConfig, WorkspaceRole};
 
 #[tokio::test]
 async fn pages_have_unescaped_links_and_lead_through_everything() {
@@ -117,7 +117,8 @@ async fn each_role_can_do_a_little_more() {
         (WorkspaceRole::Responder, [200, 201, 201, 403]),
         (WorkspaceRole::Contributor, [200, 201, 201, 200]),
     ] {
-        let arm = Arm::new(WorkspaceConfig { role, ..WorkspaceConfig::default() }).await;
+        let roles = Roles { incidents: role, ..Roles::default() };
+        let arm = Arm::of(SimulatorConfig { roles, ..SimulatorConfig::default() }).await;
         let list = arm.request(Method::GET, VERSION).send().await.unwrap().status();
         let put = arm.put_incident(&draft()).await.status();
         let comment = value!({"properties": {"message": "x"}});

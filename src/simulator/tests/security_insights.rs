@@ -23,8 +23,12 @@ impl Arm {
     }
 
     pub(super) async fn with_quota(workspace: WorkspaceConfig) -> Self {
-        let base = workspace.path();
-        let bench = Bench::new(SimulatorConfig { workspace, ..SimulatorConfig::default() }).await;
+        Self::of(SimulatorConfig { workspace, ..SimulatorConfig::default() }).await
+    }
+
+    pub(super) async fn of(config: SimulatorConfig) -> Self {
+        let base = config.workspace.path();
+        let bench = Bench::new(config).await;
         let token = bench.token("https://management.azure.com/.default").await;
         Self { bench, token, base }
     }
