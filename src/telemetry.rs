@@ -27,6 +27,8 @@ pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
 const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
 /// Events that were thrown away because they can be of no use here. Also labelled `intentional`.
 const DISCARDED_EVENTS: &str = "component_discarded_events_total";
+/// Ways in which a data collection rule does not fit what is written. Also labelled `finding`.
+const RULE_FINDINGS: &str = "component_rule_findings_total";
 /// Things that went wrong. Also labelled `error_type` and `stage`.
 const ERRORS: &str = "component_errors_total";
 /// Seconds from an event's own time to its delivery.
@@ -64,6 +66,13 @@ impl Component {
         let [kind, component_type, id] = self.labels();
         let labels = [kind, component_type, id, Label::new("reason", reason)];
         metrics::counter!(QUARANTINED_EVENTS, labels.iter()).increment(amount);
+    }
+
+    /// Counts a way in which a data collection rule does not fit what is written.
+    pub fn count_finding(&self, finding: &'static str) {
+        let [kind, component_type, id] = self.labels();
+        let labels = [kind, component_type, id, Label::new("finding", finding)];
+        metrics::counter!(RULE_FINDINGS, labels.iter()).increment(1);
     }
 
     /// Says what something amounts to now.

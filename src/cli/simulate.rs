@@ -177,6 +177,7 @@ sources:
   sentinel:
     type: sentinel_logs
     inputs: [defender]
+    management_endpoint: {url}
     dcr_immutable_id: {}
     stream_name: {}
     columns: [{}]

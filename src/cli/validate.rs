@@ -12,6 +12,7 @@ use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::pipeline;
 use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
+use crate::sinks::sentinel_logs::Probed;
 use crate::store::create_private_dir;
 
 /// What is said of a sink that writes incidents.
@@ -23,7 +24,8 @@ pub(super) struct Arguments {
     file: PipelineFile,
     #[command(flatten)]
     vector: VectorOptions,
-    /// Also get the secrets, fetch tokens, read one incident and post an empty array: everything that a run needs.
+    /// Also get the secrets, fetch tokens, read one incident, post an empty array to every stream and compare the
+    /// data collection rules with what is written: everything that a run needs.
     #[arg(long)]
     probe: bool,
 }
@@ -85,17 +87,20 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
 /// Does once what a run would do all the time.
 async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
     let (mut failed, mut all) = (0, 0);
-    let mut tell = |path: String, result: Result<String, String>| {
-        all += 1;
-        match result {
-            Ok(done) => say(format!("{path}: {done}")),
-            Err(why) => {
-                failed += 1;
-                eprintln!("FAILED {path}: {why}");
-            }
+    let mut tell = |path: &str, probed: Probed| match probed {
+        Probed::Works(done) => {
+            all += 1;
+            say(format!("{path}: {done}"));
         }
+        Probed::Failed(why) => {
+            all += 1;
+            failed += 1;
+            eprintln!("FAILED {path}: {why}");
+        }
+        Probed::Doubtful(why) => eprintln!("warning: {path}: {why}"),
+        Probed::Untried(what) => say(format!("{path}: {what}")),
     };
-    tell("data_dir".to_owned(), probe_data_dir(&plan.data_dir));
+    tell("data_dir", probed(probe_data_dir(&plan.data_dir)));
     for source in &plan.sources {
         let result = async {
             let found = match &source.plan {
@@ -113,30 +118,29 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
                 _ => "reading works".to_owned(),
             })
         };
-        tell(format!("sources.{}", source.id), result.await);
+        tell(&format!("sources.{}", source.id), probed(result.await));
     }
     for sink in &plan.sinks {
-        let result = async {
-            let probed = match &sink.plan {
-                SinkPlan::SentinelLogs(options) => {
-                    let Some(client) = options.client(clock)? else {
-                        return Ok("not tried: where rows go depends on the event".to_owned());
-                    };
-                    client.probe().await.map(|()| "ingesting works")
-                }
-                SinkPlan::SentinelIncidents(options) => {
-                    options.client(clock)?.probe().await.map(|_| READABLE)
-                }
+        let path = format!("sinks.{}", sink.id);
+        let reading = async {
+            let found = match &sink.plan {
+                SinkPlan::SentinelLogs(options) => return Ok(options.probe(clock).await),
+                SinkPlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
                 SinkPlan::DefenderIncidents(options) => {
-                    let month = Slice::open(clock.now() - TimeDelta::days(30));
-                    options.client(clock)?.probe(month).await.map(|_| READABLE)
+                    options.client(clock)?.probe(Slice::open(clock.now() - TimeDelta::days(30))).await
                 }
             };
-            probed.map(ToOwned::to_owned).map_err(|failure| failure.to_string())
+            found.map(|_| vec![Probed::Works(READABLE.to_owned())]).map_err(|failure| failure.to_string())
         };
-        tell(format!("sinks.{}", sink.id), result.await);
+        for probed in reading.await.unwrap_or_else(|why: String| vec![Probed::Failed(why)]) {
+            tell(&path, probed);
+        }
     }
     if failed == 0 { ExitCode::SUCCESS } else { exit::failed(&format!("{failed} of {all} failed")) }
+}
+
+fn probed(result: Result<String, String>) -> Probed {
+    result.map_or_else(Probed::Failed, Probed::Works)
 }
 
 /// Whether files can be written there; leaves nothing behind.

@@ -33,6 +33,12 @@ impl Authorized {
         Ok(Self { http: http.build()?, credential: Arc::new(credential), scope, clock: clock.clone() })
     }
 
+    /// The same identity's way to another service, whose tokens have `scope`.
+    #[must_use]
+    pub fn with_scope(&self, scope: String) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
     /// Sends what `request` makes, with a token. If the answer is 401, the token is renewed once and the request sent
     /// once more; what comes then is the answer. The body of an answer may have `cap` bytes.
     pub async fn send(

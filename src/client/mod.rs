@@ -5,6 +5,7 @@ pub mod arm;
 pub mod authorized;
 pub mod cloud;
 pub mod credential;
+pub mod data_collection_rules;
 mod failure;
 pub mod graph;
 pub mod http;

@@ -106,7 +106,7 @@ fn rule_properties(tables: &[Table], endpoint: bool) -> Node {
 
 fn declaration(table: &Table) -> Node {
     let column = |column: TableColumn| {
-        let column_type = Node::text(in_stream(column.column_type));
+        let column_type = Node::text(column.column_type.in_stream());
         Node::object([("name", Node::text(column.name)), ("type", column_type)])
     };
     Node::object([("columns", Node::List(table.declared().map(column).collect()))])
@@ -127,23 +127,10 @@ fn transform(table: &Table) -> String {
     )
 }
 
-/// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
-const fn in_stream(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::String => "string",
-        ColumnType::Int => "int",
-        ColumnType::Long => "long",
-        ColumnType::Real => "real",
-        ColumnType::Boolean => "boolean",
-        ColumnType::Dynamic => "dynamic",
-        ColumnType::DateTime => "datetime",
-    }
-}
-
 /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#column>
 const fn in_table(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::DateTime => "dateTime",
-        other => in_stream(other),
+        other => other.in_stream(),
     }
 }

@@ -7,6 +7,7 @@ mod beside;
 mod door;
 mod process;
 mod returning;
+mod sinks;
 mod wiring;
 
 pub use beside::{Beside, OurVector};

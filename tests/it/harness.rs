@@ -86,6 +86,7 @@ impl Bench {
             "inputs": ["defender"],
             "auth": self.auth(),
             "endpoint": self.simulator.url(),
+            "management_endpoint": self.simulator.url(),
             "dcr_immutable_id": self.config.dcr.immutable_id,
             "stream_name": self.config.dcr.streams.keys().next().unwrap(),
             "tls": {"ca_file": self.path("ca.pem")},

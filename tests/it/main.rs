@@ -15,6 +15,7 @@ mod kill;
 mod layouts;
 mod memory;
 mod pipeline;
+mod preflight;
 mod python_client;
 mod quarantine;
 mod readme;

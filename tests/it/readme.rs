@@ -77,6 +77,21 @@ async fn every_command_is_one_that_the_program_knows() {
     assert!(checked >= 5);
 }
 
+#[tokio::test]
+async fn every_pipeline_is_one_that_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pipeline.yaml");
+    let pipelines: Vec<_> =
+        README.split("\n```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(!pipelines.is_empty());
+    for pipeline in pipelines {
+        std::fs::write(&file, pipeline).unwrap();
+        let output = program().arg("validate").arg(&file).output().await.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && told.is_empty(), "{pipeline}\n{told}");
+    }
+}
+
 #[test]
 fn the_stream_has_every_column_of_an_incident() {
     let declarations: Value = serde_json::from_str(&blocks("json")[0]).unwrap();

@@ -33,6 +33,21 @@ pub enum ColumnType {
 // === impl ColumnType ===
 
 impl ColumnType {
+    /// What a stream's declaration calls it.
+    /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
+    #[must_use]
+    pub const fn in_stream(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Long => "long",
+            Self::Real => "real",
+            Self::Boolean => "boolean",
+            Self::Dynamic => "dynamic",
+            Self::DateTime => "datetime",
+        }
+    }
+
     /// Whether a value, as JSON, can stand in such a column. What cannot becomes null there without a word, and nothing that
     /// Microsoft says promises that it is converted: so not even a number is taken for a text.
     /// Source: <https://learn.microsoft.com/azure/data-explorer/ingest-invalid-data#failure-without-error-code>

@@ -1,35 +1,23 @@
 //! The options of `sentinel_logs`.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
-use url::Url;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
-use super::columns::{Columns, ColumnsConfig, TYPES_NEEDED};
-use super::destination::{Destinations, check_dcr_immutable_id, check_stream_name};
-use super::encoder::Encoder;
+use super::columns::{ColumnsConfig, TYPES_NEEDED};
+use super::destination::{check_dcr_immutable_id, check_stream_name};
 use super::layout::Layout;
-use super::rows::Encoders;
-use super::rule::Rules;
-use super::sink::{Inner, SentinelLogs};
 use super::table_plan::TablePlan;
+use super::targets::{Endpoints, Targets};
 use super::template::Template;
-use crate::client::authorized::Authorized;
+use super::validated::Validated;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url};
-use crate::client::logs_ingestion::{LogsIngestion, MAX_CALL_BYTES};
-use crate::clock::Clock;
-use crate::delivery::Health;
+use crate::client::http::{ProxyConfig, TlsConfig, https_url};
+use crate::client::logs_ingestion::MAX_CALL_BYTES;
 use crate::model::problem::{Problem, check_ranges};
-use crate::quarantine::Quarantine;
-use crate::retry::policy::Policies;
-use crate::telemetry::Component;
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
@@ -48,6 +36,9 @@ pub struct SentinelLogsConfig {
     /// Logs ingestion URL of the data collection endpoint, or of the rule itself:
     /// `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
     pub endpoint: String,
+    /// The same for rules that are not behind `endpoint`, by their immutable ids.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, String>,
     /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`. May be a template.
     pub dcr_immutable_id: String,
     /// Which rows of which tables an event becomes.
@@ -58,6 +49,10 @@ pub struct SentinelLogsConfig {
     pub stream_name: Option<String>,
     /// The token's scope, if it isn't the one of `cloud`.
     pub token_scope: Option<String>,
+    /// Azure Resource Manager, if it isn't the one of `cloud`: where the rule is read, to compare it with what is written.
+    pub management_endpoint: Option<String>,
+    /// The scope of tokens for it, if it isn't the one of `cloud`.
+    pub management_token_scope: Option<String>,
     /// Column of the event's time.
     #[serde(default = "default_timestamp_field")]
     pub timestamp_field: String,
@@ -128,16 +123,6 @@ pub struct QuarantineConfig {
     pub max_bytes: u64,
 }
 
-/// Options that were checked, and can be built from.
-#[derive(Clone, Debug)]
-pub struct Validated {
-    config: SentinelLogsConfig,
-    endpoint: Url,
-    dcr_immutable_id: Template,
-    stream_name: Template,
-    proxy: ProxyConfig,
-}
-
 // === impl SentinelLogsConfig ===
 
 fn default_timestamp_field() -> String {
@@ -168,13 +153,14 @@ impl SentinelLogsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
         let mut problems = Vec::new();
+        let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
-        let endpoint = https_url(&self.endpoint);
-        if endpoint.as_ref().is_none_or(|url| url.path() != "/" || url.query().is_some()) {
-            let message = "must be an https URL without a path, such as \
-                           https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com";
-            report("endpoint", message.to_owned());
+        let management = self.management_endpoint.as_deref().unwrap_or_else(|| self.cloud.arm());
+        let management = https_url(management).filter(|url| url.path() == "/" && url.query().is_none());
+        if management.is_none() {
+            let message = "must be an https URL without a path, such as https://management.azure.com";
+            report("management_endpoint", message.to_owned());
         }
         let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), String>| {
             let parsed = Template::parse(written);
@@ -238,97 +224,15 @@ impl SentinelLogsConfig {
             own.validate(&format!("{path}.proxy"), &mut problems);
         }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        match (endpoint, dcr_immutable_id, stream_name) {
-            (Some(endpoint), Ok(dcr_immutable_id), Ok(stream_name)) if problems.is_empty() => {
-                Ok(Validated { config: self, endpoint, dcr_immutable_id, stream_name, proxy })
+        match (endpoints, management, dcr_immutable_id, stream_name) {
+            (Some(endpoints), Some(management), Ok(dcr_immutable_id), Ok(stream_name))
+                if problems.is_empty() =>
+            {
+                let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
+                Ok(Validated { config: self, targets, management, proxy })
             }
             _ => Err(problems),
         }
-    }
-}
-
-// === impl Validated ===
-
-impl Validated {
-    /// What works, but perhaps not as its author thinks.
-    #[must_use]
-    pub fn warnings(&self, path: &str) -> Vec<Problem> {
-        let message = "without 'columns', a field that the stream does not declare vanishes in Azure without an error; with \
-                       it, such a field goes into ExtraColumns";
-        let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
-        silent.then(|| Problem::new(path, message)).into_iter().collect()
-    }
-
-    /// The client for these options: reads certificate files, asks nobody anything. There is none if where rows go depends
-    /// on the event.
-    pub fn client(&self, clock: &Clock) -> Result<Option<LogsIngestion>, String> {
-        let (Some(rule), Some(stream)) = (self.dcr_immutable_id.fixed(), self.stream_name.fixed()) else {
-            return Ok(None);
-        };
-        LogsIngestion::new(self.authorized(clock)?, &self.endpoint, rule, stream).map(Some)
-    }
-
-    fn authorized(&self, clock: &Clock) -> Result<Authorized, String> {
-        let config = &self.config;
-        let timeout = Duration::from_secs(config.request.timeout_secs);
-        let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let scope = config.token_scope.clone().unwrap_or_else(|| config.cloud.ingestion_scope().to_owned());
-        Authorized::new(&config.auth, config.cloud, &http, scope, clock)
-    }
-
-    /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`. All sinks of a process share `rules`.
-    pub fn build(
-        &self,
-        id: &str,
-        data_dir: &Path,
-        rules: &Rules,
-        clock: Clock,
-        mut rng: fastrand::Rng,
-    ) -> Result<SentinelLogs, String> {
-        let config = &self.config;
-        let labels = Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() };
-        let health = Health::default();
-        let policies = Policies::new(rng.fork());
-        let destinations = Destinations {
-            endpoint: self.endpoint.clone(),
-            dcr_immutable_id: self.dcr_immutable_id.clone(),
-            stream_name: self.stream_name.clone(),
-            authorized: self.authorized(&clock)?,
-            rules: rules.clone(),
-            labels: labels.clone(),
-            health: health.clone(),
-            clock: clock.clone(),
-            rng: Mutex::new(rng),
-            known: Mutex::default(),
-        };
-        let quarantine =
-            Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
-        // A single row has the array's brackets around it.
-        let encoder =
-            |columns| Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
-        let by_table = config.layout.tables().iter().map(|table| {
-            let columns = Columns::of_table(table, config.table_plan);
-            (table.name, encoder(Some(columns)).with_times_elsewhere())
-        });
-        let encoders = Encoders {
-            layout: config.layout,
-            raw: encoder(
-                config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan)),
-            ),
-            by_table: by_table.collect(),
-        };
-        Ok(SentinelLogs(Arc::new(Inner {
-            labels,
-            health,
-            destinations,
-            encoders,
-            max_bytes: config.batch.max_bytes,
-            compress: config.compression == Compression::Gzip,
-            in_flight: Arc::new(Semaphore::new(config.request.concurrency)),
-            quarantine,
-            clock,
-            policies,
-        })))
     }
 }
 

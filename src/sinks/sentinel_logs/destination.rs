@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use url::Url;
-
+use super::preflight::{Lookout, Undeclared};
 use super::rule::{Rule, Rules};
 use super::service::Service;
+use super::targets::{Place, Targets};
 use super::template::Template;
 use crate::client::authorized::Authorized;
 use crate::client::logs_ingestion::LogsIngestion;
@@ -33,6 +33,8 @@ const MAX_DESTINATIONS: usize = 1_000;
 pub(super) struct Destination {
     pub(super) service: Service,
     pub(super) stream: String,
+    /// Looks for columns that vanish, if the rows are not known beforehand.
+    pub(super) undeclared: Option<Arc<Undeclared>>,
     /// Whether the service has accepted anything since we started.
     pub(super) accepted: AtomicBool,
     /// How many single rows were refused since anything was accepted.
@@ -43,9 +45,8 @@ pub(super) struct Destination {
 
 /// Every stream that a sink has come to write to.
 pub(super) struct Destinations {
-    pub(super) endpoint: Url,
-    pub(super) dcr_immutable_id: Template,
-    pub(super) stream_name: Template,
+    pub(super) targets: Targets,
+    pub(super) lookout: Lookout,
     pub(super) authorized: Authorized,
     pub(super) rules: Rules,
     pub(super) labels: Component,
@@ -68,18 +69,27 @@ impl Destinations {
             })?;
             Ok::<_, Reason>(name)
         };
-        let rule = name(&self.dcr_immutable_id, check_dcr_immutable_id)?;
-        let stream = name(&self.stream_name, check_stream_name)?;
-        self.at(rule, stream)
+        let rule = name(&self.targets.dcr_immutable_id, check_dcr_immutable_id)?;
+        let stream = name(&self.targets.stream_name, check_stream_name)?;
+        self.at(rule, stream, table)
     }
 
     /// The one that every event goes to, if no template stands in the way.
     pub(super) fn only(&self) -> Option<Result<Arc<Destination>, Reason>> {
-        let (rule, stream) = (self.dcr_immutable_id.fixed()?, self.stream_name.fixed()?);
-        Some(self.at(rule.to_owned(), stream.to_owned()))
+        let (rule, stream) = (self.targets.dcr_immutable_id.fixed()?, self.targets.stream_name.fixed()?);
+        Some(self.at(rule.to_owned(), stream.to_owned(), None))
     }
 
-    fn at(&self, rule: String, stream: String) -> Result<Arc<Destination>, Reason> {
+    /// Compares the rules with what is written from now on, those of fixed streams at once, and goes on in the background.
+    pub(super) fn look_out(&self) {
+        self.lookout.begin();
+        for Place { rule, stream, table } in self.targets.fixed() {
+            // One that is refused is told when rows come for it.
+            self.at(rule, stream, table).ok();
+        }
+    }
+
+    fn at(&self, rule: String, stream: String, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (rule, stream);
         if let Some(destination) = known.get(&place) {
@@ -88,14 +98,15 @@ impl Destinations {
         if known.len() >= MAX_DESTINATIONS {
             let message = format!(
                 "'{}' has come to {MAX_DESTINATIONS} streams: is the right field in it?",
-                self.stream_name
+                self.targets.stream_name
             );
             return Err(reason("too_many_streams", message));
         }
-        let client = LogsIngestion::new(self.authorized.clone(), &self.endpoint, &place.0, &place.1)
+        let endpoint = self.targets.endpoints.of(&place.0);
+        let client = LogsIngestion::new(self.authorized.clone(), endpoint, &place.0, &place.1)
             .map_err(|message| reason("unresolved_template", message))?;
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule: Arc<Rule> = self.rules.rule(&self.endpoint, &place.0, &self.clock);
+        let rule: Arc<Rule> = self.rules.rule(endpoint, &place.0, &self.clock);
         let service = Service {
             labels: self.labels.clone(),
             client,
@@ -108,6 +119,7 @@ impl Destinations {
         let destination = Arc::new(Destination {
             service,
             stream: place.1.clone(),
+            undeclared: self.lookout.meet(&place.0, &place.1, table),
             accepted: AtomicBool::new(false),
             refused_in_a_row: AtomicU32::new(0),
             doubts: Mutex::new(doubts),

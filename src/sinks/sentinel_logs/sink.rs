@@ -116,6 +116,12 @@ impl SentinelLogs {
         &self.0.labels
     }
 
+    /// Begins to compare the data collection rules with what is written, in the background: a rule that does not fit is
+    /// told in the log. Holds nothing up.
+    pub fn look_out(&self) {
+        self.0.destinations.look_out();
+    }
+
     /// Whether the service answers.
     #[must_use]
     pub fn health(&self) -> &Health {
@@ -301,6 +307,9 @@ impl Inner {
 
     fn note_sent(&self, destination: &Destination, request: &Request) {
         destination.accepted.store(true, Ordering::Relaxed);
+        if let Some(undeclared) = &destination.undeclared {
+            undeclared.look_at(&request.json);
+        }
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
         destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.labels;

@@ -23,6 +23,9 @@ pub enum TablePlan {
 // === impl TablePlan ===
 
 impl TablePlan {
+    /// Every plan there is.
+    pub(super) const ALL: [Self; 3] = [Self::Analytics, Self::Basic, Self::Auxiliary];
+
     /// What Azure calls it.
     /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#tableproperties>
     #[must_use]

@@ -56,6 +56,21 @@ impl Template {
         self.parts.iter().all(|part| matches!(part, Part::Text(_))).then_some(&self.written)
     }
 
+    /// The text for rows of a layout's `table`, if nothing else is in it.
+    pub(super) fn for_table(&self, table: &str) -> Option<String> {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Field(path) if *path == [TABLE] => Some(table),
+            Part::Field(_) => None,
+        });
+        parts.collect()
+    }
+
+    /// Whether it differs from one table of a layout to the next.
+    pub(super) fn names_table(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Field(path) if *path == [TABLE]))
+    }
+
     /// The text for one event, whose row goes to `table` if a layout has said so. The error says which field is missing, or is no text or number.
     pub(super) fn render(&self, event: &Event, table: Option<&str>) -> Result<String, String> {
         let mut rendered = String::new();

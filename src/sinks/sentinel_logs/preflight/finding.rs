@@ -1,0 +1,45 @@
+//! What does not fit, and what to do.
+
+use crate::client::data_collection_rules::NamedColumn;
+
+/// One thing that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sinks::sentinel_logs) struct Finding {
+    /// What it is, in a word for metrics.
+    pub(in crate::sinks::sentinel_logs) code: &'static str,
+    pub(in crate::sinks::sentinel_logs) weight: Weight,
+    /// What it is and what to do.
+    pub(in crate::sinks::sentinel_logs) message: String,
+}
+
+/// What it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sinks::sentinel_logs) enum Weight {
+    /// No row arrives.
+    Everything,
+    /// Something of every row is lost, or of those that have it.
+    Something,
+    /// Perhaps nothing.
+    Doubt,
+}
+
+// === impl Finding ===
+
+impl Finding {
+    pub(super) const fn new(code: &'static str, weight: Weight, message: String) -> Self {
+        Self { code, weight, message }
+    }
+}
+
+/// Columns as a declaration has them, to be copied into it.
+pub(super) fn declaration(columns: &[NamedColumn]) -> String {
+    let columns = columns
+        .iter()
+        .map(|column| format!("{{\"name\": \"{}\", \"type\": \"{}\"}}", column.name, column.column_type));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// Names in a sentence.
+pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}

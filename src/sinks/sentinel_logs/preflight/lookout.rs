@@ -1,0 +1,174 @@
+//! Compares beside a running sink: each rule is read once, and each stream compared when it is first met.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tracing::{debug, error, info, warn};
+
+use super::ask::{Compared, Preflight};
+use super::finding::{Finding, Weight};
+use super::undeclared::Undeclared;
+use super::written::Written;
+use crate::client::data_collection_rules::DataCollectionRule;
+use crate::clock::Clock;
+use crate::telemetry::Component;
+
+/// How long until a rule that could not be read is asked for again; then twice as long, and so on. A new role takes up to
+/// half an hour to work.
+/// Source: <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>
+const FIRST_WAIT: Duration = Duration::from_mins(1);
+/// How often a rule is asked for in all: for about an hour.
+const TRIES: u32 = 7;
+/// How many rules are read at a time.
+const AT_A_TIME: usize = 2;
+
+/// Compares rules in the background. What it does ends when it is dropped.
+pub(in crate::sinks::sentinel_logs) struct Lookout {
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+/// What all that goes on in the background needs.
+pub(super) struct Shared {
+    preflight: Preflight,
+    pub(super) labels: Component,
+    pub(super) clock: Clock,
+    asking: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    begun: bool,
+    /// By immutable id, in lower case.
+    rules: HashMap<String, mpsc::UnboundedSender<Met>>,
+    tasks: JoinSet<()>,
+}
+
+/// A stream that rows go to.
+struct Met {
+    stream: String,
+    written: Written,
+    undeclared: Option<Arc<Undeclared>>,
+}
+
+// === impl Lookout ===
+
+impl Lookout {
+    pub(in crate::sinks::sentinel_logs) fn new(
+        preflight: Preflight,
+        labels: Component,
+        clock: Clock,
+    ) -> Self {
+        let shared = Shared { preflight, labels, clock, asking: Semaphore::new(AT_A_TIME) };
+        Self { shared: Arc::new(shared), state: Mutex::default() }
+    }
+
+    /// Streams that are met from now on are compared.
+    pub(in crate::sinks::sentinel_logs) fn begin(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).begun = true;
+    }
+
+    /// A stream that rows go to from now on. Answers who looks at its rows, if that is needed.
+    pub(in crate::sinks::sentinel_logs) fn meet(
+        &self,
+        rule: &str,
+        stream: &str,
+        table: Option<&str>,
+    ) -> Option<Arc<Undeclared>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { begun: true, rules, tasks } = &mut *state else { return None };
+        let shared = &self.shared;
+        let undeclared =
+            shared.preflight.is_open().then(|| Arc::new(Undeclared::new(rule, stream, Arc::clone(shared))));
+        let sender = rules.entry(rule.to_ascii_lowercase()).or_insert_with(|| {
+            let (sender, met) = mpsc::unbounded_channel();
+            tasks.spawn(Arc::clone(shared).attend(rule.to_owned(), met));
+            sender
+        });
+        let met = Met {
+            stream: stream.to_owned(),
+            written: shared.preflight.written(table),
+            undeclared: undeclared.clone(),
+        };
+        // Nobody listens any more if the rule could not be read.
+        sender.send(met).ok();
+        undeclared
+    }
+
+    /// Waits until it has given up on every rule.
+    #[cfg(test)]
+    pub(super) async fn idle(&self) {
+        let mut tasks = std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).tasks);
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Reads a rule, and compares each of its streams as it is met.
+    async fn attend(self: Arc<Self>, id: String, mut met: mpsc::UnboundedReceiver<Met>) {
+        let Some(rule) = self.read(&id).await else { return };
+        for finding in self.preflight.compare_endpoint(&id, &rule) {
+            self.tell(&finding);
+        }
+        while let Some(Met { stream, written, undeclared }) = met.recv().await {
+            let compared = {
+                let _permit = self.asking.acquire().await;
+                self.preflight.compare_stream(&id, &rule, &stream, &written).await
+            };
+            self.tell_all(&id, &stream, &compared);
+            if let Some(undeclared) = undeclared {
+                undeclared.compare_with(&rule);
+            }
+        }
+    }
+
+    /// Reads a rule, if need be again and again for a while. Says only once that it could not.
+    async fn read(&self, id: &str) -> Option<DataCollectionRule> {
+        for tries in 0..TRIES {
+            match self.read_once(id).await {
+                Ok(rule) => return Some(rule),
+                Err(why) if tries == 0 => {
+                    info!(component_id = self.labels.id, "This does not stop anything: {why}");
+                }
+                Err(why) => debug!(component_id = self.labels.id, tries, "Still so: {why}"),
+            }
+            if tries + 1 < TRIES {
+                self.clock.sleep(FIRST_WAIT * 2_u32.pow(tries)).await;
+            }
+        }
+        None
+    }
+
+    pub(super) async fn read_once(&self, id: &str) -> Result<DataCollectionRule, String> {
+        let _permit = self.asking.acquire().await;
+        self.preflight.read(id).await
+    }
+
+    fn tell_all(&self, rule: &str, stream: &str, compared: &Compared) {
+        for finding in &compared.findings {
+            self.tell(finding);
+        }
+        for why in &compared.unread {
+            info!(component_id = self.labels.id, "This does not stop anything: {why}");
+        }
+        if compared.findings.is_empty() {
+            debug!(component_id = self.labels.id, rule, stream, "The rule fits what is written.");
+        }
+    }
+
+    fn tell(&self, finding: &Finding) {
+        let Finding { code, weight, message } = finding;
+        self.labels.count_finding(code);
+        let component_id = &self.labels.id;
+        match weight {
+            Weight::Everything => error!(component_id, finding = code, "Rows cannot arrive: {message}"),
+            Weight::Something => warn!(component_id, finding = code, "Something is lost: {message}"),
+            Weight::Doubt => warn!(component_id, finding = code, "Perhaps not as it was meant: {message}"),
+        }
+    }
+}

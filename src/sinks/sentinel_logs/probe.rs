@@ -1,0 +1,91 @@
+//! `validate --probe`: posts an empty array to every stream that is known beforehand, and compares the rules.
+
+use super::preflight::{Finding, Preflight, Weight};
+use super::targets::Place;
+use super::validated::Validated;
+use crate::client::authorized::Authorized;
+use crate::client::logs_ingestion::LogsIngestion;
+use crate::clock::Clock;
+
+/// What one thing that was tried came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// It works.
+    Works(String),
+    /// It works, but perhaps not as its author thinks.
+    Doubtful(String),
+    /// It was not tried, for a reason that says nothing about whether it would work.
+    Untried(String),
+    /// It does not work.
+    Failed(String),
+}
+
+// === impl Validated ===
+
+impl Validated {
+    /// Tries everything that can be tried without events. Nothing is written.
+    pub async fn probe(&self, clock: &Clock) -> Vec<Probed> {
+        let authorized = match self.authorized(clock) {
+            Ok(authorized) => authorized,
+            Err(error) => return vec![Probed::Failed(error)],
+        };
+        let places = self.targets.fixed();
+        let mut probed = Vec::new();
+        for place in &places {
+            probed.push(self.post(&authorized, place).await);
+        }
+        if let Some(open) = self.targets.open() {
+            probed.push(Probed::Untried(format!("not tried: {open}")));
+        }
+        let preflight = self.preflight(&authorized);
+        for of_rule in places.chunk_by(|one, other| one.rule == other.rule) {
+            compare(&preflight, of_rule, &mut probed).await;
+        }
+        probed
+    }
+
+    async fn post(&self, authorized: &Authorized, place: &Place) -> Probed {
+        let Place { rule, stream, .. } = place;
+        let endpoint = self.targets.endpoints.of(rule);
+        let posted = match LogsIngestion::new(authorized.clone(), endpoint, rule, stream) {
+            Ok(client) => client.probe().await.map_err(|failure| failure.to_string()),
+            Err(error) => Err(error),
+        };
+        match posted {
+            Ok(()) => Probed::Works(format!("ingesting works: stream {stream} of the rule {rule}")),
+            Err(why) => Probed::Failed(format!("stream {stream} of the rule {rule}: {why}")),
+        }
+    }
+}
+
+/// Compares one rule, and its streams.
+async fn compare(preflight: &Preflight, places: &[Place], probed: &mut Vec<Probed>) {
+    let Some(Place { rule: id, .. }) = places.first() else { return };
+    let rule = match preflight.read(id).await {
+        Ok(rule) => rule,
+        Err(why) => return probed.push(Probed::Untried(why)),
+    };
+    let before = probed.len();
+    probed.extend(preflight.compare_endpoint(id, &rule).into_iter().map(said));
+    for Place { stream, table, .. } in places {
+        let written = preflight.written(*table);
+        let compared = preflight.compare_stream(id, &rule, stream, &written).await;
+        probed.extend(compared.findings.into_iter().map(said));
+        probed.extend(compared.unread.into_iter().map(Probed::Untried));
+    }
+    if probed.len() == before {
+        let rest = if preflight.is_open() {
+            ", as far as that is known without events: their own fields are compared while it runs"
+        } else {
+            ""
+        };
+        probed.push(Probed::Works(format!("the rule {id} fits what is written{rest}")));
+    }
+}
+
+fn said(finding: Finding) -> Probed {
+    match finding.weight {
+        Weight::Everything | Weight::Something => Probed::Failed(finding.message),
+        Weight::Doubt => Probed::Doubtful(finding.message),
+    }
+}
