@@ -21,6 +21,8 @@ use vector_sentinel::vector::protocol::{Decoded, decode, encode};
 mod incidents;
 
 const MAX_BYTES: usize = 1_000_000;
+/// As many as Vector pushes at a time.
+const PUSHED: usize = 1_000;
 
 fn main() {
     divan::main();
@@ -31,10 +33,17 @@ fn now() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-fn requests(batch: &[Event]) -> Vec<Request> {
+/// The requests that one push becomes.
+fn requests(batch: &[Event], compress: bool) -> Vec<Request> {
     let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2, None);
     let events = (0..batch.len()).collect();
-    Packer::new(&encoder, batch, events, MAX_BYTES, now()).filter_map(|packed| packed.request).collect()
+    let packer = Packer::new(&encoder, batch, events, MAX_BYTES, compress, now());
+    packer.filter_map(|packed| packed.request).collect()
+}
+
+/// Bytes of a push' requests.
+fn packed(batch: &[Event], compress: bool) -> usize {
+    requests(batch, compress).iter().map(|request| request.body.len()).sum()
 }
 
 fn small_rows() -> Vec<Event> {
@@ -48,78 +57,81 @@ fn small_rows() -> Vec<Event> {
     (0..20_000).map(|n| Event::new(Bytes::from(row(n)), None)).collect()
 }
 
-fn batch(kind: &str) -> Vec<Event> {
-    match kind {
+/// The events as Vector pushes them, which adds fields of its own.
+fn pushes(kind: &str) -> Vec<Vec<Bytes>> {
+    let events = match kind {
         "incidents" => incidents::incidents(300).into_iter().map(|json| Event::new(json, None)).collect(),
         _ => small_rows(),
-    }
+    };
+    let wire = |event: &Event| encode(event, "defender_incidents").wrapper.encode_to_vec().into();
+    events.chunks(PUSHED).map(|push| push.iter().map(wire).collect()).collect()
 }
 
-fn json_bytes(requests: &[Request]) -> BytesCount {
-    BytesCount::new(requests.iter().map(|request| request.json.len()).sum::<usize>())
+fn decoded(push: &[Bytes]) -> Vec<Event> {
+    let log = |decoded| match decoded {
+        Decoded::Log { event, .. } => Some(event),
+        Decoded::NotALog => None,
+    };
+    decode(push).into_iter().filter_map(|decoded| log(decoded.unwrap())).collect()
+}
+
+/// The same events as ours, so that everything here is measured on the same bytes.
+fn batches(kind: &str) -> Vec<Vec<Event>> {
+    pushes(kind).iter().map(|push| decoded(push)).collect()
+}
+
+/// The requests' bodies before compression.
+fn bodies(kind: &str) -> Vec<Bytes> {
+    let requests = batches(kind).into_iter().flat_map(|batch| requests(&batch, false));
+    requests.map(|request| request.body).collect()
+}
+
+fn json_bytes(kind: &str) -> BytesCount {
+    BytesCount::new(bodies(kind).iter().map(Bytes::len).sum::<usize>())
+}
+
+fn zipped(json: &[u8]) -> usize {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(json).unwrap();
+    gzip.finish().unwrap().len()
 }
 
 #[divan::bench(args = ["incidents", "small rows"])]
 fn encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
-    let batch = batch(kind);
+    let batches = batches(kind);
     bencher
-        .counter(json_bytes(&requests(&batch)))
-        .bench(|| requests(&batch).iter().map(|request| request.body(true).0.len()).sum::<usize>());
+        .counter(json_bytes(kind))
+        .bench(|| batches.iter().map(|batch| packed(batch, true)).sum::<usize>());
 }
 
 #[divan::bench(args = ["incidents", "small rows"])]
 fn encode_only(bencher: Bencher<'_, '_>, kind: &str) {
-    let batch = batch(kind);
-    bencher.counter(json_bytes(&requests(&batch))).bench(|| requests(&batch).len());
+    let batches = batches(kind);
+    bencher
+        .counter(json_bytes(kind))
+        .bench(|| batches.iter().map(|batch| packed(batch, false)).sum::<usize>());
 }
 
 #[divan::bench(args = ["incidents", "small rows"])]
 fn flate2_alone(bencher: Bencher<'_, '_>, kind: &str) {
-    let requests = requests(&batch(kind));
-    bencher.counter(json_bytes(&requests)).bench(|| {
-        let compress = |request: &Request| {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-            gzip.write_all(&request.json).unwrap();
-            gzip.finish().unwrap().len()
-        };
-        requests.iter().map(compress).sum::<usize>()
-    });
-}
-
-/// The events as Vector pushes them.
-fn pushed(batch: &[Event]) -> Vec<Bytes> {
-    let wire = |event: &Event| encode(event, "defender_incidents").wrapper.encode_to_vec().into();
-    batch.iter().map(wire).collect()
+    let bodies = bodies(kind);
+    bencher.counter(json_bytes(kind)).bench(|| bodies.iter().map(|json| zipped(json)).sum::<usize>());
 }
 
 /// The whole way: what Vector has pushed, decoded, written as rows and compressed.
 #[divan::bench(args = ["incidents", "small rows"])]
 fn decode_encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
-    let batch = batch(kind);
-    let pushed = pushed(&batch);
-    bencher.counter(json_bytes(&requests(&batch))).bench(|| {
-        let decoded = decode(&pushed).into_iter().filter_map(|decoded| match decoded.unwrap() {
-            Decoded::Log { event, .. } => Some(event),
-            Decoded::NotALog => None,
-        });
-        let decoded: Vec<Event> = decoded.collect();
-        requests(&decoded).iter().map(|request| request.body(true).0.len()).sum::<usize>()
-    });
+    let pushes = pushes(kind);
+    bencher
+        .counter(json_bytes(kind))
+        .bench(|| pushes.iter().map(|push| packed(&decoded(push), true)).sum::<usize>());
 }
 
 /// What anybody would do who has the events as JSON values.
 #[divan::bench(args = ["incidents", "small rows"])]
 fn serde_json_then_flate2(bencher: Bencher<'_, '_>, kind: &str) {
-    let batch = batch(kind);
-    let requests = requests(&batch);
     let values: Vec<Vec<serde_json::Value>> =
-        requests.iter().map(|request| serde_json::from_slice(&request.json).unwrap()).collect();
-    bencher.counter(json_bytes(&requests)).bench(|| {
-        let compress = |rows: &Vec<serde_json::Value>| {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-            gzip.write_all(&serde_json::to_vec(rows).unwrap()).unwrap();
-            gzip.finish().unwrap().len()
-        };
-        values.iter().map(compress).sum::<usize>()
-    });
+        bodies(kind).iter().map(|json| serde_json::from_slice(json).unwrap()).collect();
+    let zip = |rows: &Vec<serde_json::Value>| zipped(&serde_json::to_vec(rows).unwrap());
+    bencher.counter(json_bytes(kind)).bench(|| values.iter().map(zip).sum::<usize>());
 }

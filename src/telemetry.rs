@@ -23,6 +23,14 @@ pub const FLATTENED_VALUES: &str = "component_flattened_values_total";
 pub const REQUESTS: &str = "component_requests_total";
 /// Events listed again that were delivered before, and so not sent again.
 pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
+/// How many requests may be in flight, each time that this is decided.
+pub const ADAPTIVE_CONCURRENCY_LIMIT: &str = "adaptive_concurrency_limit";
+/// How many requests are in flight, each time that one is sent or answered.
+pub const ADAPTIVE_CONCURRENCY_IN_FLIGHT: &str = "adaptive_concurrency_in_flight";
+/// Seconds that one request took.
+pub const ADAPTIVE_CONCURRENCY_OBSERVED_RTT: &str = "adaptive_concurrency_observed_rtt";
+/// Seconds that requests took on average, each time that the limit is decided.
+pub const ADAPTIVE_CONCURRENCY_AVERAGED_RTT: &str = "adaptive_concurrency_averaged_rtt";
 /// Events that were put into the quarantine. Also labelled `reason`.
 const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
 /// Events that were thrown away because they can be of no use here. Also labelled `intentional`.
@@ -80,6 +88,11 @@ impl Component {
         metrics::gauge!(name, self.labels().iter()).set(amount as f64);
     }
 
+    /// Adds a measurement to a histogram.
+    pub fn record(&self, name: &'static str, measured: f64) {
+        metrics::histogram!(name, self.labels().iter()).record(measured);
+    }
+
     /// Counts events that were thrown away, though nobody asked for it.
     pub fn count_discarded(&self, amount: u64) {
         let [kind, component_type, id] = self.labels();
@@ -89,7 +102,7 @@ impl Component {
 
     /// Notes how long after its own time an event was delivered.
     pub fn note_lag(&self, seconds: f64) {
-        metrics::histogram!(LAG, self.labels().iter()).record(seconds);
+        self.record(LAG, seconds);
     }
 
     fn labels(&self) -> [Label; 3] {

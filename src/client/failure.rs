@@ -78,6 +78,12 @@ impl Failure {
             .contains(&self.error_type)
     }
 
+    /// Whether fewer requests at a time might help.
+    #[must_use]
+    pub fn is_back_pressure(&self) -> bool {
+        ["throttled", "unavailable", "timed_out"].contains(&self.error_type)
+    }
+
     /// What every service here means by a status that has no special meaning to it.
     #[must_use]
     pub fn common(reply: &Reply) -> Self {

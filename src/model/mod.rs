@@ -2,7 +2,9 @@
 
 pub mod event;
 pub mod incident;
+pub mod json;
 pub mod problem;
 pub mod sync;
+pub mod time;
 pub mod value;
 pub mod watermark;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::json::write_text;
+
 /// A value of an event that came from Vector. It has no kind for strings: they are bytes, which need not be UTF-8.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -35,12 +37,12 @@ impl Value {
     /// Source: <https://vector.dev/docs/reference/configuration/sinks/console/#encoding.codec>
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Bytes(bytes) => write_string(&String::from_utf8_lossy(bytes), out),
+            Self::Bytes(bytes) => write_text(&String::from_utf8_lossy(bytes), out),
             Self::Integer(number) => write(number, out),
             Self::Float(number) => write(number, out),
             Self::Boolean(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
             Self::Timestamp(time) => {
-                write_string(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true), out);
+                write_text(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true), out);
             }
             Self::Object(fields) => {
                 out.push(b'{');
@@ -48,7 +50,7 @@ impl Value {
                     if index > 0 {
                         out.push(b',');
                     }
-                    write_string(name, out);
+                    write_text(name, out);
                     out.push(b':');
                     value.write_json(out);
                 }
@@ -119,11 +121,7 @@ impl Value {
     }
 }
 
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    write(&text, out);
-}
-
-/// Writes what always can be written: a string or a number into memory.
+/// Writes what always can be written: a number into memory.
 fn write(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {

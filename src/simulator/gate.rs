@@ -38,6 +38,7 @@ pub(super) async fn pass(
         Service::SecurityInsights => stats.security_insights_requests += 1,
         Service::ResourceManager => stats.resource_manager_requests += 1,
     });
+    let _under_way = (service == Service::LogsIngestion).then(|| UnderWay::new(Arc::clone(&world)));
     let fault = world.faults.next(service, Operation::of(request.method(), request.uri().path()));
     if fault != Fault::Pass {
         world.records.count(|stats| stats.faults_fired += 1);
@@ -51,6 +52,25 @@ pub(super) async fn pass(
         world.records.count(|stats| *stats.ingestion_by_status.entry(status).or_default() += 1);
     }
     answer
+}
+
+/// A request that is being answered, or until the client has gone.
+struct UnderWay(Arc<World>);
+
+impl UnderWay {
+    fn new(world: Arc<World>) -> Self {
+        world.records.count(|stats| {
+            stats.ingestion_at_once += 1;
+            stats.ingestion_most_at_once = stats.ingestion_most_at_once.max(stats.ingestion_at_once);
+        });
+        Self(world)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.records.count(|stats| stats.ingestion_at_once -= 1);
+    }
 }
 
 async fn befall(

@@ -29,6 +29,10 @@ pub struct Stats {
     pub security_insights_throttled: u64,
     /// Requests to Logs Ingestion, whatever became of them.
     pub ingestion_requests: u64,
+    /// Those that are being answered now.
+    pub ingestion_at_once: u64,
+    /// Most that were being answered at one time.
+    pub ingestion_most_at_once: u64,
     /// Those that were answered, by status.
     pub ingestion_by_status: BTreeMap<u16, u64>,
     /// Requests to Azure Resource Manager, whatever became of them.

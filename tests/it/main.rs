@@ -3,6 +3,7 @@
 
 mod beside_vector;
 mod cli;
+mod concurrency;
 mod contract;
 mod credentials;
 mod demo;

@@ -38,9 +38,10 @@ impl<'a> Column<'a> {
         let bytes = name.as_bytes();
         let legal = bytes.first().is_some_and(u8::is_ascii_alphabetic)
             && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        let base = name.trim_end_matches('_');
-        let reserved = RESERVED.iter().any(|reserved| base.eq_ignore_ascii_case(reserved))
-            || [EXTRA_COLUMNS, TRUNCATED_COLUMNS].contains(&base);
+        let underscores = bytes.iter().rev().take_while(|byte| **byte == b'_').count();
+        let base = &bytes[..bytes.len() - underscores];
+        let reserved = RESERVED.iter().any(|reserved| base.eq_ignore_ascii_case(reserved.as_bytes()))
+            || [EXTRA_COLUMNS, TRUNCATED_COLUMNS].iter().any(|own| base == own.as_bytes());
         match (legal, reserved) {
             (true, false) if name.len() <= MAX_LENGTH => Self::Plain(name),
             (true, true) if name.len() < MAX_LENGTH => Self::Reserved(name),

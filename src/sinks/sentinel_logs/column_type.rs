@@ -6,6 +6,8 @@ use chrono::{DateTime, SecondsFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::time::rfc3339;
+
 /// Most digits behind the point of a second, if a table takes no more than microseconds.
 const MICROS_DIGITS: usize = 6;
 
@@ -67,7 +69,7 @@ impl ColumnType {
 
 /// Whether a text is a time as Microsoft and Vector write it.
 pub(super) fn is_time(text: &str) -> bool {
-    DateTime::parse_from_rfc3339(text).is_ok()
+    rfc3339(text).is_some()
 }
 
 /// A time, as JSON, in a form that has no more than six digits behind the point. What is no time stays as it is.

@@ -9,6 +9,7 @@ use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
 use super::destination::{check_dcr_immutable_id, check_stream_name};
 use super::layout::Layout;
+use super::request::RequestConfig;
 use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
@@ -102,18 +103,6 @@ pub struct BatchConfig {
     pub max_bytes: usize,
 }
 
-/// How requests are made.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestConfig {
-    /// Seconds that one request may take.
-    #[schemars(range(min = 1, max = 3_600))]
-    pub timeout_secs: u64,
-    /// Most requests at a time.
-    #[schemars(range(min = 1, max = 100))]
-    pub concurrency: usize,
-}
-
 /// Where rows go that can never be accepted.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -134,12 +123,6 @@ impl Default for BatchConfig {
         // "1 MB" of the service's limit may mean a million bytes or a mebibyte: the smaller is right either way.
         // Source: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
         Self { max_bytes: 1_000_000 }
-    }
-}
-
-impl Default for RequestConfig {
-    fn default() -> Self {
-        Self { timeout_secs: 60, concurrency: 4 }
     }
 }
 
@@ -214,11 +197,10 @@ impl SentinelLogsConfig {
         }
         let ranges = [
             ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
-            ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
-            ("request.concurrency", self.request.concurrency as u64, 1, 100),
             ("quarantine.max_bytes", self.quarantine.max_bytes, MAX_CALL_BYTES as u64, u64::MAX),
         ];
         check_ranges(path, &ranges, &mut problems);
+        self.request.validate(&format!("{path}.request"), &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
         if let Some(own) = &self.proxy {
             own.validate(&format!("{path}.proxy"), &mut problems);

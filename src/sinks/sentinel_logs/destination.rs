@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::delivery::Health;
 use crate::model::event::Event;
 use crate::quarantine::Reason;
+use crate::retry::concurrency::Concurrency;
 use crate::retry::policy::{Policies, Policy};
 use crate::telemetry::Component;
 
@@ -51,6 +52,7 @@ pub(super) struct Destinations {
     pub(super) rules: Rules,
     pub(super) labels: Component,
     pub(super) health: Health,
+    pub(super) concurrency: Arc<Concurrency>,
     pub(super) clock: Clock,
     pub(super) rng: Mutex<fastrand::Rng>,
     pub(super) known: Mutex<HashMap<(String, String), Arc<Destination>>>,
@@ -114,6 +116,7 @@ impl Destinations {
             rule,
             policies: Policies::new(rng.fork()),
             health: self.health.clone(),
+            concurrency: Arc::clone(&self.concurrency),
         };
         let doubts = Policies::new(rng.fork()).forever();
         let destination = Arc::new(Destination {

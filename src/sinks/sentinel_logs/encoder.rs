@@ -1,19 +1,17 @@
 //! Writes one event as one row: a JSON object whose fields are columns.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::HashMap;
 
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::Columns;
 use crate::model::event::{Body, Event};
-use crate::model::value::Value;
+use crate::model::json::{each_field, write_text};
+use crate::model::time::rfc3339;
 use crate::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
@@ -39,7 +37,7 @@ pub struct Encoder {
     keeps_time: bool,
 }
 
-/// A name, borrowed unless it has escapes.
+/// A text, borrowed unless it has escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -53,7 +51,7 @@ struct RowWriter<'a> {
     keeps_time: bool,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
-    vector_time: Option<(DateTime<Utc>, String)>,
+    vector_time: Option<(DateTime<Utc>, &'a str)>,
     /// Bytes of all fields, before any is cut.
     whole: usize,
     extra: Vec<u8>,
@@ -91,6 +89,14 @@ impl Encoder {
     }
 
     fn write_fields(&self, event: &Event, now: DateTime<Utc>, out: &mut Vec<u8>) -> Result<u64, Reason> {
+        let written;
+        let json: &[u8] = match event.body() {
+            Body::Json(json) => json,
+            Body::Value(value) => {
+                written = value.to_json();
+                &written
+            }
+        };
         out.push(b'{');
         let mut row = RowWriter {
             timestamp_field: &self.timestamp_field,
@@ -105,17 +111,14 @@ impl Encoder {
             truncated: Vec::new(),
             truncated_fields: 0,
         };
-        let read = match event.body() {
-            Body::Json(json) => read_fields(json, &mut row),
-            Body::Value(Value::Object(fields)) => row.take_fields(fields),
-            Body::Value(_) => Err(serde::de::Error::custom("its root is a plain value or a list")),
-        };
-        read.map_err(|error| not_an_object(&error))?;
+        if !each_field(json, |name, value| row.field(name, value)) {
+            return Err(not_an_object(json));
+        }
         // Before fields are cut: a row that is too large as a whole is kept whole, in the quarantine.
         if row.whole > self.max_row_bytes {
             return Err(self.too_large(row.whole));
         }
-        row.finish(event.timestamp().unwrap_or(now)).map_err(|error| not_an_object(&error))
+        Ok(row.finish(event.timestamp().unwrap_or(now)))
     }
 
     fn too_large(&self, size: usize) -> Reason {
@@ -127,75 +130,36 @@ impl Encoder {
     }
 }
 
-fn not_an_object(error: &serde_json::Error) -> Reason {
-    let message = format!("an event must be an object to become a row: {error}");
+fn not_an_object(json: &[u8]) -> Reason {
+    // Slower, but it knows where the mistake is.
+    let read = serde_json::from_slice::<HashMap<String, &RawValue>>(json);
+    let mistake = read.err().map(|error| format!(": {error}")).unwrap_or_default();
+    let message = format!("an event must be an object to become a row{mistake}");
     Reason { code: "not_an_object", message, request_id: None }
-}
-
-/// Feeds the fields of a JSON object to `row`.
-fn read_fields(json: &Bytes, row: &mut RowWriter<'_>) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    row.deserialize(&mut deserializer)?;
-    deserializer.end()
 }
 
 // === impl RowWriter ===
 
-impl<'de> DeserializeSeed<'de> for &mut RowWriter<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut RowWriter<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            self.field(&name, value.get()).map_err(serde::de::Error::custom)?;
-        }
-        Ok(())
-    }
-}
-
-impl RowWriter<'_> {
-    /// Feeds it the fields of an object of Vector's.
-    fn take_fields(&mut self, fields: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
-        let mut json = Vec::new();
-        for (name, value) in fields {
-            json.clear();
-            value.write_json(&mut json);
-            let text = std::str::from_utf8(&json).map_err(serde::de::Error::custom)?;
-            self.field(name, text)?;
-        }
-        Ok(())
-    }
-
-    fn field(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
+impl<'a> RowWriter<'a> {
+    /// Takes a field of the event, with its value as JSON: here a field meets its column.
+    fn field(&mut self, name: &str, json: &'a str) {
         self.whole += name.len() + json.len();
         if name == self.timestamp_field {
             if let Some(time) = time(json)
                 && !self.has_time
             {
                 self.has_time = true;
-                self.keep_time(time, json)?;
-                self.time_column(json)
+                self.keep_time(time, json);
+                self.time_column(json);
             } else {
                 // Not a time: the column could not take it, and it must not be lost.
                 self.keeps_time = false;
-                self.extra_field(name, json)
+                self.extra_field(name, json);
             }
         } else if name == VECTOR_TIMESTAMP
             && let Some(time) = time(json)
         {
-            self.vector_time = Some((time, json.to_owned()));
-            Ok(())
+            self.vector_time = Some((time, json));
         } else {
             let (suffix, fitting) = match Column::of(name) {
                 Column::Plain(name) => ("", self.fitting(name, "", json)),
@@ -210,27 +174,27 @@ impl RowWriter<'_> {
     }
 
     /// Ends the row; `time` is its time if no field has said so.
-    fn finish(mut self, time: DateTime<Utc>) -> Result<u64, serde_json::Error> {
+    fn finish(mut self, time: DateTime<Utc>) -> u64 {
         match (self.has_time, self.vector_time.take()) {
             (true, None) => {}
-            (true, Some((_, text))) => match self.fitting(VECTOR_TIMESTAMP, "", &text) {
-                Some(text) => self.column(VECTOR_TIMESTAMP, "", &text)?,
-                None => self.extra_field(VECTOR_TIMESTAMP, &text)?,
+            (true, Some((_, text))) => match self.fitting(VECTOR_TIMESTAMP, "", text) {
+                Some(text) => self.column(VECTOR_TIMESTAMP, "", &text),
+                None => self.extra_field(VECTOR_TIMESTAMP, text),
             },
             (false, Some((time, text))) => {
-                self.keep_time(time, &text)?;
-                self.time_column(&text)?;
+                self.keep_time(time, text);
+                self.time_column(text);
             }
             (false, None) => {
                 let text = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
-                self.keep_time(time, &text)?;
-                self.column(self.timestamp_field, "", &text)?;
+                self.keep_time(time, &text);
+                self.column(self.timestamp_field, "", &text);
             }
         }
         if !self.extra.is_empty() {
             self.extra.push(b'}');
             let extra = String::from_utf8(std::mem::take(&mut self.extra)).unwrap_or_default();
-            self.column(EXTRA_COLUMNS, "", &extra)?;
+            self.column(EXTRA_COLUMNS, "", &extra);
         }
         if !self.truncated.is_empty() {
             self.begin(TRUNCATED_COLUMNS, "");
@@ -238,15 +202,15 @@ impl RowWriter<'_> {
             self.out.push(b']');
         }
         self.out.push(b'}');
-        Ok(self.truncated_fields)
+        self.truncated_fields
     }
 
     /// Keeps the row's time, as JSON, where Azure will replace it.
-    fn keep_time(&mut self, time: DateTime<Utc>, json: &str) -> Result<(), serde_json::Error> {
-        if self.keeps_time && (time < self.now - OLDEST || time > self.now + NEWEST) {
-            self.extra_field(self.timestamp_field, json)?;
+    fn keep_time(&mut self, time: DateTime<Utc>, json: &str) {
+        let age = self.now.signed_duration_since(time);
+        if self.keeps_time && (age > OLDEST || age < -NEWEST) {
+            self.extra_field(self.timestamp_field, json);
         }
-        Ok(())
     }
 
     /// What is written of a value into a column, if the stream has it and it can hold the value, as far as is known.
@@ -259,43 +223,43 @@ impl RowWriter<'_> {
     }
 
     /// Writes the column of the event's time.
-    fn time_column(&mut self, json: &str) -> Result<(), serde_json::Error> {
+    fn time_column(&mut self, json: &str) {
         let json = self.fitting(self.timestamp_field, "", json).unwrap_or(Cow::Borrowed(json));
-        self.column(self.timestamp_field, "", &json)
+        self.column(self.timestamp_field, "", &json);
     }
 
     /// Writes one column. `name` and `suffix` need no escaping: they are legal names.
-    fn column(&mut self, name: &str, suffix: &str, json: &str) -> Result<(), serde_json::Error> {
+    fn column(&mut self, name: &str, suffix: &str, json: &str) {
         self.begin(name, suffix);
         // A value's text is at least as long as the value: most need no closer look.
-        let cut = if json.len() > MAX_FIELD_BYTES { cut(json)? } else { None };
+        let cut = if json.len() > MAX_FIELD_BYTES { cut(json) } else { None };
         let Some((json, bytes)) = cut else {
             self.out.extend_from_slice(json.as_bytes());
-            return Ok(());
+            return;
         };
-        self.out.extend_from_slice(json.as_bytes());
+        self.out.extend_from_slice(&json);
         self.truncated.push(if self.truncated.is_empty() { b'[' } else { b',' });
         self.truncated
             .extend_from_slice(format!("{{\"column\":\"{name}{suffix}\",\"bytes\":{bytes}}}").as_bytes());
         self.truncated_fields += 1;
-        Ok(())
     }
 
     fn begin(&mut self, name: &str, suffix: &str) {
-        if self.out.last() != Some(&b'{') {
-            self.out.push(b',');
-        }
-        for part in ["\"", name, suffix, "\":"] {
+        let quote = if self.out.last() == Some(&b'{') { "\"" } else { ",\"" };
+        for part in [quote, name] {
             self.out.extend_from_slice(part.as_bytes());
         }
+        if !suffix.is_empty() {
+            self.out.extend_from_slice(suffix.as_bytes());
+        }
+        self.out.extend_from_slice(b"\":");
     }
 
-    fn extra_field(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
+    fn extra_field(&mut self, name: &str, json: &str) {
         self.extra.push(if self.extra.is_empty() { b'{' } else { b',' });
-        serde_json::to_writer(&mut self.extra, name)?;
+        write_text(name, &mut self.extra);
         self.extra.push(b':');
         self.extra.extend_from_slice(json.as_bytes());
-        Ok(())
     }
 }
 
@@ -303,44 +267,46 @@ impl RowWriter<'_> {
 ///
 /// A string is cut at a character, and an array after an element, so that it stays an array. Anything else is cut as JSON
 /// text and becomes a string.
-fn cut(json: &str) -> Result<Option<(String, usize)>, serde_json::Error> {
-    if json.starts_with('[')
-        && let Some(kept) = cut_array(json)?
-    {
-        return Ok(Some((kept, json.len())));
+fn cut(json: &str) -> Option<(Vec<u8>, usize)> {
+    if let Some(kept) = cut_array(json) {
+        return Some((kept, json.len()));
     }
-    let value =
-        if json.starts_with('"') { Cow::Owned(serde_json::from_str(json)?) } else { Cow::Borrowed(json) };
-    if value.len() <= MAX_FIELD_BYTES {
-        return Ok(None);
+    // A string with an escape that stands for no character is cut as text, too.
+    let text = serde_json::from_str(json).map_or(Cow::Borrowed(json), |Name(text)| text);
+    if text.len() <= MAX_FIELD_BYTES {
+        return None;
     }
-    let end = value.floor_char_boundary(MAX_FIELD_BYTES);
-    let kept = value.get(..end).unwrap_or_default();
-    Ok(Some((serde_json::to_string(kept)?, value.len())))
+    let end = text.floor_char_boundary(MAX_FIELD_BYTES);
+    let mut kept = Vec::with_capacity(MAX_FIELD_BYTES + 2);
+    write_text(text.get(..end).unwrap_or_default(), &mut kept);
+    Some((kept, text.len()))
 }
 
-/// As many elements as fit; nothing if not even the first does.
-fn cut_array(json: &str) -> Result<Option<String>, serde_json::Error> {
-    let elements: Vec<&RawValue> = serde_json::from_str(json)?;
-    let mut kept = String::from("[");
+/// As many elements as fit; nothing if not even the first does, or if it is no array.
+fn cut_array(json: &str) -> Option<Vec<u8>> {
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let mut kept = vec![b'['];
     for element in elements {
         // A comma or the bracket, and the bracket that ends the array.
         if kept.len() + element.get().len() + 2 > MAX_FIELD_BYTES {
             break;
         }
         if kept.len() > 1 {
-            kept.push(',');
+            kept.push(b',');
         }
-        kept.push_str(element.get());
+        kept.extend_from_slice(element.get().as_bytes());
     }
-    kept.push(']');
-    Ok((kept.len() > 2).then_some(kept))
+    kept.push(b']');
+    (kept.len() > 2).then_some(kept)
 }
 
 /// The time that a JSON text is, in RFC 3339.
 fn time(json: &str) -> Option<DateTime<Utc>> {
-    let Name(text) = serde_json::from_str::<Name<'_>>(json).ok()?;
-    DateTime::parse_from_rfc3339(&text).ok().map(Into::into)
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    rfc3339(text).or_else(|| {
+        let Name(unescaped) = text.contains('\\').then(|| serde_json::from_str(json).ok())??;
+        rfc3339(&unescaped)
+    })
 }
 
 #[cfg(test)]

@@ -1,21 +1,28 @@
 //! Packs rows into requests: as many as fit, in order, measured exactly.
-
-use std::io::Write;
+//!
+//! A row is written once, into a buffer whose content is compressed and forgotten as soon as there is enough of it. So a
+//! request is never in memory both plain and compressed.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use flate2::Compression as Level;
-use flate2::write::GzEncoder;
 
 use super::encoder::Encoder;
+use super::gzip::Gzip;
 use crate::model::event::Event;
 use crate::quarantine::Reason;
 
-/// One request's rows.
+/// Rows are compressed when there are so many bytes of them: row by row would be slower.
+const BUFFER: usize = 64 * 1024;
+
+/// One request, ready to be sent. Neither before compression nor after it is over the limit.
 #[derive(Debug)]
 pub struct Request {
     /// A JSON array of rows.
-    pub json: Vec<u8>,
+    pub body: Bytes,
+    /// Whether the body is compressed. One that would not get smaller isn't.
+    pub gzip: bool,
+    /// Bytes of the array before compression.
+    pub json_bytes: usize,
     /// Which events of the batch the rows are.
     pub events: Vec<usize>,
 }
@@ -31,34 +38,17 @@ pub struct Packed {
     pub truncated_fields: u64,
 }
 
-/// Packs the given events of a batch, one request at a time.
+/// Packs the given events of a batch, one request at a time. In between it holds no rows.
 pub struct Packer<'a> {
     encoder: &'a Encoder,
     batch: &'a [Event],
-    events: std::vec::IntoIter<usize>,
+    events: Vec<usize>,
+    /// How many of them are packed.
+    done: usize,
     max_bytes: usize,
+    compress: bool,
     now: DateTime<Utc>,
-    /// A row that did not fit into the last request.
-    carried: Option<(usize, Vec<u8>)>,
-}
-
-// === impl Request ===
-
-impl Request {
-    /// The body to send, and whether it is gzip. A body that compression would not make smaller is sent as it is: so
-    /// neither form is ever over the limit.
-    #[must_use]
-    pub fn body(&self, compress: bool) -> (Bytes, bool) {
-        if compress {
-            let mut gzip = GzEncoder::new(Vec::with_capacity(self.json.len() / 8), Level::default());
-            if let Ok(body) = gzip.write_all(&self.json).and_then(|()| gzip.finish())
-                && body.len() < self.json.len()
-            {
-                return (body.into(), true);
-            }
-        }
-        (Bytes::copy_from_slice(&self.json), false)
-    }
+    buffer: usize,
 }
 
 // === impl Packer ===
@@ -66,14 +56,55 @@ impl Request {
 impl<'a> Packer<'a> {
     /// Packs `events` of `batch` into requests of at most `max_bytes`.
     #[must_use]
-    pub fn new(
+    pub const fn new(
         encoder: &'a Encoder,
         batch: &'a [Event],
         events: Vec<usize>,
         max_bytes: usize,
+        compress: bool,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { encoder, batch, events: events.into_iter(), max_bytes, now, carried: None }
+        Self { encoder, batch, events, done: 0, max_bytes, compress, now, buffer: BUFFER }
+    }
+
+    /// Whether all events are packed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.done >= self.events.len()
+    }
+
+    /// The events that are not packed yet.
+    #[must_use]
+    pub fn into_left(mut self) -> Vec<usize> {
+        self.events.split_off(self.done.min(self.events.len()))
+    }
+
+    /// Ends the array whose last rows are in `plain`, and of which so many bytes are in `gzip` already.
+    fn finish(&self, mut plain: Vec<u8>, zipped: usize, gzip: Option<Gzip>, events: Vec<usize>) -> Request {
+        plain.push(b']');
+        let json_bytes = zipped + plain.len();
+        let gzip = gzip.and_then(|gzip| gzip.finish(&plain)).filter(|body| body.len() < json_bytes);
+        let (body, gzip) = match gzip {
+            Some(body) => (body, true),
+            None if zipped == 0 => (plain, false),
+            // Text that compression does not make smaller: hardly ever, so its rows are written again.
+            None => (self.array(&events, json_bytes), false),
+        };
+        Request { body: body.into(), gzip, json_bytes, events }
+    }
+
+    fn array(&self, events: &[usize], bytes: usize) -> Vec<u8> {
+        let mut json = Vec::with_capacity(bytes);
+        json.push(b'[');
+        for event in events {
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            // It was a row before, and the same comes out again.
+            drop(self.encoder.write_row(&self.batch[*event], self.now, &mut json));
+        }
+        json.push(b']');
+        json
     }
 }
 
@@ -82,39 +113,41 @@ impl Iterator for Packer<'_> {
 
     fn next(&mut self) -> Option<Packed> {
         let mut packed = Packed::default();
-        let mut json = vec![b'['];
         let mut events = Vec::new();
-        if let Some((event, row)) = self.carried.take() {
-            json.extend_from_slice(&row);
-            events.push(event);
-        }
-        for event in self.events.by_ref() {
-            let before = json.len();
+        let mut gzip = self.compress.then(|| Gzip::new(self.max_bytes));
+        let (mut plain, mut zipped) = (vec![b'['], 0);
+        while let Some(&event) = self.events.get(self.done) {
+            let before = plain.len();
             if !events.is_empty() {
-                json.push(b',');
+                plain.push(b',');
             }
-            let row_start = json.len();
-            match self.encoder.write_row(&self.batch[event], self.now, &mut json) {
+            match self.encoder.write_row(&self.batch[event], self.now, &mut plain) {
                 Err(reason) => {
-                    json.truncate(before);
+                    plain.truncate(before);
                     packed.refused.push((event, reason));
                 }
                 // One byte more for the bracket that ends the array.
-                Ok(cut) if json.len() < self.max_bytes || events.is_empty() => {
+                Ok(cut) if zipped + plain.len() < self.max_bytes || events.is_empty() => {
                     packed.truncated_fields += cut;
                     events.push(event);
                 }
-                Ok(cut) => {
-                    packed.truncated_fields += cut;
-                    self.carried = Some((event, json.split_off(row_start)));
-                    json.truncate(before);
+                // It is the first of the next request, and written again then.
+                Ok(_) => {
+                    plain.truncate(before);
                     break;
                 }
             }
+            self.done += 1;
+            if let Some(gzip) = &mut gzip
+                && plain.len() >= self.buffer
+            {
+                gzip.write(&plain);
+                zipped += plain.len();
+                plain.clear();
+            }
         }
         if !events.is_empty() {
-            json.push(b']');
-            packed.request = Some(Request { json, events });
+            packed.request = Some(self.finish(plain, zipped, gzip, events));
         }
         (packed.request.is_some() || !packed.refused.is_empty()).then_some(packed)
     }
@@ -122,6 +155,8 @@ impl Iterator for Packer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use flate2::write::GzDecoder;
     use proptest::prelude::*;
 
@@ -136,11 +171,22 @@ mod tests {
         Event::new(serde_json::json!({"TimeGenerated": TIME, "text": text}).to_string().into(), None)
     }
 
-    fn pack(batch: &[Event], max_bytes: usize) -> Vec<Packed> {
+    /// Requests, of which a few rows at a time are compressed.
+    fn pack(batch: &[Event], max_bytes: usize, compress: bool) -> Vec<Packed> {
         // Brackets around a single row.
         let encoder = Encoder::new("TimeGenerated".to_owned(), max_bytes - 2, None);
         let events = (0..batch.len()).collect();
-        Packer::new(&encoder, batch, events, max_bytes, TIME.parse().unwrap()).collect()
+        let packer = Packer::new(&encoder, batch, events, max_bytes, compress, TIME.parse().unwrap());
+        Packer { buffer: 150, ..packer }.collect()
+    }
+
+    fn json(request: &Request) -> Vec<u8> {
+        if !request.gzip {
+            return request.body.to_vec();
+        }
+        let mut plain = GzDecoder::new(Vec::new());
+        plain.write_all(&request.body).unwrap();
+        plain.finish().unwrap()
     }
 
     proptest! {
@@ -151,20 +197,19 @@ mod tests {
             let batch: Vec<_> = sizes.iter().map(|size| event(*size)).collect();
             let mut places = Vec::new();
             let mut lengths = Vec::new();
-            for packed in pack(&batch, max_bytes) {
+            let plain = pack(&batch, max_bytes, false);
+            for (packed, plain) in pack(&batch, max_bytes, true).into_iter().zip(&plain) {
                 places.extend(packed.refused.iter().map(|(event, _)| *event));
                 let Some(request) = packed.request else { continue };
-                let rows: Vec<serde_json::Value> = serde_json::from_slice(&request.json).unwrap();
+                let json = json(&request);
+                let rows: Vec<serde_json::Value> = serde_json::from_slice(&json).unwrap();
                 prop_assert_eq!(rows.len(), request.events.len());
-                prop_assert!(request.json.len() <= max_bytes);
-                let (body, gzip) = request.body(true);
-                prop_assert!(body.len() <= max_bytes);
-                if gzip {
-                    let mut plain = GzDecoder::new(Vec::new());
-                    plain.write_all(&body).unwrap();
-                    prop_assert_eq!(plain.finish().unwrap(), request.json.clone());
-                }
-                lengths.push(request.json.len());
+                prop_assert!(json.len() <= max_bytes && request.body.len() <= max_bytes);
+                prop_assert_eq!(json.len(), request.json_bytes);
+                let plain = plain.request.as_ref().unwrap();
+                prop_assert_eq!((&json, &request.events), (&plain.body.to_vec(), &plain.events));
+                prop_assert!(!plain.gzip);
+                lengths.push(json.len());
                 places.extend(request.events);
             }
             // As many as fit: two neighbours together would have been too large.
@@ -175,11 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn text_that_compression_makes_larger_is_sent_as_it_is() {
+        let request = |size| pack(&[event(size)], 1_000, true).remove(0).request.unwrap();
+        // Of the second, nothing was left that was not compressed.
+        for size in [10, 120] {
+            assert_eq!(request(size).body, format!("[{}]", str::from_utf8(&event(size).to_json()).unwrap()));
+        }
+        assert!(request(900).gzip);
+    }
+
+    #[test]
     fn a_row_that_fits_to_the_byte_is_sent_and_one_byte_more_is_refused() {
         let size = event(100).to_json().len() + 2;
-        let fits = pack(&[event(100)], size);
-        assert_eq!(fits[0].request.as_ref().unwrap().json.len(), size);
-        let refused = pack(&[event(101)], size);
+        let fits = pack(&[event(100)], size, true);
+        assert_eq!(fits[0].request.as_ref().unwrap().json_bytes, size);
+        let refused = pack(&[event(101)], size, true);
         assert_eq!((refused[0].request.is_none(), refused[0].refused[0].1.code), (true, "too_large"));
     }
 }

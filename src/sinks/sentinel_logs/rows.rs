@@ -92,3 +92,7 @@ impl Encoders {
         table.and_then(|table| self.by_table.get(table)).unwrap_or(&self.raw)
     }
 }
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;

@@ -60,11 +60,11 @@ impl Rule {
         }
     }
 
-    /// Waits until a request of so many `bytes` may be sent.
+    /// Waits until a request of so many `bytes` is within the limits, and counts it. Before it is sent there may be a
+    /// [`Self::pause`].
     pub(super) async fn admit(&self, bytes: u64) {
         self.pause().await;
         self.budget.spend(bytes).await;
-        self.pause().await;
     }
 
     /// Nobody sends anything for so long.
@@ -74,15 +74,22 @@ impl Rule {
         *paused_until = (*paused_until).max(Some(until));
     }
 
-    async fn pause(&self) {
-        loop {
-            let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = until.map(|until| until.saturating_duration_since(self.clock.monotonic()));
-            match left {
-                Some(left) if !left.is_zero() => self.clock.sleep(left).await,
-                _ => return,
-            }
+    /// Waits until nobody is asked to wait any more.
+    pub(super) async fn pause(&self) {
+        while let Some(left) = self.paused_for() {
+            self.clock.sleep(left).await;
         }
+    }
+
+    /// Whether nobody may send anything now.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_for().is_some()
+    }
+
+    fn paused_for(&self) -> Option<Duration> {
+        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until?.saturating_duration_since(self.clock.monotonic());
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -102,7 +109,9 @@ mod tests {
         other.admit(600_000_000).await;
         assert_eq!(clock.monotonic() - began, Duration::from_mins(1));
         one.pause_for(Duration::from_secs(100));
+        assert!(other.is_paused());
         other.admit(1).await;
+        assert!(!other.is_paused());
         assert_eq!(clock.monotonic() - began, Duration::from_secs(160));
     }
 }

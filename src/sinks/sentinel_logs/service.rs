@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tracing::{debug, error, info, warn};
 
+use super::packer::Request;
 use super::rule::Rule;
 use crate::client::Failure;
 use crate::client::logs_ingestion::LogsIngestion;
 use crate::clock::Clock;
 use crate::delivery::Health;
 use crate::retry::Verdict;
+use crate::retry::concurrency::{Answer, Attempt, Concurrency};
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
@@ -23,26 +24,33 @@ pub(super) struct Service {
     pub(super) rule: Arc<Rule>,
     pub(super) policies: Policies,
     pub(super) health: Health,
+    /// Of the whole sink: memory is the sink's, and a stream that is slow takes no more of it than others.
+    pub(super) concurrency: Arc<Concurrency>,
 }
 
 // === impl Service ===
 
 impl Service {
-    /// Sends a body, again and again if need be. Answers the refusal if the service will not take what is in it.
-    /// `json_bytes` is its size before compression.
-    pub(super) async fn send(&self, body: Bytes, gzip: bool, json_bytes: usize) -> Result<(), Failure> {
+    /// Sends a request, again and again if need be. Answers the refusal if the service will not take what is in it.
+    pub(super) async fn send(&self, request: &Request) -> Result<(), Failure> {
         let mut policy = self.policies.forever();
         let mut failed = false;
         loop {
-            self.rule.admit(json_bytes as u64).await;
+            self.rule.admit(request.json_bytes as u64).await;
+            let attempt = self.turn().await;
             self.labels.count(telemetry::REQUESTS, 1);
             let start = self.clock.monotonic();
-            let answer = self.client.post(body.clone(), gzip).await;
+            let answer = self.client.post(request.body.clone(), request.gzip).await;
+            attempt.end(match &answer {
+                Ok(()) => Answer::Done,
+                Err(failure) if failure.is_back_pressure() => Answer::TooMuch,
+                Err(_) => Answer::Other,
+            });
             let milliseconds = (self.clock.monotonic() - start).as_millis();
             debug!(
                 component_id = self.labels.id,
-                bytes = body.len(),
-                gzip,
+                bytes = request.body.len(),
+                gzip = request.gzip,
                 milliseconds,
                 ok = answer.is_ok(),
                 "Sent a call."
@@ -72,6 +80,17 @@ impl Service {
                 self.rule.pause_for(wait);
             } else {
                 self.clock.sleep(wait).await;
+            }
+        }
+    }
+
+    /// Waits for a turn to send to a rule that is not to be left alone just then.
+    async fn turn(&self) -> Attempt<'_> {
+        loop {
+            self.rule.pause().await;
+            let attempt = self.concurrency.begin().await;
+            if !self.rule.is_paused() {
+                return attempt;
             }
         }
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
@@ -20,6 +19,7 @@ use crate::delivery::{BatchStatus, Deliver, Health};
 use crate::model::event::Batch;
 use crate::quarantine::{Quarantine, Reason, Refused};
 use crate::retry::Verdict;
+use crate::retry::concurrency::Concurrency;
 use crate::retry::policy::Policies;
 use crate::telemetry::{self, Component};
 
@@ -36,8 +36,8 @@ pub(super) struct Inner {
     pub(super) encoders: Encoders,
     pub(super) max_bytes: usize,
     pub(super) compress: bool,
-    /// One permit a request in flight: a batch that needs more waits, and so does whoever offers it.
-    pub(super) in_flight: Arc<Semaphore>,
+    /// A place for each request: a batch that needs more waits, and so does whoever offers it.
+    pub(super) concurrency: Arc<Concurrency>,
     pub(super) quarantine: Quarantine,
     pub(super) clock: Clock,
     pub(super) policies: Policies,
@@ -51,9 +51,10 @@ struct Group {
     rows: Vec<usize>,
 }
 
-/// A part of a request.
+/// A part of a request, not written yet.
 struct Part {
-    request: Request,
+    /// By their place in the batch.
+    rows: Vec<usize>,
     /// Whether it was refused before, and it was in doubt whether for what is in it.
     doubted: bool,
 }
@@ -73,13 +74,10 @@ impl Deliver for SentinelLogs {
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
         for Group { destination, table, rows: places } in groups {
-            let encoder = inner.encoders.of(table);
-            let mut packer = Packer::new(encoder, &rows.all, places, inner.max_bytes, now);
-            loop {
-                // The permit comes first: so no more rows are in memory than requests in flight.
-                let Ok(permit) = Arc::clone(&inner.in_flight).acquire_owned().await else {
-                    return BatchStatus::Errored;
-                };
+            let mut packer = inner.packer(table, &rows, places, now);
+            while !packer.is_empty() {
+                // The place comes first: so no more rows are in memory than there are places.
+                let place = inner.concurrency.place().await;
                 let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
                 inner.note_truncated(truncated_fields);
                 rejected |= !refused.is_empty();
@@ -90,7 +88,7 @@ impl Deliver for SentinelLogs {
                     let destination = Arc::clone(&destination);
                     requests.spawn(async move {
                         let rejected = inner.ingest(&destination, table, &rows, request, now).await;
-                        drop(permit);
+                        drop(place);
                         rejected
                     });
                 }
@@ -178,46 +176,64 @@ impl Inner {
         now: DateTime<Utc>,
     ) -> bool {
         let mut rejected = false;
-        let mut parts = VecDeque::from([Part { request, doubted: false }]);
-        while let Some(part) = parts.pop_back() {
+        let mut parts = VecDeque::new();
+        let mut next = Some((request, false));
+        while let Some((request, doubted)) = next.take() {
             // Since it was put off, another row may have been accepted: then there is no doubt any more.
-            if part.doubted && destination.refused_in_a_row.load(Ordering::Relaxed) > 0 {
+            if doubted && destination.refused_in_a_row.load(Ordering::Relaxed) > 0 {
                 let wait =
                     destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
                 self.clock.sleep(wait).await;
             }
-            let (body, gzip) = part.request.body(self.compress);
-            let Err(refusal) = destination.service.send(body, gzip, part.request.json.len()).await else {
-                self.note_sent(destination, &part.request);
-                continue;
-            };
-            let events = &part.request.events;
-            let middle = events.len() / 2;
-            if middle > 0 {
-                self.report_halving(&refusal, events.len());
-                let (first, second) = events.split_at(middle);
-                for half in [second, first] {
-                    let encoder = self.encoders.of(table);
-                    for packed in Packer::new(encoder, &rows.all, half.to_vec(), self.max_bytes, now) {
-                        rejected |= !packed.refused.is_empty();
-                        let refused = rows.events_of(packed.refused);
-                        self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
-                        parts.extend(packed.request.map(|request| Part { request, doubted: false }));
+            match destination.service.send(&request).await {
+                Ok(()) => self.note_sent(destination, &request),
+                Err(refusal) if request.events.len() > 1 => {
+                    self.report_halving(&refusal, request.events.len());
+                    let (first, second) = request.events.split_at(request.events.len() / 2);
+                    for half in [second, first] {
+                        parts.push_back(Part { rows: half.to_vec(), doubted: false });
                     }
                 }
-            } else if self.row_is_to_blame(destination, &refusal, part.doubted).await {
-                rejected = true;
-                let (message, request_id) = (refusal.message, refusal.request_id);
-                let reason =
-                    || Reason { code: "refused", message: message.clone(), request_id: request_id.clone() };
-                let refused = rows.events_of(events.iter().map(|row| (*row, reason())).collect());
-                self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
-            } else {
+                Err(refusal) if self.row_is_to_blame(destination, &refusal, doubted).await => {
+                    rejected = true;
+                    let (message, request_id) = (refusal.message, refusal.request_id);
+                    let reason = || Reason {
+                        code: "refused",
+                        message: message.clone(),
+                        request_id: request_id.clone(),
+                    };
+                    let refused = request.events.iter().map(|row| (*row, reason())).collect();
+                    let refused = rows.events_of(refused);
+                    self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
+                }
                 // The others first: one that is accepted tells that it is the row, and not an option.
-                parts.push_front(Part { doubted: true, ..part });
+                Err(_) => parts.push_front(Part { rows: request.events, doubted: true }),
+            }
+            // Written again only now, so that no two parts are in memory.
+            while let Some(part) = parts.pop_back() {
+                let mut packer = self.packer(table, rows, part.rows, now);
+                let Some(Packed { request, refused, .. }) = packer.next() else { continue };
+                rejected |= !refused.is_empty();
+                let refused = rows.events_of(refused);
+                self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
+                parts.push_back(Part { rows: packer.into_left(), doubted: part.doubted });
+                next = request.map(|request| (request, part.doubted));
+                if next.is_some() {
+                    break;
+                }
             }
         }
         rejected
+    }
+
+    fn packer<'a>(
+        &'a self,
+        table: Option<&str>,
+        rows: &'a Rows,
+        places: Vec<usize>,
+        now: DateTime<Utc>,
+    ) -> Packer<'a> {
+        Packer::new(self.encoders.of(table), &rows.all, places, self.max_bytes, self.compress, now)
     }
 
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
@@ -308,13 +324,13 @@ impl Inner {
     fn note_sent(&self, destination: &Destination, request: &Request) {
         destination.accepted.store(true, Ordering::Relaxed);
         if let Some(undeclared) = &destination.undeclared {
-            undeclared.look_at(&request.json);
+            undeclared.look_at(request);
         }
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
         destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.labels;
         labels.count(telemetry::SENT_EVENTS, request.events.len() as u64);
-        labels.count(telemetry::SENT_EVENT_BYTES, request.json.len() as u64);
+        labels.count(telemetry::SENT_EVENT_BYTES, request.json_bytes as u64);
     }
 
     fn note_truncated(&self, fields: u64) {

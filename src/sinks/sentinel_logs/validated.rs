@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::columns::Columns;
@@ -89,6 +88,7 @@ impl Validated {
         let labels = Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() };
         let health = Health::default();
         let policies = Policies::new(rng.fork());
+        let concurrency = Arc::new(config.request.concurrency(&clock, &labels));
         let authorized = self.authorized(&clock)?;
         let lookout = Lookout::new(self.preflight(&authorized), labels.clone(), clock.clone());
         let destinations = Destinations {
@@ -98,6 +98,7 @@ impl Validated {
             rules: rules.clone(),
             labels: labels.clone(),
             health: health.clone(),
+            concurrency: Arc::clone(&concurrency),
             clock: clock.clone(),
             rng: Mutex::new(rng),
             known: Mutex::default(),
@@ -125,7 +126,7 @@ impl Validated {
             encoders,
             max_bytes: config.batch.max_bytes,
             compress: config.compression == Compression::Gzip,
-            in_flight: Arc::new(Semaphore::new(config.request.concurrency)),
+            concurrency,
             quarantine,
             clock,
             policies,

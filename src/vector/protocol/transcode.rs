@@ -8,6 +8,11 @@
 use chrono::{DateTime, Datelike, Timelike};
 
 use super::MAX_LEVELS;
+use crate::model::json::{plain_prefix, write_text};
+
+/// How fields of bytes begin, by tag.
+const KEY_OF_1: u8 = 1 << 3 | 2;
+const KEY_OF_2: u8 = 2 << 3 | 2;
 
 /// What one field of a message has.
 #[derive(Clone, Copy)]
@@ -30,6 +35,7 @@ pub(super) fn transcode(wrapper: &[u8], json: &mut Vec<u8>) -> Option<()> {
     if tag != 1 || !fields.is_empty() {
         return None;
     }
+    let start = json.len();
     json.push(b'{');
     let mut fields = Fields(log);
     while !fields.is_empty() {
@@ -41,11 +47,31 @@ pub(super) fn transcode(wrapper: &[u8], json: &mut Vec<u8>) -> Option<()> {
         }
     }
     json.push(b'}');
-    Some(())
+    // Once for all texts: what stands between them keeps one from mending another.
+    std::str::from_utf8(json.get(start..)?).ok().map(|_| ())
 }
 
 /// Writes one entry of a map, behind those that were written before.
 fn write_entry(entry: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
+    let (name, value) = usual_entry(entry).or_else(|| any_entry(entry))?;
+    if json.last() != Some(&b'{') {
+        json.push(b',');
+    }
+    write_string(name, json)?;
+    json.push(b':');
+    write_value(value, levels, json)
+}
+
+/// An entry's name and value, if they are all there is, in this order: as everybody writes them.
+fn usual_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Fields(entry.strip_prefix(&[KEY_OF_1])?);
+    let name = fields.bytes()?;
+    fields.0 = fields.0.strip_prefix(&[KEY_OF_2])?;
+    let value = fields.bytes()?;
+    fields.is_empty().then_some((name, value))
+}
+
+fn any_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut name, mut value) = (&b""[..], &b""[..]);
     let mut fields = Fields(entry);
     while !fields.is_empty() {
@@ -55,12 +81,7 @@ fn write_entry(entry: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
             _ => {}
         }
     }
-    if json.last() != Some(&b'{') {
-        json.push(b',');
-    }
-    write_text(name, json)?;
-    json.push(b':');
-    write_value(value, levels, json)
+    Some((name, value))
 }
 
 /// Writes an `event.Value`, in which there may still be so many `levels`.
@@ -75,7 +96,7 @@ fn write_value(value: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
         return None;
     }
     match kind {
-        (1, Payload::Bytes(text)) => write_text(text, json)?,
+        (1, Payload::Bytes(text)) => write_string(text, json)?,
         (2, Payload::Bytes(time)) => write_time(time, json)?,
         (4, Payload::Varint(number)) => serde_json::to_writer(json, &number.cast_signed()).ok()?,
         (5, Payload::Fixed64(number)) => serde_json::to_writer(json, &f64::from_le_bytes(number)).ok()?,
@@ -109,15 +130,15 @@ fn write_value(value: &[u8], levels: usize, json: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn write_text(text: &[u8], json: &mut Vec<u8>) -> Option<()> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        return serde_json::to_writer(json, text).ok();
+/// Writes a text, of which nobody knows yet whether it is one.
+fn write_string(text: &[u8], json: &mut Vec<u8>) -> Option<()> {
+    if plain_prefix(text) == text.len() {
+        json.push(b'"');
+        json.extend_from_slice(text);
+        json.push(b'"');
+    } else {
+        write_text(std::str::from_utf8(text).ok()?, json);
     }
-    // Most text has nothing to escape.
-    json.push(b'"');
-    json.extend_from_slice(text.as_bytes());
-    json.push(b'"');
     Some(())
 }
 
@@ -169,15 +190,13 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field and its tag; nothing if the bytes are no message.
+    #[inline]
     fn next(&mut self) -> Option<(u64, Payload<'a>)> {
         let key = self.varint()?;
         let payload = match key & 7 {
             0 => Payload::Varint(self.varint()?),
             1 => Payload::Fixed64(self.take(8)?.try_into().ok()?),
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                Payload::Bytes(self.take(length)?)
-            }
+            2 => Payload::Bytes(self.bytes()?),
             5 => {
                 self.take(4)?;
                 Payload::Fixed32
@@ -187,13 +206,25 @@ impl<'a> Fields<'a> {
         Some((key >> 3, payload))
     }
 
+    /// The bytes of a field whose key was read.
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        self.take(length)
+    }
+
     fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest;
         Some(taken)
     }
 
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        // Keys, and most lengths.
+        if let [byte @ 0..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Some(u64::from(*byte));
+        }
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub(super) use crate::model::json::write_text;
+
 /// The fields of an object, in their order. Values are read only when somebody asks for what is in them: most of an
 /// incident is copied from the event to its rows and never looked at.
 #[derive(Debug, Default)]
@@ -115,14 +117,4 @@ impl<'a> Fields<'a> {
 /// A value's text, if it is one.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(value.get()).ok().map(|Name(text)| text)
-}
-
-/// Appends a JSON string.
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
-    let start = out.len();
-    // A string into memory: this cannot fail.
-    if serde_json::to_writer(&mut *out, text).is_err() {
-        out.truncate(start);
-        out.extend_from_slice(b"null");
-    }
 }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::warn;
@@ -13,7 +15,9 @@ use super::compare::declared;
 use super::finding::{declaration, quoted};
 use super::lookout::Shared;
 use crate::client::data_collection_rules::{DataCollectionRule, NamedColumn};
+use crate::client::logs_ingestion::MAX_CALL_BYTES;
 use crate::sinks::sentinel_logs::layout::ColumnType;
+use crate::sinks::sentinel_logs::packer::Request;
 
 /// One request of a stream is looked at in so long.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -54,10 +58,10 @@ impl Undeclared {
         }
     }
 
-    /// Looks at the rows of a request, a JSON array, unless some were looked at a short while ago. Does not wait for it.
-    pub(in crate::sinks::sentinel_logs) fn look_at(self: &Arc<Self>, rows: &[u8]) {
+    /// Looks at the rows of a request, unless some were looked at a short while ago. Does not wait for it.
+    pub(in crate::sinks::sentinel_logs) fn look_at(self: &Arc<Self>, request: &Request) {
         if self.is_time() {
-            tokio::spawn(Arc::clone(self).compare(rows.to_vec()));
+            tokio::spawn(Arc::clone(self).compare(request.body.clone(), request.gzip));
         }
     }
 
@@ -76,8 +80,9 @@ impl Undeclared {
         true
     }
 
-    async fn compare(self: Arc<Self>, rows: Vec<u8>) {
-        let columns = tokio::task::spawn_blocking(move || columns_of(&rows)).await.unwrap_or_default();
+    async fn compare(self: Arc<Self>, body: Bytes, gzip: bool) {
+        let columns = move || if gzip { columns_of(&unzipped(&body)) } else { columns_of(&body) };
+        let columns = tokio::task::spawn_blocking(columns).await.unwrap_or_default();
         if self.unknown(&columns).is_empty() {
             return;
         }
@@ -122,6 +127,17 @@ impl Undeclared {
             declaration(columns)
         );
     }
+}
+
+/// The rows of a body that was compressed here.
+fn unzipped(body: &[u8]) -> Vec<u8> {
+    #[expect(clippy::disallowed_types, reason = "no larger than a request may be")]
+    let mut decoder = flate2::read::GzDecoder::new(body).take(MAX_CALL_BYTES as u64);
+    let mut json = Vec::new();
+    if decoder.read_to_end(&mut json).is_err() {
+        json.clear();
+    }
+    json
 }
 
 /// The columns of rows.

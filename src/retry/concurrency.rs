@@ -1,0 +1,169 @@
+//! Places for requests: so many, or as many as a service takes without getting slower.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+pub use super::limit::{Adaptive, Answer};
+
+use super::limit::Limit;
+use crate::clock::Clock;
+use crate::telemetry::{
+    ADAPTIVE_CONCURRENCY_AVERAGED_RTT, ADAPTIVE_CONCURRENCY_IN_FLIGHT, ADAPTIVE_CONCURRENCY_LIMIT,
+    ADAPTIVE_CONCURRENCY_OBSERVED_RTT, Component,
+};
+
+/// Places for requests, shared by all who make them.
+///
+/// Whoever has a place may have one request in memory, and send it again and again. When there are to be fewer, those who have
+/// places keep them, but they wait for their turn to send.
+#[derive(Debug)]
+pub struct Concurrency {
+    places: Arc<Semaphore>,
+    /// Told when somebody else may send.
+    turn: Notify,
+    state: Mutex<State>,
+    clock: Clock,
+    labels: Component,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: Limit,
+    /// Places that are gone as soon as those who have them leave.
+    surplus: usize,
+}
+
+/// The right to have one request in memory.
+#[derive(Debug)]
+pub struct Place {
+    permit: Option<OwnedSemaphorePermit>,
+    concurrency: Arc<Concurrency>,
+}
+
+/// A request that is awaiting its answer.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    concurrency: &'a Concurrency,
+    began: Instant,
+    is_over: bool,
+}
+
+// === impl Concurrency ===
+
+impl Concurrency {
+    /// Always so many places.
+    #[must_use]
+    pub fn fixed(places: usize, clock: Clock, labels: Component) -> Self {
+        Self::new(places, None, clock, labels)
+    }
+
+    /// As many places as the service takes well.
+    #[must_use]
+    pub fn adaptive(adaptive: Adaptive, clock: Clock, labels: Component) -> Self {
+        Self::new(adaptive.initial_concurrency, Some(adaptive), clock, labels)
+    }
+
+    fn new(limit: usize, adaptive: Option<Adaptive>, clock: Clock, labels: Component) -> Self {
+        let state = State { limit: Limit::new(limit, adaptive), surplus: 0 };
+        let places = Arc::new(Semaphore::new(limit));
+        Self { places, turn: Notify::new(), state: Mutex::new(state), clock, labels }
+    }
+
+    /// Waits for a place. Waiters are served in order.
+    pub async fn place(self: &Arc<Self>) -> Place {
+        // Nobody closes it: so there is always a permit.
+        let permit = Arc::clone(&self.places).acquire_owned().await.ok();
+        Place { permit, concurrency: Arc::clone(self) }
+    }
+
+    /// Waits for the turn of somebody who has a place. Says that the request is sent now.
+    pub async fn begin(&self) -> Attempt<'_> {
+        loop {
+            let turn = self.turn.notified();
+            tokio::pin!(turn);
+            // From here on it misses nothing.
+            turn.as_mut().enable();
+            if let Some(in_flight) = self.state().limit.begin() {
+                self.labels.record(ADAPTIVE_CONCURRENCY_IN_FLIGHT, in_flight as f64);
+                return Attempt { concurrency: self, began: self.clock.monotonic(), is_over: false };
+            }
+            turn.await;
+        }
+    }
+
+    fn end(&self, took: Duration, answer: Answer) {
+        let mut state = self.state();
+        self.leave(&mut state);
+        if answer == Answer::Done {
+            self.labels.record(ADAPTIVE_CONCURRENCY_OBSERVED_RTT, took.as_secs_f64());
+        }
+        let before = state.limit.number;
+        let Some(decision) = state.limit.learn(self.clock.monotonic(), took, answer) else { return };
+        let now = state.limit.number;
+        self.labels.record(ADAPTIVE_CONCURRENCY_LIMIT, now as f64);
+        if let Some(average) = decision.average {
+            self.labels.record(ADAPTIVE_CONCURRENCY_AVERAGED_RTT, average);
+        }
+        if now > before {
+            self.turn.notify_one();
+            // A place that was to go may as well stay.
+            if state.surplus > 0 {
+                state.surplus -= 1;
+            } else {
+                self.places.add_permits(1);
+            }
+        } else {
+            let gone = before - now;
+            state.surplus += gone - self.places.forget_permits(gone);
+        }
+    }
+
+    fn leave(&self, state: &mut State) {
+        self.labels.record(ADAPTIVE_CONCURRENCY_IN_FLIGHT, state.limit.leave() as f64);
+        self.turn.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Place ===
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.concurrency.state();
+        if state.surplus > 0
+            && let Some(permit) = self.permit.take()
+        {
+            state.surplus -= 1;
+            permit.forget();
+        }
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt<'_> {
+    /// Says that the answer has come, or never will.
+    pub fn end(mut self, answer: Answer) {
+        self.is_over = true;
+        self.concurrency.end(self.concurrency.clock.monotonic() - self.began, answer);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        // Given up by whoever made it.
+        if !self.is_over {
+            self.concurrency.leave(&mut self.concurrency.state());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "concurrency_tests.rs"]
+mod tests;

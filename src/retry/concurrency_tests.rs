@@ -1,0 +1,200 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
+use tokio::task::yield_now;
+
+use super::*;
+
+const ADAPTIVE: Adaptive = Adaptive {
+    initial_concurrency: 1,
+    decrease_ratio: 0.9,
+    ewma_alpha: 0.4,
+    rtt_deviation_scale: 2.5,
+    max_concurrency_limit: 16,
+};
+
+fn labels() -> Component {
+    Component { kind: "sink", component_type: "test", id: "test".to_owned() }
+}
+
+fn adaptive(adaptive: Adaptive) -> Arc<Concurrency> {
+    Arc::new(Concurrency::adaptive(adaptive, Clock::system(), labels()))
+}
+
+fn limit(concurrency: &Concurrency) -> usize {
+    concurrency.state().limit.number
+}
+
+/// Requests by many at once, as many as there are places for. `answer` is told how many are in flight, and says how long one
+/// takes and what comes of it. Answers how many there were at once.
+async fn requests(
+    concurrency: &Arc<Concurrency>,
+    count: usize,
+    answer: impl Fn(usize) -> (u64, Answer),
+) -> usize {
+    let (in_flight, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let request = || async {
+        let place = concurrency.place().await;
+        let attempt = concurrency.begin().await;
+        let now = in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        most.fetch_max(now, Ordering::Relaxed);
+        let (milliseconds, answer) = answer(now);
+        Clock::system().sleep(Duration::from_millis(milliseconds)).await;
+        in_flight.fetch_sub(1, Ordering::Relaxed);
+        attempt.end(answer);
+        drop(place);
+    };
+    join_all((0..count).map(|_| request())).await;
+    most.into_inner()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_number_stays_what_it_is() {
+    let concurrency = Arc::new(Concurrency::fixed(4, Clock::system(), labels()));
+    assert_eq!(requests(&concurrency, 50, |_| (100, Answer::Done)).await, 4);
+    assert_eq!(requests(&concurrency, 50, |n| (100 * n as u64, Answer::TooMuch)).await, 4);
+    assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (4, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_service_gets_one_more_at_a_time_up_to_the_most() {
+    let concurrency = adaptive(ADAPTIVE);
+    let mut before = 1;
+    for _ in 0..20 {
+        requests(&concurrency, limit(&concurrency) * 2, |_| (100, Answer::Done)).await;
+        assert!(limit(&concurrency) - before <= 2, "{before} became {}", limit(&concurrency));
+        before = limit(&concurrency);
+    }
+    assert_eq!(requests(&concurrency, 100, |_| (100, Answer::Done)).await, 16);
+    assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (16, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_use_the_places_gets_no_more() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 3, ..ADAPTIVE });
+    for _ in 0..20 {
+        requests(&concurrency, 2, |_| (100, Answer::Done)).await;
+    }
+    assert_eq!(limit(&concurrency), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_pushes_back_gets_fewer_down_to_one() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 10, decrease_ratio: 0.5, ..ADAPTIVE });
+    requests(&concurrency, 10, |_| (100, Answer::Done)).await;
+    let mut limits = Vec::new();
+    for _ in 0..5 {
+        // All at once: that is one decision.
+        requests(&concurrency, 4, |_| (200, Answer::TooMuch)).await;
+        limits.push(limit(&concurrency));
+    }
+    assert_eq!(limits[..4], [5, 2, 1, 1]);
+    assert_eq!(requests(&concurrency, 10, |_| (1, Answer::Other)).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushing_back_counts_before_anything_has_worked() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 10, ..ADAPTIVE });
+    requests(&concurrency, 10, |_| (100, Answer::TooMuch)).await;
+    assert_eq!(limit(&concurrency), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_say_nothing_change_nothing() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 10, ..ADAPTIVE });
+    requests(&concurrency, 100, |_| (100, Answer::Other)).await;
+    requests(&concurrency, 1, |_| (100, Answer::Done)).await;
+    requests(&concurrency, 100, |_| (900, Answer::Other)).await;
+    assert_eq!(limit(&concurrency), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_gets_slower_and_slower_gets_fewer() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 16, ..ADAPTIVE });
+    requests(&concurrency, 64, |_| (100, Answer::Done)).await;
+    assert_eq!(limit(&concurrency), 16);
+    for milliseconds in [200, 800, 3_200, 12_800] {
+        let before = limit(&concurrency);
+        requests(&concurrency, before, |_| (milliseconds, Answer::Done)).await;
+        // The first to be answered decides, and the others are of the next decision.
+        Clock::system().sleep(Duration::from_mins(1)).await;
+        requests(&concurrency, 1, |_| (milliseconds, Answer::Done)).await;
+        assert!(limit(&concurrency) < before, "{before} stayed {} at {milliseconds}", limit(&concurrency));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_pushes_back_at_too_many_gets_about_as_many_as_it_takes() {
+    let concurrency = adaptive(ADAPTIVE);
+    let answer = |n: usize| (100, if n <= 6 { Answer::Done } else { Answer::TooMuch });
+    let mut limits = Vec::new();
+    for _ in 0..100 {
+        requests(&concurrency, 30, answer).await;
+        limits.push(limit(&concurrency));
+    }
+    assert!(limits[20..].iter().all(|limit| (5..=8).contains(limit)), "{limits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn usual_late_answers_are_not_taken_for_a_slower_service() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 8, max_concurrency_limit: 8, ..ADAPTIVE });
+    let calls = AtomicUsize::new(0);
+    let varying = |_| {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        ([80, 120, 95, 110, 100, 90, 105][call % 7], Answer::Done)
+    };
+    requests(&concurrency, 400, varying).await;
+    assert!(limit(&concurrency) >= 7, "{}", limit(&concurrency));
+    requests(&concurrency, 8, |_| (400, Answer::Done)).await;
+    let before = limit(&concurrency);
+    requests(&concurrency, 8, |_| (1_000, Answer::Done)).await;
+    assert!(limit(&concurrency) < before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_places_count_at_once_for_those_who_send_again() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 4, decrease_ratio: 0.5, ..ADAPTIVE });
+    let clock = Clock::system();
+    let places = join_all((0..4).map(|_| concurrency.place())).await;
+    let attempt = concurrency.begin().await;
+    clock.sleep(Duration::from_millis(10)).await;
+    attempt.end(Answer::TooMuch);
+    assert_eq!(limit(&concurrency), 2);
+    // All four keep their places, and two of them send.
+    let (one, two) = (concurrency.begin().await, concurrency.begin().await);
+    let mut third = begin_and_end(&concurrency);
+    yield_now().await;
+    assert!(!third.is_finished());
+    // One that is given up makes room as well as one that is answered.
+    drop(one);
+    (&mut third).await.unwrap();
+    two.end(Answer::Other);
+    drop(places);
+    assert_eq!(concurrency.places.available_permits(), 2);
+    assert_eq!(requests(&concurrency, 20, |_| (100, Answer::Other)).await, 2);
+}
+
+/// Begins, and ends at once.
+fn begin_and_end(concurrency: &Arc<Concurrency>) -> tokio::task::JoinHandle<()> {
+    let concurrency = Arc::clone(concurrency);
+    tokio::spawn(async move { concurrency.begin().await.end(Answer::Other) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_that_were_to_go_stay_when_there_may_be_more_again() {
+    let concurrency = adaptive(Adaptive { initial_concurrency: 4, decrease_ratio: 0.5, ..ADAPTIVE });
+    let places = join_all((0..4).map(|_| concurrency.place())).await;
+    concurrency.begin().await.end(Answer::TooMuch);
+    assert_eq!(limit(&concurrency), 2);
+    for _ in 0..30 {
+        let attempts = join_all((0..limit(&concurrency).min(4)).map(|_| concurrency.begin())).await;
+        Clock::system().sleep(Duration::from_millis(100)).await;
+        for attempt in attempts {
+            attempt.end(Answer::Done);
+        }
+    }
+    let limit = limit(&concurrency);
+    assert!(limit >= 4, "{limit}");
+    drop(places);
+    assert_eq!(concurrency.places.available_permits(), limit);
+}

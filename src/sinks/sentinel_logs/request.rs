@@ -1,0 +1,239 @@
+//! The options of `request`: how requests are made, and how many at a time.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+
+use crate::clock::Clock;
+use crate::model::problem::{Problem, check_ranges};
+use crate::retry::concurrency::{Adaptive, Concurrency};
+use crate::telemetry::Component;
+
+/// More requests at a time would only take memory.
+const MAX_REQUESTS: u64 = 200;
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestConfig {
+    /// Seconds that one request may take.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub timeout_secs: u64,
+    /// Most requests at a time: `adaptive`, which is as many as the service takes without getting slower, or a number, or
+    /// `none`, which is one. Each may take a megabyte of memory.
+    pub concurrency: ConcurrencyConfig,
+    /// How `adaptive` adapts.
+    pub adaptive_concurrency: AdaptiveConcurrencyConfig,
+}
+
+/// Most requests at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum ConcurrencyConfig {
+    /// A word for it.
+    Word(ConcurrencyWord),
+    /// So many.
+    Fixed(#[schemars(range(min = 1, max = 200))] u64),
+}
+
+/// A word for how many requests there are at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum ConcurrencyWord {
+    /// As many as the service takes without getting slower.
+    Adaptive,
+    /// One at a time.
+    None,
+}
+
+/// How the number of requests at a time adapts: <https://vector.dev/docs/architecture/arc/>.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptiveConcurrencyConfig {
+    /// How many at first.
+    #[schemars(range(min = 1, max = 200))]
+    pub initial_concurrency: usize,
+    /// By what the number is multiplied when the service pushes back or gets slower: more than 0, less than 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub decrease_ratio: f64,
+    /// How much a new measurement of the round-trip time counts against older ones: more than 0, less than 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ewma_alpha: f64,
+    /// How many deviations from its average the round-trip time may rise before that counts as slower.
+    #[schemars(range(min = 0.0))]
+    pub rtt_deviation_scale: f64,
+    /// Never more than this.
+    #[schemars(range(min = 1, max = 200))]
+    pub max_concurrency_limit: usize,
+}
+
+// === impl RequestConfig ===
+
+impl Default for RequestConfig {
+    fn default() -> Self {
+        Self {
+            timeout_secs: 60,
+            concurrency: ConcurrencyConfig::Word(ConcurrencyWord::Adaptive),
+            adaptive_concurrency: AdaptiveConcurrencyConfig::default(),
+        }
+    }
+}
+
+impl RequestConfig {
+    /// Checks the options; `path` is where they stand in the file.
+    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        let adaptive = &self.adaptive_concurrency;
+        let (initial, most) = (adaptive.initial_concurrency as u64, adaptive.max_concurrency_limit as u64);
+        let mut ranges = vec![
+            ("timeout_secs", self.timeout_secs, 1, 3_600),
+            ("adaptive_concurrency.max_concurrency_limit", most, 1, MAX_REQUESTS),
+            ("adaptive_concurrency.initial_concurrency", initial, 1, most.clamp(1, MAX_REQUESTS)),
+        ];
+        if let ConcurrencyConfig::Fixed(fixed) = self.concurrency {
+            ranges.push(("concurrency", fixed, 1, MAX_REQUESTS));
+        }
+        check_ranges(path, &ranges, problems);
+        let mut report = |option: &str, message: &str| {
+            problems.push(Problem::new(format!("{path}.adaptive_concurrency.{option}"), message));
+        };
+        for (option, ratio) in
+            [("decrease_ratio", adaptive.decrease_ratio), ("ewma_alpha", adaptive.ewma_alpha)]
+        {
+            if !(ratio > 0.0 && ratio < 1.0) {
+                report(option, "must be more than 0 and less than 1");
+            }
+        }
+        if !(adaptive.rtt_deviation_scale >= 0.0 && adaptive.rtt_deviation_scale.is_finite()) {
+            report("rtt_deviation_scale", "must be 0 or more");
+        }
+    }
+
+    /// The places for requests that these options ask for.
+    pub(super) fn concurrency(&self, clock: &Clock, labels: &Component) -> Concurrency {
+        let (clock, labels) = (clock.clone(), labels.clone());
+        let fixed = |places| Concurrency::fixed(places, clock.clone(), labels.clone());
+        match self.concurrency {
+            ConcurrencyConfig::Word(ConcurrencyWord::None) => fixed(1),
+            ConcurrencyConfig::Fixed(places) => fixed(usize::try_from(places).unwrap_or(1)),
+            ConcurrencyConfig::Word(ConcurrencyWord::Adaptive) => {
+                Concurrency::adaptive(self.adaptive_concurrency.into(), clock, labels)
+            }
+        }
+    }
+}
+
+// === impl ConcurrencyConfig ===
+
+impl<'de> Deserialize<'de> for ConcurrencyConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = ConcurrencyConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("adaptive, none, or a number of requests")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
+                match word {
+                    "adaptive" => Ok(ConcurrencyConfig::Word(ConcurrencyWord::Adaptive)),
+                    "none" => Ok(ConcurrencyConfig::Word(ConcurrencyWord::None)),
+                    _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(ConcurrencyConfig::Fixed(number))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+// === impl AdaptiveConcurrencyConfig ===
+
+impl Default for AdaptiveConcurrencyConfig {
+    fn default() -> Self {
+        let Adaptive {
+            initial_concurrency,
+            decrease_ratio,
+            ewma_alpha,
+            rtt_deviation_scale,
+            max_concurrency_limit,
+        } = Adaptive::default();
+        Self { initial_concurrency, decrease_ratio, ewma_alpha, rtt_deviation_scale, max_concurrency_limit }
+    }
+}
+
+impl From<AdaptiveConcurrencyConfig> for Adaptive {
+    fn from(config: AdaptiveConcurrencyConfig) -> Self {
+        let AdaptiveConcurrencyConfig {
+            initial_concurrency,
+            decrease_ratio,
+            ewma_alpha,
+            rtt_deviation_scale,
+            max_concurrency_limit,
+        } = config;
+        Self { initial_concurrency, decrease_ratio, ewma_alpha, rtt_deviation_scale, max_concurrency_limit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems(options: serde_json::Value) -> Vec<String> {
+        let config: RequestConfig = serde_json::from_value(options).unwrap();
+        let mut problems = Vec::new();
+        config.validate("request", &mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn requests_at_a_time_are_a_word_or_a_number() {
+        for fine in [
+            json!({}),
+            json!({"concurrency": "adaptive"}),
+            json!({"concurrency": "none"}),
+            json!({"concurrency": 200}),
+        ] {
+            assert_eq!(problems(fine), Vec::<String>::new());
+        }
+        let places = |options| {
+            let config: RequestConfig = serde_json::from_value(options).unwrap();
+            config.concurrency
+        };
+        assert_eq!(places(json!({})), ConcurrencyConfig::Word(ConcurrencyWord::Adaptive));
+        assert_eq!(places(json!({"concurrency": 7})), ConcurrencyConfig::Fixed(7));
+        for wrong in [json!("many"), json!(-1), json!(1.5), json!(null), json!("4")] {
+            let error = serde_json::from_value::<RequestConfig>(json!({"concurrency": wrong})).unwrap_err();
+            assert!(error.to_string().contains("adaptive, none, or a number"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_number_that_cannot_work_is_told() {
+        let found = problems(json!({
+            "timeout_secs": 0,
+            "concurrency": 0,
+            "adaptive_concurrency": {
+                "initial_concurrency": 9, "max_concurrency_limit": 8,
+                "decrease_ratio": 1.0, "ewma_alpha": 0, "rtt_deviation_scale": -1,
+            },
+        }));
+        assert_eq!(found.len(), 6, "{found:#?}");
+        assert!(
+            found.contains(
+                &"request.adaptive_concurrency.initial_concurrency: must be from 1 to 8".to_owned()
+            )
+        );
+        assert_eq!(
+            problems(json!({"concurrency": 201, "adaptive_concurrency": {"max_concurrency_limit": 0}})).len(),
+            2
+        );
+    }
+}
