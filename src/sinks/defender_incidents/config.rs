@@ -147,8 +147,9 @@ impl Validated {
         self.sync.only_say();
     }
 
-    /// The client for these options: reads certificate files, asks nobody anything.
+    /// The client for these options: reads certificate files and that of owners, asks nobody anything.
     pub fn client(&self, clock: &Clock) -> Result<GraphIncidents, String> {
+        self.sync.check()?;
         let config = &self.config;
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };

@@ -9,7 +9,7 @@ use super::worker::is_final;
 use crate::client::Failure;
 use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS};
 use crate::model::sync::field::Side;
-use crate::model::sync::record::Record;
+use crate::model::sync::record::{CommentLink, Record};
 use crate::model::sync::snapshot::{Comment, Snapshot};
 
 /// Words as long as this are hardly in another comment by chance.
@@ -153,19 +153,33 @@ impl Direction {
     }
 }
 
-/// Comments that Microsoft's connector has brought from Defender are no originals.
+/// Comments that Microsoft's connector has brought from Defender are no originals. Each of Defender's is brought once: who
+/// says the same in Sentinel says it for themselves.
 fn note_native_copies(record: &mut Record, in_sentinel: &[Comment], in_defender: &[Comment]) {
-    for copy in in_sentinel {
-        let is_copy = |original: &&Comment| {
-            let original = original.text.trim();
-            // It may say more around the words, but two people may both say "done".
-            copy.text.trim() == original
-                || (original.chars().count() >= LONG_ENOUGH && copy.text.contains(original))
-        };
-        let is_known = record.comments.iter().any(|link| link.origin == Side::Sentinel && link.id == copy.id);
-        if !is_known && in_defender.iter().find(is_copy).is_some() {
-            let copy = Copy { id: copy.id.clone(), hash: comment::hash(&copy.text), parts: Vec::new() };
-            record.refuse_copy(Side::Sentinel, &copy);
+    let is_same = |copy: &Comment, original: &Comment| copy.text.trim() == original.text.trim();
+    // It may say more around the words.
+    let has_it = |copy: &Comment, original: &Comment| {
+        let original = original.text.trim();
+        original.chars().count() >= LONG_ENOUGH && copy.text.contains(original)
+    };
+    let mut originals: Vec<&Comment> = in_defender.iter().collect();
+    let mut brought: Vec<&Comment> = Vec::new();
+    for is_copy in [&is_same as &dyn Fn(&Comment, &Comment) -> bool, &has_it] {
+        for copy in in_sentinel {
+            let link = |link: &&CommentLink| link.origin == Side::Sentinel && link.id == copy.id;
+            let known = record.comments.iter().find(link);
+            if known.is_some_and(|known| !known.parts.is_empty()) || brought.contains(&copy) {
+                continue;
+            }
+            if let Some(place) = originals.iter().position(|original| is_copy(copy, original)) {
+                originals.remove(place);
+                brought.push(copy);
+                if known.is_none() {
+                    let copy =
+                        Copy { id: copy.id.clone(), hash: comment::hash(&copy.text), parts: Vec::new() };
+                    record.refuse_copy(Side::Sentinel, &copy);
+                }
+            }
         }
     }
 }

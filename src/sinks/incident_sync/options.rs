@@ -177,6 +177,11 @@ impl SyncOptions {
         self.write.dry_run = true;
     }
 
+    /// Whether the file of owners can be used.
+    pub fn check(&self) -> Result<(), String> {
+        self.rules().map(drop)
+    }
+
     /// The rules to merge by; reads the file of owners.
     pub(super) fn rules(&self) -> Result<Rules, String> {
         let policy = |field: Field| self.shared.conflicts.get(&field).copied().unwrap_or_default();

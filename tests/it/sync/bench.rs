@@ -217,12 +217,12 @@ impl SyncBench {
         (out.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), code)
     }
 
-    /// Waits until `sync status` is so.
+    /// Waits until `sync status` shows both directions, and is so.
     pub(crate) async fn until_status(&self, condition: impl Fn(&[Value], i32) -> bool) -> Vec<Value> {
         let asked = async {
             loop {
                 let (status, code) = self.status().await;
-                if condition(&status, code) {
+                if status.len() == 2 && condition(&status, code) {
                     return status;
                 }
                 // The sources look every second, so this comes.

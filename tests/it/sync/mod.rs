@@ -1,10 +1,16 @@
 //! Incidents in sync, both ways.
 
 mod bench;
+mod beside_vector;
 mod both_ways;
+mod careful;
+mod comments;
 mod conflicts;
 mod creation;
 mod fields;
+mod native;
+mod options;
+mod outage;
 mod owners;
 mod told;
 
