@@ -197,13 +197,17 @@ impl SyncBench {
         self.bench.until(both).await;
     }
 
-    /// Waits until what is under way is written, and asserts that nothing more is, however often the sources look.
+    /// Waits until nothing more is written, however often the sources look.
     pub(crate) async fn quiet(&self) {
-        self.looks(2).await;
-        let before = self.bench.simulator.writes();
-        self.several_looks().await;
-        let after = self.bench.simulator.writes();
-        assert_eq!(&after[before.len()..], [], "a quiet system writes nothing");
+        // Each change takes one look to be seen, and one more until its echo is.
+        for _ in 0..10 {
+            let before = self.bench.simulator.writes().len();
+            self.looks(6).await;
+            if self.bench.simulator.writes().len() == before {
+                return;
+            }
+        }
+        panic!("it never ends: {:#?}", self.bench.simulator.writes());
     }
 
     /// How many writes of a kind there were.

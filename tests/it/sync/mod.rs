@@ -13,5 +13,3 @@ mod options;
 mod outage;
 mod owners;
 mod told;
-
-pub(crate) use bench::SyncBench;

@@ -92,7 +92,7 @@ async fn a_probe_asks_both_services_and_writes_nothing() {
     assert_eq!(sync.simulator().writes(), []);
 
     let mut config = SimulatorConfig::default();
-    config.workspace.role = WorkspaceRole::None;
+    config.roles.incidents = WorkspaceRole::None;
     let sync = SyncBench::start(config).await;
     let mut pipeline = sync.plain();
     pipeline["sinks"]["to_sentinel"]["sync"] = json!({"owners_file": sync.bench.path("nowhere.yaml")});

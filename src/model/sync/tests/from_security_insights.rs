@@ -107,11 +107,15 @@ fn what_a_pipeline_took_out_is_not_said() {
     assert!(snapshot.fields.is_empty(), "{:?}", snapshot.fields);
     assert_eq!(snapshot.tags, None);
     // Still closed: what it was closed with is neither nothing nor undetermined.
-    let snapshot = read(&without(&["owner", "classification", "classificationComment"])).unwrap();
-    assert_eq!(
-        snapshot.fields,
-        in_sentinel(0, &[(Field::Status, "Closed"), (Field::Severity, "High")]).fields
-    );
+    let snapshot = read(&without(&["owner", "classification"])).unwrap();
+    assert_eq!((snapshot.field(Field::Owner), snapshot.field(Field::Classification)), (None, None));
+}
+
+#[test]
+fn a_closing_comment_that_is_left_out_is_one_that_is_empty() {
+    // So does the service when it was taken away.
+    let snapshot = read(&without(&["classificationComment"])).unwrap();
+    assert_eq!(snapshot.field(Field::ClosingComment), Some(""));
 }
 
 #[test]
