@@ -41,7 +41,8 @@ impl Queue {
         self.lock()
             .entry(key.to_owned())
             .and_modify(|waiting| {
-                waiting.due = Some(now);
+                // What waits after a failure waits on: whoever fails is not asked more often for having more to say.
+                waiting.due = waiting.due.or(Some(now));
                 waiting.again = waiting.busy;
             })
             .or_insert(Waiting { due: Some(now), since: now, busy: false, again: false });
@@ -81,13 +82,10 @@ impl Queue {
         self.finish(key, |waiting| waiting.again.then_some(Waiting { busy: false, again: false, ..waiting }));
     }
 
-    /// It is due again after `wait`; at once if it came again meanwhile.
+    /// It is due again after `wait`.
     pub(super) fn later(&self, key: &str, wait: Duration) {
-        let now = self.clock.monotonic();
-        self.finish(key, |waiting| {
-            let due = if waiting.again { now } else { now + wait };
-            Some(Waiting { due: Some(due), busy: false, again: false, ..waiting })
-        });
+        let due = Some(self.clock.monotonic() + wait);
+        self.finish(key, |waiting| Some(Waiting { due, busy: false, again: false, ..waiting }));
     }
 
     /// It waits until it comes again, or all are released.
@@ -103,6 +101,8 @@ impl Queue {
         let now = self.clock.monotonic();
         for waiting in self.lock().values_mut() {
             waiting.due = waiting.due.or(Some(now));
+            // It may be about to be held.
+            waiting.again = waiting.busy;
         }
         self.changed.notify_one();
     }
@@ -110,6 +110,12 @@ impl Queue {
     /// All that wait.
     pub(super) fn keys(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
+    }
+
+    /// Whether all that wait are held.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().values().all(|waiting| waiting.due.is_none() && !waiting.busy)
     }
 
     fn finish(&self, key: &str, then: impl FnOnce(Waiting) -> Option<Waiting>) {
@@ -150,5 +156,29 @@ mod tests {
         assert_eq!(queue.keys(), ["b"]);
         queue.release();
         assert_eq!(queue.next().await, "b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_after_a_failure_waits_on_whatever_comes_meanwhile() {
+        let clock = Clock::system();
+        let queue = Queue::new(clock.clone());
+        let start = clock.monotonic();
+        queue.push("a");
+        assert_eq!(queue.next().await, "a");
+        queue.push("a");
+        queue.later("a", Duration::from_secs(30));
+        queue.push("a");
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(clock.monotonic() - start, Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_just_when_all_are_released_is_released_too() {
+        let queue = Queue::new(Clock::system());
+        queue.push("a");
+        assert_eq!(queue.next().await, "a");
+        queue.release();
+        queue.hold("a");
+        assert_eq!(queue.next().await, "a");
     }
 }
