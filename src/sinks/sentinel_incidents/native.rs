@@ -75,11 +75,12 @@ impl NativeIncidents {
 
     async fn refresh(&self, known: &mut Known) -> Result<(), Failure> {
         let began = self.clock.monotonic();
+        let mut until = known.until;
         let from = known.until.map_or(DateTime::UNIX_EPOCH, |until| until - OVERLAP);
         let mut page = self.client.first_page(Slice::open(from), MAX_PAGE_SIZE).await?;
         loop {
             for incident in page.incidents.iter().filter_map(|json| sentinel::read(json).ok()) {
-                known.until = known.until.max(Some(incident.version));
+                until = until.max(Some(incident.version));
                 if let Some(origin) = incident.origin().filter(|origin| origin.is_native()) {
                     let tenant = origin.provider_tenant.as_ref().map(|tenant| tenant.to_lowercase());
                     known.tenants.insert(tenant.clone());
@@ -89,7 +90,8 @@ impl NativeIncidents {
             let Some(next) = page.next else { break };
             page = self.client.next_page(&next).await?;
         }
-        known.read = Some(began);
+        // Only now: a listing that broke off is begun again, in whatever order it came.
+        (known.read, known.until) = (Some(began), until);
         Ok(())
     }
 }
