@@ -62,21 +62,11 @@ impl Deliver for IncidentSink {
         let labels = self.labels();
         labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
         let mut snapshots = Vec::with_capacity(batch.len());
-        let mut status = BatchStatus::Delivered;
+        let mut refused = Vec::new();
         for event in batch.iter() {
             match self.read(&event.to_json()) {
                 Ok(snapshot) => snapshots.push(snapshot),
-                Err(message) => {
-                    status = BatchStatus::Rejected;
-                    let keeper = Keeper {
-                        quarantine: &direction.quarantine,
-                        labels,
-                        clock: &direction.clock,
-                        policies: &direction.policies,
-                        stage: "receiving",
-                    };
-                    keeper.keep(event, "not_an_incident", message, "").await;
-                }
+                Err(message) => refused.push((event, message)),
             }
         }
         let taken = snapshots.len() as u64;
@@ -84,7 +74,6 @@ impl Deliver for IncidentSink {
             Ok(()) => {
                 self.health.set(true);
                 labels.count(telemetry::SENT_EVENTS, taken);
-                status
             }
             Err(failure) => {
                 self.health.set(false);
@@ -94,8 +83,21 @@ impl Deliver for IncidentSink {
                     error_type = "state_file",
                     "Incidents cannot be taken in; they are offered again: {failure}"
                 );
-                BatchStatus::Errored
+                return BatchStatus::Errored;
             }
         }
+        // Only now, or what is offered again because of the others would be kept again.
+        let status = if refused.is_empty() { BatchStatus::Delivered } else { BatchStatus::Rejected };
+        for (event, message) in refused {
+            let keeper = Keeper {
+                quarantine: &direction.quarantine,
+                labels,
+                clock: &direction.clock,
+                policies: &direction.policies,
+                stage: "receiving",
+            };
+            keeper.keep(event, "not_an_incident", message, "").await;
+        }
+        status
     }
 }
