@@ -233,13 +233,18 @@ impl Ledger {
         self.store.document(&self.names.halts, &side.to_string()).await
     }
 
-    /// Halts writing to a side, or lets it go on.
-    pub(super) async fn set_halt(&self, side: Side, why: Option<&str>) -> Result<(), StoreError> {
+    /// Halts writing to a side, or lets it go on. Answers whether that is news.
+    pub(super) async fn set_halt(&self, side: Side, why: Option<&str>) -> Result<bool, StoreError> {
+        let _offers = self.offers.lock().await;
+        if self.halt(side).await?.is_some() == why.is_some() {
+            return Ok(false);
+        }
         let change = match why {
             Some(why) => Change::put(&self.names.halts, &side.to_string(), &why)?,
             None => Change::remove(&self.names.halts, &side.to_string()),
         };
-        self.store.change(vec![change]).await
+        self.store.change(vec![change]).await?;
+        Ok(true)
     }
 
     /// Waits until nobody else works on an incident.

@@ -124,9 +124,11 @@ impl Worker {
                     offer.attempts += 1;
                     offer.problem = Some(problem);
                 });
-                let noted = noted.await;
-                self.later(key, error);
-                noted
+                // The next try may begin as soon as it is due.
+                if let Err(failure) = noted.await {
+                    self.report_store(&failure);
+                }
+                return self.later(key, error);
             }
         };
         if let Err(failure) = noted {
@@ -179,11 +181,15 @@ impl Worker {
         if status::takes_resume(&self.data_dir, &self.direction.options.ledger, side) {
             self.direction.brake.reset();
             match ledger.set_halt(side, None).await {
-                Ok(()) => {
+                Ok(_) => {
                     info!(component_id = self.direction.teller.labels.id, "Writing to {side} goes on.");
                     ledger.queue(self.direction.origin()).release();
                 }
-                Err(failure) => self.report_store(&failure),
+                Err(failure) => {
+                    self.report_store(&failure);
+                    // Whoever asked is not there to ask again.
+                    status::ask_to_resume(&self.data_dir, &self.direction.options.ledger, side).ok();
+                }
             }
         }
         self.show().await;
@@ -216,7 +222,7 @@ impl Worker {
         let mut keys = ledger.queue(side.other()).keys();
         {
             let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.sort_by_key(|key| !failing.contains_key(key));
+            keys.sort_by_cached_key(|key| (!failing.contains_key(key), key.clone()));
         }
         let mut pending = Vec::new();
         for key in keys.iter().take(status::NAMED) {
