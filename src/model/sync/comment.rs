@@ -160,16 +160,25 @@ pub fn note_later(record: &mut Record, origin: Side, comments: &[Comment]) -> Ve
 impl Record {
     /// Notes that a comment is about to be copied: from here on copies may exist that nobody has told us of.
     pub fn plan_copy(&mut self, origin: Side, copy: &Copy) {
-        if !self.comments.iter().any(|link| link.origin == origin && link.id == copy.id) {
+        if !self.is_planned(origin, copy) {
             let parts = copy.parts.iter().map(|part| PartLink { hash: hash(&part.text), id: None });
             self.comments.push(copy.link(origin, parts.collect()));
         }
     }
 
-    /// Notes that a comment is not to be copied.
+    /// Whether a comment was about to be copied before: its copy may be there.
+    #[must_use]
+    pub fn is_planned(&self, origin: Side, copy: &Copy) -> bool {
+        self.comments.iter().any(|link| link.origin == origin && link.id == copy.id)
+    }
+
+    /// Notes that a comment is not to be copied, or no further.
     pub fn refuse_copy(&mut self, origin: Side, copy: &Copy) {
-        self.comments.retain(|link| link.origin != origin || link.id != copy.id);
-        self.comments.push(copy.link(origin, Vec::new()));
+        self.plan_copy(origin, copy);
+        let refused = |link: &&mut CommentLink| link.origin == origin && link.id == copy.id;
+        for link in self.comments.iter_mut().filter(refused) {
+            link.parts.retain(|part| part.id.is_some());
+        }
     }
 
     /// Notes that a part of a copy is written.
@@ -186,33 +195,6 @@ impl Record {
         let link = self.comments.iter().find(|link| link.origin == origin && link.id == copy);
         let parts = link.map(|link| link.parts.as_slice()).unwrap_or_default();
         parts.iter().enumerate().filter(|(_, part)| part.id.is_none()).map(|(nth, _)| nth).collect()
-    }
-
-    /// Finds copies that both sides have and nothing is known of: the state file was lost, or an answer.
-    pub fn find_copies(&mut self, defender: &[Comment], sentinel: &[Comment], incident: &str) {
-        let there: HashSet<&str> = sentinel.iter().map(|comment| comment.id.as_str()).collect();
-        for original in defender {
-            let copy = copy(original, Side::Defender, incident);
-            if copy.parts.iter().any(|part| there.contains(part.id.as_str())) {
-                self.plan_copy(Side::Defender, &copy);
-                for nth in self.unwritten(Side::Defender, &copy.id) {
-                    let part = copy.parts.get(nth).filter(|part| there.contains(part.id.as_str()));
-                    part.into_iter()
-                        .for_each(|part| self.note_copied(Side::Defender, &copy.id, nth, part.id.clone()));
-                }
-            }
-        }
-        let known: HashSet<String> = settled(self, Side::Defender).map(ToOwned::to_owned).collect();
-        let there = defender.iter().filter(|comment| !known.contains(&comment.id));
-        let there: HashSet<String> = there.map(|comment| hash(&comment.text)).collect();
-        let known: HashSet<String> = settled(self, Side::Sentinel).map(ToOwned::to_owned).collect();
-        for original in sentinel.iter().filter(|comment| !known.contains(&comment.id)) {
-            let copy = copy(original, Side::Sentinel, incident);
-            if copy.parts.iter().any(|part| there.contains(&hash(&part.text))) {
-                self.plan_copy(Side::Sentinel, &copy);
-            }
-        }
-        self.find_planned(Side::Defender, defender);
     }
 
     /// Finds, among a side's comments, copies that were planned and may have been written, the answer lost.

@@ -30,6 +30,8 @@ pub struct Record {
     pub refused: BTreeMap<Field, String>,
     /// Comments that were copied, or are about to be.
     pub comments: Vec<CommentLink>,
+    /// The states of both sides for which the direction that reads a side was last told to look at it again.
+    pub woken: BTreeMap<Side, BTreeMap<Side, DateTime<Utc>>>,
     /// What was said already and need not be said again until it changes: by what it is about.
     pub told: BTreeMap<String, String>,
 }

@@ -119,7 +119,7 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
         version: properties.last_modified_time_utc,
         fields,
         tags: properties.labels.map(|labels| labels.into_iter().filter_map(by_user).collect()),
-        comments: remarks.map(comments),
+        comments: remarks.map(in_order),
         own: Own::Sentinel(Origin {
             provider: properties.provider_name.unwrap_or_default(),
             provider_incident_id: properties.provider_incident_id.unwrap_or_default(),
@@ -145,11 +145,10 @@ pub fn read_whole(json: &[u8]) -> Result<Snapshot, String> {
 /// Reads all comments of an incident, each one JSON text.
 pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
     let remarks: Result<Vec<Remark>, _> = all.iter().map(|json| serde_json::from_slice(json)).collect();
-    remarks.map(comments).map_err(|error| format!("a comment of Microsoft Sentinel cannot be read: {error}"))
+    remarks.map(in_order).map_err(|error| format!("a comment of Microsoft Sentinel cannot be read: {error}"))
 }
 
-/// The oldest first.
-fn comments(remarks: Vec<Remark>) -> Vec<Comment> {
+fn in_order(remarks: Vec<Remark>) -> Vec<Comment> {
     let mut comments: Vec<_> = remarks.into_iter().map(Remark::into_comment).collect();
     comments.sort_by_key(|comment| comment.created);
     comments

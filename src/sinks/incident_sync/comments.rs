@@ -1,21 +1,22 @@
 //! The part of a pass that copies comments.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::pass::{Direction, PassError};
 use super::target::Wrote;
 use super::tell::About;
-use super::worker::is_final;
 use crate::client::Failure;
-use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS};
+use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS, Part};
 use crate::model::sync::field::Side;
 use crate::model::sync::record::{CommentLink, Record};
 use crate::model::sync::snapshot::{Comment, Snapshot};
 
-/// Words as long as this are hardly in another comment by chance.
-const LONG_ENOUGH: usize = 24;
+/// A comment of Defender's that is so long is taken for the original of a comment in Sentinel that has all of its words: of
+/// Microsoft's connector it is not documented what it writes around them. A shorter one may be in anybody's sentence.
+const LONG_ENOUGH: usize = 20;
 
 /// What is copied, and where to.
+#[derive(Clone, Copy)]
 pub(super) struct Copying<'a> {
     pub(super) about: About<'a>,
     /// The incident's id on the side that is written.
@@ -24,6 +25,8 @@ pub(super) struct Copying<'a> {
     pub(super) offer: &'a Snapshot,
     /// Where they go, as it was read.
     pub(super) current: &'a Snapshot,
+    /// Whether it was created just now.
+    pub(super) is_new: bool,
 }
 
 // === impl Direction ===
@@ -35,57 +38,53 @@ impl Direction {
         copying: &Copying<'_>,
         record: &mut Record,
     ) -> Result<bool, PassError> {
-        let Copying { about, id, offer, current } = *copying;
-        let origin = self.target.side().other();
+        let Copying { about, id, offer, current, is_new } = *copying;
+        let origin = self.origin();
         let Some(comments) = offer.comments.as_deref() else { return Ok(false) };
-        if !self.is_dry() {
-            self.tell_of_later(about, record, origin, comments).await?;
-        }
-        if comment::missing(record, origin, comments, &[], about.key).is_empty() {
-            return Ok(false);
-        }
-        let others = match &current.comments {
-            Some(others) => others.clone(),
-            None => self.target.comments(id).await?,
-        };
-        let others = others.as_slice();
+        let mut others = current.comments.clone().unwrap_or_default();
+        let known = record.clone();
         if record.native && origin == Side::Sentinel {
-            note_native_copies(record, comments, others);
+            note_native_copies(record, comments, &others);
         }
         // What comes from the other direction, and was written when the answer was lost, is no original.
         record.find_planned(origin, comments);
-        let (defender, sentinel) = match origin {
-            Side::Defender => (comments, others),
-            Side::Sentinel => (others, comments),
-        };
-        record.find_copies(defender, sentinel, about.key);
-        let missing = comment::missing(record, origin, comments, others, about.key);
-        if !self.is_dry() {
-            self.ledger.save(about.key, record, Vec::new()).await?;
+        let mut missing = comment::missing(record, origin, comments, &others, about.key);
+        let mut there = current.origin().map_or(0, |origin| origin.comments);
+        if !missing.is_empty() && there > 0 && !record.comments.iter().any(|link| link.origin == origin) {
+            // Nothing is known to be copied, and there are comments: they may be the copies, and the ledger lost.
+            others = self.target.comments(id).await?;
+            missing = comment::missing(record, origin, comments, &others, about.key);
         }
         if missing.is_empty() {
+            if *record != known {
+                self.ledger.save(about.key, record, Vec::new()).await?;
+            }
             return Ok(false);
         }
         if self.is_dry() {
-            for copy in &missing {
-                let change = json!({"field": "comments", "after": copy.parts.first().map(|part| &part.text)});
-                self.teller.done(about, "comments", &change, "a comment on the other side", true);
-            }
+            self.ledger
+                .tell(missing.iter().map(|copy| self.say_copied(about, copy.parts.first(), true)).collect())
+                .await?;
             return Ok(true);
         }
-        if self.is_halted().await? {
+        // What an incident comes with is part of creating it.
+        if if is_new { self.is_halted().await? } else { self.must_halt(about.key).await? } {
             return Ok(true);
         }
-        let mut there = others.len() as u64;
         for copy in &missing {
+            // One that may be there already is written again, under the same id: it needs no more room.
+            let may_be_there = record.is_planned(origin, copy);
             record.plan_copy(origin, copy);
-            record.find_planned(self.target.side(), others);
+            record.find_planned(self.target.side(), &others);
             let unwritten = record.unwritten(origin, &copy.id);
-            if self.target.side() == Side::Sentinel && there + unwritten.len() as u64 > MAX_COMMENTS {
+            if self.target.side() == Side::Sentinel
+                && !may_be_there
+                && there + unwritten.len() as u64 > MAX_COMMENTS
+            {
                 let message = format!(
-                    "the incident has {MAX_COMMENTS} comments in Sentinel, which takes no more: this one is not copied"
+                    "the incident has {there} comments in Sentinel, which takes {MAX_COMMENTS}: this one is not copied"
                 );
-                self.refuse(about, record, copy, comments, ("comment_limit", message)).await?;
+                self.refuse(copying, record, copy, ("comment_limit", message)).await?;
                 continue;
             }
             self.ledger.save(about.key, record, Vec::new()).await?;
@@ -95,49 +94,51 @@ impl Direction {
                     Ok(Wrote::As(id)) => record.note_copied(origin, &copy.id, nth, id),
                     Ok(Wrote::Among(all)) => {
                         record.find_planned(self.target.side(), &all);
-                        note_new_one(record, origin, (&copy.id, nth), others, &all)?;
+                        note_new_one(record, origin, (&copy.id, nth), &others, &all)?;
                     }
-                    // The comments behind it must not wait for one that will never be taken.
-                    Err(failure) if is_final(&failure) => {
-                        self.refuse(about, record, copy, comments, ("refused", failure.to_string())).await?;
+                    Err(failure) if failure.error_type == "bad_request" => {
+                        self.refuse(copying, record, copy, ("refused", failure.to_string())).await?;
                         break;
                     }
                     Err(failure) => return Err(failure.into()),
                 }
                 there += 1;
-                let change = json!({"field": "comments", "after": part.text});
-                let event =
-                    self.teller.done(about, "comments", &change, "a comment on the other side", false);
+                let event = self.say_copied(about, Some(part), false);
                 self.ledger.save(about.key, record, vec![event]).await?;
             }
         }
         Ok(false)
     }
 
+    fn say_copied(&self, about: About<'_>, part: Option<&Part>, is_dry: bool) -> Value {
+        let change = json!({"field": "comments", "after": part.map(|part| &part.text)});
+        self.teller.done(about, "comments", &change, "a comment on the other side", is_dry)
+    }
+
     /// Keeps a comment that is not taken.
     async fn refuse(
         &self,
-        about: About<'_>,
+        copying: &Copying<'_>,
         record: &mut Record,
         copy: &Copy,
-        comments: &[Comment],
         (code, message): (&'static str, String),
     ) -> Result<(), PassError> {
-        let comment = comments.iter().find(|comment| comment.id == copy.id);
+        let Copying { about, offer, .. } = copying;
+        let comment = offer.comments.iter().flatten().find(|comment| comment.id == copy.id);
         let kept = json!({"incident": about.key, "sentinel": about.sentinel, "comment": comment});
         self.keep(&kept, code, message).await;
         record.refuse_copy(self.origin(), copy);
         Ok(self.ledger.save(about.key, record, Vec::new()).await?)
     }
 
-    async fn tell_of_later(
+    /// Says which comments were edited or removed after they were copied.
+    pub(super) async fn tell_of_later(
         &self,
         about: About<'_>,
         record: &mut Record,
-        origin: Side,
         comments: &[Comment],
     ) -> Result<(), PassError> {
-        let mut events = Vec::new();
+        let (origin, mut events) = (self.origin(), Vec::new());
         for later in comment::note_later(record, origin, comments) {
             let (id, what) = match &later {
                 Later::Edited(id) => (id, "edited"),

@@ -34,6 +34,19 @@ impl Direction {
         self.options.write.min_severity.is_some_and(|least| severity.is_none_or(|severity| severity < least))
     }
 
+    /// What is to be said if an incident is one of another tenant's than the one that is meant, and has the same number.
+    pub(super) fn is_of_another_tenant(&self, key: &str, there: &Snapshot) -> Option<String> {
+        let (meant, id) = key.rsplit_once('/')?;
+        let is = there.profile()?.tenant.as_str();
+        (!meant.is_empty() && !is.is_empty() && !is.eq_ignore_ascii_case(meant)).then(|| {
+            format!(
+                "The incident {id} is one of the tenant {meant}, and the sink {} writes to another tenant, {is}: nothing is \
+                 written.",
+                self.teller.labels.id
+            )
+        })
+    }
+
     /// Whether something is written on incidents that Microsoft's connector keeps in sync.
     pub(super) fn complements(&self) -> bool {
         // What Defender has, the connector carries: fields, tags and comments.
@@ -47,8 +60,10 @@ impl Direction {
             return Ok(true);
         }
         let Err(why) = self.brake.admit(key) else { return Ok(false) };
-        self.ledger.set_halt(self.target.side(), Some(&why)).await?;
-        self.ledger.tell(vec![self.teller.alarm(&why)]).await?;
+        // Several incidents may find it at the same time.
+        if self.ledger.set_halt(self.target.side(), Some(&why)).await? {
+            self.ledger.tell(vec![self.teller.alarm(&why)]).await?;
+        }
         Ok(true)
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) record: Record,
     /// What was read already.
     pub(super) current: Option<Current>,
+    /// Whether it was created just now.
+    pub(super) is_new: bool,
 }
 
 // === impl Direction ===
@@ -48,7 +50,9 @@ impl Direction {
 
     /// Finds the counterpart of an incident that nothing is known of, or creates it.
     pub(super) async fn link(&self, key: String, offer: &Snapshot) -> Result<Linked, PassError> {
-        let found = |record, current| Ok(Linked::To(Box::new(Place { key: key.clone(), record, current })));
+        let found = |record, current| {
+            Ok(Linked::To(Box::new(Place { key: key.clone(), record, current, is_new: false })))
+        };
         if let Some(origin) = offer.origin() {
             let record =
                 Record { sentinel: offer.id.clone(), native: origin.is_native(), ..Record::default() };
@@ -79,7 +83,8 @@ impl Direction {
         });
         let change = json!({"field": "incident", "after": after});
         if self.is_dry() {
-            self.teller.done(about, "incident", &change, "new in Defender", true);
+            let event = self.teller.done(about, "incident", &change, "new in Defender", true);
+            self.ledger.tell(vec![event]).await?;
             return Ok(Linked::Held);
         }
         if self.is_halted().await? {
@@ -104,6 +109,10 @@ impl Direction {
         record.observe(Side::Sentinel, &current.snapshot);
         record.assume_open(&current.snapshot);
         for (field, value) in &offer.fields {
+            let word = translate(*field, Side::Defender, offer, &current.snapshot, None, &self.rules.owners);
+            if word.is_none() && self.rules.fields.contains_key(field) {
+                events.extend(self.teller.unknown(about, &mut record, *field, Side::Defender, value));
+            }
             if let Some(there) = current.snapshot.field(*field) {
                 record.agree(*field, Pair { defender: value.clone(), sentinel: there.to_owned() });
             }
@@ -111,9 +120,7 @@ impl Direction {
         note_tags(&mut record, offer, &current.snapshot);
         events.push(self.teller.done(about, "incident", &change, "new in Defender", false));
         self.ledger.save(&key, &record, events).await?;
-        // What was offered of it before it was ours is to be looked at now.
-        self.ledger.wake(Side::Sentinel, &sentinel).await?;
-        Ok(Linked::To(Box::new(Place { key, record, current: Some(current) })))
+        Ok(Linked::To(Box::new(Place { key, record, current: Some(current), is_new: true })))
     }
 
     /// A new incident has a status and a severity whatever is kept in sync: the service insists. The rest is nobody's to say.

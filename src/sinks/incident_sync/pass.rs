@@ -122,7 +122,11 @@ impl Direction {
         let Some(record_key) = self.record_key(key, &offer.snapshot).await? else { return Ok(Outcome::Done) };
         let _working = self.ledger.lock(&record_key).await;
         let place = match self.ledger.record(&record_key).await? {
-            Some(record) => Place { key: record_key, record, current: None },
+            // Microsoft's connector has brought the incident later than we did: ours goes on, and theirs is theirs.
+            Some(record) if self.origin() == Side::Sentinel && record.sentinel != offer.snapshot.id => {
+                return Ok(Outcome::Done);
+            }
+            Some(record) => Place { key: record_key, record, current: None, is_new: false },
             None => match self.link(record_key, &offer.snapshot).await? {
                 Linked::To(place) => *place,
                 Linked::Left => return Ok(Outcome::Done),
@@ -134,27 +138,25 @@ impl Direction {
 
     /// Brings a counterpart up to what is offered.
     async fn update(&self, place: Place, offer: &Snapshot) -> Result<Outcome, PassError> {
-        let Place { key, mut record, mut current } = place;
+        let Place { key, mut record, mut current, is_new } = place;
         let (origin, target) = (self.origin(), self.target.side());
         let sentinel = record.sentinel.clone();
         let about = About { key: &key, sentinel: &sentinel };
         if record.is_stale(origin, offer.version) || (record.native && !self.complements()) {
             return Ok(Outcome::Done);
         }
-        let is_new = record.versions.is_empty();
         record.observe(origin, offer);
-        if is_new {
+        if !record.woken.contains_key(&target) {
+            // What was offered of it before anybody knew that the two belong together is looked at now.
             self.ledger.save(&key, &record, Vec::new()).await?;
-            if origin == Side::Defender {
-                // What was offered of it before we knew whose it is: nothing was done about that.
-                self.ledger.wake(Side::Sentinel, &sentinel).await?;
-            }
+            self.wake_other(&key, &mut record).await?;
         }
         if self.is_settled(&record, offer, &key) || (target == Side::Defender && self.is_below_gate(offer)) {
             self.ledger.save(&key, &record, Vec::new()).await?;
             return Ok(Outcome::Done);
         }
         let id = if target == Side::Sentinel { sentinel.as_str() } else { defender_id(&key) };
+        let mut events = Vec::new();
         for _ in 0..MAX_READS {
             let read = match current.take() {
                 Some(current) => Some(current),
@@ -162,21 +164,28 @@ impl Direction {
             };
             let Some(now) = read else {
                 let message = format!("The incident is gone from {target}: nothing is written any more.");
-                let events = self.teller.notice(about, &mut record, "gone", &message).into_iter().collect();
+                events.extend(self.teller.notice(about, &mut record, "gone", &message));
                 self.ledger.save(&key, &record, events).await?;
                 return Ok(Outcome::Done);
             };
+            if let Some(message) = self.is_of_another_tenant(&key, &now.snapshot) {
+                events.extend(self.teller.notice(about, &mut record, "tenant", &message));
+                self.ledger.save(&key, &record, events).await?;
+                return Ok(Outcome::Done);
+            }
             record.observe(target, &now.snapshot);
             let (defender, sentinel) = in_order(target, &now.snapshot, offer);
             record.assume_open(sentinel);
             let rules = if record.native { &self.native_rules } else { &self.rules };
             let mut merged = merge(&record, Sides { defender, sentinel }, target, rules);
             merged.moves.retain(|one| record.refused.get(&one.field) != Some(&one.after));
-            let mut events = self.teller.found(about, &mut record, &merged);
+            events.extend(self.teller.found(about, &mut record, &merged));
             if !merged.is_empty() {
                 if self.is_dry() {
-                    self.teller.merged(about, &merged, &now.snapshot, true);
-                    self.redirected_or_comments(about, id, offer, &now.snapshot, &mut record).await?;
+                    events.extend(self.teller.merged(about, &merged, &now.snapshot, true));
+                    self.ledger.tell(events).await?;
+                    let copying = Copying { about, id, offer, current: &now.snapshot, is_new };
+                    self.redirected_or_comments(copying, &mut record).await?;
                     return Ok(Outcome::Held);
                 }
                 if self.must_halt(&key).await? {
@@ -198,10 +207,10 @@ impl Direction {
                 events.extend(self.teller.merged(about, &merged, &now.snapshot, false));
             }
             self.ledger.save(&key, &record, events).await?;
-            let is_left = self.redirected_or_comments(about, id, offer, &after.snapshot, &mut record).await?;
+            let copying = Copying { about, id, offer, current: &after.snapshot, is_new };
+            let is_left = self.redirected_or_comments(copying, &mut record).await?;
             if merged.other_side {
-                let other = if target == Side::Sentinel { record.sentinel.as_str() } else { key.as_str() };
-                self.ledger.wake(target, other).await?;
+                self.wake_other(&key, &mut record).await?;
             }
             return Ok(if is_left { Outcome::Held } else { Outcome::Done });
         }
@@ -209,15 +218,26 @@ impl Direction {
         Err(Failure::unanswered("stale", message).into())
     }
 
+    /// Has the other direction look at its newest offer: once for the same states of both sides, or two directions that
+    /// may not write what the other wants would wake each other for ever.
+    async fn wake_other(&self, key: &str, record: &mut Record) -> Result<(), PassError> {
+        let target = self.target.side();
+        if record.woken.get(&target) == Some(&record.versions) {
+            return Ok(());
+        }
+        let other = if target == Side::Sentinel { record.sentinel.as_str() } else { key };
+        self.ledger.wake(target, other).await?;
+        record.woken.insert(target, record.versions.clone());
+        Ok(self.ledger.save(key, record, Vec::new()).await?)
+    }
+
     /// Copies comments, and says in Sentinel where an incident went that was merged into another.
     async fn redirected_or_comments(
         &self,
-        about: About<'_>,
-        id: &str,
-        offer: &Snapshot,
-        current: &Snapshot,
+        copying: Copying<'_>,
         record: &mut Record,
     ) -> Result<bool, PassError> {
+        let Copying { about, offer, current, .. } = copying;
         if !self.options.fields.contains(&SyncedField::Comments)
             || (record.native && self.origin() == Side::Defender)
         {
@@ -231,11 +251,16 @@ impl Direction {
             self.ledger.save(about.key, record, events).await?;
             return Ok(false);
         }
+        // Comments that were taken out on the way are not removed.
+        let is_said = offer.comments.is_some();
         let mut offer = offer.clone();
         if let Some(into) = offer.profile().and_then(|profile| profile.merged_into.clone()) {
             offer.comments.get_or_insert_default().push(comment::merged_into(&into, offer.version));
         }
-        self.copy_comments(&Copying { about, id, offer: &offer, current }, record).await
+        if is_said && !self.is_dry() {
+            self.tell_of_later(about, record, offer.comments.as_deref().unwrap_or_default()).await?;
+        }
+        self.copy_comments(&Copying { offer: &offer, ..copying }, record).await
     }
 
     /// Writes; nothing if the incident has changed. What is refused for its owner is written without.
@@ -252,6 +277,10 @@ impl Direction {
         };
         let owner = merged.moves.iter().find(|one| one.field == Field::Owner);
         let Some(owner) = owner.filter(|_| failure.error_type == "bad_request") else {
+            // It was not for the owner that it was refused.
+            if failure.error_type == "bad_request" && record.refused.remove(&Field::Owner).is_some() {
+                self.ledger.save(about.key, record, Vec::new()).await?;
+            }
             return Err(failure.into());
         };
         let events: Vec<_> = self.refused_owner(about, record, &owner.after, &failure).into_iter().collect();

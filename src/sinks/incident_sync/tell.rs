@@ -62,7 +62,7 @@ impl Teller {
         events
     }
 
-    /// A value has no counterpart. Answers an event if that was not said yet.
+    /// A value of a side's has no counterpart. Answers an event if that was not said yet.
     pub(super) fn unknown(
         &self,
         about: About<'_>,
