@@ -50,12 +50,11 @@ pub(super) async fn update(
             "Invalid value specified for property 'status' of resource 'incident'.",
         );
     }
-    if !world.tenant.change(&id, edit) {
+    let mut json = Json::new(prefers_newer(&headers));
+    if world.tenant.change_and_get(&id, edit, &mut json).is_none() {
         return not_found(&world, &headers, &id);
     }
     world.note(WriteKind::DefenderUpdated, &id);
-    let mut json = Json::new(prefers_newer(&headers));
-    world.tenant.get_latest(&id, false, &mut json);
     answers::graph(&world, &headers, StatusCode::OK, with_context(&world, &uri, &json.finish()))
 }
 

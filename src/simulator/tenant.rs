@@ -121,6 +121,16 @@ impl Tenant {
         true
     }
 
+    /// Does it, and appends the incident as it is then, whatever somebody does in the next instant. Nothing if there is none.
+    pub(super) fn change_and_get(&self, id: &str, edit: Edit, json: &mut Json) -> Option<()> {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let place = state.roster.place_of(id)?;
+        let at = state.next_of(place, now);
+        state.roster.edit(place, edit, at, now);
+        state.roster.render_latest(place, false, json)
+    }
+
     /// Makes an incident part of another one. False if one of them is unknown, the same as the other, or part of
     /// another one already.
     pub fn merge(&self, id: &str, into: &str) -> bool {

@@ -134,7 +134,7 @@ fn replace(world: &World, place: &Place, headers: &HeaderMap, body: &[u8]) -> Ou
         reopening_clears_classification: config.reopening_clears_classification,
     };
     let name = &place.incident;
-    let is_new = world.store.change(|state, now| {
+    let (is_new, shown) = world.store.change(|state, now| {
         let before = state.get(name);
         let id = format!("{}/Incidents/{name}", config.path());
         check_etags(&id, before.map(|known| known.etag.as_str()), etag.as_deref(), headers)?;
@@ -146,13 +146,15 @@ fn replace(world: &World, place: &Place, headers: &HeaderMap, body: &[u8]) -> Ou
         } else {
             state.update(name, now, |incident| incident.properties = drafted);
         }
-        Ok(is_new)
+        // The answer tells of this update, whatever somebody does in the next instant.
+        let shown = state.get(name).map(|written| written.shown(&config.path()));
+        Ok((is_new, shown.ok_or_else(|| not_found(name))?))
     })?;
     if is_new {
         world.note(WriteKind::SentinelCreated, name);
-        return answer(world, place, StatusCode::CREATED);
+        return Ok((StatusCode::CREATED, shown));
     }
     world.note(WriteKind::SentinelUpdated, name);
     connector::write_back(world, name);
-    answer(world, place, StatusCode::OK)
+    Ok((StatusCode::OK, shown))
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::model::event::Event;
 use crate::model::sync::comment;
 use crate::model::sync::field::{Field, Pair, Side};
-use crate::model::sync::merge::{Merge, Rules, Sides, merge};
+use crate::model::sync::merge::{Merge, Move, Rules, Sides, merge};
 use crate::model::sync::record::Record;
 use crate::model::sync::snapshot::Snapshot;
 use crate::quarantine::{Keeper, Quarantine};
@@ -200,7 +200,7 @@ impl Direction {
             let Some(after) = written else { continue };
             record.observe(target, &after.snapshot);
             for one in &merged.moves {
-                self.settle(one.field, &one.after, offer, &after.snapshot, &mut record);
+                events.extend(self.settle(about, one, offer, &after.snapshot, &mut record));
             }
             note_tags(&mut record, offer, &after.snapshot);
             if !merged.is_empty() {
@@ -290,15 +290,32 @@ impl Direction {
     }
 
     /// Notes what both sides have after a field was written.
-    fn settle(&self, field: Field, meant: &str, offer: &Snapshot, after: &Snapshot, record: &mut Record) {
+    fn settle(
+        &self,
+        about: About<'_>,
+        one: &Move,
+        offer: &Snapshot,
+        after: &Snapshot,
+        record: &mut Record,
+    ) -> Option<Value> {
+        let Move { field, before, after: meant, .. } = one;
         // An incident that was merged into another one has nothing to say for itself.
-        let said = offer.field(field).unwrap_or_default().to_owned();
-        let there = after.field(field).unwrap_or(meant).to_owned();
+        let said = offer.field(*field).unwrap_or_default().to_owned();
+        // What is neither what was there nor what was written, somebody has written since: that is news, and no agreement.
+        let is_ignored = after.field(*field) == Some(before);
+        let there = if is_ignored { before } else { meant }.to_owned();
         let pair = match self.target.side() {
             Side::Defender => Pair { defender: there, sentinel: said },
             Side::Sentinel => Pair { defender: said, sentinel: there },
         };
-        record.agree(field, pair);
+        record.agree(*field, pair);
+        let message =
+            format!("{} answers that all is well, and leaves the {field} at '{before}'.", self.target.side());
+        if is_ignored {
+            self.teller.notice(about, record, &format!("ignored {field}"), &message)
+        } else {
+            None
+        }
     }
 
     /// Puts something into the quarantine.

@@ -236,7 +236,7 @@ impl SyncBench {
         let waited = tokio::time::timeout(PATIENCE, asked).await;
         match waited {
             Ok(status) => status,
-            Err(_) => panic!("sync status is not so: {:#?}", self.status().await),
+            Err(error) => panic!("{error}: sync status is not so: {:#?}", self.status().await),
         }
     }
 
