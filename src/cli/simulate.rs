@@ -92,8 +92,8 @@ async fn serve(arguments: Arguments, clock: Clock) -> Result<(), String> {
     ));
     let WorkspaceConfig { subscription_id, resource_group, name, .. } = &config.workspace;
     say(format!(
-        "Its Sentinel workspace, with auth, endpoint and tls as in the file below:\n  \
-        subscription_id: {subscription_id}\n  resource_group: {resource_group}\n  workspace: {name}"
+        "Its Sentinel workspace, with auth, endpoint, tls and proxy as in the file below:\n  \
+        subscription_id: {subscription_id}\n  resource_group: {resource_group}\n  workspace_name: {name}"
     ));
     say(format!("Try: vector-sentinel run -c {}", pipeline.display()));
     signals.stopped(1).await;

@@ -206,7 +206,7 @@ async fn the_simulator_serves_the_pipeline_file_that_it_writes() {
         assert_ne!(tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut line).await.unwrap(), 0);
         told.push_str(&line);
     }
-    for option in ["subscription_id: ", "resource_group: ", "workspace: "] {
+    for option in ["subscription_id: ", "resource_group: ", "workspace_name: "] {
         assert!(told.contains(option), "{told}");
     }
     let file = dir.path().join("pipeline.yaml");

@@ -119,6 +119,7 @@ async fn every_example_is_valid() {
             .args(["validate", "-c", path.to_str().unwrap()])
             .env("AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000000")
             .env("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001")
+            .env("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000002")
             .output()
             .await
             .unwrap();

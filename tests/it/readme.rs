@@ -115,6 +115,7 @@ fn the_tables_have_every_option_and_no_other() {
         ("source.vector_sentinel_events", "### Source `vector_sentinel_events`"),
         ("source.sentinel_incidents", "### Source `sentinel_incidents`"),
         ("sink.sentinel_logs", "### Sink `sentinel_logs`"),
+        ("sink.sentinel_incidents", "### Sinks `sentinel_incidents` and `defender_incidents`"),
     ] {
         let schema = schema_options(place);
         let documented = options(heading);
@@ -141,4 +142,31 @@ fn the_options_beside_vector_are_the_ones_there_are() {
         leaves(option, &sink[option], &mut expected);
     }
     assert_eq!(options("## Beside Vector"), expected);
+}
+
+/// The paths of an option's own options, where the schema only refers to them.
+fn referred(path: &str, schema: &Value, document: &Value, found: &mut BTreeSet<String>) {
+    let name = schema["$ref"].as_str().and_then(|place| place.strip_prefix("#/$defs/"));
+    match name.and_then(|name| document["$defs"][name]["properties"].as_object()) {
+        Some(options) => {
+            options
+                .iter()
+                .for_each(|(name, inner)| referred(&format!("{path}.{name}"), inner, document, found));
+        }
+        None => drop(found.insert(path.to_owned())),
+    }
+}
+
+#[test]
+fn every_option_of_keeping_incidents_in_sync_is_in_its_table() {
+    let documented = options("### Sinks `sentinel_incidents` and `defender_incidents`");
+    let document = document_schema(&plan::catalogue());
+    for place in ["sink.sentinel_incidents", "sink.defender_incidents"] {
+        let mut expected = BTreeSet::from(["tls.ca_file".to_owned()]);
+        for option in ["sync", "write", "request", "quarantine"] {
+            referred(option, &document["$defs"][place]["properties"][option], &document, &mut expected);
+        }
+        let of_these = documented.iter().filter(|option| option.contains('.')).cloned();
+        assert_eq!(of_these.collect::<BTreeSet<_>>(), expected, "{place}");
+    }
 }

@@ -16,6 +16,7 @@ fn render(files: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vector-sentinel"));
     command.env_clear().current_dir(root()).arg("render").args(files);
     command.env("AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000000");
+    command.env("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000002");
     command.env("AZURE_CLIENT_ID", "hunter2").output().unwrap()
 }
 

@@ -16,7 +16,7 @@
 //! | `status` | what `sync status` shows |
 //! | `assemble` | puts the parts of one direction together |
 //!
-//! An event's way: `sink` reads it, notes it as an offer in the ledger and answers. The worker takes the newest offer of
+//! An event's way: the sink reads it, notes it as an offer in the ledger and answers. The worker takes the newest offer of
 //! an incident, reads the incident on the side that it writes to, and merges the two with what both had agreed on last. What
 //! has to be written is written, and what both sides have then is the new agreement. An offer stays until all of that is
 //! done: so a write that fails is tried again, with what is newest then.

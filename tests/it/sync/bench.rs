@@ -234,10 +234,8 @@ impl SyncBench {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, asked).await;
-        match waited {
-            Ok(status) => status,
-            Err(error) => panic!("{error}: sync status is not so: {:#?}", self.status().await),
-        }
+        let Ok(status) = waited else { panic!("sync status is not so: {:#?}", self.status().await) };
+        status
     }
 
     /// What a command of the program that takes `--data-dir` prints, on both streams, and its exit code.

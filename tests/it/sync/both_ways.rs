@@ -4,7 +4,7 @@ use serde_json::json;
 use vector_sentinel::simulator::{SimulatorConfig, WriteKind};
 use vector_sentinel::topology::Ended;
 
-use super::bench::{SyncBench, text};
+use super::bench::{SyncBench, labels, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_on_one_side_is_seen_on_the_other_and_causes_nothing_more() {
@@ -60,4 +60,58 @@ async fn what_is_done_on_one_side_is_seen_on_the_other_and_causes_nothing_more()
     assert_eq!((count(WriteKind::SentinelCreated), count(WriteKind::SentinelCommented)), (1, 1));
     assert_eq!(count(WriteKind::DefenderCommented), 1);
     assert_eq!(running.stop().await, Ended::Drained);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_merged_one_by_one_and_closing_words_move_both_ways() {
+    let sync = SyncBench::with_incidents(1).await;
+    let id = sync.id();
+    sync.tenant().edit(&id, &json!({"customTags": ["both", "old"]}), "ann").unwrap();
+    sync.brought_together(&sync.plain()).await;
+    let name = sync.name();
+
+    // While nothing runs: each side gains one, and each takes one away.
+    sync.tenant().edit(&id, &json!({"customTags": ["old", "of Defender"]}), "ann").unwrap();
+    let tags = json!({"labels": [{"labelName": "both"}, {"labelName": "of Sentinel"}]});
+    sync.workspace().edit(&name, &tags).unwrap();
+    let running = sync.run(&sync.plain());
+    let expected = ["of Defender", "of Sentinel"];
+    sync.until("all tags on both sides", |defender, sentinel| {
+        labels(&sentinel[0]) == expected && defender[0]["customTags"] == json!(expected)
+    })
+    .await;
+
+    let closing = json!({"status": "Closed", "classification": "BenignPositive",
+                         "classificationReason": "SuspiciousButExpected", "classificationComment": "a test of ours"});
+    sync.workspace().edit(&name, &closing).unwrap();
+    sync.until("it closed, with its words", |defender, _| {
+        text(&defender[0], "/resolvingComment") == "a test of ours"
+            && text(&defender[0], "/determination") == "confirmedActivity"
+    })
+    .await;
+    sync.quiet().await;
+    sync.tenant().edit(&id, &json!({"resolvingComment": "a test of theirs"}), "ann").unwrap();
+    sync.until("Defender's words", |_, sentinel| {
+        text(&sentinel[0], "/properties/classificationComment") == "a test of theirs"
+    })
+    .await;
+    sync.quiet().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_somebody_deletes_stays_away_and_that_is_said() {
+    let sync = SyncBench::with_incidents(1).await;
+    let running = sync.run(&sync.plain());
+    sync.until("the incident", |_, sentinel| sentinel.len() == 1).await;
+    let (id, name) = (sync.id(), sync.name());
+    assert!(sync.workspace().delete(&name));
+    for tag in ["one", "two"] {
+        sync.tenant().edit(&id, &json!({"customTags": [tag]}), "ann").unwrap();
+        running.says(&["The incident is gone from Sentinel"]).await;
+        sync.quiet().await;
+    }
+    assert_eq!(running.said(&["is gone from Sentinel"]).len(), 1);
+    assert!(sync.workspace().state().is_empty() && sync.quarantine("to_sentinel").is_empty());
+    running.stop().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vector_sentinel::simulator::{SimulatorConfig, WorkspaceRole};
 
-use super::bench::SyncBench;
+use super::SyncBench;
 use crate::harness::program;
 
 async fn validate(sync: &SyncBench, pipeline: &Value, arguments: &[&str]) -> (String, Option<i32>) {
