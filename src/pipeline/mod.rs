@@ -11,6 +11,7 @@
 //! author wrote there literally.
 
 mod check;
+mod directions;
 mod emit;
 mod file;
 mod format;

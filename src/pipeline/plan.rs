@@ -7,6 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::directions::{check_directions, check_ledgers};
 use super::link::{Link, LinkConfig, Stub, meeting_points, tell_same_addresses};
 use super::outline::{Component, ComponentType, Kind, Outline};
 use crate::client::http::ProxyConfig;
@@ -152,7 +153,7 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
         let (link, plan) = checking.source(component, &peers)?;
         Some(PlannedSource { id: component.id.clone(), link, plan })
     });
-    let sources = sources.collect();
+    let sources: Vec<PlannedSource> = sources.collect();
     let sinks = outline.sinks.iter().filter_map(|component| {
         let (link, plan) = checking.sink(component)?;
         Some(PlannedSink { id: component.id.clone(), inputs: component.inputs.clone(), link, plan })
@@ -160,6 +161,7 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     let sinks: Vec<PlannedSink> = sinks.collect();
     let mut problems = checking.problems;
     check_ledgers(&sinks, &mut problems);
+    check_directions(&sources, &sinks, &mut problems);
     let links = links(outline);
     let paths = links.iter().map(|(kind, id, link)| (format!("{}.{id}", kind.section()), link));
     tell_same_addresses(paths, &mut problems);
@@ -172,30 +174,6 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
         }
     }
     (Plan { data_dir: data_dir(outline), sources, sinks, beside_vector, warnings }, problems)
-}
-
-/// The two directions of a ledger must mean the same by it; a third sink would write what the others have agreed on.
-fn check_ledgers(sinks: &[PlannedSink], problems: &mut Vec<Problem>) {
-    let syncs = sinks.iter().filter_map(|sink| Some((sink, sink.plan.sync()?)));
-    let mut known: Vec<(&PlannedSink, &SyncOptions)> = Vec::new();
-    for (sink, options) in syncs {
-        let path = format!("sinks.{}.sync", sink.id);
-        for (other, others) in known.iter().filter(|(_, others)| others.ledger == options.ledger) {
-            if std::mem::discriminant(&sink.plan) == std::mem::discriminant(&other.plan) {
-                let message =
-                    format!("sinks.{} has this ledger already: give one of them a name of its own", other.id);
-                problems.push(Problem::new(format!("{path}.ledger"), message));
-            } else if others.shared != options.shared {
-                let message = format!(
-                    "differs from sinks.{}.sync, which has the same ledger: both directions must agree on what is kept in sync \
-                     and how",
-                    other.id
-                );
-                problems.push(Problem::new(path.clone(), message));
-            }
-        }
-        known.push((sink, options));
-    }
 }
 
 /// The components that have quarantines: every sink, and beside Vector, which may refuse events, every source.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vector_sentinel::simulator::{SimulatorConfig, WorkspaceRole};
 
-use super::SyncBench;
+use super::bench::SyncBench;
 use crate::harness::program;
 
 async fn validate(sync: &SyncBench, pipeline: &Value, arguments: &[&str]) -> (String, Option<i32>) {
@@ -74,6 +74,19 @@ async fn two_directions_of_one_ledger_must_mean_the_same_and_nobody_else_may_hav
     pipeline["sinks"]["again"]["sync"] = json!({"ledger": "second"});
     let (said, code) = validate(&sync, &pipeline, &[]).await;
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test]
+async fn a_direction_the_wrong_way_round_is_told() {
+    let sync = SyncBench::with_incidents(0).await;
+    let mut pipeline = sync.plain();
+    pipeline["sinks"]["to_sentinel"]["inputs"] = json!(["sentinel", "defender"]);
+    pipeline["sinks"]["to_defender"]["inputs"] = json!(["d*"]);
+    let (said, code) = validate(&sync, &pipeline, &[]).await;
+    assert_eq!(code, Some(78), "{said}");
+    for path in ["sinks.to_sentinel.inputs: sentinel has", "sinks.to_defender.inputs: defender has"] {
+        assert_eq!(said.matches(path).count(), 1, "{path}: {said}");
+    }
 }
 
 #[tokio::test]
