@@ -39,7 +39,13 @@ pub(super) async fn pass(
         Service::ResourceManager => stats.resource_manager_requests += 1,
     });
     let _under_way = (service == Service::LogsIngestion).then(|| UnderWay::new(Arc::clone(&world)));
-    let fault = world.faults.next(service, Operation::of(request.method(), request.uri().path()));
+    let operation = Operation::of(request.method(), request.uri().path());
+    world.records.count(|stats| match operation {
+        Some(Operation::DefenderList) => stats.defender_lists += 1,
+        Some(Operation::SentinelList) => stats.sentinel_lists += 1,
+        _ => {}
+    });
+    let fault = world.faults.next(service, operation);
     if fault != Fault::Pass {
         world.records.count(|stats| stats.faults_fired += 1);
     }

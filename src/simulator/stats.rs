@@ -27,6 +27,10 @@ pub struct Stats {
     pub security_insights_requests: u64,
     /// Requests to Sentinel's incidents that Azure Resource Manager throttled.
     pub security_insights_throttled: u64,
+    /// Requests for lists of Defender incidents, page by page.
+    pub defender_lists: u64,
+    /// Requests for lists of Sentinel incidents, page by page.
+    pub sentinel_lists: u64,
     /// Requests to Logs Ingestion, whatever became of them.
     pub ingestion_requests: u64,
     /// Those that are being answered now.

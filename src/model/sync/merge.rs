@@ -127,7 +127,8 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether both values mean the same, read from either side.
-    fn agree_on(self, field: Field, record: &Record, rules: &Rules) -> bool {
+    #[must_use]
+    pub fn agree_on(self, field: Field, record: &Record, rules: &Rules) -> bool {
         Side::ALL.into_iter().any(|side| {
             self.translate(field, side, record, rules).as_deref() == self.of(side.other()).field(field)
         })

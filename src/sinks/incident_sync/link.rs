@@ -9,6 +9,7 @@ use super::tell::About;
 use crate::client::Failure;
 use crate::model::sync::field::{Field, Pair, Side};
 use crate::model::sync::mapping::translate;
+use crate::model::sync::merge::Move;
 use crate::model::sync::record::Record;
 use crate::model::sync::snapshot::Snapshot;
 
@@ -90,6 +91,7 @@ impl Direction {
         if self.is_halted().await? {
             return Ok(Linked::Held);
         }
+        let mut is_ownerless = false;
         let mut events = self.unknown_words(about, &mut record, offer);
         let current = match self.target.create(&sentinel, offer).await {
             Err(failure) if failure.error_type == "bad_request" => {
@@ -101,6 +103,7 @@ impl Direction {
                 };
                 let current = self.target.create(&sentinel, &ownerless).await?;
                 events.extend(self.refused_owner(about, &mut record, &owner, &failure));
+                is_ownerless = true;
                 current
             }
             created => created?,
@@ -109,12 +112,18 @@ impl Direction {
         record.observe(Side::Sentinel, &current.snapshot);
         record.assume_open(&current.snapshot);
         for (field, value) in &offer.fields {
-            let word = translate(*field, Side::Defender, offer, &current.snapshot, None, &self.rules.owners);
-            if word.is_none() && self.rules.fields.contains_key(field) {
-                events.extend(self.teller.unknown(about, &mut record, *field, Side::Defender, value));
-            }
-            if let Some(there) = current.snapshot.field(*field) {
-                record.agree(*field, Pair { defender: value.clone(), sentinel: there.to_owned() });
+            let Some(there) = current.snapshot.field(*field) else { continue };
+            let meant = translate(*field, Side::Defender, offer, &current.snapshot, None, &self.rules.owners);
+            let is_refused = *field == Field::Owner && is_ownerless;
+            match meant.filter(|_| !is_refused) {
+                Some(after) => {
+                    let (field, before) = (*field, String::new());
+                    let one = Move { field, before, after, why: "new in Defender" };
+                    events.extend(self.settle(about, &one, offer, &current.snapshot, &mut record));
+                }
+                None => {
+                    record.agree(*field, Pair { defender: value.clone(), sentinel: there.to_owned() });
+                }
             }
         }
         note_tags(&mut record, offer, &current.snapshot);

@@ -289,8 +289,8 @@ impl Direction {
         Ok(None)
     }
 
-    /// Notes what both sides have after a field was written.
-    fn settle(
+    /// Notes what both sides have agreed on after a field was written.
+    pub(super) fn settle(
         &self,
         about: About<'_>,
         one: &Move,
@@ -301,9 +301,12 @@ impl Direction {
         let Move { field, before, after: meant, .. } = one;
         // An incident that was merged into another one has nothing to say for itself.
         let said = offer.field(*field).unwrap_or_default().to_owned();
-        // What is neither what was there nor what was written, somebody has written since: that is news, and no agreement.
-        let is_ignored = after.field(*field) == Some(before);
-        let there = if is_ignored { before } else { meant }.to_owned();
+        let (defender, sentinel) = in_order(self.target.side(), after, offer);
+        let means_the_same = Sides { defender, sentinel }.agree_on(*field, record, &self.rules);
+        let is_ignored = !means_the_same && !before.is_empty() && after.field(*field) == Some(before);
+        // The service may have other words for it. If it is something else, and not what was there, somebody has changed it
+        // since, and that is a change as every other.
+        let there = after.field(*field).filter(|_| means_the_same || is_ignored).unwrap_or(meant).to_owned();
         let pair = match self.target.side() {
             Side::Defender => Pair { defender: there, sentinel: said },
             Side::Sentinel => Pair { defender: said, sentinel: there },

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
 use tokio::sync::watch;
-use vector_sentinel::simulator::{ArmQuota, Simulator, SimulatorConfig, Tenant, Workspace, WriteKind};
+use vector_sentinel::simulator::{ArmQuota, Simulator, SimulatorConfig, Stats, Tenant, Workspace, WriteKind};
 
 use crate::harness::{Bench, PATIENCE, program, real_vector, spawn};
 
@@ -182,32 +182,31 @@ impl SyncBench {
         });
     }
 
-    /// Waits until both sources have looked several times.
+    /// Waits until both sources have looked several times: what was done before is taken in then.
     pub(crate) async fn several_looks(&self) {
         self.looks(3).await;
     }
 
     async fn looks(&self, times: u64) {
         let before = self.bench.simulator.stats();
-        let looked = |before: u64, now: u64| now >= before + times;
-        let both = |stats: &vector_sentinel::simulator::Stats| {
-            looked(before.graph_requests, stats.graph_requests)
-                && looked(before.security_insights_requests, stats.security_insights_requests)
+        let both = |stats: &Stats| {
+            stats.defender_lists >= before.defender_lists + times
+                && stats.sentinel_lists >= before.sentinel_lists + times
         };
         self.bench.until(both).await;
     }
 
-    /// Waits until nothing more is written, however often the sources look.
+    /// Waits until what was done is written, and then nothing more, however often the sources look.
     pub(crate) async fn quiet(&self) {
-        // Each change takes one look to be seen, and one more until its echo is.
-        for _ in 0..10 {
+        self.several_looks().await;
+        for _ in 0..8 {
             let before = self.bench.simulator.writes().len();
-            self.looks(6).await;
+            self.looks(2).await;
             if self.bench.simulator.writes().len() == before {
                 return;
             }
         }
-        panic!("it never ends: {:#?}", self.bench.simulator.writes());
+        panic!("it never comes to rest: {:#?}", self.bench.simulator.writes());
     }
 
     /// How many writes of a kind there were.

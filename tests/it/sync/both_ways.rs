@@ -115,3 +115,48 @@ async fn an_incident_that_somebody_deletes_stays_away_and_that_is_said() {
     assert!(sync.workspace().state().is_empty() && sync.quarantine("to_sentinel").is_empty());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_thing_that_is_done_is_one_write_on_the_other_side_and_none_on_its_own() {
+    let mut config = SimulatorConfig::default();
+    config.workspace.reopening_clears_classification = true;
+    let sync = SyncBench::start(config).await;
+    let id = sync.tenant().create(1).remove(0);
+    // The simulator would find words of its own for what is closed.
+    sync.tenant().edit(&id, &json!({"resolvingComment": ""}), "ann").unwrap();
+    sync.brought_together(&sync.plain()).await;
+    let name = sync.name();
+    let running = sync.run(&sync.plain());
+    let (one, other) = (sync.analyst(0), sync.analyst(1));
+    let closed = json!({"status": "resolved", "classification": "truePositive", "determination": "malware"});
+    let to_sentinel = [
+        json!({"status": "inProgress"}),
+        json!({"assignedTo": one}),
+        json!({"customTags": ["vip"]}),
+        closed,
+        json!({"status": "active"}),
+        json!({"assignedTo": null}),
+    ];
+    let to_defender = [
+        json!({"status": "Active"}),
+        json!({"owner": {"userPrincipalName": other}}),
+        json!({"labels": []}),
+        json!({"status": "Closed", "classification": "FalsePositive", "classificationReason": "InaccurateData"}),
+        json!({"status": "New", "classification": null, "classificationReason": null}),
+        json!({"owner": null}),
+    ];
+    let written = || (sync.count(WriteKind::SentinelUpdated), sync.count(WriteKind::DefenderUpdated));
+    for (nth, edit) in to_sentinel.iter().enumerate() {
+        sync.tenant().edit(&id, edit, "ann").unwrap();
+        sync.until("the write in Sentinel", |_, _| written().0 > nth).await;
+    }
+    sync.quiet().await;
+    assert_eq!(written(), (to_sentinel.len(), 0));
+    for (nth, edit) in to_defender.iter().enumerate() {
+        sync.workspace().edit(&name, edit).unwrap();
+        sync.until("the write in Defender", |_, _| written().1 > nth).await;
+    }
+    sync.quiet().await;
+    assert_eq!(written(), (to_sentinel.len(), to_defender.len()));
+    running.stop().await;
+}
