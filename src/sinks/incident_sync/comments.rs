@@ -82,7 +82,7 @@ impl Direction {
                 && there + unwritten.len() as u64 > MAX_COMMENTS
             {
                 let message = format!(
-                    "the incident has {there} comments in Sentinel, which takes {MAX_COMMENTS}: this one is not copied"
+                    "the incident has {there} comments in Sentinel, which takes no more than {MAX_COMMENTS}: this one is not copied"
                 );
                 self.refuse(copying, record, copy, ("comment_limit", message)).await?;
                 continue;
