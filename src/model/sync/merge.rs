@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::field::{Field, Pair, Policy, Side};
 use super::mapping::translate;
 use super::owners::Owners;
-use super::record::{Record, Settled};
+use super::record::{FieldWrite, Record, Settled, Unconfirmed};
 use super::snapshot::Snapshot;
 
 /// A label of incidents that were merged into another one.
@@ -138,6 +138,19 @@ impl<'a> Sides<'a> {
 // === impl Merge ===
 
 impl Merge {
+    /// What it writes on a side that is `now`.
+    #[must_use]
+    pub fn writes(&self, now: &Snapshot) -> Unconfirmed {
+        let write = |one: &Move| FieldWrite {
+            field: one.field,
+            before: one.before.clone(),
+            after: one.after.clone(),
+            why: one.why.to_owned(),
+        };
+        let tags = self.tags.clone().map(|after| (now.tags.clone().unwrap_or_default(), after));
+        Unconfirmed { of: now.version, fields: self.moves.iter().map(write).collect(), tags }
+    }
+
     /// Whether nothing is to be written.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -28,6 +28,8 @@ pub struct Record {
     pub settled: BTreeMap<Field, Settled>,
     /// Values that the side that is written does not take: not tried again until they change.
     pub refused: BTreeMap<Field, String>,
+    /// What is being written to each side: it may have been done, and the answer lost.
+    pub unconfirmed: BTreeMap<Side, Unconfirmed>,
     /// Comments that were copied, or are about to be.
     pub comments: Vec<CommentLink>,
     /// The states of both sides for which the direction that reads a side was last told to look at it again.
@@ -43,6 +45,30 @@ pub struct Settled {
     pub between: Pair,
     /// Whose value it is; nobody's if that is left to people.
     pub winner: Option<Side>,
+}
+
+/// A write that nobody has answered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// The state that it is to change.
+    pub of: DateTime<Utc>,
+    /// The fields.
+    pub fields: Vec<FieldWrite>,
+    /// All tags, before and after.
+    pub tags: Option<(BTreeSet<String>, BTreeSet<String>)>,
+}
+
+/// A field that is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldWrite {
+    /// Which.
+    pub field: Field,
+    /// What it is, in the words of the side that is written.
+    pub before: String,
+    /// What it is to be.
+    pub after: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A comment, and its copy on the other side.
@@ -90,6 +116,15 @@ impl Record {
     #[must_use]
     pub fn is_stale(&self, side: Side, version: DateTime<Utc>) -> bool {
         self.versions.get(&side).is_some_and(|known| version < *known)
+    }
+
+    /// Of what was being written to a side, and is not answered, the part that is done as the side is `now`.
+    pub fn confirm(&mut self, side: Side, now: &Snapshot) -> Option<Unconfirmed> {
+        let written = self.unconfirmed.remove(&side).filter(|written| now.version > written.of)?;
+        let is_done = |write: &FieldWrite| now.field(write.field) == Some(&write.after);
+        let tags = written.tags.filter(|(_, after)| now.tags.as_ref() == Some(after));
+        let fields = written.fields.into_iter().filter(is_done).collect();
+        Some(Unconfirmed { of: written.of, fields, tags })
     }
 
     /// Notes that both sides agree on a field, as far as they can.

@@ -75,8 +75,13 @@ impl Direction {
             // One that may be there already is written again, under the same id: it needs no more room.
             let may_be_there = record.is_planned(origin, copy);
             record.plan_copy(origin, copy);
+            let planned = record.unwritten(origin, &copy.id);
             record.find_planned(self.target.side(), &others);
             let unwritten = record.unwritten(origin, &copy.id);
+            let found = planned.iter().filter(|nth| !unwritten.contains(nth));
+            let found =
+                found.filter_map(|nth| Some(self.say_copied(about, Some(copy.parts.get(*nth)?), false)));
+            let found: Vec<_> = found.collect();
             if self.target.side() == Side::Sentinel
                 && !may_be_there
                 && there + unwritten.len() as u64 > MAX_COMMENTS
@@ -87,7 +92,7 @@ impl Direction {
                 self.refuse(copying, record, copy, ("comment_limit", message)).await?;
                 continue;
             }
-            self.ledger.save(about.key, record, Vec::new()).await?;
+            self.ledger.save(about.key, record, found).await?;
             for nth in unwritten {
                 let Some(part) = copy.parts.get(nth) else { continue };
                 match self.target.comment(id, part).await {

@@ -18,6 +18,9 @@ use crate::store::{Change, Store, StoreError};
 /// How many documents are read at a time.
 const PAGE: usize = 500;
 
+/// The key of the number of the last event that was told.
+const LAST: &str = "last";
+
 /// The ledger of one pair of a tenant and a workspace.
 pub struct Ledger {
     store: Store,
@@ -46,6 +49,7 @@ struct Names {
     from_defender: String,
     from_sentinel: String,
     halts: String,
+    told: String,
 }
 
 /// The newest state of an incident that a sink was offered, and whether something is to be done about it.
@@ -79,6 +83,7 @@ impl Ledger {
                 from_defender: collection("offers/defender"),
                 from_sentinel: collection("offers/sentinel"),
                 halts: collection("halts"),
+                told: collection("told"),
             },
             from_defender: Queue::new(clock.clone()),
             from_sentinel: Queue::new(clock.clone()),
@@ -99,6 +104,11 @@ impl Ledger {
 
     /// Finds what was pending when the process ended.
     pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
+        let told: u64 = self.store.document(&self.names.told, LAST).await?.unwrap_or_default();
+        {
+            let mut last = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = told.max(*last);
+        }
         let mut after = String::new();
         loop {
             let page: Vec<(String, Offer)> = self.store.documents(self.offers_of(from), &after, PAGE).await?;
@@ -224,6 +234,11 @@ impl Ledger {
             for reader in &self.readers {
                 changes.push(Change::tell(reader, &key, event)?);
             }
+        }
+        if !changes.is_empty() {
+            // A clock that is set back must not put what comes before what was told.
+            let last = *self.events.lock().unwrap_or_else(PoisonError::into_inner);
+            changes.push(Change::put(&self.names.told, LAST, &last)?);
         }
         Ok(changes)
     }

@@ -174,15 +174,19 @@ impl Direction {
                 return Ok(Outcome::Done);
             }
             record.observe(target, &now.snapshot);
+            if let Some(done) = record.confirm(target, &now.snapshot) {
+                events.extend(self.teller.written(about, &done, false));
+            }
             let (defender, sentinel) = in_order(target, &now.snapshot, offer);
             record.assume_open(sentinel);
             let rules = if record.native { &self.native_rules } else { &self.rules };
             let mut merged = merge(&record, Sides { defender, sentinel }, target, rules);
             merged.moves.retain(|one| record.refused.get(&one.field) != Some(&one.after));
             events.extend(self.teller.found(about, &mut record, &merged));
+            let writes = merged.writes(&now.snapshot);
             if !merged.is_empty() {
                 if self.is_dry() {
-                    events.extend(self.teller.merged(about, &merged, &now.snapshot, true));
+                    events.extend(self.teller.written(about, &writes, true));
                     self.ledger.tell(events).await?;
                     let copying = Copying { about, id, offer, current: &now.snapshot, is_new };
                     self.redirected_or_comments(copying, &mut record).await?;
@@ -195,8 +199,12 @@ impl Direction {
             let written = if merged.is_empty() {
                 Some(now.clone())
             } else {
+                // Should the answer be lost, the write is told of when it is found done.
+                record.unconfirmed.insert(target, writes.clone());
+                self.ledger.save(&key, &record, std::mem::take(&mut events)).await?;
                 self.write(about, &now, &merged, &mut record).await?
             };
+            record.unconfirmed.remove(&target);
             let Some(after) = written else { continue };
             record.observe(target, &after.snapshot);
             for one in &merged.moves {
@@ -204,7 +212,7 @@ impl Direction {
             }
             note_tags(&mut record, offer, &after.snapshot);
             if !merged.is_empty() {
-                events.extend(self.teller.merged(about, &merged, &now.snapshot, false));
+                events.extend(self.teller.written(about, &writes, false));
             }
             self.ledger.save(&key, &record, events).await?;
             let copying = Copying { about, id, offer, current: &after.snapshot, is_new };

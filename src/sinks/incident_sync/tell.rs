@@ -5,9 +5,8 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::model::sync::field::{Field, Side};
-use crate::model::sync::merge::{Merge, Move};
-use crate::model::sync::record::{Record, Settled};
-use crate::model::sync::snapshot::Snapshot;
+use crate::model::sync::merge::Merge;
+use crate::model::sync::record::{FieldWrite, Record, Settled, Unconfirmed};
 use crate::telemetry::Component;
 
 /// Writes were made; labelled `field`.
@@ -77,25 +76,20 @@ impl Teller {
         self.notice(about, record, &format!("unknown {field}"), &message)
     }
 
-    /// What a merge writes, or would.
-    pub(super) fn merged(
-        &self,
-        about: About<'_>,
-        merged: &Merge,
-        now: &Snapshot,
-        is_dry: bool,
-    ) -> Vec<Value> {
-        let mut events: Vec<_> = merged.moves.iter().map(|one| self.written(about, one, is_dry)).collect();
-        if let Some(tags) = &merged.tags {
-            let change = json!({"field": "tags", "before": now.tags, "after": tags});
+    /// What was written, or would be.
+    pub(super) fn written(&self, about: About<'_>, writes: &Unconfirmed, is_dry: bool) -> Vec<Value> {
+        let fields = writes.fields.iter().map(|write| self.field_written(about, write, is_dry));
+        let mut events: Vec<_> = fields.collect();
+        if let Some((before, after)) = &writes.tags {
+            let change = json!({"field": "tags", "before": before, "after": after});
             events.push(self.done(about, "tags", &change, "changed on the other side", is_dry));
         }
         events
     }
 
     /// One field was written, or would be.
-    pub(super) fn written(&self, about: About<'_>, one: &Move, is_dry: bool) -> Value {
-        let Move { field, before, after, why } = one;
+    fn field_written(&self, about: About<'_>, write: &FieldWrite, is_dry: bool) -> Value {
+        let FieldWrite { field, before, after, why } = write;
         let said = if is_dry { "Would write" } else { "Wrote" };
         info!(
             component_id = self.labels.id,

@@ -40,6 +40,8 @@ async fn wherever_a_call_is_lost_or_the_process_is_killed_both_sides_say_the_sam
     assert_eq!(expected[1].1.len(), 5, "three copies and two comments: {expected:#?}");
     assert!(expected[1].0.contains(&"status=New".to_owned()), "{:?}", expected[1].0);
     assert!(expected[0].0.contains(&"#seen".to_owned()) && !expected[0].0.contains(&"#vip".to_owned()));
+    let told = audited(&undisturbed).await;
+    assert!(told.contains(&r#""defender" "status" "resolved""#.to_owned()), "{told:#?}");
     for (call, what) in calls.iter().enumerate() {
         for (is_heard, kills) in [(false, false), (true, false), (false, true), (true, true)] {
             let fault = Fault { call, is_heard, kills };
@@ -53,8 +55,21 @@ async fn wherever_a_call_is_lost_or_the_process_is_killed_both_sides_say_the_sam
                 );
                 assert_eq!(world.quarantined(side), [] as [String; 0], "{fault:?}");
             }
+            assert_eq!(audited(&world).await, told, "{fault:?} at {what}: {:#?}", world.services.calls());
         }
     }
+}
+
+/// What was told of fields, tags and comments that were written, in no order.
+async fn audited(world: &World) -> Vec<String> {
+    let events = world.events("audit").await;
+    let changes = events.iter().map(|event| (&event["target"], &event["change"]));
+    let of_fields = changes.filter(|(_, change)| change["field"] != "incident");
+    let mut told: Vec<_> = of_fields
+        .map(|(target, change)| format!("{target} {} {}", change["field"], change["after"]))
+        .collect();
+    told.sort();
+    told
 }
 
 #[tokio::test(start_paused = true)]
