@@ -1,6 +1,7 @@
 //! `sync`: how keeping incidents in sync stands.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -26,6 +27,21 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Try incidents again that the other side has refused, after mending the cause.
+    Retry {
+        /// The pipeline's data_dir. If nothing runs, they are tried when it does.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The ledger's name in the pipeline file.
+        #[arg(long, default_value = "default")]
+        ledger: String,
+        /// The side that is to be written.
+        #[arg(long, value_enum)]
+        to: To,
+        /// The incidents, as `sync status` and the quarantine name them in `incident`.
+        #[arg(required = true)]
+        incidents: Vec<String>,
+    },
     /// Let writing go on that was halted because too many incidents would have changed.
     Resume {
         /// The pipeline's data_dir. If nothing runs, writing goes on when it does.
@@ -46,21 +62,28 @@ enum To {
     Sentinel,
 }
 
+// === impl To ===
+
+impl To {
+    const fn side(self) -> Side {
+        match self {
+            Self::Defender => Side::Defender,
+            Self::Sentinel => Side::Sentinel,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.action {
         Action::Status { data_dir, json } => status::read_all(data_dir).map(|all| show(&all, *json)),
+        Action::Retry { data_dir, ledger, to, incidents } => retry(data_dir, ledger, to.side(), incidents),
         Action::Resume { data_dir, ledger, to } => {
-            let sides: &[Side] = match to {
-                Some(To::Defender) => &[Side::Defender],
-                Some(To::Sentinel) => &[Side::Sentinel],
-                None => &Side::ALL,
-            };
-            resume(data_dir, ledger, sides)
+            let sides = to.map_or_else(|| Side::ALL.to_vec(), |to| vec![to.side()]);
+            resume(data_dir, ledger, &sides)
         }
     };
-    let data_dir = match &arguments.action {
-        Action::Status { data_dir, .. } | Action::Resume { data_dir, .. } => data_dir,
-    };
+    let (Action::Status { data_dir, .. } | Action::Retry { data_dir, .. } | Action::Resume { data_dir, .. }) =
+        &arguments.action;
     done.unwrap_or_else(|error| exit::failed(&format!("cannot use {}: {error}", data_dir.display())))
 }
 
@@ -101,12 +124,30 @@ fn show_one(status: &Status) {
     }
 }
 
-fn resume(data_dir: &std::path::Path, ledger: &str, sides: &[Side]) -> std::io::Result<ExitCode> {
+/// Why a ledger cannot be meant, if it cannot.
+fn objection(data_dir: &Path, ledger: &str) -> std::io::Result<Option<String>> {
     let known = status::read_all(data_dir)?;
-    if !known.iter().any(|status| status.ledger == ledger) {
-        let known: Vec<_> = known.iter().map(|status| status.ledger.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Ok(exit::failed(&format!("there is no ledger {ledger} here; there is: {known}")));
+    if known.iter().any(|status| status.ledger == ledger) {
+        return Ok(None);
+    }
+    let known: BTreeSet<_> = known.iter().map(|status| status.ledger.as_str()).collect();
+    let known: Vec<_> = known.into_iter().collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Ok(Some(format!("there is no ledger {ledger} here; there is: {known}")))
+}
+
+fn retry(data_dir: &Path, ledger: &str, side: Side, incidents: &[String]) -> std::io::Result<ExitCode> {
+    if let Some(objection) = objection(data_dir, ledger)? {
+        return Ok(exit::failed(&objection));
+    }
+    status::ask_to_retry(data_dir, ledger, side, incidents)?;
+    say(format!("asked to write {} to {side} again: the log says what comes of it", incidents.join(", ")));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume(data_dir: &Path, ledger: &str, sides: &[Side]) -> std::io::Result<ExitCode> {
+    if let Some(objection) = objection(data_dir, ledger)? {
+        return Ok(exit::failed(&objection));
     }
     for side in sides {
         status::ask_to_resume(data_dir, ledger, *side)?;

@@ -83,9 +83,8 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     }
     let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)? else {
         let message = format!(
-            "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names; \
-             the incident is written as it is then when it changes the next time. Then remove what is here with \
-             `quarantine drop`"
+            "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names, \
+             have the incident written as it is now with `sync retry`, and remove what is here with `quarantine drop`"
         );
         return Err(message.into());
     };

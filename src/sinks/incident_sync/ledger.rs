@@ -184,16 +184,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Has an offer looked at again, if there is one: what it is merged with has changed.
-    pub(super) async fn wake(&self, from: Side, key: &str) -> Result<(), StoreError> {
+    /// Has an offer looked at again: what it is merged with has changed. Answers whether there is one.
+    pub(super) async fn wake(&self, from: Side, key: &str) -> Result<bool, StoreError> {
         let _offers = self.offers.lock().await;
-        if let Some(offer) = self.offer(from, key).await? {
-            let since = if offer.pending { offer.since } else { self.clock.now() };
-            let offer = Offer { pending: true, serial: offer.serial + 1, since, ..offer };
-            self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
-            self.queue(from).push(key);
-        }
-        Ok(())
+        let Some(offer) = self.offer(from, key).await? else { return Ok(false) };
+        let since = if offer.pending { offer.since } else { self.clock.now() };
+        let offer = Offer { pending: true, serial: offer.serial + 1, since, ..offer };
+        self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
+        self.queue(from).push(key);
+        Ok(true)
     }
 
     /// What is known of an incident, by Defender's tenant and id.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::pass::{Direction, Outcome, PassError};
 use super::status::{self, Status};
@@ -192,7 +192,41 @@ impl Worker {
                 }
             }
         }
+        let asked = status::takes_retry(&self.data_dir, &self.direction.options.ledger, side);
+        for (place, incident) in asked.iter().enumerate() {
+            if let Err(failure) = self.try_again(incident).await {
+                self.report_store(&failure);
+                let rest = asked.get(place..).unwrap_or_default();
+                status::ask_to_retry(&self.data_dir, &self.direction.options.ledger, side, rest).ok();
+                break;
+            }
+        }
         self.show().await;
+    }
+
+    /// Takes up an incident again that was given up, with all that was refused of it.
+    async fn try_again(&self, incident: &str) -> Result<(), StoreError> {
+        let (origin, ledger) = (self.direction.origin(), &self.direction.ledger);
+        let key = match origin {
+            Side::Defender => Some(incident.to_owned()),
+            Side::Sentinel => ledger.record_of(incident).await?,
+        };
+        if let Some(key) = key {
+            let _working = ledger.lock(&key).await;
+            if let Some(mut record) = ledger.record(&key).await?
+                && !record.refused.is_empty()
+            {
+                record.refused.clear();
+                ledger.save(&key, &record, Vec::new()).await?;
+            }
+        }
+        let id = &self.direction.teller.labels.id;
+        if ledger.wake(origin, incident).await? {
+            info!(component_id = id, incident, "Trying the incident again, as asked.");
+        } else {
+            warn!(component_id = id, incident, "Nothing is known of the incident that is to be tried again.");
+        }
+        Ok(())
     }
 
     /// Writes what `sync status` shows, if it has changed.
