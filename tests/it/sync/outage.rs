@@ -149,6 +149,30 @@ async fn what_is_refused_for_what_it_says_is_in_the_quarantine_and_stops_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_tried_again_when_somebody_asks() {
+    let sync = SyncBench::with_incidents(1).await;
+    let running = sync.run(&sync.plain());
+    sync.until("the incident", |_, sentinel| sentinel.len() == 1).await;
+    let name = sync.name();
+    sync.simulator().faults().script_operation(Operation::DefenderUpdate, vec![status(400, None)]);
+    sync.workspace().edit(&name, &json!({"status": "Active"})).unwrap();
+    running.says(&["in the quarantine", "Graph refuses the change"]).await;
+    let kept = sync.quarantine("to_defender");
+    assert_eq!(text(&kept[0], "/event/incident"), name);
+    sync.quiet().await;
+    assert_eq!(text(&sync.tenant().state()[0], "/status"), "active");
+    let (out, _, code) = sync.cli(&["sync", "retry", "--to", "defender", &name]).await;
+    assert!(code == 0 && out.contains(&name), "{out}");
+    sync.until("the change", |defender, _| text(&defender[0], "/status") == "inProgress").await;
+    let (_, _, code) = sync.cli(&["sync", "retry", "--to", "defender", "nobody"]).await;
+    assert_eq!(code, 0);
+    running.says(&["Nothing is known of the incident", "nobody"]).await;
+    let (_, said, code) = sync.cli(&["sync", "retry", "--to", "defender", "--ledger", "other", &name]).await;
+    assert!(code == 1 && said.contains("there is no ledger other here"), "{said}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_when_the_process_is_killed_is_written_by_the_next_one() {
     let sync = SyncBench::with_incidents(1).await;
     let running = sync.run(&sync.plain());

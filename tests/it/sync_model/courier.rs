@@ -168,6 +168,11 @@ impl Courier {
         }
     }
 
+    /// Lets time pass, in which nothing is to happen.
+    pub(super) async fn a_second(&self) {
+        Clock::system().sleep(Duration::from_secs(1)).await;
+    }
+
     /// Waits until nothing waits to be written.
     pub(super) async fn until_idle(&self) {
         let ledger = &self.running.as_ref().unwrap().ledger;

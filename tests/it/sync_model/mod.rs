@@ -50,10 +50,12 @@ async fn ten_thousand_edits_on_both_sides_end_in_agreement() {
     }
     assert_eq!(analysts.edits, ROUNDS * EDITS_A_ROUND);
 
+    // A minute long everything is brought again and again.
     let writes = courier.simulator().writes().len();
     for _ in 0..60 {
         courier.carry_everything().await;
         courier.until_idle().await;
+        courier.a_second().await;
     }
     let after = courier.simulator().writes();
     assert_eq!(after.len(), writes, "written though nothing changed: {:#?}", &after[writes..]);
