@@ -42,9 +42,11 @@ pub struct Since {
 impl Contents {
     /// The events behind `from`, as many as `limit` says.
     pub fn since(&self, from: Position, limit: Limit) -> Result<Since> {
-        let Some(last) = self.files().last() else { return Ok(Since { position: from, ..Since::default() }) };
+        // Without files, it begins anew with the first number.
+        let Some(last) = self.files().last() else { return Ok(Since::default()) };
         // Numbers only grow, and so does the last file: if not, somebody has taken all away, and it has begun anew.
-        let replaced = from.file > last.number || (from.file == last.number && from.offset > last.bytes);
+        let replaced =
+            from.file > last.number || (from.file == last.number && !ends_a_line(last, from.offset)?);
         let mut since =
             Since { position: if replaced { Position::default() } else { from }, ..Since::default() };
         let (begun, mut bytes) = (since.position.file, 0);
@@ -102,6 +104,23 @@ fn open(file: &Stored, position: Position) -> Result<Option<Reading>> {
     let from = if begins_there(&mut opened, file, position.offset)? { position.offset } else { 0 };
     opened.seek(SeekFrom::Start(from))?;
     Ok(Some(Reading::new(file, opened, from)))
+}
+
+/// Whether a line of a file ends just before `offset`.
+fn ends_a_line(file: &Stored, offset: u64) -> Result<bool> {
+    if offset == 0 || offset > file.bytes {
+        return Ok(offset == 0);
+    }
+    let mut opened = match File::open(&file.path) {
+        Ok(opened) => opened,
+        // Just taken away: what is there then is seen the next time.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mut before = [0];
+    opened.seek(SeekFrom::Start(offset - 1))?;
+    opened.read_exact(&mut before)?;
+    Ok(before == *b"\n")
 }
 
 /// Whether the line that was first written at `offset` is there still.

@@ -120,3 +120,22 @@ async fn a_quarantine_that_was_taken_away_whole_is_read_from_its_new_beginning()
     keep(&quarantine, 20..22).await;
     assert_eq!(numbers(&since(dir.path(), all.position, ALL)), [20, 21]);
 }
+
+#[tokio::test]
+async fn what_comes_after_all_files_were_moved_away_is_read_however_much_it_is() {
+    // With a look in between, and without.
+    for looks in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let quarantine = Quarantine::open(dir.path(), "a", 1_000_000).unwrap();
+        keep(&quarantine, 0..20).await;
+        let mut position = since(dir.path(), Position::default(), ALL).position;
+        std::fs::remove_file(dir.path().join("quarantine/a/000001.ndjson")).unwrap();
+        if looks {
+            position = since(dir.path(), position, ALL).position;
+        }
+        // Lines of another length.
+        keep(&quarantine, 1_000..1_040).await;
+        let read = since(dir.path(), position, ALL);
+        assert_eq!(numbers(&read), (1_000..1_040).collect::<Vec<_>>(), "{looks}");
+    }
+}

@@ -36,7 +36,7 @@ impl Quarantined {
 
     fn read(&self, from: Position) -> std::io::Result<(Vec<Event>, Since)> {
         let Some(contents) = Contents::of(&self.data_dir, &self.of.id)? else {
-            return Ok((Vec::new(), Since { position: from, ..Since::default() }));
+            return Ok((Vec::new(), Since::default()));
         };
         let since = contents.since(from, LIMIT)?;
         let events = since.entries.iter().map(|entry| self.event(entry)).collect::<Result<_, _>>()?;

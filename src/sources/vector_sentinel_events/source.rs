@@ -36,7 +36,7 @@ struct Cursors {
     /// Kind and id, the key in the state file.
     component: String,
     by_feed: BTreeMap<String, Value>,
-    /// Whether something is delivered that the state file does not know of.
+    /// Whether the state file does not know yet how far they are.
     unsaved: bool,
 }
 
@@ -87,9 +87,9 @@ impl VectorSentinelEvents {
             }
             self.labels.count(telemetry::SENT_EVENTS, count);
             debug!(component_id = self.labels.id, feed = feed.name(), events = count, "Told of what is new.");
-            cursors.unsaved = true;
         }
-        cursors.by_feed.insert(feed.name().to_owned(), told.cursor);
+        let before = cursors.by_feed.insert(feed.name().to_owned(), told.cursor.clone());
+        cursors.unsaved |= before.as_ref() != Some(&told.cursor);
         self.save(cursors).await?;
         Ok(told.more)
     }
