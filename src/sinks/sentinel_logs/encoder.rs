@@ -49,6 +49,8 @@ struct RowWriter<'a> {
     now: DateTime<Utc>,
     /// Whether a time that Azure will replace goes into `ExtraColumns`, under the name of its column.
     keeps_time: bool,
+    /// Whether something else is there under that name.
+    is_name_taken: bool,
     has_time: bool,
     /// Vector's own timestamp, until it is known whether the row needs it.
     vector_time: Option<(DateTime<Utc>, &'a str)>,
@@ -104,6 +106,7 @@ impl Encoder {
             out,
             now,
             keeps_time: self.keeps_time,
+            is_name_taken: false,
             has_time: false,
             vector_time: None,
             whole: 0,
@@ -149,14 +152,15 @@ impl<'a> RowWriter<'a> {
                 && !self.has_time
             {
                 self.has_time = true;
-                self.keep_time(time, json);
+                self.keep_time(None, time, json);
                 self.time_column(json);
             } else {
                 // Not a time: the column could not take it, and it must not be lost.
-                self.keeps_time = false;
+                self.is_name_taken = true;
                 self.extra_field(name, json);
             }
         } else if name == VECTOR_TIMESTAMP
+            && self.vector_time.is_none()
             && let Some(time) = time(json)
         {
             self.vector_time = Some((time, json));
@@ -182,12 +186,12 @@ impl<'a> RowWriter<'a> {
                 None => self.extra_field(VECTOR_TIMESTAMP, text),
             },
             (false, Some((time, text))) => {
-                self.keep_time(time, text);
+                self.keep_time(Some(VECTOR_TIMESTAMP), time, text);
                 self.time_column(text);
             }
             (false, None) => {
                 let text = format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true));
-                self.keep_time(time, &text);
+                self.keep_time(None, time, &text);
                 self.column(self.timestamp_field, "", &text);
             }
         }
@@ -205,11 +209,16 @@ impl<'a> RowWriter<'a> {
         self.truncated_fields
     }
 
-    /// Keeps the row's time, as JSON, where Azure will replace it.
-    fn keep_time(&mut self, time: DateTime<Utc>, json: &str) {
+    /// Keeps the row's time, as JSON, where Azure will replace it: under the name of its column or, if that is taken, under
+    /// the one that it came with.
+    fn keep_time(&mut self, came_as: Option<&str>, time: DateTime<Utc>, json: &str) {
         let age = self.now.signed_duration_since(time);
-        if self.keeps_time && (age > OLDEST || age < -NEWEST) {
-            self.extra_field(self.timestamp_field, json);
+        let name = if self.is_name_taken { came_as } else { Some(self.timestamp_field) };
+        if let Some(name) = name
+            && self.keeps_time
+            && (age > OLDEST || age < -NEWEST)
+        {
+            self.extra_field(name, json);
         }
     }
 

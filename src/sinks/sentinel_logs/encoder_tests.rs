@@ -124,6 +124,21 @@ fn a_time_that_azure_will_replace_is_kept() {
 }
 
 #[test]
+fn a_time_that_azure_will_replace_is_kept_beside_what_is_no_time() {
+    let old = "2020-01-01T00:00:00Z";
+    let row = row(&json!({"TimeGenerated": "soon", "timestamp": old}));
+    let kept = json!({"TimeGenerated": "soon", "timestamp": old});
+    assert_eq!(row, json!({"TimeGenerated": old, "ExtraColumns": kept}));
+}
+
+#[test]
+fn a_name_that_is_there_twice_loses_neither_value() {
+    let text = r#"{"timestamp":"2026-11-23T11:00:00Z","timestamp":"2026-11-23T11:30:00Z"}"#;
+    let row = encode(&Event::new(text.into(), None)).unwrap().0;
+    assert_eq!(row, json!({"TimeGenerated": "2026-11-23T11:00:00Z", "timestamp": "2026-11-23T11:30:00Z"}));
+}
+
+#[test]
 fn a_field_over_64_kb_is_cut_at_a_character_and_marked() {
     let text = format!("{}{}", "a".repeat(65_535), "ü".repeat(3_000));
     let array: Vec<u32> = (0..20_000).collect();
