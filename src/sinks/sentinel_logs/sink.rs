@@ -207,9 +207,10 @@ impl Inner {
                     self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
                 }
                 // The others first: one that is accepted tells that it is the row, and not an option.
-                Err(_) => parts.push_front(Part { rows: request.events, doubted: true }),
+                Err(_) => parts.push_front(Part { rows: request.events.clone(), doubted: true }),
             }
-            // Written again only now, so that no two parts are in memory.
+            // Written again only when it is gone, so that no two parts are in memory.
+            drop(request);
             while let Some(part) = parts.pop_back() {
                 let mut packer = self.packer(table, rows, part.rows, now);
                 let Some(Packed { request, refused, .. }) = packer.next() else { continue };
