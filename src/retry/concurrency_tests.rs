@@ -198,3 +198,52 @@ async fn places_that_were_to_go_stay_when_there_may_be_more_again() {
     drop(places);
     assert_eq!(concurrency.places.available_permits(), limit);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_wherever_leaves_no_place_behind() {
+    for seed in 0..60 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let options = Adaptive {
+            initial_concurrency: rng.usize(1..8),
+            decrease_ratio: 0.5,
+            max_concurrency_limit: 8,
+            ..ADAPTIVE
+        };
+        let concurrency = adaptive(options);
+        let senders: Vec<_> = (0..40)
+            .map(|_| {
+                let (concurrency, mut rng) = (Arc::clone(&concurrency), rng.fork());
+                tokio::spawn(async move {
+                    let clock = Clock::system();
+                    clock.sleep(Duration::from_millis(rng.u64(0..500))).await;
+                    let place = concurrency.place().await;
+                    for _ in 0..rng.u8(1..4) {
+                        let attempt = concurrency.begin().await;
+                        clock.sleep(Duration::from_millis(rng.u64(1..200))).await;
+                        match rng.u8(0..5) {
+                            0 => drop(attempt),
+                            1 => attempt.end(Answer::TooMuch),
+                            2 => attempt.end(Answer::Other),
+                            3 if rng.u8(0..10) == 0 => panic!("as a task may"),
+                            _ => attempt.end(Answer::Done),
+                        }
+                        clock.sleep(Duration::from_millis(rng.u64(0..50))).await;
+                    }
+                    drop(place);
+                })
+            })
+            .collect();
+        for sender in &senders {
+            if rng.u8(0..4) == 0 {
+                Clock::system().sleep(Duration::from_millis(rng.u64(0..300))).await;
+                sender.abort();
+            }
+        }
+        let all = tokio::time::timeout(Duration::from_secs(600), join_all(senders)).await;
+        assert!(all.is_ok(), "seed {seed}: nobody moves on any more");
+        let state = concurrency.state();
+        let number = state.limit.number;
+        assert_eq!((concurrency.places.available_permits(), state.surplus), (number, 0), "seed {seed}");
+        drop(state);
+    }
+}
