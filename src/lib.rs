@@ -14,7 +14,7 @@
 //! | 3 | [`client`] | the HTTPS edge, one file a remote service; the only place that turns a status into a verdict |
 //! | 2 | [`delivery`], [`store`], [`quarantine`], [`retry`] | mechanisms that know no service |
 //! | 1 | [`clock`], [`secret`], [`telemetry`] | leaves that anyone may use |
-//! | 0 | [`model`] | events, incidents' heads, the watermark: pure |
+//! | 0 | [`model`] | events, incidents' heads, the watermark, the merge of two sides: pure |
 //!
 //! One incident's way: [`sources::incidents::Poller`] asks [`client::graph`] for a page of a slice of time
 //! ([`model::watermark`]), cuts the incidents' own bytes out of it ([`model::event::Event`]), leaves out what
@@ -24,6 +24,9 @@
 //!
 //! Beside stock Vector the same incident goes through it: [`vector::client`] implements `Deliver` toward Vector's `vector`
 //! source, and [`vector::server`] calls it when Vector's `vector` sink pushes; neither end knows of the other.
+//!
+//! Incidents are kept in sync by two such ways, one each way, whose sinks ([`sinks::incident_sync`]) note what they are offered
+//! in the [`store`] and write what comes out of merging it with the other side ([`model::sync`]).
 
 pub mod cli;
 pub mod client;
