@@ -84,17 +84,6 @@ impl Store {
         texts.into_iter().map(read).collect()
     }
 
-    /// Removes the documents of a collection up to the key `last`, that one included.
-    pub(super) async fn remove_up_to(&self, collection: &str, last: &str) -> Result<(), StoreError> {
-        let at = (collection.to_owned(), last.to_owned());
-        self.write(move |transaction| {
-            let mut documents = transaction.open_table(DOCUMENTS)?;
-            documents.retain_in((at.0.as_str(), "")..=(at.0.as_str(), at.1.as_str()), |_, _| false)?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Makes all of these changes. On disk when it returns.
     pub async fn change(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         self.write(move |transaction| {

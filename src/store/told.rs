@@ -31,8 +31,12 @@ impl Store {
         self.documents(&collection(reader), after, most).await
     }
 
-    /// Removes what waited for the source `reader`, up to the key `last`.
-    pub async fn forget_told(&self, reader: &str, last: &str) -> Result<(), StoreError> {
-        self.remove_up_to(&collection(reader), last).await
+    /// Removes what waited for the source `reader` under these keys.
+    pub async fn forget_told(&self, reader: &str, keys: &[String]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let collection = collection(reader);
+        self.change(keys.iter().map(|key| Change::remove(&collection, key)).collect()).await
     }
 }
