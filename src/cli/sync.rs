@@ -75,7 +75,9 @@ impl To {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.action {
-        Action::Status { data_dir, json } => status::read_all(data_dir).map(|all| show(&all, *json)),
+        Action::Status { data_dir, json } => {
+            status::read_all(data_dir).map(|all| show(data_dir, &all, *json))
+        }
         Action::Retry { data_dir, ledger, to, incidents } => retry(data_dir, ledger, to.side(), incidents),
         Action::Resume { data_dir, ledger, to } => {
             let sides = to.map_or_else(|| Side::ALL.to_vec(), |to| vec![to.side()]);
@@ -87,15 +89,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     done.unwrap_or_else(|error| exit::failed(&format!("cannot use {}: {error}", data_dir.display())))
 }
 
-fn show(all: &[Status], json: bool) -> ExitCode {
+fn show(data_dir: &Path, all: &[Status], json: bool) -> ExitCode {
     if all.is_empty() {
-        return exit::failed("no sink has kept incidents in sync with this data_dir yet");
+        return none(data_dir);
     }
     for status in all {
         if json {
             say(serde_json::json!(status));
         } else {
-            show_one(status);
+            show_one(data_dir, status);
         }
     }
     let is_well = |status: &Status| {
@@ -104,14 +106,20 @@ fn show(all: &[Status], json: bool) -> ExitCode {
     if all.iter().all(is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn show_one(status: &Status) {
+fn none(data_dir: &Path) -> ExitCode {
+    exit::failed(&format!("no sink has kept incidents in sync with the data_dir {} yet", data_dir.display()))
+}
+
+fn show_one(data_dir: &Path, status: &Status) {
     let Status { ledger, target, component, time, waiting, .. } = status;
     say(format!("{component}: to {target}, ledger {ledger}, as of {}", time.format("%Y-%m-%d %H:%M:%S UTC")));
     if status.dry_run {
         say("  dry run: nothing is written");
     }
     if let Some(why) = &status.halted {
-        say(format!("  HALTED: {why}. `vector-sentinel sync resume` lets it go on"));
+        let (side, dir) = (target.to_string().to_lowercase(), data_dir.display());
+        let resume = format!("vector-sentinel sync resume --data-dir {dir} --ledger {ledger} --to {side}");
+        say(format!("  HALTED: {why}. `{resume}` lets it go on"));
     }
     say(format!("  {waiting} waiting"));
     for incident in &status.incidents {
@@ -125,20 +133,22 @@ fn show_one(status: &Status) {
 }
 
 /// Why a ledger cannot be meant, if it cannot.
-fn objection(data_dir: &Path, ledger: &str) -> std::io::Result<Option<String>> {
+fn objection(data_dir: &Path, ledger: &str) -> std::io::Result<Option<ExitCode>> {
     let known = status::read_all(data_dir)?;
+    if known.is_empty() {
+        return Ok(Some(none(data_dir)));
+    }
     if known.iter().any(|status| status.ledger == ledger) {
         return Ok(None);
     }
     let known: BTreeSet<_> = known.iter().map(|status| status.ledger.as_str()).collect();
-    let known: Vec<_> = known.into_iter().collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Ok(Some(format!("there is no ledger {ledger} here; there is: {known}")))
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Ok(Some(exit::failed(&format!("there is no ledger {ledger} here; there is: {known}"))))
 }
 
 fn retry(data_dir: &Path, ledger: &str, side: Side, incidents: &[String]) -> std::io::Result<ExitCode> {
-    if let Some(objection) = objection(data_dir, ledger)? {
-        return Ok(exit::failed(&objection));
+    if let Some(code) = objection(data_dir, ledger)? {
+        return Ok(code);
     }
     status::ask_to_retry(data_dir, ledger, side, incidents)?;
     say(format!("asked to write {} to {side} again: the log says what comes of it", incidents.join(", ")));
@@ -146,8 +156,8 @@ fn retry(data_dir: &Path, ledger: &str, side: Side, incidents: &[String]) -> std
 }
 
 fn resume(data_dir: &Path, ledger: &str, sides: &[Side]) -> std::io::Result<ExitCode> {
-    if let Some(objection) = objection(data_dir, ledger)? {
-        return Ok(exit::failed(&objection));
+    if let Some(code) = objection(data_dir, ledger)? {
+        return Ok(code);
     }
     for side in sides {
         status::ask_to_resume(data_dir, ledger, *side)?;

@@ -109,8 +109,13 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
                 }
                 SourcePlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
                 SourcePlan::VectorSentinelEvents(options) => {
-                    let sync = if options.tells_of_sync() { " and the incident sync" } else { "" };
-                    return Ok(format!("follows the quarantines of {}{sync}", options.followed().join(", ")));
+                    let followed = options.followed().join(", ");
+                    let quarantines =
+                        (!followed.is_empty()).then(|| format!("the quarantines of {followed}"));
+                    let sync =
+                        options.tells_of_sync().then(|| "the incident sync, if there is one".to_owned());
+                    let all: Vec<_> = quarantines.into_iter().chain(sync).collect();
+                    return Ok(format!("follows {}", all.join(" and ")));
                 }
             };
             Ok(match found.map_err(|failure| failure.to_string())? {

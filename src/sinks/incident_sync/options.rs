@@ -22,6 +22,7 @@ pub struct SyncConfig {
     /// What is kept in sync. Default: all but `severity`.
     pub fields: Option<Vec<SyncedField>>,
     /// Whose value a field is to be that was changed on both sides. Default: `newest` for each.
+    #[schemars(schema_with = "conflicts_schema")]
     pub conflicts: BTreeMap<Field, Policy>,
     /// A YAML or JSON file with the people who have different names on the two sides: a list of
     /// `{defender: …, sentinel: {user_principal_name: …, object_id: …}}`.
@@ -100,6 +101,14 @@ pub struct SyncOptions {
     pub shared: SyncConfig,
     pub(super) fields: BTreeSet<SyncedField>,
     pub(super) write: WriteConfig,
+}
+
+/// Tags and comments cannot conflict, so that they are no options here.
+fn conflicts_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let policy = generator.subschema_for::<Policy>();
+    let fields = Field::ALL.map(|field| (field.name().to_owned(), policy.clone().to_value()));
+    let properties: serde_json::Map<_, _> = fields.into_iter().collect();
+    schemars::json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
 // === impl SyncedField ===

@@ -159,8 +159,8 @@ impl Teller {
         );
         let said = json!({
             "field": field.name(),
-            "defender": between.defender,
-            "sentinel": between.sentinel,
+            "in_defender": between.defender,
+            "in_sentinel": between.sentinel,
             "winner": winner,
         });
         Some(self.event("conflict", about, false, said))
@@ -188,11 +188,19 @@ impl Teller {
             component_id = self.labels.id,
             error_type = "halted",
             "Nothing is written to {} any more, and nothing is lost: {why}. If that is meant, say `vector-sentinel sync resume \
-             --ledger {}`; if it is not, mend the pipeline first.",
+             --ledger {} --to {} --data-dir DIR` with the file's data_dir; if it is not, mend the pipeline first.",
             self.target,
-            self.ledger
+            self.ledger,
+            self.target.to_string().to_lowercase()
         );
-        json!({"kind": "alarm", "time": self.clock.now(), "ledger": self.ledger, "target": self.target, "message": why})
+        json!({
+            "kind": "alarm",
+            "time": self.clock.now(),
+            "component_id": self.labels.id,
+            "ledger": self.ledger,
+            "target": self.target,
+            "message": why,
+        })
     }
 
     fn count(&self, is_dry: bool) {

@@ -110,6 +110,12 @@ async fn a_conflict_is_told_once_even_if_writing_takes_several_tries() {
     let conflicts = world.events("conflict").await;
     assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
     assert_eq!(conflicts[0]["winner"], "defender");
+    assert_eq!(
+        (&conflicts[0]["in_defender"], &conflicts[0]["in_sentinel"]),
+        (&"resolved".into(), &"Active".into())
+    );
+    assert_eq!(conflicts[0]["defender"]["incident_id"], ID);
+    assert_eq!(conflicts[0]["sentinel"]["incident_name"], world.sentinel_id());
 }
 
 #[tokio::test(start_paused = true)]
