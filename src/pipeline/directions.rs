@@ -1,6 +1,6 @@
 //! The two directions in which incidents are kept in sync: what must fit together across components.
 
-use super::plan::{PlannedSink, PlannedSource};
+use super::plan::{PlannedSink, PlannedSource, SinkPlan};
 use crate::model::problem::Problem;
 use crate::sinks::incident_sync::SyncOptions;
 
@@ -26,6 +26,27 @@ pub(super) fn check_ledgers(sinks: &[PlannedSink], problems: &mut Vec<Problem>) 
         }
         known.push((sink, options));
     }
+}
+
+/// Directions back into Defender that know no incident of ours: those are in the ledger of a direction into Sentinel.
+pub(super) fn unpaired(sinks: &[PlannedSink]) -> Vec<Problem> {
+    let ledgers = |to_sentinel: bool| {
+        let of_kind =
+            move |sink: &&PlannedSink| matches!(sink.plan, SinkPlan::SentinelIncidents(_)) == to_sentinel;
+        sinks.iter().filter(of_kind).filter_map(|sink| Some((sink, sink.plan.sync()?.ledger.as_str())))
+    };
+    let into_sentinel: Vec<_> = ledgers(true).map(|(_, ledger)| ledger).collect();
+    let alone =
+        ledgers(false).filter(|(_, ledger)| !into_sentinel.is_empty() && !into_sentinel.contains(ledger));
+    let warning = |(sink, ledger): (&PlannedSink, &str)| {
+        let message = format!(
+            "no sentinel_incidents sink has the ledger {ledger}, so that only incidents of Microsoft's connector are known here: \
+             the two directions between one tenant and one workspace share a ledger ({} is there)",
+            into_sentinel.join(", ")
+        );
+        Problem::new(format!("sinks.{}.sync.ledger", sink.id), message)
+    };
+    alone.map(warning).collect()
 }
 
 /// What keeps incidents in sync takes those of the other side: of its own it would understand none.

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::directions::{check_directions, check_ledgers};
+use super::directions::{check_directions, check_ledgers, unpaired};
 use super::link::{Link, LinkConfig, Stub, meeting_points, tell_same_addresses};
 use super::outline::{Component, ComponentType, Kind, Outline};
 use crate::client::http::ProxyConfig;
@@ -168,6 +168,7 @@ fn lay_out(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, 
     // What the schema has told of an option is not told again in other words.
     problems.retain(|problem| !outline.problems.iter().any(|told| told.path == problem.path));
     let (beside_vector, mut warnings) = (outline.beside_vector, outline.warnings.clone());
+    warnings.extend(unpaired(&sinks));
     for sink in &sinks {
         if let SinkPlan::SentinelLogs(options) = &sink.plan {
             warnings.extend(options.warnings(&format!("sinks.{}", sink.id)));

@@ -28,8 +28,13 @@ pub struct Keeper<'a> {
 impl Keeper<'_> {
     /// Keeps an event, however long it takes to get it there. The log line about it is `said` and then the message.
     pub async fn keep(&self, event: &Event, code: &'static str, message: String, said: &str) {
+        self.keep_for(event, Reason { code, message, request_id: None }, said).await;
+    }
+
+    /// The same for a reason that may name a request.
+    pub async fn keep_for(&self, event: &Event, reason: Reason, said: &str) {
         let Self { quarantine, labels, clock, policies, stage } = self;
-        let reason = Reason { code, message, request_id: None };
+        let code = reason.code;
         let mut policy = policies.forever();
         while let Err(failure) = quarantine.keep(event, &reason, clock.now()).await {
             labels.count_error("quarantine_failed", stage);

@@ -10,6 +10,7 @@ use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS, Part};
 use crate::model::sync::field::Side;
 use crate::model::sync::record::{CommentLink, Record};
 use crate::model::sync::snapshot::{Comment, Snapshot};
+use crate::quarantine::Reason;
 
 /// A comment of Defender's that is so long is taken for the original of a comment in Sentinel that has all of its words: of
 /// Microsoft's connector it is not documented what it writes around them. A shorter one may be in anybody's sentence.
@@ -89,7 +90,8 @@ impl Direction {
                 let message = format!(
                     "the incident has {there} comments in Sentinel, which takes no more than {MAX_COMMENTS}: this one is not copied"
                 );
-                self.refuse(copying, record, copy, ("comment_limit", message)).await?;
+                let reason = Reason { code: "comment_limit", message, request_id: None };
+                self.refuse(copying, record, copy, reason).await?;
                 continue;
             }
             self.ledger.save(about.key, record, found).await?;
@@ -102,7 +104,9 @@ impl Direction {
                         note_new_one(record, origin, (&copy.id, nth), &others, &all)?;
                     }
                     Err(failure) if failure.error_type == "bad_request" => {
-                        self.refuse(copying, record, copy, ("refused", failure.to_string())).await?;
+                        let Failure { message, request_id, .. } = failure;
+                        let reason = Reason { code: "refused", message, request_id };
+                        self.refuse(copying, record, copy, reason).await?;
                         break;
                     }
                     Err(failure) => return Err(failure.into()),
@@ -126,12 +130,12 @@ impl Direction {
         copying: &Copying<'_>,
         record: &mut Record,
         copy: &Copy,
-        (code, message): (&'static str, String),
+        reason: Reason,
     ) -> Result<(), PassError> {
         let Copying { about, offer, .. } = copying;
         let comment = offer.comments.iter().flatten().find(|comment| comment.id == copy.id);
         let kept = json!({"incident": about.key, "sentinel": about.sentinel, "comment": comment});
-        self.keep(&kept, code, message).await;
+        self.keep(&kept, reason).await;
         record.refuse_copy(self.origin(), copy);
         Ok(self.ledger.save(about.key, record, Vec::new()).await?)
     }

@@ -1,6 +1,9 @@
 //! Finds the counterpart of an incident on the other side, or creates it.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
+use tracing::info;
 
 use super::ledger::record_key;
 use super::pass::{Direction, PassError, note_tags};
@@ -61,7 +64,18 @@ impl Direction {
         }
         match self.target.locate(&key, offer).await? {
             Located::Native(sentinel) => found(Record { sentinel, native: true, ..Record::default() }, None),
-            Located::NativeExpected | Located::Nowhere => Ok(Linked::Left),
+            Located::NativeExpected => {
+                if !self.said_left.swap(true, Ordering::Relaxed) {
+                    info!(
+                        component_id = self.teller.labels.id,
+                        incident = key,
+                        "Microsoft's own connector brings incidents of this tenant into the workspace: what it has not brought \
+                         yet is left to it, this incident first."
+                    );
+                }
+                Ok(Linked::Left)
+            }
+            Located::Nowhere => Ok(Linked::Left),
             Located::Ours(sentinel) => {
                 let record = Record { sentinel, ..Record::default() };
                 if let Some(current) = self.target.read(&record.sentinel).await? {

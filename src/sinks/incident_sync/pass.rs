@@ -1,6 +1,7 @@
 //! One pass over one incident: reads the other side, merges, writes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::model::sync::field::{Field, Pair, Side};
 use crate::model::sync::merge::{Merge, Move, Rules, Sides, merge};
 use crate::model::sync::record::Record;
 use crate::model::sync::snapshot::Snapshot;
-use crate::quarantine::{Keeper, Quarantine};
+use crate::quarantine::{Keeper, Quarantine, Reason};
 use crate::retry::policy::Policies;
 use crate::store::StoreError;
 use crate::telemetry::Component;
@@ -42,6 +43,8 @@ pub struct Direction {
     pub(super) quarantine: Quarantine,
     pub(super) policies: Policies,
     pub(super) clock: Clock,
+    /// Whether it was said that incidents are left to Microsoft's connector.
+    pub(super) said_left: AtomicBool,
 }
 
 /// What came of a pass.
@@ -104,6 +107,7 @@ impl Direction {
             rules,
             quarantine,
             clock,
+            said_left: AtomicBool::new(false),
         }
     }
 
@@ -330,7 +334,7 @@ impl Direction {
     }
 
     /// Puts something into the quarantine.
-    pub(super) async fn keep(&self, what: &Value, code: &'static str, message: String) {
+    pub(super) async fn keep(&self, what: &Value, reason: Reason) {
         let keeper = Keeper {
             quarantine: &self.quarantine,
             labels: &self.teller.labels,
@@ -339,7 +343,7 @@ impl Direction {
             stage: "sending",
         };
         let event = Event::new(what.to_string().into(), None);
-        keeper.keep(&event, code, message, "Something can never be written and is in the quarantine: ").await;
+        keeper.keep_for(&event, reason, "Something can never be written and is in the quarantine: ").await;
     }
 }
 

@@ -15,6 +15,7 @@ use super::status::{self, Status};
 use crate::client::Failure;
 use crate::model::sync::field::Side;
 use crate::model::sync::snapshot::Snapshot;
+use crate::quarantine::Reason;
 use crate::retry::Verdict;
 use crate::retry::policy::Policy;
 use crate::store::StoreError;
@@ -169,7 +170,9 @@ impl Worker {
     async fn give_up(&self, key: &str, offer: &Snapshot, failure: &Failure) {
         self.forget(key);
         let kept = json!({"incident": key, "target": self.direction.target.side(), "offer": offer});
-        self.direction.keep(&kept, "refused", failure.to_string()).await;
+        let request_id = failure.request_id.clone();
+        let reason = Reason { code: "refused", message: failure.message.clone(), request_id };
+        self.direction.keep(&kept, reason).await;
     }
 
     fn forget(&self, key: &str) {

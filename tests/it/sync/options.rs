@@ -117,3 +117,16 @@ async fn a_probe_asks_both_services_and_writes_nothing() {
         assert!(said.contains(&format!("FAILED sinks.{sink}: sync.owners_file")), "{said}");
     }
 }
+
+#[tokio::test]
+async fn two_directions_that_do_not_know_of_each_other_are_told() {
+    let sync = SyncBench::with_incidents(0).await;
+    let mut pipeline = sync.plain();
+    pipeline["sinks"]["to_defender"]["sync"] = json!({"ledger": "other"});
+    let (said, code) = validate(&sync, &pipeline, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let told = "warning: sinks.to_defender.sync.ledger: no sentinel_incidents sink has the ledger other";
+    assert!(said.contains(told) && said.contains("(default is there)"), "{said}");
+    let (said, _) = validate(&sync, &sync.plain(), &[]).await;
+    assert!(!said.contains("warning"), "{said}");
+}
