@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use url::Url;
+
+use super::cloud::Cloud;
+use super::http::https_url;
 use crate::clock::Clock;
+use crate::model::problem::Problem;
 use crate::retry::quota::{Allowance, Amount, Quota};
 
 /// Most reads in a minute that the service allows for ever: its bucket is refilled with 25 a second.
@@ -17,6 +22,16 @@ const READS_AT_ONCE: AtOnce = AtOnce { most: 250, within_secs: 10 };
 /// Writes at once: the bucket holds 200, and has as many again after twenty seconds.
 /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>
 const WRITES_AT_ONCE: AtOnce = AtOnce { most: 200, within_secs: 20 };
+
+/// The base URL that is `written` in the options at `path`, else that of `cloud`. What is wrong with it is told.
+pub fn endpoint(written: Option<&str>, cloud: Cloud, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
+    let url = https_url(written.unwrap_or_else(|| cloud.arm()));
+    if url.is_none() {
+        let message = "must be an https URL, such as https://management.azure.com";
+        problems.push(Problem::new(format!("{path}.endpoint"), message));
+    }
+    url
+}
 
 /// What a bucket holds, and how long it takes to fill.
 struct AtOnce {

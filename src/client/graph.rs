@@ -3,6 +3,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/security-list-incidents>
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -11,15 +12,21 @@ use url::Url;
 
 use super::Failure;
 use super::authorized::Authorized;
-use super::http::Reply;
+use super::cloud::Cloud;
+use super::http::{Reply, https_url};
 use super::listing::{self, IncidentPage};
+use crate::clock::Clock;
+use crate::model::problem::Problem;
 use crate::model::watermark::Slice;
 use crate::retry::Verdict;
-use crate::retry::quota::Quota;
+use crate::retry::quota::{Allowance, Amount, Quota};
 
 /// Most incidents in one page. The page below states no maximum; above 50 the service answers 400 and names this number.
 /// Source: <https://learn.microsoft.com/graph/api/security-list-incidents>
 pub const MAX_PAGE_SIZE: u32 = 50;
+/// Most requests in a minute that the service allows an application in a tenant.
+/// Source: <https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits>
+pub const MAX_REQUESTS_A_MINUTE: usize = 150;
 /// The code of an answer that Graph has no words for: for a 404, the path is not one of its own.
 const UNKNOWN: &str = "UnknownError";
 /// Most bytes of one answer that are read: fifty incidents are a megabyte, fifty very large ones some tens.
@@ -41,6 +48,38 @@ pub enum Alerts {
     Expanded,
     /// Without: the property is missing.
     Left,
+}
+
+/// The base URL that is `written` in the options at `path`, else that of `cloud`. What is wrong with them is told; `purpose` is
+/// what is to be done there.
+pub fn endpoint(
+    written: Option<&str>,
+    cloud: Cloud,
+    purpose: &str,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Url> {
+    if cloud.graph().is_none() {
+        let message = format!(
+            "Microsoft Graph has no incident API in the China cloud, so there is nothing to {purpose} there"
+        );
+        problems.push(Problem::new(format!("{path}.cloud"), message));
+    }
+    let base = written.or(cloud.graph())?;
+    let url = https_url(base);
+    if url.is_none() {
+        let message = "must be an https URL, such as https://graph.microsoft.com";
+        problems.push(Problem::new(format!("{path}.endpoint"), message));
+    }
+    url
+}
+
+/// So many requests a minute, and in an hour no more than thirty times as many.
+#[must_use]
+pub fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
+    let allowances = [(a_minute, Duration::from_mins(1)), (a_minute * 30, Duration::from_hours(1))];
+    let allowance = |(most, within)| Allowance { amount: Amount::Requests(most), within };
+    Arc::new(Quota::new(allowances.map(allowance).to_vec(), clock.clone()))
 }
 
 // === impl GraphIncidents ===

@@ -78,9 +78,14 @@ pub fn https_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
 }
 
-/// Whether the URL names an address of this machine that no other reaches.
+/// Most requests a minute that an option may ask for: what the service allows, unless `endpoint` is a simulator's.
 #[must_use]
-pub fn is_loopback(url: &Url) -> bool {
+pub fn most_a_minute(endpoint: Option<&Url>, allowed: usize) -> u64 {
+    if endpoint.is_some_and(is_loopback) { 100_000 } else { allowed as u64 }
+}
+
+/// Whether the URL names an address of this machine that no other reaches.
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

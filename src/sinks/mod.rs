@@ -2,5 +2,6 @@
 
 pub mod defender_incidents;
 pub mod incident_sync;
+pub mod quarantine;
 pub mod sentinel_incidents;
 pub mod sentinel_logs;

@@ -13,11 +13,30 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vector_sentinel::clock::Clock;
 use vector_sentinel::pipeline::{self, plan};
-use vector_sentinel::simulator::{Revision, Simulator, SimulatorConfig, Stats};
+use vector_sentinel::simulator::{Fault, Revision, Simulator, SimulatorConfig, Stats};
 use vector_sentinel::topology::{Beside, Ended, Topology};
 
 /// A test that waits longer than this for anything has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// An answer in the place of the real one.
+pub(crate) fn status(code: u16, retry_after: Option<&str>) -> Fault {
+    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+/// Every way in which a request of a source can go wrong.
+pub(crate) fn every_fault() -> [Fault; 8] {
+    [
+        Fault::Reset,
+        Fault::ResetAfter,
+        Fault::CutBody,
+        Fault::ExpireToken,
+        status(500, None),
+        status(503, Some("0.1")),
+        status(429, Some("0.128")),
+        status(410, None),
+    ]
+}
 
 /// A running simulator and a place for files.
 pub(crate) struct Bench {

@@ -8,14 +8,10 @@ use vector_sentinel::simulator::{ArmQuota, Fault, Service, SimulatorConfig, Work
 use vector_sentinel::topology::Ended;
 
 use crate::fake_vector::{FakeVector, certificates_in, free_address};
-use crate::harness::{PATIENCE, program, spawn};
+use crate::harness::{PATIENCE, every_fault, program, spawn, status};
 use crate::workspace::Workplace;
 
 const ANALYST: &str = "somebody@example.com";
-
-fn status(code: u16, retry_after: Option<&str>) -> Fault {
-    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_run_over_many_pages_delivers_every_incident_exactly_once() {
@@ -116,18 +112,8 @@ async fn an_incident_that_slips_across_a_page_edge_while_paging_is_not_missed() 
 /// Every way in which one request can go wrong, at every request of a first run of three pages, comments among them.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_whichever_request_every_incident_arrives_exactly_once() {
-    let faults = [
-        Fault::Reset,
-        Fault::ResetAfter,
-        Fault::CutBody,
-        Fault::ExpireToken,
-        status(500, None),
-        status(503, Some("0.1")),
-        status(429, Some("0.128")),
-        status(410, None),
-    ];
     let mut runs = tokio::task::JoinSet::new();
-    for fault in faults {
+    for fault in every_fault() {
         for at in 0..6 {
             let fault = fault.clone();
             runs.spawn(async move {

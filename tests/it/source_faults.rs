@@ -3,27 +3,13 @@
 use vector_sentinel::simulator::{Fault, Service, SimulatorConfig};
 use vector_sentinel::topology::Ended;
 
-use crate::harness::Bench;
-
-fn status(code: u16, retry_after: Option<&str>) -> Fault {
-    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
-}
+use crate::harness::{Bench, every_fault};
 
 /// Every way in which one request can go wrong, at every request of a first run of three pages.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_whichever_request_every_incident_arrives_exactly_once() {
-    let faults = [
-        Fault::Reset,
-        Fault::ResetAfter,
-        Fault::CutBody,
-        Fault::ExpireToken,
-        status(500, None),
-        status(503, Some("0.1")),
-        status(429, Some("0.128")),
-        status(410, None),
-    ];
     let mut runs = tokio::task::JoinSet::new();
-    for fault in faults {
+    for fault in every_fault() {
         for at in 0..4 {
             let fault = fault.clone();
             runs.spawn(async move {

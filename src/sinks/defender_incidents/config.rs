@@ -12,14 +12,12 @@ use super::service::DefenderTenant;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
-use crate::client::graph::GraphIncidents;
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url, is_loopback};
+use crate::client::graph::{self, GraphIncidents, MAX_REQUESTS_A_MINUTE};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
-use crate::retry::quota::{Allowance, Amount, Quota};
-use crate::sinks::incident_sync::{
-    BuiltSync, Ledger, QuarantineConfig, SyncConfig, SyncOptions, WriteConfig, assemble,
-};
+use crate::sinks::incident_sync::{BuiltSync, Ledger, SyncConfig, SyncOptions, WriteConfig, assemble};
+use crate::sinks::quarantine::QuarantineConfig;
 use crate::telemetry::Component;
 
 /// Writes what incidents of Microsoft Sentinel say back into Defender XDR: status, owner, classification, tags and comments.
@@ -96,21 +94,9 @@ impl DefenderIncidentsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
         let mut problems = Vec::new();
-        let graph = self.cloud.graph();
-        if graph.is_none() {
-            let message =
-                "Microsoft Graph has no incident API in the China cloud, so there is nothing to write there";
-            problems.push(Problem::new(format!("{path}.cloud"), message));
-        }
-        let base = self.endpoint.as_deref().or(graph);
-        let endpoint = base.and_then(https_url);
-        if base.is_some() && endpoint.is_none() {
-            let message = "must be an https URL, such as https://graph.microsoft.com";
-            problems.push(Problem::new(format!("{path}.endpoint"), message));
-        }
+        let endpoint = graph::endpoint(self.endpoint.as_deref(), self.cloud, "write", path, &mut problems);
         let sync = SyncOptions::validate(self.sync.clone(), self.write, path, &mut problems);
-        // Source: https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits
-        let max_rate = if endpoint.as_ref().is_some_and(is_loopback) { 100_000 } else { 150 };
+        let max_rate = most_a_minute(endpoint.as_ref(), MAX_REQUESTS_A_MINUTE);
         let ranges = [
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
@@ -122,8 +108,10 @@ impl DefenderIncidentsConfig {
             own.validate(&format!("{path}.proxy"), &mut problems);
         }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        let token_scope =
-            self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", graph.unwrap_or_default()));
+        let token_scope = self
+            .token_scope
+            .clone()
+            .unwrap_or_else(|| format!("{}/.default", self.cloud.graph().unwrap_or_default()));
         match endpoint {
             Some(endpoint) if problems.is_empty() => {
                 Ok(Validated { config: self, sync, endpoint, token_scope, proxy })
@@ -154,12 +142,7 @@ impl Validated {
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
         let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
-        let a_minute = config.request.rate_limit_num;
-        let allowances = vec![
-            Allowance { amount: Amount::Requests(a_minute), within: Duration::from_mins(1) },
-            Allowance { amount: Amount::Requests(a_minute * 30), within: Duration::from_hours(1) },
-        ];
-        GraphIncidents::new(authorized, &self.endpoint, Arc::new(Quota::new(allowances, clock.clone())))
+        GraphIncidents::new(authorized, &self.endpoint, graph::quota(config.request.rate_limit_num, clock))
     }
 
     /// Builds the sink and its worker. `id` is the component's; what it keeps is below `data_dir`.

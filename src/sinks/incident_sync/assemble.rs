@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::ledger::Ledger;
 use super::options::SyncOptions;
 use super::pass::Direction;
@@ -14,19 +11,10 @@ use super::target::Target;
 use super::worker::Worker;
 use crate::clock::Clock;
 use crate::delivery::Health;
-use crate::model::problem::{Problem, check_ranges};
 use crate::model::sync::owners::Owners;
 use crate::quarantine::Quarantine;
+use crate::sinks::quarantine::QuarantineConfig;
 use crate::telemetry::Component;
-
-/// Where goes what can never be written.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct QuarantineConfig {
-    /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
-    #[schemars(range(min = 1_048_576))]
-    pub max_bytes: u64,
-}
 
 /// One direction, ready to run.
 pub struct BuiltSync {
@@ -34,21 +22,6 @@ pub struct BuiltSync {
     pub sink: IncidentSink,
     /// Writes them.
     pub worker: Worker,
-}
-
-// === impl QuarantineConfig ===
-
-impl Default for QuarantineConfig {
-    fn default() -> Self {
-        Self { max_bytes: 1024 * 1024 * 1024 }
-    }
-}
-
-impl QuarantineConfig {
-    /// Checks the options of the component at `path`.
-    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
-        check_ranges(path, &[("quarantine.max_bytes", self.max_bytes, 1_048_576, u64::MAX)], problems);
-    }
 }
 
 /// Puts a direction together: `target` makes the service of who is who. Reads the file of owners, opens the quarantine.

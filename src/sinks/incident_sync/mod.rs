@@ -38,7 +38,7 @@ mod tell;
 mod tests;
 mod worker;
 
-pub use assemble::{BuiltSync, QuarantineConfig, assemble};
+pub use assemble::{BuiltSync, assemble};
 pub use brake::SafetyConfig;
 pub use ledger::Ledger;
 pub use options::{SyncConfig, SyncOptions, SyncedField, WriteConfig};

@@ -335,15 +335,15 @@ impl Direction {
 
     /// Puts something into the quarantine.
     pub(super) async fn keep(&self, what: &Value, reason: Reason) {
-        let keeper = Keeper {
-            quarantine: &self.quarantine,
-            labels: &self.teller.labels,
-            clock: &self.clock,
-            policies: &self.policies,
-            stage: "sending",
-        };
         let event = Event::new(what.to_string().into(), None);
-        keeper.keep_for(&event, reason, "Something can never be written and is in the quarantine: ").await;
+        let said = "Something can never be written and is in the quarantine: ";
+        self.keeper("sending").keep_for(&event, reason, said).await;
+    }
+
+    /// The way into the quarantine.
+    pub(super) fn keeper(&self, stage: &'static str) -> Keeper<'_> {
+        let Self { quarantine, clock, policies, teller, .. } = self;
+        Keeper { quarantine, labels: &teller.labels, clock, policies, stage }
     }
 }
 

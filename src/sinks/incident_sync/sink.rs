@@ -11,7 +11,7 @@ use crate::model::event::Batch;
 use crate::model::sync::field::Side;
 use crate::model::sync::snapshot::Snapshot;
 use crate::model::sync::{defender, sentinel};
-use crate::quarantine::{Keeper, Quarantine};
+use crate::quarantine::Quarantine;
 use crate::telemetry::{self, Component};
 
 /// A sink that takes incidents of one side, to be written to the other.
@@ -89,14 +89,7 @@ impl Deliver for IncidentSink {
         // Only now, or what is offered again because of the others would be kept again.
         let status = if refused.is_empty() { BatchStatus::Delivered } else { BatchStatus::Rejected };
         for (event, message) in refused {
-            let keeper = Keeper {
-                quarantine: &direction.quarantine,
-                labels,
-                clock: &direction.clock,
-                policies: &direction.policies,
-                stage: "receiving",
-            };
-            keeper.keep(event, "not_an_incident", message, "").await;
+            direction.keeper("receiving").keep(event, "not_an_incident", message, "").await;
         }
         status
     }

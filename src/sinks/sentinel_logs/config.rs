@@ -19,6 +19,7 @@ use crate::client::credential::AuthConfig;
 use crate::client::http::{ProxyConfig, TlsConfig, https_url};
 use crate::client::logs_ingestion::MAX_CALL_BYTES;
 use crate::model::problem::{Problem, check_ranges};
+use crate::sinks::quarantine::QuarantineConfig;
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
@@ -103,15 +104,6 @@ pub struct BatchConfig {
     pub max_bytes: usize,
 }
 
-/// Where rows go that can never be accepted.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct QuarantineConfig {
-    /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
-    #[schemars(range(min = 1_048_576))]
-    pub max_bytes: u64,
-}
-
 // === impl SentinelLogsConfig ===
 
 fn default_timestamp_field() -> String {
@@ -123,12 +115,6 @@ impl Default for BatchConfig {
         // "1 MB" of the service's limit may mean a million bytes or a mebibyte: the smaller is right either way.
         // Source: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
         Self { max_bytes: 1_000_000 }
-    }
-}
-
-impl Default for QuarantineConfig {
-    fn default() -> Self {
-        Self { max_bytes: 1024 * 1024 * 1024 }
     }
 }
 
@@ -195,11 +181,10 @@ impl SentinelLogsConfig {
         if let Some(message) = self.table_plan.objection(self.layout) {
             report("table_plan", message.to_owned());
         }
-        let ranges = [
-            ("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64),
-            ("quarantine.max_bytes", self.quarantine.max_bytes, MAX_CALL_BYTES as u64, u64::MAX),
-        ];
+        let ranges =
+            [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64)];
         check_ranges(path, &ranges, &mut problems);
+        self.quarantine.validate(path, &mut problems);
         self.request.validate(&format!("{path}.request"), &mut problems);
         self.auth.validate(&format!("{path}.auth"), &mut problems);
         if let Some(own) = &self.proxy {

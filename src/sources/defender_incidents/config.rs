@@ -11,11 +11,10 @@ use super::listing::GraphListing;
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
-use crate::client::graph::{GraphIncidents, MAX_PAGE_SIZE};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url, is_loopback};
+use crate::client::graph::{self, GraphIncidents, MAX_PAGE_SIZE, MAX_REQUESTS_A_MINUTE};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
-use crate::retry::quota::{Allowance, Amount, Quota};
 use crate::sources::incidents::{
     IncidentSource, Poller, Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
 };
@@ -106,21 +105,8 @@ impl DefenderIncidentsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut report =
-            |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
-        let graph = self.cloud.graph();
-        if graph.is_none() {
-            let message =
-                "Microsoft Graph has no incident API in the China cloud, so there is nothing to read there";
-            report("cloud", message.to_owned());
-        }
-        let base = self.endpoint.as_deref().or(graph);
-        let endpoint = base.and_then(https_url);
-        if base.is_some() && endpoint.is_none() {
-            report("endpoint", "must be an https URL, such as https://graph.microsoft.com".to_owned());
-        }
-        // Source: https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits
-        let max_rate = if endpoint.as_ref().is_some_and(is_loopback) { 100_000 } else { 150 };
+        let endpoint = graph::endpoint(self.endpoint.as_deref(), self.cloud, "read", path, &mut problems);
+        let max_rate = most_a_minute(endpoint.as_ref(), MAX_REQUESTS_A_MINUTE);
         self.polling().validate(path, MAX_PAGE_SIZE, &mut problems);
         let ranges = [
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
@@ -132,8 +118,10 @@ impl DefenderIncidentsConfig {
             own.validate(&format!("{path}.proxy"), &mut problems);
         }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        let token_scope =
-            self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", graph.unwrap_or_default()));
+        let token_scope = self
+            .token_scope
+            .clone()
+            .unwrap_or_else(|| format!("{}/.default", self.cloud.graph().unwrap_or_default()));
         match endpoint {
             Some(endpoint) if problems.is_empty() => {
                 Ok(Validated { config: self, endpoint, token_scope, proxy })
@@ -161,12 +149,7 @@ impl Validated {
         let timeout = Duration::from_secs(config.request.timeout_secs);
         let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
         let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
-        let a_minute = config.request.rate_limit_num;
-        let allowances = vec![
-            Allowance { amount: Amount::Requests(a_minute), within: Duration::from_mins(1) },
-            Allowance { amount: Amount::Requests(a_minute * 30), within: Duration::from_hours(1) },
-        ];
-        GraphIncidents::new(authorized, &self.endpoint, Arc::new(Quota::new(allowances, clock.clone())))
+        GraphIncidents::new(authorized, &self.endpoint, graph::quota(config.request.rate_limit_num, clock))
     }
 
     /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.

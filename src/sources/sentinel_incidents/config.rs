@@ -8,11 +8,11 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::SentinelListing;
-use crate::client::arm::{ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
+use crate::client::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
 use crate::client::authorized::Authorized;
 use crate::client::cloud::Cloud;
 use crate::client::credential::AuthConfig;
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, https_url, is_loopback};
+use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
 use crate::client::security_insights::{MAX_PAGE_SIZE, SecurityInsights, Workspace};
 use crate::clock::Clock;
 use crate::model::problem::{Problem, check_ranges};
@@ -112,12 +112,7 @@ impl SentinelIncidentsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
         let mut problems = Vec::new();
-        let arm = self.cloud.arm();
-        let endpoint = https_url(self.endpoint.as_deref().unwrap_or(arm));
-        if endpoint.is_none() {
-            let message = "must be an https URL, such as https://management.azure.com";
-            problems.push(Problem::new(format!("{path}.endpoint"), message));
-        }
+        let endpoint = arm::endpoint(self.endpoint.as_deref(), self.cloud, path, &mut problems);
         let workspace = Workspace {
             subscription_id: self.subscription_id.clone(),
             resource_group: self.resource_group.clone(),
@@ -125,8 +120,7 @@ impl SentinelIncidentsConfig {
         };
         workspace.validate(path, &mut problems);
         self.polling().validate(path, MAX_PAGE_SIZE, &mut problems);
-        let max_rate =
-            if endpoint.as_ref().is_some_and(is_loopback) { 100_000 } else { MAX_READS_A_MINUTE as u64 };
+        let max_rate = most_a_minute(endpoint.as_ref(), MAX_READS_A_MINUTE);
         let ranges = [
             ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
             ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
@@ -137,7 +131,8 @@ impl SentinelIncidentsConfig {
             own.validate(&format!("{path}.proxy"), &mut problems);
         }
         let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        let token_scope = self.token_scope.clone().unwrap_or_else(|| format!("{arm}/.default"));
+        let token_scope =
+            self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", self.cloud.arm()));
         match endpoint {
             Some(endpoint) if problems.is_empty() => {
                 Ok(Validated { config: self, workspace, endpoint, token_scope, proxy })

@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 use vector_sentinel::simulator::{Fault, Operation, Service, WriteKind};
 
 use super::bench::{SyncBench, labels, messages, remarks, text};
-
-fn status(code: u16, retry_after: Option<&str>) -> Fault {
-    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
-}
+use crate::harness::status;
 
 /// What an analyst does in Defender.
 fn work_in_defender(sync: &SyncBench, id: &str, tag: &str) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{BuiltSync, QuarantineConfig, assemble};
+use super::assemble::{BuiltSync, assemble};
 use super::ledger::Ledger;
 use super::options::{SyncOptions, WriteConfig};
 use super::status::{self, Status};
@@ -23,6 +23,7 @@ use crate::model::problem::Problem;
 use crate::model::sync::field::{Field, Side};
 use crate::model::sync::snapshot::{Own, Profile, Snapshot};
 use crate::quarantine::{Contents, Entry};
+use crate::sinks::quarantine::QuarantineConfig;
 use crate::store::Store;
 use crate::telemetry::Component;
 use services::{FakeTarget, Fault, Services, at};
