@@ -13,10 +13,10 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use model::event::Event;
 use prost::Message;
-use vector_sentinel::model::event::Event;
+use vector_link::protocol::{Decoded, decode, encode};
 use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request};
-use vector_sentinel::vector::protocol::{Decoded, decode, encode};
 
 mod incidents;
 

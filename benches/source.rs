@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use vector_sentinel::client::listing;
-use vector_sentinel::model::incident::Revision;
-use vector_sentinel::store::Store;
+use microsoft::listing;
+use model::incident::Revision;
+use runtime::store::Store;
 
 mod incidents;
 

@@ -1,9 +1,9 @@
 //! Incidents to measure with: as the simulator makes them, three alerts each with five pieces of evidence.
 
 use bytes::Bytes;
-use vector_sentinel::client::listing;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{Simulator, SimulatorConfig};
+use microsoft::listing;
+use runtime::clock::Clock;
+use simulator::{Simulator, SimulatorConfig};
 
 /// The bodies of Graph's answers, of fifty incidents each.
 pub(crate) fn pages(incidents: usize) -> Vec<Bytes> {

@@ -12,11 +12,11 @@ use super::demo_display::Display;
 use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, words};
-use crate::quarantine::Contents;
-use crate::simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
 use crate::topology::{Beside, Ended, Topology};
+use model::problem::{Problem, words};
+use runtime::clock::Clock;
+use runtime::quarantine::Contents;
+use simulator::{Fault, IncidentsConfig, Service, Simulator, SimulatorConfig};
 
 /// How often something is shown, and something may happen.
 const BEAT: Duration = Duration::from_millis(250);

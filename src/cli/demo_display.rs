@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::say;
-use crate::clock::Clock;
-use crate::simulator::Simulator;
+use runtime::clock::Clock;
+use simulator::Simulator;
 
 /// How often a line is printed where lines do not change.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);

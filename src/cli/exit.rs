@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::model::problem::Problem;
+use model::problem::Problem;
 
 /// What the help says about them.
 pub(super) const HELP: &str = "Exit codes: 0 done; 1 it ran and failed; 64 wrong command line; 75 stopped while \

@@ -22,11 +22,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::clock::Clock;
-use crate::model::problem::Problem;
-use crate::pipeline::plan::{self, Plan};
-use crate::pipeline::{self, File, Outline};
-use crate::telemetry::{self, LogFormat};
+use crate::topology::plan::{self, Plan};
+use model::problem::Problem;
+use pipeline_file::{File, Outline};
+use runtime::clock::Clock;
+use runtime::telemetry::{self, LogFormat};
 
 /// Microsoft Defender XDR incidents into Vector, and any log into Microsoft Sentinel.
 #[derive(Debug, Parser)]
@@ -168,10 +168,10 @@ struct Loaded {
 async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let environment = environment();
     let catalogue = plan::catalogue();
-    let mut file = pipeline::read(paths, &environment)?;
-    plan::check(&pipeline::outline(&file, &catalogue), &environment)?;
-    pipeline::resolve_secrets(&mut file, clock).await?;
-    let outline = pipeline::outline(&file, &catalogue);
+    let mut file = pipeline_file::read(paths, &environment)?;
+    plan::check(&pipeline_file::outline(&file, &catalogue), &environment)?;
+    pipeline_file::resolve_secrets(&mut file, clock).await?;
+    let outline = pipeline_file::outline(&file, &catalogue);
     let plan = plan::plan(&outline, &environment)?;
     Ok(Loaded { file, outline, plan })
 }

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use super::{PipelineFile, environment, exit, say};
-use crate::model::problem::Problem;
-use crate::pipeline;
-use crate::pipeline::plan;
+use crate::topology::plan;
+use model::problem::Problem;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -31,10 +30,10 @@ fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>>
     let paths = arguments.file.paths();
     let environment = environment();
     let catalogue = plan::catalogue();
-    let file = pipeline::read(paths, &environment)?;
-    let outline = pipeline::outline(&file, &catalogue);
+    let file = pipeline_file::read(paths, &environment)?;
+    let outline = pipeline_file::outline(&file, &catalogue);
     let warnings = plan::check(&outline, &environment)?;
-    let text = pipeline::render(&file, &catalogue, &plan::stubs(&outline))?;
+    let text = pipeline_file::render(&file, &catalogue, &pipeline_file::stubs(&outline))?;
     let options: Vec<String> = paths.iter().map(|path| format!("-c {}", path.display())).collect();
     // Vector looks for variables and secrets in comments as well.
     let options = options.join(" ").replace(['$', '[', '\n'], "?");

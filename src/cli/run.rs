@@ -9,12 +9,12 @@ use tracing::{error, info, warn};
 use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
 use super::{Loaded, PipelineFile, exit, load, rng};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, words};
-use crate::pipeline::{File, Outline};
-use crate::telemetry::{self, LogFormat};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
-use crate::vector::binary::Binary;
+use model::problem::{Problem, words};
+use pipeline_file::{File, Outline};
+use runtime::clock::Clock;
+use runtime::telemetry::{self, LogFormat};
+use vector_link::binary::Binary;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{exit, say};
-use crate::pipeline::{document_schema, plan};
+use crate::topology::plan;
+use pipeline_file::document_schema;
 
 pub(super) fn run() -> ExitCode {
     match serde_json::to_string_pretty(&document_schema(&plan::catalogue())) {

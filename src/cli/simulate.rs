@@ -6,10 +6,8 @@ use std::process::ExitCode;
 
 use super::signals::Signals;
 use super::{exit, say};
-use crate::clock::Clock;
-use crate::simulator::{
-    ConnectorConfig, FaultPlan, IncidentsConfig, Simulator, SimulatorConfig, WorkspaceConfig,
-};
+use runtime::clock::Clock;
+use simulator::{ConnectorConfig, FaultPlan, IncidentsConfig, Simulator, SimulatorConfig, WorkspaceConfig};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{exit, say};
-use crate::clock::Clock;
-use crate::store::{FILE_NAME, Store, StoreError};
+use runtime::clock::Clock;
+use runtime::store::{FILE_NAME, Store, StoreError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

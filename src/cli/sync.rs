@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{exit, say};
-use crate::model::sync::field::Side;
 use crate::sinks::incident_sync::status::{self, Status};
+use incident_model::field::Side;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

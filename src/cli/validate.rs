@@ -7,13 +7,12 @@ use chrono::TimeDelta;
 
 use super::vector_options::{VectorOptions, rendered};
 use super::{PipelineFile, environment, exit, load, say};
-use crate::clock::Clock;
-use crate::model::problem::Problem;
-use crate::model::watermark::Slice;
-use crate::pipeline;
-use crate::pipeline::plan::{self, Plan, SinkPlan, SourcePlan};
 use crate::sinks::sentinel_logs::Probed;
-use crate::store::create_private_dir;
+use crate::topology::plan::{self, Plan, SinkPlan, SourcePlan};
+use model::problem::Problem;
+use model::watermark::Slice;
+use runtime::clock::Clock;
+use runtime::store::create_private_dir;
 
 /// What is said of a sink that writes incidents.
 const READABLE: &str = "reading works; writing was not tried, as it would change an incident";
@@ -76,8 +75,8 @@ struct Checked {
 /// Checks the files alone: nothing is asked, not even for secrets.
 fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Problem>> {
     let environment = environment();
-    let file = pipeline::read(paths, &environment)?;
-    let outline = pipeline::outline(&file, &plan::catalogue());
+    let file = pipeline_file::read(paths, &environment)?;
+    let outline = pipeline_file::outline(&file, &plan::catalogue());
     let mut warnings = plan::check(&outline, &environment)?;
     warnings.extend(vector.literal_variables(&file));
     let rendered = outline.beside_vector.then(|| rendered(&file, &outline)).transpose()?;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use super::environment;
-use crate::clock::Clock;
-use crate::model::problem::Problem;
-use crate::pipeline::{self, File, Outline, plan};
-use crate::store::write_private_file;
-use crate::vector::binary::Binary;
+use crate::topology::plan;
+use model::problem::Problem;
+use pipeline_file::{File, Outline};
+use runtime::clock::Clock;
+use runtime::store::write_private_file;
+use vector_link::binary::Binary;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct VectorOptions {
@@ -22,7 +23,7 @@ pub(super) struct VectorOptions {
 
 /// What Vector gets, by the addresses that it would have if somebody else ran it.
 pub(super) fn rendered(file: &File, outline: &Outline) -> Result<String, Vec<Problem>> {
-    pipeline::render(file, &plan::catalogue(), &plan::stubs(outline))
+    pipeline_file::render(file, &plan::catalogue(), &pipeline_file::stubs(outline))
 }
 
 // === impl VectorOptions ===
@@ -49,7 +50,7 @@ impl VectorOptions {
         if self.dangerously_allow_env_var_interpolation {
             Vec::new()
         } else {
-            pipeline::variables_left_to_vector(file, &plan::catalogue())
+            pipeline_file::variables_left_to_vector(file, &plan::catalogue())
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::problem::{Problem, check_ranges};
+use model::problem::{Problem, check_ranges};
 
 /// Where goes what can never be accepted.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

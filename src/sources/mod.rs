@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Deliver;
+use runtime::delivery::Deliver;
 
 /// A source that is ready to run.
 #[async_trait]

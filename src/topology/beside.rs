@@ -12,16 +12,17 @@ use tracing::info;
 use super::door::Door;
 use super::process::{ANY_PORT, Process};
 use super::returning::Returning;
-use crate::clock::Clock;
-use crate::delivery::Deliver;
-use crate::model::problem::Problem;
-use crate::pipeline::plan::{LINK_DIR, Plan, PlannedSink, PlannedSource};
-use crate::pipeline::{File, Kind, Link, Stub};
-use crate::quarantine::Quarantine;
-use crate::telemetry::Component;
-use crate::vector::binary::Binary;
-use crate::vector::certificates::{Certificates, Side};
-use crate::vector::client::{Forward, Options, Peer};
+use crate::topology::plan::{Plan, PlannedSink, PlannedSource};
+use model::problem::Problem;
+use pipeline_file::LINK_DIR;
+use pipeline_file::{File, Kind, Link, Stub};
+use runtime::clock::Clock;
+use runtime::delivery::Deliver;
+use runtime::quarantine::Quarantine;
+use runtime::telemetry::Component;
+use vector_link::binary::Binary;
+use vector_link::certificates::{Certificates, Side};
+use vector_link::client::{Forward, Options, Peer};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
 const QUARANTINE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -91,7 +92,7 @@ impl Meeting {
             Beside::Nothing => return Ok(None),
             Beside::TheirVector => {
                 let certificates = Certificates::load_or_make(&kept, clock).map_err(told)?;
-                (kept, certificates, plan.meeting_points(), None)
+                (kept, certificates, plan.link_addresses(), None)
             }
             Beside::OurVector(ours) => {
                 let dir = plan.data_dir.join(RUN_DIR);

@@ -1,8 +1,8 @@
 //! Where one of our sources meets Vector, which listens there.
 
-use crate::pipeline::{Link, connectable, host};
-use crate::vector::certificates::Side;
-use crate::vector::client::Peer;
+use pipeline_file::{Link, connectable, host};
+use vector_link::certificates::Side;
+use vector_link::client::Peer;
 
 /// The way out of one source.
 pub(super) struct Door {

@@ -5,9 +5,11 @@
 
 mod beside;
 mod door;
+pub mod plan;
 mod process;
 mod returning;
 mod sinks;
+mod sync_pairs;
 mod wiring;
 
 pub use beside::{Beside, OurVector};

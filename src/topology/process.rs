@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::beside::OurVector;
 use super::door::Door;
-use crate::clock::Clock;
-use crate::model::problem::words;
-use crate::pipeline::plan::catalogue;
-use crate::pipeline::{File, Kind, Stub, render};
-use crate::store::{create_private_dir, write_private_file};
-use crate::vector::child::{Command, Ended, Launch, Prepare, State, Supervisor};
+use crate::topology::plan::catalogue;
+use model::problem::words;
+use pipeline_file::{File, Kind, Stub, render};
+use runtime::clock::Clock;
+use runtime::store::{create_private_dir, write_private_file};
+use vector_link::child::{Command, Ended, Launch, Prepare, State, Supervisor};
 
 /// Vector's configuration, in the directory of its run.
 const CONFIGURATION: &str = "vector.yaml";

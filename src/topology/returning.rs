@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver};
-use crate::model::event::{Batch, Event};
-use crate::quarantine::{Answer, At, Entries, Quarantine, Removal, Request};
 use crate::sources::Source;
+use model::event::{Batch, Event};
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::quarantine::{Answer, At, Entries, Quarantine, Removal, Request};
 
 /// How often is looked whether somebody asks.
 const POLL: Duration = Duration::from_secs(2);

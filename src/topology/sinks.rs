@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::pipeline::plan::{Plan, PlannedSink, PlannedSource, SinkPlan, SourcePlan};
 use crate::sinks::incident_sync::{BuiltSync, Ledger, Worker};
 use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
-use crate::store::Store;
-use crate::vector::server;
+use crate::topology::plan::{Plan, PlannedSink, PlannedSource, SinkPlan, SourcePlan};
+use runtime::clock::Clock;
+use runtime::store::Store;
+use vector_link::server;
 
 /// What the sinks of a process share.
 pub(super) struct Shared<'a> {

@@ -11,17 +11,17 @@ use tracing::{error, info, warn};
 use super::beside::{Beside, Meeting};
 use super::process::{Process, Reload};
 use super::sinks::Shared;
-use crate::clock::Clock;
-use crate::delivery::{Deliver, FanOut};
-use crate::model::problem::Problem;
-use crate::pipeline::Link;
-use crate::pipeline::plan::{Plan, SinkPlan, SourcePlan};
 use crate::sinks::incident_sync::Worker;
 use crate::sources::Source;
-use crate::store::Store;
-use crate::vector::certificates::Side;
-use crate::vector::child::{self, Command, State};
-use crate::vector::server::Listener;
+use crate::topology::plan::{Plan, SinkPlan, SourcePlan};
+use model::problem::Problem;
+use pipeline_file::Link;
+use runtime::clock::Clock;
+use runtime::delivery::{Deliver, FanOut};
+use runtime::store::Store;
+use vector_link::certificates::Side;
+use vector_link::child::{self, Command, State};
+use vector_link::server::Listener;
 
 /// Components that are built and wired, ready to run.
 pub struct Topology {

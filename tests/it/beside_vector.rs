@@ -9,10 +9,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulator::{Fault, Service};
 use tokio::net::TcpListener;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{Fault, Service};
 
 use crate::harness::{PATIENCE, real_vector};
 use crate::rig::{Peer, Rig, lines};

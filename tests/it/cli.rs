@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{Fault, Service};
+use simulator::{Fault, Service};
 
 use crate::harness::{Bench, PATIENCE, program, spawn};
 

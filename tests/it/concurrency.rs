@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::event::Batch;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::Batch;
-use vector_sentinel::simulator::{Fault, Service};
+use simulator::{Fault, Service};
 
 use crate::sink::{batch, bench, sink};
 

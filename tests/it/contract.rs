@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use serde_json::json;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{Fault, Service};
+use simulator::{Fault, Service};
 
 use crate::harness::real_vector;
 use crate::rig::{Peer, Rig, lines, rss_kb};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Stdio;
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use serde_json::{Value, json};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
+use simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::topology::Ended;
 
 use crate::cli::ran;

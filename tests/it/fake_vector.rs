@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use runtime::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::vector::certificates::Side;
-use vector_sentinel::vector::client::channel;
-use vector_sentinel::vector::protocol::event::{EventWrapper, Log, Value, event_wrapper, value::Kind};
-use vector_sentinel::vector::protocol::vector::vector_client::VectorClient;
-use vector_sentinel::vector::protocol::vector::vector_server::{Vector, VectorServer};
-use vector_sentinel::vector::protocol::vector::{
+use vector_link::certificates::Side;
+use vector_link::client::channel;
+use vector_link::protocol::event::{EventWrapper, Log, Value, event_wrapper, value::Kind};
+use vector_link::protocol::vector::vector_client::VectorClient;
+use vector_link::protocol::vector::vector_server::{Vector, VectorServer};
+use vector_link::protocol::vector::{
     HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse,
 };
 

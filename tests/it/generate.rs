@@ -1,7 +1,7 @@
 //! `generate`, as typed.
 
 use serde_json::Value;
-use vector_sentinel::simulator::Dcr;
+use simulator::Dcr;
 
 use crate::harness::program;
 

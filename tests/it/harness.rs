@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulator::{Fault, Revision, Simulator, SimulatorConfig, Stats};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::pipeline::{self, plan};
-use vector_sentinel::simulator::{Fault, Revision, Simulator, SimulatorConfig, Stats};
+use vector_sentinel::topology::plan;
 use vector_sentinel::topology::{Beside, Ended, Topology};
 
 /// A test that waits longer than this for anything has failed.
@@ -144,8 +144,8 @@ impl Bench {
     /// Runs a pipeline in this process, on a machine with another clock.
     pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
-        let file = pipeline::read(&[self.file(pipeline)], &environment).unwrap();
-        let outline = pipeline::outline(&file, &plan::catalogue());
+        let file = pipeline_file::read(&[self.file(pipeline)], &environment).unwrap();
+        let outline = pipeline_file::outline(&file, &plan::catalogue());
         let plan = plan::plan(&outline, &environment).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };

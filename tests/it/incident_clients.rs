@@ -1,13 +1,13 @@
 //! The clients that write incidents, against the services' own rules.
 
 use bytes::Bytes;
+use microsoft::graph::GraphIncidents;
+use microsoft::http::ProxyConfig;
+use microsoft::security_insights::{SecurityInsights, Written};
+use runtime::clock::Clock;
+use runtime::retry::Verdict;
 use serde_json::{Value, json};
-use vector_sentinel::client::graph::GraphIncidents;
-use vector_sentinel::client::http::ProxyConfig;
-use vector_sentinel::client::security_insights::{SecurityInsights, Written};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::retry::Verdict;
-use vector_sentinel::simulator::{SimulatorConfig, WorkspaceRole};
+use simulator::{SimulatorConfig, WorkspaceRole};
 use vector_sentinel::sources::defender_incidents::DefenderIncidentsConfig;
 use vector_sentinel::sources::sentinel_incidents::SentinelIncidentsConfig;
 

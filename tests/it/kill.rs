@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::SimulatorConfig;
+use runtime::clock::Clock;
+use simulator::SimulatorConfig;
 
 use crate::harness::{Bench, PATIENCE, spawn};
 

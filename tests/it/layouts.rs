@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use model::event::Event;
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::Event;
-use vector_sentinel::simulator::{Dcr, Fault, Service, SimulatorConfig};
+use simulator::{Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::sinks::sentinel_logs::{SentinelLogs, TablePlan};
 use vector_sentinel::templates::{Format, rule};
@@ -119,7 +119,7 @@ async fn what_a_layout_cannot_take_is_kept_as_it_came_and_once() {
 
 #[test]
 fn options_that_a_layout_settles_are_refused() {
-    use vector_sentinel::client::http::ProxyConfig;
+    use microsoft::http::ProxyConfig;
     use vector_sentinel::sinks::sentinel_logs::SentinelLogsConfig;
 
     let problems = |more: &str| {

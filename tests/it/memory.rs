@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::event::{Batch, Event};
+use runtime::clock::Clock;
+use runtime::delivery::Deliver;
 use serde_json::json;
+use simulator::{Fault, Service, SimulatorConfig};
 use tokio::process::Command;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::Deliver;
-use vector_sentinel::model::event::{Batch, Event};
-use vector_sentinel::simulator::{Fault, Service, SimulatorConfig};
 
 use crate::harness::{Bench, spawn};
 use crate::rig::rss_kb;
-use crate::{sink, sink::bench};
+use crate::sink;
+use crate::sink::bench;
 
 /// Peak memory, in KB, of the program over a first run of so many incidents with three alerts of five pieces each.
 async fn peak_kb(incidents: usize) -> u64 {

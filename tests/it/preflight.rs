@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
+use simulator::{ColumnType, Dcr, Fault, Roles, Service, SimulatorConfig};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Roles, Service, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 
 use crate::cli::ran;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use simulator::{ColumnType, Dcr, Fault, Operation, Service, SimulatorConfig};
 use tokio::process::Command;
-use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Operation, Service, SimulatorConfig};
 
 use crate::harness::{Bench, skipped};
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use model::event::Batch;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::quarantine::{Quarantine, Reason, Refused};
 use serde_json::{Value, json};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::Batch;
-use vector_sentinel::quarantine::{Quarantine, Reason, Refused};
-use vector_sentinel::simulator::{Fault, Service, SimulatorConfig};
+use simulator::{Fault, Service, SimulatorConfig};
 
 use crate::cli::ran;
 use crate::harness::{Bench, PATIENCE, program, spawn};

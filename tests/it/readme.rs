@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use incident_model::owners::{Owners, Person};
+use pipeline_file::document_schema;
 use serde_json::{Value, json};
-use vector_sentinel::model::sync::owners::{Owners, Person};
-use vector_sentinel::pipeline::{document_schema, plan};
-use vector_sentinel::simulator::{Dcr, FaultPlan, Simulator, SimulatorConfig};
+use simulator::{Dcr, FaultPlan, Simulator, SimulatorConfig};
+use vector_sentinel::topology::plan;
 
 use crate::harness::program;
 
@@ -106,7 +107,7 @@ fn the_stream_has_every_column_of_an_incident() {
 async fn the_faults_are_ones_that_the_simulator_knows() {
     let plan: FaultPlan = serde_json::from_str(&blocks("json")[1]).unwrap();
     let simulator =
-        Simulator::start(SimulatorConfig::default(), vector_sentinel::clock::Clock::system()).await.unwrap();
+        Simulator::start(SimulatorConfig::default(), runtime::clock::Clock::system()).await.unwrap();
     simulator.faults().apply(plan);
 }
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulator::SimulatorConfig;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::SimulatorConfig;
 
 use crate::fake_vector::{FakeVector, certificates_in, free_address};
 use crate::harness::{Bench, PATIENCE, program};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
+use simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
 
 use crate::harness::Bench;
 use crate::sink::{batch, sink};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use serde_json::json;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{ArmQuota, Fault, Service, SimulatorConfig, WorkspaceRole};
+use simulator::{ArmQuota, Fault, Service, SimulatorConfig, WorkspaceRole};
 use vector_sentinel::topology::Ended;
 
 use crate::fake_vector::{FakeVector, certificates_in, free_address};

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use microsoft::http::ProxyConfig;
+use model::event::{Batch, Event};
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::client::http::ProxyConfig;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::{Batch, Event};
-use vector_sentinel::simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
+use simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::{Rules, SentinelLogs, SentinelLogsConfig};
 
 use crate::harness::Bench;

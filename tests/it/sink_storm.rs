@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::simulator::{Fault, Service};
+use simulator::{Fault, Service};
 
 use crate::sink::{batch, bench, sink};
 

@@ -1,9 +1,9 @@
 //! `defender_incidents`, as a user sees it through the rows that arrive.
 
 use chrono::TimeDelta;
+use runtime::clock::Clock;
 use serde_json::{Value, json};
-use vector_sentinel::clock::Clock;
-use vector_sentinel::simulator::{Dcr, Fault, Service, SimulatorConfig};
+use simulator::{Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::topology::Ended;
 
 use crate::harness::Bench;
@@ -126,7 +126,7 @@ async fn the_first_run_looks_back_as_far_as_it_is_told_and_no_further() {
     let mut pipeline = bench.pipeline();
     pipeline["sources"]["defender"]["look_back_secs"] = 1_800.into();
     let running = bench.run(&pipeline);
-    let within = |revision: &vector_sentinel::simulator::Revision| {
+    let within = |revision: &simulator::Revision| {
         let age = Clock::system().now()
             - chrono::DateTime::parse_from_rfc3339(&revision.last_update).unwrap().to_utc();
         age < TimeDelta::seconds(1_790)

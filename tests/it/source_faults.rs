@@ -1,6 +1,6 @@
 //! `defender_incidents` while things fail: nothing is lost, and nothing comes twice.
 
-use vector_sentinel::simulator::{Fault, Service, SimulatorConfig};
+use simulator::{Fault, Service, SimulatorConfig};
 use vector_sentinel::topology::Ended;
 
 use crate::harness::{Bench, every_fault};
@@ -59,7 +59,7 @@ async fn the_quota_is_kept_without_being_told() {
     bench.caught_up().await;
     bench.until(|stats| stats.graph_requests >= 20).await;
     // There would be a look every second.
-    vector_sentinel::clock::Clock::system().sleep(std::time::Duration::from_secs(3)).await;
+    runtime::clock::Clock::system().sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(running.stop().await, Ended::Drained);
     let stats = bench.simulator.stats();
     assert_eq!((stats.graph_throttled, stats.graph_requests), (0, 20));

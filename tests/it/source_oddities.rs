@@ -5,17 +5,17 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use microsoft::http::ProxyConfig;
+use model::event::{Batch, Event};
+use model::watermark::Slice;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::store::Store;
 use serde_json::json;
+use simulator::{Fault, Oddities, Service, Simulator, SimulatorConfig};
 use tokio_util::sync::CancellationToken;
-use vector_sentinel::client::http::ProxyConfig;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::{Batch, Event};
-use vector_sentinel::model::watermark::Slice;
-use vector_sentinel::simulator::{Fault, Oddities, Service, Simulator, SimulatorConfig};
 use vector_sentinel::sources::defender_incidents::DefenderIncidentsConfig;
 use vector_sentinel::sources::incidents::State;
-use vector_sentinel::store::Store;
 use vector_sentinel::topology::Ended;
 
 use crate::harness::{Bench, PATIENCE, spawn};

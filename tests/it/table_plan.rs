@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use microsoft::http::ProxyConfig;
+use model::event::Event;
+use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
-use vector_sentinel::client::http::ProxyConfig;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::Event;
-use vector_sentinel::simulator::{ColumnType, Dcr, SimulatorConfig};
+use simulator::{ColumnType, Dcr, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::SentinelLogsConfig;
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 

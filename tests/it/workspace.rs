@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{ArmQuota, Dcr, SimulatorConfig};
+use simulator::{ArmQuota, Dcr, SimulatorConfig};
 use vector_sentinel::topology::Ended;
 
 use crate::harness::{Bench, PATIENCE};

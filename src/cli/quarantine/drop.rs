@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::summary::Summary;
 use super::{Place, Selection, Wrong, contents, unreadable};
 use crate::cli::say;
-use crate::quarantine::{At, Contents, Removal};
+use runtime::quarantine::{At, Contents, Removal};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::summary::{Size, Summary};
 use super::{Place, Wrong, contents, unreadable};
 use crate::cli::say;
-use crate::quarantine::components;
+use runtime::quarantine::components;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

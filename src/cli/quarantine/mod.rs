@@ -13,11 +13,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{environment, exit};
-use crate::clock::Clock;
-use crate::model::problem::Problem;
-use crate::pipeline;
-use crate::pipeline::plan;
-use crate::quarantine::{Contents, Entry, Request, components};
+use crate::topology::plan;
+use model::problem::Problem;
+use runtime::clock::Clock;
+use runtime::quarantine::{Contents, Entry, Request, components};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -101,9 +100,10 @@ impl Place {
         let paths = &self.config;
         let read = || {
             let environment = environment();
-            let outline = pipeline::outline(&pipeline::read(paths, &environment)?, &plan::catalogue());
+            let outline =
+                pipeline_file::outline(&pipeline_file::read(paths, &environment)?, &plan::catalogue());
             plan::check(&outline, &environment)?;
-            Ok(plan::data_dir(&outline))
+            Ok(outline.data_dir())
         };
         read().map_err(|problems| Wrong::Problems(paths.clone(), problems))
     }

@@ -10,13 +10,13 @@ use tracing::info;
 use super::{Selection, Wrong, contents, or_nothing, retry_source, unreadable};
 use crate::cli::signals::Signals;
 use crate::cli::{exit, load, rng, say};
-use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver};
-use crate::model::event::{Batch, Body, Event};
-use crate::pipeline::plan::{Plan, SinkPlan};
-use crate::quarantine::{At, Entries, Entry, Removal};
 use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
-use crate::vector::protocol::{Decoded, decode};
+use crate::topology::plan::{Plan, SinkPlan};
+use model::event::{Batch, Body, Event};
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::quarantine::{At, Entries, Entry, Removal};
+use vector_link::protocol::{Decoded, decode};
 
 /// So many events go first: if all are refused again, the cause is still there, and the others are left where they are.
 const FIRST: usize = 10;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Selection, Wrong, unreadable};
 use crate::cli::say;
 use crate::cli::signals::Signals;
-use crate::clock::Clock;
-use crate::quarantine::{Answer, Contents, Progress, Request};
+use runtime::clock::Clock;
+use runtime::quarantine::{Answer, Contents, Progress, Request};
 
 /// How long a pipeline that runs may take to hear of it.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);

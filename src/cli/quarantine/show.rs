@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::summary::{Size, time};
 use super::{Place, Selection, Wrong, contents, unreadable};
 use crate::cli::say;
-use crate::quarantine::Entry;
+use runtime::quarantine::Entry;
 
 /// How many events are shown to people who have not said how many.
 const LIMIT: usize = 20;

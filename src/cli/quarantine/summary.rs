@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::quarantine::Entry;
+use runtime::quarantine::Entry;
 
 /// Events, counted by reason.
 #[derive(Default)]

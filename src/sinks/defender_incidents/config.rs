@@ -9,16 +9,16 @@ use serde::Deserialize;
 use url::Url;
 
 use super::service::DefenderTenant;
-use crate::client::authorized::Authorized;
-use crate::client::cloud::Cloud;
-use crate::client::credential::AuthConfig;
-use crate::client::graph::{self, GraphIncidents, MAX_REQUESTS_A_MINUTE};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
 use crate::sinks::incident_sync::{BuiltSync, Ledger, SyncConfig, SyncOptions, WriteConfig, assemble};
 use crate::sinks::quarantine::QuarantineConfig;
-use crate::telemetry::Component;
+use microsoft::authorized::Authorized;
+use microsoft::cloud::Cloud;
+use microsoft::credential::AuthConfig;
+use microsoft::graph::{self, GraphIncidents, MAX_REQUESTS_A_MINUTE};
+use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::telemetry::Component;
 
 /// Writes what incidents of Microsoft Sentinel say back into Defender XDR: status, owner, classification, tags and comments.
 /// Its inputs are incidents of `sentinel_incidents`.

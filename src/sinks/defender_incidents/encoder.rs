@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::sync::field::Field;
-use crate::model::sync::merge::Merge;
+use incident_model::field::Field;
+use incident_model::merge::Merge;
 
 /// The body that changes an incident: what is changed, and nothing else.
 pub(super) fn patch(merge: &Merge) -> Value {
@@ -38,7 +38,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::sync::merge::Move;
+    use incident_model::merge::Move;
 
     #[test]
     fn only_what_is_changed_is_sent() {

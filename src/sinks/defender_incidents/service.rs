@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::encoder;
-use crate::client::Failure;
-use crate::client::graph::GraphIncidents;
-use crate::model::sync::comment::Part;
-use crate::model::sync::defender;
-use crate::model::sync::field::Side;
-use crate::model::sync::merge::Merge;
-use crate::model::sync::snapshot::Snapshot;
 use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
+use incident_model::comment::Part;
+use incident_model::defender;
+use incident_model::field::Side;
+use incident_model::merge::Merge;
+use incident_model::snapshot::Snapshot;
+use microsoft::Failure;
+use microsoft::graph::GraphIncidents;
 
 /// The incidents of one tenant.
 pub(super) struct DefenderTenant {

@@ -9,12 +9,12 @@ use super::pass::Direction;
 use super::sink::IncidentSink;
 use super::target::Target;
 use super::worker::Worker;
-use crate::clock::Clock;
-use crate::delivery::Health;
-use crate::model::sync::owners::Owners;
-use crate::quarantine::Quarantine;
 use crate::sinks::quarantine::QuarantineConfig;
-use crate::telemetry::Component;
+use incident_model::owners::Owners;
+use runtime::clock::Clock;
+use runtime::delivery::Health;
+use runtime::quarantine::Quarantine;
+use runtime::telemetry::Component;
 
 /// One direction, ready to run.
 pub struct BuiltSync {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use runtime::clock::Clock;
 
 /// When to stop.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

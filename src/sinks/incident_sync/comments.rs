@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::pass::{Direction, PassError};
 use super::target::Wrote;
 use super::tell::About;
-use crate::client::Failure;
-use crate::model::sync::comment::{self, Copy, Later, MAX_COMMENTS, Part};
-use crate::model::sync::field::Side;
-use crate::model::sync::record::{CommentLink, Record};
-use crate::model::sync::snapshot::{Comment, Snapshot};
-use crate::quarantine::Reason;
+use incident_model::comment::{self, Copy, Later, MAX_COMMENTS, Part};
+use incident_model::field::Side;
+use incident_model::record::{CommentLink, Record};
+use incident_model::snapshot::{Comment, Snapshot};
+use microsoft::Failure;
+use runtime::quarantine::Reason;
 
 /// A comment of Defender's that is so long is taken for the original of a comment in Sentinel that has all of its words: of
 /// Microsoft's connector it is not documented what it writes around them. A shorter one may be in anybody's sentence.

@@ -2,10 +2,10 @@
 
 use super::options::{NativeConnector, Severity, SyncedField};
 use super::pass::{Direction, PassError};
-use crate::model::sync::comment;
-use crate::model::sync::field::{Field, Side};
-use crate::model::sync::record::Record;
-use crate::model::sync::snapshot::Snapshot;
+use incident_model::comment;
+use incident_model::field::{Field, Side};
+use incident_model::record::Record;
+use incident_model::snapshot::Snapshot;
 
 // === impl Direction ===
 

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::queue::Queue;
-use crate::clock::Clock;
-use crate::model::sync::field::Side;
-use crate::model::sync::record::Record;
-use crate::model::sync::snapshot::Snapshot;
-use crate::store::{Change, Store, StoreError};
+use incident_model::field::Side;
+use incident_model::record::Record;
+use incident_model::snapshot::Snapshot;
+use runtime::clock::Clock;
+use runtime::store::{Change, Store, StoreError};
 
 /// How many documents are read at a time.
 const PAGE: usize = 500;

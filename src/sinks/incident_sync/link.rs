@@ -9,12 +9,12 @@ use super::ledger::record_key;
 use super::pass::{Direction, PassError, note_tags};
 use super::target::{Current, Located};
 use super::tell::About;
-use crate::client::Failure;
-use crate::model::sync::field::{Field, Pair, Side};
-use crate::model::sync::mapping::translate;
-use crate::model::sync::merge::Move;
-use crate::model::sync::record::Record;
-use crate::model::sync::snapshot::Snapshot;
+use incident_model::field::{Field, Pair, Side};
+use incident_model::mapping::translate;
+use incident_model::merge::Move;
+use incident_model::record::Record;
+use incident_model::snapshot::Snapshot;
+use microsoft::Failure;
 
 /// What came of looking for an incident's counterpart.
 pub(super) enum Linked {

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::brake::SafetyConfig;
-use crate::model::problem::{Problem, check_ranges};
-use crate::model::sync::field::{Field, Policy};
-use crate::model::sync::merge::Rules;
-use crate::model::sync::owners::{Owners, Person};
+use incident_model::field::{Field, Policy};
+use incident_model::merge::Rules;
+use incident_model::owners::{Owners, Person};
+use model::problem::{Problem, check_ranges};
 
 /// What is kept in sync, and how. If both directions are in one file, they must have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]

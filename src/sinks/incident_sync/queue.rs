@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use runtime::clock::Clock;
 
 /// Incidents that wait for a pass.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use tracing::error;
 
 use super::pass::Direction;
-use crate::delivery::{BatchStatus, Deliver, Health};
-use crate::model::event::Batch;
-use crate::model::sync::field::Side;
-use crate::model::sync::snapshot::Snapshot;
-use crate::model::sync::{defender, sentinel};
-use crate::quarantine::Quarantine;
-use crate::telemetry::{self, Component};
+use incident_model::field::Side;
+use incident_model::snapshot::Snapshot;
+use incident_model::{defender, sentinel};
+use model::event::Batch;
+use runtime::delivery::{BatchStatus, Deliver, Health};
+use runtime::quarantine::Quarantine;
+use runtime::telemetry::{self, Component};
 
 /// A sink that takes incidents of one side, to be written to the other.
 pub struct IncidentSink {

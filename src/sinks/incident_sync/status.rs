@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::ledger::Offer;
 use super::pass::Direction;
 use super::worker::file_word;
-use crate::model::sync::field::Side;
-use crate::store::{create_private_dir, write_private_file};
+use incident_model::field::Side;
+use runtime::store::{create_private_dir, write_private_file};
 
 /// The directory's name in `data_dir`.
 pub const DIR_NAME: &str = "sync";

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::client::Failure;
-use crate::model::sync::comment::Part;
-use crate::model::sync::field::Side;
-use crate::model::sync::merge::Merge;
-use crate::model::sync::snapshot::{Comment, Snapshot};
+use incident_model::comment::Part;
+use incident_model::field::Side;
+use incident_model::merge::Merge;
+use incident_model::snapshot::{Comment, Snapshot};
+use microsoft::Failure;
 
 /// An incident as it is now.
 #[derive(Clone, Debug)]

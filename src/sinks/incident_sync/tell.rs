@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
-use crate::clock::Clock;
-use crate::model::sync::field::{Field, Side};
-use crate::model::sync::merge::Merge;
-use crate::model::sync::record::{FieldWrite, Record, Settled, Unconfirmed};
-use crate::telemetry::Component;
+use incident_model::field::{Field, Side};
+use incident_model::merge::Merge;
+use incident_model::record::{FieldWrite, Record, Settled, Unconfirmed};
+use runtime::clock::Clock;
+use runtime::telemetry::Component;
 
 /// Writes were made; labelled `field`.
 const WRITES: &str = "incident_sync_writes_total";

@@ -12,13 +12,13 @@ use tracing::{error, info, warn};
 
 use super::pass::{Direction, Outcome, PassError};
 use super::status::{self, Status};
-use crate::client::Failure;
-use crate::model::sync::field::Side;
-use crate::model::sync::snapshot::Snapshot;
-use crate::quarantine::Reason;
-use crate::retry::Verdict;
-use crate::retry::policy::Policy;
-use crate::store::StoreError;
+use incident_model::field::Side;
+use incident_model::snapshot::Snapshot;
+use microsoft::Failure;
+use runtime::quarantine::Reason;
+use runtime::retry::Verdict;
+use runtime::retry::policy::Policy;
+use runtime::store::StoreError;
 
 /// How often it is looked whether somebody wants writing to go on, and what `sync status` shows is written.
 const TICK: Duration = Duration::from_secs(2);

@@ -10,17 +10,17 @@ use url::Url;
 
 use super::native::NativeIncidents;
 use super::service::SentinelWorkspace;
-use crate::client::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
-use crate::client::authorized::Authorized;
-use crate::client::cloud::Cloud;
-use crate::client::credential::AuthConfig;
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
-use crate::client::security_insights::{SecurityInsights, Workspace};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
 use crate::sinks::incident_sync::{BuiltSync, Ledger, SyncConfig, SyncOptions, WriteConfig, assemble};
 use crate::sinks::quarantine::QuarantineConfig;
-use crate::telemetry::Component;
+use microsoft::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
+use microsoft::authorized::Authorized;
+use microsoft::cloud::Cloud;
+use microsoft::credential::AuthConfig;
+use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
+use microsoft::security_insights::{SecurityInsights, Workspace};
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::telemetry::Component;
 
 /// Writes what incidents of Defender XDR say into Microsoft Sentinel: creates them there, and keeps status, owner,
 /// classification, tags and comments in sync. Its inputs are incidents of `defender_incidents`.

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::model::sync::field::Field;
-use crate::model::sync::merge::Merge;
-use crate::model::sync::owners::Owners;
-use crate::model::sync::snapshot::Snapshot;
+use incident_model::field::Field;
+use incident_model::merge::Merge;
+use incident_model::owners::Owners;
+use incident_model::snapshot::Snapshot;
 
 /// Properties that the service sets. They are not sent back.
 /// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/create-or-update#incident>
@@ -130,7 +130,7 @@ fn set_tags(properties: &mut Map<String, Value>, tags: &BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sync::merge::Move;
+    use incident_model::merge::Move;
 
     const RAW: &str = r#"{"name":"n","etag":"\"0300\"","properties":{"title":"t","severity":"High","status":"Closed",
         "classification":"TruePositive","classificationReason":"SuspiciousActivity","createdTimeUtc":"2026-01-01T00:00:00Z",

@@ -10,11 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::client::Failure;
-use crate::client::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
-use crate::clock::Clock;
-use crate::model::sync::sentinel;
-use crate::model::watermark::Slice;
+use incident_model::sentinel;
+use microsoft::Failure;
+use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
+use model::watermark::Slice;
+use runtime::clock::Clock;
 
 /// How old the list may be.
 const FRESH: Duration = Duration::from_mins(1);

@@ -8,16 +8,16 @@ use uuid::Uuid;
 
 use super::encoder;
 use super::native::{Native, NativeIncidents};
-use crate::client::Failure;
-use crate::client::security_insights::{SecurityInsights, Written};
-use crate::model::sync::comment::Part;
-use crate::model::sync::field::{Field, Side};
-use crate::model::sync::mapping::translate;
-use crate::model::sync::merge::Merge;
-use crate::model::sync::owners::Owners;
-use crate::model::sync::sentinel;
-use crate::model::sync::snapshot::{Comment, Origin, Own, Snapshot};
 use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
+use incident_model::comment::Part;
+use incident_model::field::{Field, Side};
+use incident_model::mapping::translate;
+use incident_model::merge::Merge;
+use incident_model::owners::Owners;
+use incident_model::sentinel;
+use incident_model::snapshot::{Comment, Origin, Own, Snapshot};
+use microsoft::Failure;
+use microsoft::security_insights::{SecurityInsights, Written};
 
 /// One workspace.
 pub(super) struct SentinelWorkspace {

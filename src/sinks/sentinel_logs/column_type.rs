@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::time::rfc3339;
+use model::time::rfc3339;
 
 /// Most digits behind the point of a second, if a table takes no more than microseconds.
 const MICROS_DIGITS: usize = 6;

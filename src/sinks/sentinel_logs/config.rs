@@ -14,12 +14,12 @@ use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
 use super::validated::Validated;
-use crate::client::cloud::Cloud;
-use crate::client::credential::AuthConfig;
-use crate::client::http::{ProxyConfig, TlsConfig, https_url};
-use crate::client::logs_ingestion::MAX_CALL_BYTES;
-use crate::model::problem::{Problem, check_ranges};
 use crate::sinks::quarantine::QuarantineConfig;
+use microsoft::cloud::Cloud;
+use microsoft::credential::AuthConfig;
+use microsoft::http::{ProxyConfig, TlsConfig, https_url};
+use microsoft::logs_ingestion::MAX_CALL_BYTES;
+use model::problem::{Problem, check_ranges};
 
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;

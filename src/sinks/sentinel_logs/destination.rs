@@ -9,15 +9,15 @@ use super::rule::{Rule, Rules};
 use super::service::Service;
 use super::targets::{Place, Targets};
 use super::template::Template;
-use crate::client::authorized::Authorized;
-use crate::client::logs_ingestion::LogsIngestion;
-use crate::clock::Clock;
-use crate::delivery::Health;
-use crate::model::event::Event;
-use crate::quarantine::Reason;
-use crate::retry::concurrency::Concurrency;
-use crate::retry::policy::{Policies, Policy};
-use crate::telemetry::Component;
+use microsoft::authorized::Authorized;
+use microsoft::logs_ingestion::LogsIngestion;
+use model::event::Event;
+use runtime::clock::Clock;
+use runtime::delivery::Health;
+use runtime::quarantine::Reason;
+use runtime::retry::concurrency::Concurrency;
+use runtime::retry::policy::{Policies, Policy};
+use runtime::telemetry::Component;
 
 /// Tables of Sentinel and Defender that look as if they could be written.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>

@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::Columns;
-use crate::model::event::{Body, Event};
-use crate::model::json::{each_field, write_text};
-use crate::model::time::rfc3339;
-use crate::quarantine::Reason;
+use model::event::{Body, Event};
+use model::json::{each_field, write_text};
+use model::time::rfc3339;
+use runtime::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>

@@ -54,7 +54,7 @@ fn values_keep_the_text_that_they_came_with() {
 
 #[test]
 fn an_event_from_vector_becomes_the_row_that_its_json_would() {
-    use crate::model::value::Value as V;
+    use model::value::Value as V;
 
     let time = DateTime::from_timestamp(1_600_000_000, 123_456_789).unwrap();
     let long = V::Bytes("é".repeat(40_000).into());

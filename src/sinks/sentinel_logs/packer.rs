@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::encoder::Encoder;
 use super::gzip::Gzip;
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 /// Rows are compressed when there are so many bytes of them: row by row would be slower.
 const BUFFER: usize = 64 * 1024;

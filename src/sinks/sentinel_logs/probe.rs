@@ -3,9 +3,9 @@
 use super::preflight::{Finding, Preflight, Weight};
 use super::targets::Place;
 use super::validated::Validated;
-use crate::client::authorized::Authorized;
-use crate::client::logs_ingestion::LogsIngestion;
-use crate::clock::Clock;
+use microsoft::authorized::Authorized;
+use microsoft::logs_ingestion::LogsIngestion;
+use runtime::clock::Clock;
 
 /// What one thing that was tried came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
-use crate::retry::concurrency::{Adaptive, Concurrency};
-use crate::telemetry::Component;
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::retry::concurrency::{Adaptive, Concurrency};
+use runtime::telemetry::Component;
 
 /// More requests at a time would only take memory.
 const MAX_REQUESTS: u64 = 200;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::encoder::Encoder;
 use super::layout::Layout;
-use crate::model::event::{Batch, Event};
-use crate::quarantine::Reason;
+use model::event::{Batch, Event};
+use runtime::quarantine::Reason;
 
 /// The rows of one batch.
 pub(super) struct Rows {

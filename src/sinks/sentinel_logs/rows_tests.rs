@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::model::value::Value;
 use crate::sinks::sentinel_logs::column::Column;
 use crate::sinks::sentinel_logs::layout::ColumnType;
 use crate::sinks::sentinel_logs::packer::{Packer, Request};
 use crate::sinks::sentinel_logs::{Columns, ColumnsConfig, TablePlan};
+use model::value::Value;
 
 /// Columns with what they hold, if that is known.
 type Declared = HashMap<&'static str, Option<ColumnType>>;

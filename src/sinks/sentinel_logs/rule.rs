@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
-use crate::retry::quota::{Allowance, Amount, Quota};
+use runtime::clock::Clock;
+use runtime::retry::quota::{Allowance, Amount, Quota};
 
 /// Requests to one rule in a minute.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>

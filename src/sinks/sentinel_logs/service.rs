@@ -7,14 +7,14 @@ use tracing::{debug, error, info, warn};
 
 use super::packer::Request;
 use super::rule::Rule;
-use crate::client::Failure;
-use crate::client::logs_ingestion::LogsIngestion;
-use crate::clock::Clock;
-use crate::delivery::Health;
-use crate::retry::Verdict;
-use crate::retry::concurrency::{Answer, Attempt, Concurrency};
-use crate::retry::policy::Policies;
-use crate::telemetry::{self, Component};
+use microsoft::Failure;
+use microsoft::logs_ingestion::LogsIngestion;
+use runtime::clock::Clock;
+use runtime::delivery::Health;
+use runtime::retry::Verdict;
+use runtime::retry::concurrency::{Answer, Attempt, Concurrency};
+use runtime::retry::policy::Policies;
+use runtime::telemetry::{self, Component};
 
 /// Sends requests to one stream.
 pub(super) struct Service {

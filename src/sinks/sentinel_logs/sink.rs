@@ -13,15 +13,15 @@ use super::destination::{Destination, Destinations};
 use super::layout::Layout;
 use super::packer::{Packed, Packer, Request};
 use super::rows::{Encoders, Rows};
-use crate::client::Failure;
-use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver, Health};
-use crate::model::event::Batch;
-use crate::quarantine::{Quarantine, Reason, Refused};
-use crate::retry::Verdict;
-use crate::retry::concurrency::Concurrency;
-use crate::retry::policy::Policies;
-use crate::telemetry::{self, Component};
+use microsoft::Failure;
+use model::event::Batch;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver, Health};
+use runtime::quarantine::{Quarantine, Reason, Refused};
+use runtime::retry::Verdict;
+use runtime::retry::concurrency::Concurrency;
+use runtime::retry::policy::Policies;
+use runtime::telemetry::{self, Component};
 
 /// When so many single rows were refused and none accepted in between, the rows are not to blame without a doubt.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;

@@ -7,8 +7,8 @@ use url::Url;
 use super::destination::check_dcr_immutable_id;
 use super::layout::{Layout, Table};
 use super::template::Template;
-use crate::client::http::https_url;
-use crate::model::problem::Problem;
+use microsoft::http::https_url;
+use model::problem::Problem;
 
 /// The URL that each rule is behind.
 #[derive(Clone, Debug)]

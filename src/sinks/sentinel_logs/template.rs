@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::model::event::{Body, Event};
-use crate::model::value::Value;
+use model::event::{Body, Event};
+use model::value::Value;
 
 /// What stands for the table of a layout.
 const TABLE: &str = "table";

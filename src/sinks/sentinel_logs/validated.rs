@@ -16,15 +16,15 @@ use super::rows::Encoders;
 use super::rule::Rules;
 use super::sink::{Inner, SentinelLogs};
 use super::targets::Targets;
-use crate::client::authorized::Authorized;
-use crate::client::data_collection_rules::DataCollectionRules;
-use crate::client::http::{HttpOptions, ProxyConfig};
-use crate::clock::Clock;
-use crate::delivery::Health;
-use crate::model::problem::Problem;
-use crate::quarantine::Quarantine;
-use crate::retry::policy::Policies;
-use crate::telemetry::Component;
+use microsoft::authorized::Authorized;
+use microsoft::data_collection_rules::DataCollectionRules;
+use microsoft::http::{HttpOptions, ProxyConfig};
+use model::problem::Problem;
+use runtime::clock::Clock;
+use runtime::delivery::Health;
+use runtime::quarantine::Quarantine;
+use runtime::retry::policy::Policies;
+use runtime::telemetry::Component;
 
 /// Options that were checked, and can be built from.
 #[derive(Clone, Debug)]

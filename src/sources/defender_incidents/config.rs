@@ -8,18 +8,18 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::GraphListing;
-use crate::client::authorized::Authorized;
-use crate::client::cloud::Cloud;
-use crate::client::credential::AuthConfig;
-use crate::client::graph::{self, GraphIncidents, MAX_PAGE_SIZE, MAX_REQUESTS_A_MINUTE};
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
 use crate::sources::incidents::{
     IncidentSource, Poller, Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
 };
-use crate::store::Store;
-use crate::telemetry::Component;
+use microsoft::authorized::Authorized;
+use microsoft::cloud::Cloud;
+use microsoft::credential::AuthConfig;
+use microsoft::graph::{self, GraphIncidents, MAX_PAGE_SIZE, MAX_REQUESTS_A_MINUTE};
+use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::store::Store;
+use runtime::telemetry::Component;
 
 /// Emits Defender XDR incidents, with their alerts and evidence, each time they change.
 ///

@@ -2,12 +2,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use crate::client::Failure;
-use crate::client::graph::{Alerts, GraphIncidents, MAX_PAGE_SIZE};
-use crate::client::listing::IncidentPage;
-use crate::model::incident::Revision;
-use crate::model::watermark::Slice;
 use crate::sources::incidents::{Listing, Weight};
+use microsoft::Failure;
+use microsoft::graph::{Alerts, GraphIncidents, MAX_PAGE_SIZE};
+use microsoft::listing::IncidentPage;
+use model::incident::Revision;
+use model::watermark::Slice;
 
 /// Graph's listing, which has everything of an incident in it.
 pub(super) struct GraphListing(pub(super) GraphIncidents);

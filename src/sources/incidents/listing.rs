@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use crate::client::Failure;
-use crate::client::listing::IncidentPage;
-use crate::model::incident::Revision;
-use crate::model::watermark::Slice;
+use microsoft::Failure;
+use microsoft::listing::IncidentPage;
+use model::incident::Revision;
+use model::watermark::Slice;
 
 /// A service that lists incidents by the time of their last change: all that differs between the sources of incidents.
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::problem::{Problem, check_ranges};
+use model::problem::{Problem, check_ranges};
 
 /// How often to look, and how far back.
 #[derive(Clone, Copy, Debug)]

@@ -11,15 +11,15 @@ use tracing::{debug, error, warn};
 
 use super::poller::{Place, Poller, unless};
 use super::state::{Interrupt, State};
-use crate::client::Failure;
-use crate::client::listing::IncidentPage;
-use crate::delivery::{BatchStatus, Deliver};
-use crate::model::event::Event;
-use crate::model::incident::Revision;
-use crate::model::watermark::{Drain, Watermark};
-use crate::retry::Verdict;
-use crate::store::StoreError;
-use crate::telemetry;
+use microsoft::Failure;
+use microsoft::listing::IncidentPage;
+use model::event::Event;
+use model::incident::Revision;
+use model::watermark::{Drain, Watermark};
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::retry::Verdict;
+use runtime::store::StoreError;
+use runtime::telemetry;
 
 /// How long revisions are remembered after they can be listed no more, should the service round the times we ask for.
 const REMEMBERED: TimeDelta = TimeDelta::hours(1);

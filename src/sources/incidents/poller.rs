@@ -13,14 +13,14 @@ use tracing::{debug, error, info};
 use super::listing::{Listing, Weight};
 use super::options::Polling;
 use super::state::{Interrupt, State};
-use crate::client::Failure;
-use crate::client::listing::IncidentPage;
-use crate::clock::Clock;
-use crate::delivery::Deliver;
-use crate::model::incident::Revision;
-use crate::model::watermark::{Drain, Slice, Watermark};
-use crate::store::Store;
-use crate::telemetry::Component;
+use microsoft::Failure;
+use microsoft::listing::IncidentPage;
+use model::incident::Revision;
+use model::watermark::{Drain, Slice, Watermark};
+use runtime::clock::Clock;
+use runtime::delivery::Deliver;
+use runtime::store::Store;
+use runtime::telemetry::Component;
 
 /// A slice that has more pages than this is halved first: less is read again if it changes meanwhile.
 const MAX_PAGES: u64 = 10;

@@ -10,12 +10,12 @@ use tracing::{error, info};
 
 use super::poller::Poller;
 use super::state::{Interrupt, State};
-use crate::client::Failure;
-use crate::delivery::Deliver;
-use crate::retry::Verdict;
-use crate::retry::backoff::Backoff;
-use crate::retry::policy::Policy;
 use crate::sources::Source;
+use microsoft::Failure;
+use runtime::delivery::Deliver;
+use runtime::retry::Verdict;
+use runtime::retry::backoff::Backoff;
+use runtime::retry::policy::Policy;
 
 /// After so many failures in a row on a page, it is asked for in smaller pieces.
 const FAILURES_UNTIL_SMALLER: u32 = 2;
@@ -163,7 +163,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::watermark::{Drain, Slice};
+    use model::watermark::{Drain, Slice};
 
     fn page() -> State {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::client::Failure;
-use crate::model::watermark::{Drain, Slice};
-use crate::store::StoreError;
+use microsoft::Failure;
+use model::watermark::{Drain, Slice};
+use runtime::store::StoreError;
 
 /// What comes next.
 #[derive(Clone, Debug)]

@@ -13,17 +13,17 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::*;
-use crate::client::Failure;
-use crate::client::listing::IncidentPage;
-use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver};
-use crate::model::event::{Batch, Event};
-use crate::model::incident::Revision;
-use crate::model::watermark::Slice;
-use crate::retry::Verdict;
 use crate::sources::Source;
-use crate::store::Store;
-use crate::telemetry::Component;
+use microsoft::Failure;
+use microsoft::listing::IncidentPage;
+use model::event::{Batch, Event};
+use model::incident::Revision;
+use model::watermark::Slice;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::retry::Verdict;
+use runtime::store::Store;
+use runtime::telemetry::Component;
 
 /// The verdicts with which the service still answers for an incident.
 type Refusals = HashMap<String, Vec<(&'static str, Verdict)>>;

@@ -8,19 +8,19 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::SentinelListing;
-use crate::client::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
-use crate::client::authorized::Authorized;
-use crate::client::cloud::Cloud;
-use crate::client::credential::AuthConfig;
-use crate::client::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
-use crate::client::security_insights::{MAX_PAGE_SIZE, SecurityInsights, Workspace};
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
 use crate::sources::incidents::{
     IncidentSource, Poller, Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
 };
-use crate::store::Store;
-use crate::telemetry::Component;
+use microsoft::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
+use microsoft::authorized::Authorized;
+use microsoft::cloud::Cloud;
+use microsoft::credential::AuthConfig;
+use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
+use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights, Workspace};
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::store::Store;
+use runtime::telemetry::Component;
 
 /// Emits Microsoft Sentinel incidents, with their comments, each time they change.
 ///

@@ -5,12 +5,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::client::Failure;
-use crate::client::listing::IncidentPage;
-use crate::client::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
-use crate::model::incident::Revision;
-use crate::model::watermark::Slice;
 use crate::sources::incidents::{Listing, Weight};
+use microsoft::Failure;
+use microsoft::listing::IncidentPage;
+use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
+use model::incident::Revision;
+use model::watermark::Slice;
 
 /// Sentinel's listing, which says how many comments an incident has, and not which.
 pub(super) struct SentinelListing(pub(super) SecurityInsights);

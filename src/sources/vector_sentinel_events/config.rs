@@ -12,10 +12,10 @@ use super::feed::Feed;
 use super::quarantined::Quarantined;
 use super::source::VectorSentinelEvents;
 use super::synced::Synced;
-use crate::clock::Clock;
-use crate::model::problem::{Problem, check_ranges};
-use crate::store::Store;
-use crate::telemetry::Component;
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::store::Store;
+use runtime::telemetry::Component;
 
 /// Emits what this program itself has to tell: what is put into the quarantines of other components, and what keeping
 /// incidents in sync writes and comes across.

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::client::Failure;
-use crate::model::event::Event;
+use microsoft::Failure;
+use model::event::Event;
 
 /// Entries in an order that lasts, which are told of one after the other.
 #[async_trait]

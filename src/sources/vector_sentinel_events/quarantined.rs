@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 
 use super::config::Peer;
 use super::feed::{Feed, Told};
-use crate::client::Failure;
-use crate::model::event::Event;
-use crate::quarantine::{Contents, Entry, Limit, Position, Since};
+use microsoft::Failure;
+use model::event::Event;
+use runtime::quarantine::{Contents, Entry, Limit, Position, Since};
 
 /// What is told at a time.
 const LIMIT: Limit = Limit { entries: 100, bytes: 4 * 1024 * 1024 };
@@ -97,7 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::quarantine::{Quarantine, Reason};
+    use runtime::quarantine::{Quarantine, Reason};
 
     #[tokio::test]
     async fn an_entry_is_told_with_all_that_is_known_of_it() {

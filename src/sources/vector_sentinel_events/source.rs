@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::feed::Feed;
-use crate::client::Failure;
-use crate::clock::Clock;
-use crate::delivery::{BatchStatus, Deliver};
-use crate::retry::Verdict;
-use crate::retry::backoff::Backoff;
-use crate::retry::policy::Policy;
 use crate::sources::Source;
-use crate::store::Store;
-use crate::telemetry::{self, Component};
+use microsoft::Failure;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::retry::Verdict;
+use runtime::retry::backoff::Backoff;
+use runtime::retry::policy::Policy;
+use runtime::store::Store;
+use runtime::telemetry::{self, Component};
 
 /// The source, ready to run.
 pub struct VectorSentinelEvents {

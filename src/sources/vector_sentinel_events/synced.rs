@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::config::EventKind;
 use super::feed::{Feed, Told};
-use crate::client::Failure;
-use crate::model::event::Event;
-use crate::store::{Store, StoreError};
+use microsoft::Failure;
+use model::event::Event;
+use runtime::store::Store;
 
 /// So many events are told at a time.
 const MOST: usize = 100;
@@ -21,12 +21,6 @@ pub(super) struct Synced {
     pub(super) reader: String,
     /// The kinds that it wants, as events name them.
     pub(super) kinds: BTreeSet<EventKind>,
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::unanswered("state_file", error.to_string())
-    }
 }
 
 #[async_trait]
@@ -61,7 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::Change;
+    use runtime::store::Change;
 
     async fn leave(store: &Store, key: &str, kind: &str) {
         let event = json!({"kind": kind, "key": key});

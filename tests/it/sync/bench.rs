@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
+use simulator::{ArmQuota, Simulator, SimulatorConfig, Stats, Tenant, Workspace, WriteKind};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
 use tokio::sync::watch;
-use vector_sentinel::simulator::{ArmQuota, Simulator, SimulatorConfig, Stats, Tenant, Workspace, WriteKind};
 
 use crate::harness::{Bench, PATIENCE, program, real_vector, spawn};
 

@@ -1,7 +1,7 @@
 //! What somebody sees who works on either side.
 
 use serde_json::json;
-use vector_sentinel::simulator::{SimulatorConfig, WriteKind};
+use simulator::{SimulatorConfig, WriteKind};
 use vector_sentinel::topology::Ended;
 
 use super::bench::{SyncBench, labels, text};

@@ -1,7 +1,7 @@
 //! What keeps a mistake small: a run that only says what it would write, and a brake.
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::WriteKind;
+use simulator::WriteKind;
 
 use crate::harness::PATIENCE;
 

@@ -1,7 +1,7 @@
 //! Comments are copied, in order, once, and nothing else happens to them.
 
 use serde_json::json;
-use vector_sentinel::simulator::{Fault, Operation};
+use simulator::{Fault, Operation};
 
 use super::bench::{SyncBench, messages, remarks, text};
 

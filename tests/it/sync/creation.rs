@@ -1,7 +1,7 @@
 //! Defender's incidents come into Sentinel, once.
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::WriteKind;
+use simulator::WriteKind;
 
 use super::bench::{SyncBench, labels, messages, remarks, text};
 

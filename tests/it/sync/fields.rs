@@ -1,7 +1,7 @@
 //! Which fields move, and which do not.
 
 use serde_json::json;
-use vector_sentinel::simulator::{SimulatorConfig, WriteKind};
+use simulator::{SimulatorConfig, WriteKind};
 
 use super::bench::{SyncBench, labels, messages, remarks, text};
 

@@ -1,7 +1,7 @@
 //! Beside Microsoft's own connector: what it carries is left to it.
 
 use serde_json::json;
-use vector_sentinel::simulator::{ConnectorConfig, SimulatorConfig, WriteKind};
+use simulator::{ConnectorConfig, SimulatorConfig, WriteKind};
 
 use super::bench::{SyncBench, messages, remarks, text};
 

@@ -1,7 +1,7 @@
 //! What is wrong in a pipeline file is told before anything is written.
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{SimulatorConfig, WorkspaceRole};
+use simulator::{SimulatorConfig, WorkspaceRole};
 
 use super::bench::SyncBench;
 use crate::harness::program;

@@ -1,7 +1,7 @@
 //! A service is down, or its answers are lost, while work goes on: afterwards both sides agree.
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{Fault, Operation, Service, WriteKind};
+use simulator::{Fault, Operation, Service, WriteKind};
 
 use super::bench::{SyncBench, labels, messages, remarks, text};
 use crate::harness::status;

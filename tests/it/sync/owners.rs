@@ -1,7 +1,7 @@
 //! Who owns an incident, on two sides that may have different names for the same people.
 
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{Fault, Operation};
+use simulator::{Fault, Operation};
 
 use super::bench::{SyncBench, labels, text};
 

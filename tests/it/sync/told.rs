@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use vector_sentinel::simulator::{ColumnType, Dcr, SimulatorConfig};
+use simulator::{ColumnType, Dcr, SimulatorConfig};
 
 use super::bench::{SyncBench, text};
 

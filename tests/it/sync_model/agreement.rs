@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
-use vector_sentinel::simulator::Simulator;
+use simulator::Simulator;
 
 use super::analysts::Analysts;
 

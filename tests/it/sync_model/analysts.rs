@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use vector_sentinel::simulator::{Simulator, SimulatorConfig};
+use simulator::{Simulator, SimulatorConfig};
 
 use super::agreement::{self, text};
 

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
+use incident_model::field::Side;
+use microsoft::http::ProxyConfig;
+use model::event::Event;
+use runtime::clock::Clock;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::store::Store;
 use serde_json::{Value, json};
+use simulator::{ArmQuota, Fault, Service, Simulator, SimulatorConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vector_sentinel::client::http::ProxyConfig;
-use vector_sentinel::clock::Clock;
-use vector_sentinel::delivery::{BatchStatus, Deliver};
-use vector_sentinel::model::event::Event;
-use vector_sentinel::model::sync::field::Side;
-use vector_sentinel::simulator::{ArmQuota, Fault, Service, Simulator, SimulatorConfig};
 use vector_sentinel::sinks::incident_sync::{IncidentSink, Ledger};
 use vector_sentinel::sinks::{defender_incidents, sentinel_incidents};
-use vector_sentinel::store::Store;
 
 use crate::harness::{Bench, PATIENCE};
 

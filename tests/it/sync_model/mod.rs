@@ -6,7 +6,7 @@ mod analysts;
 mod courier;
 
 use fastrand::Rng;
-use vector_sentinel::simulator::SimulatorConfig;
+use simulator::SimulatorConfig;
 
 use self::analysts::Analysts;
 use self::courier::Courier;

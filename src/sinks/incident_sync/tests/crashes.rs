@@ -1,7 +1,7 @@
 //! Whatever is lost on the way, and wherever the process ends, what comes of it is the same.
 
 use super::*;
-use crate::store::FILE_NAME;
+use runtime::store::FILE_NAME;
 
 /// What people do on both sides, one after the other.
 async fn scenario(fault: Option<Fault>) -> (World, Vec<String>) {

@@ -1,7 +1,7 @@
 //! What a service does not take, or has no room for.
 
 use super::*;
-use crate::model::sync::comment::MAX_COMMENTS;
+use incident_model::comment::MAX_COMMENTS;
 
 #[tokio::test(start_paused = true)]
 async fn what_the_service_will_never_take_is_in_the_quarantine_with_the_reason_and_stops_nothing_else() {

@@ -2,7 +2,7 @@
 
 use super::super::target::Located;
 use super::*;
-use crate::model::sync::snapshot::Origin;
+use incident_model::snapshot::Origin;
 
 const NATIVE: &str = "73e01a99-5cd7-4139-a149-9f2736ff2ab5";
 

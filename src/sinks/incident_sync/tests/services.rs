@@ -10,14 +10,14 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::target::{Current, Located, Target, Wrote};
-use crate::client::Failure;
-use crate::model::sync::comment::Part;
-use crate::model::sync::field::{Field, Side};
-use crate::model::sync::mapping::translate;
-use crate::model::sync::merge::Merge;
-use crate::model::sync::owners::Owners;
-use crate::model::sync::snapshot::{Comment, Origin, Own, Snapshot};
-use crate::retry::Verdict;
+use incident_model::comment::Part;
+use incident_model::field::{Field, Side};
+use incident_model::mapping::translate;
+use incident_model::merge::Merge;
+use incident_model::owners::Owners;
+use incident_model::snapshot::{Comment, Origin, Own, Snapshot};
+use microsoft::Failure;
+use runtime::retry::Verdict;
 
 /// Who writes our comments.
 const US: &str = "our application";

@@ -17,8 +17,8 @@ use super::incident::{Alert, Incident};
 use super::row::{Row, RowWriter};
 use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
 use super::table::{Table, TableColumn, TableKind, column, is_time};
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 pub(super) static TABLE: Table =
     Table { name: "ASimAlertEvent_CL", kind: TableKind::Custom, columns: COLUMNS };

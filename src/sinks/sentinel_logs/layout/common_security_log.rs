@@ -19,8 +19,8 @@ use super::incident::read_object;
 use super::row::{Row, RowWriter};
 use super::syslog::{write_host, write_time};
 use super::table::{ColumnType, Table, TableKind, is_time};
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 pub(super) static TABLE: Table = Table {
     name: "CommonSecurityLog",

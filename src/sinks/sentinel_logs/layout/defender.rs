@@ -14,8 +14,8 @@ use super::incident::{Alert, Incident};
 use super::row::{Row, RowWriter};
 use super::sentinel_words as words;
 use super::table::is_time;
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 /// What evidence types begin with.
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub(super) use crate::model::json::write_text;
+pub(super) use model::json::write_text;
 
 /// The fields of an object, in their order. Values are read only when somebody asks for what is in them: most of an
 /// incident is copied from the event to its rows and never looked at.

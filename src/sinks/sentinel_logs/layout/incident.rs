@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, text};
 use super::table::is_time;
-use crate::quarantine::Reason;
+use runtime::quarantine::Reason;
 
 /// An incident without its alerts, and its alerts without their evidence.
 pub(super) struct Incident<'a> {

@@ -23,8 +23,8 @@ mod tests;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 pub use raw::RAW_INCIDENTS;
 pub use row::Row;

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, write_text};
 use super::table::{ColumnType, Table};
-use crate::model::event::Event;
+use model::event::Event;
 
 /// A row of one table.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,8 +12,8 @@ use super::incident::read_object;
 use super::row::{Row, RowWriter};
 use super::table::ColumnType::{DateTime, Int, String};
 use super::table::{Table, TableColumn, TableKind, column};
-use crate::model::event::Event;
-use crate::quarantine::Reason;
+use model::event::Event;
+use runtime::quarantine::Reason;
 
 pub(super) static TABLE: Table =
     Table { name: "Syslog", kind: TableKind::BuiltIn { notes: "SyslogMessage" }, columns: COLUMNS };

@@ -5,11 +5,11 @@ use url::Url;
 use super::compare::{self, Stream};
 use super::finding::Finding;
 use super::written::Written;
-use crate::client::data_collection_rules::{DataCollectionRule, DataCollectionRules};
 use crate::sinks::sentinel_logs::columns::ColumnsConfig;
 use crate::sinks::sentinel_logs::layout::Layout;
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use crate::sinks::sentinel_logs::targets::Targets;
+use microsoft::data_collection_rules::{DataCollectionRule, DataCollectionRules};
 
 /// Compares rules with what a sink writes.
 #[derive(Clone)]

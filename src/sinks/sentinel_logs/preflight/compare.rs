@@ -4,10 +4,10 @@ use url::Url;
 
 use super::finding::{Finding, Weight, declaration, quoted};
 use super::written::Written;
-use crate::client::data_collection_rules::{DataCollectionRule, DataFlow, LogTable, NamedColumn};
 use crate::sinks::sentinel_logs::column::Column;
 use crate::sinks::sentinel_logs::layout::ColumnType;
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
+use microsoft::data_collection_rules::{DataCollectionRule, DataFlow, LogTable, NamedColumn};
 
 /// The column of the row's time, which every table has.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>

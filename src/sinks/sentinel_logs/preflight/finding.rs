@@ -1,6 +1,6 @@
 //! What does not fit, and what to do.
 
-use crate::client::data_collection_rules::NamedColumn;
+use microsoft::data_collection_rules::NamedColumn;
 
 /// One thing that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use super::ask::{Compared, Preflight};
 use super::finding::{Finding, Weight};
 use super::undeclared::Undeclared;
 use super::written::Written;
-use crate::client::data_collection_rules::DataCollectionRule;
-use crate::clock::Clock;
-use crate::telemetry::Component;
+use microsoft::data_collection_rules::DataCollectionRule;
+use runtime::clock::Clock;
+use runtime::telemetry::Component;
 
 /// How long until a rule that could not be read is asked for again; then twice as long, and so on. A new role takes up to
 /// half an hour to work.

@@ -14,10 +14,10 @@ use tracing::warn;
 use super::compare::declared;
 use super::finding::{declaration, quoted};
 use super::lookout::Shared;
-use crate::client::data_collection_rules::{DataCollectionRule, NamedColumn};
-use crate::client::logs_ingestion::MAX_CALL_BYTES;
 use crate::sinks::sentinel_logs::layout::ColumnType;
 use crate::sinks::sentinel_logs::packer::Request;
+use microsoft::data_collection_rules::{DataCollectionRule, NamedColumn};
+use microsoft::logs_ingestion::MAX_CALL_BYTES;
 
 /// One request of a stream is looked at in so long.
 const PAUSE: Duration = Duration::from_mins(1);

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{assert_has, fixture, rows};
-use crate::model::event::Event;
-use crate::model::value::Value as V;
 use crate::sinks::sentinel_logs::layout::Layout;
+use model::event::Event;
+use model::value::Value as V;
 
 #[test]
 fn an_incident_makes_a_row_for_itself_each_alert_and_each_piece_of_evidence() {

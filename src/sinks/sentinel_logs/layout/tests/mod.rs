@@ -7,7 +7,7 @@ mod tables;
 use serde_json::Value;
 
 use super::{Layout, Row};
-use crate::model::event::Event;
+use model::event::Event;
 
 /// An event of `tests/fixtures/layouts`.
 fn fixture(name: &str) -> Value {

@@ -3,13 +3,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{ID, STREAM, flow, rule};
-use crate::client::data_collection_rules::NamedColumn;
-use crate::client::http::ProxyConfig;
-use crate::clock::Clock;
 use crate::sinks::sentinel_logs::SentinelLogsConfig;
 use crate::sinks::sentinel_logs::preflight::lookout::Lookout;
 use crate::sinks::sentinel_logs::preflight::undeclared::columns_of;
-use crate::telemetry::Component;
+use microsoft::data_collection_rules::NamedColumn;
+use microsoft::http::ProxyConfig;
+use runtime::clock::Clock;
+use runtime::telemetry::Component;
 
 fn labels() -> Component {
     Component { kind: "sink", component_type: "sentinel_logs", id: "s".to_owned() }

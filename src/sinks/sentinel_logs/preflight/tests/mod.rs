@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::compare::{Stream, Target, endpoint};
 use super::finding::{Finding, Weight};
 use super::written::Written;
-use crate::client::data_collection_rules::{DataCollectionRule, LogTable, NamedColumn};
 use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table};
 use crate::sinks::sentinel_logs::{ColumnsConfig, TablePlan};
+use microsoft::data_collection_rules::{DataCollectionRule, LogTable, NamedColumn};
 
 const ID: &str = "dcr-00000000000000000000000000000001";
 const STREAM: &str = "Custom-Rows_CL";

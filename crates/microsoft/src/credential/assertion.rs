@@ -1,0 +1,188 @@
+//! Proves an application's identity with its certificate, without OpenSSL.
+//!
+//! `azure_identity` has a certificate credential of its own that links OpenSSL; this hands its assertion credential a
+//! JWT that we sign.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::RSA_PSS_SHA256;
+use azure_core::http::ClientMethodOptions;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
+
+use runtime::clock::Clock;
+use runtime::secret::SensitiveString;
+
+/// How long an assertion is good for.
+/// Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// Signs assertions with a certificate's RSA key. The file is read for each, so that a renewed one is used at once.
+#[derive(Clone)]
+pub(super) struct CertificateAssertion {
+    pub(super) path: PathBuf,
+    pub(super) password: Option<SensitiveString>,
+    pub(super) client_id: String,
+    /// The assertion's audience.
+    pub(super) token_url: String,
+    pub(super) clock: Clock,
+}
+
+impl fmt::Debug for CertificateAssertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateAssertion").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+// === impl CertificateAssertion ===
+
+impl CertificateAssertion {
+    /// A signed JWT. Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+    pub(super) fn sign(&self) -> Result<String, String> {
+        self.try_sign()
+            .map_err(|error| format!("cannot use auth.certificate_path {}: {error}", self.path.display()))
+    }
+
+    fn try_sign(&self) -> Result<String, String> {
+        let bytes = std::fs::read(&self.path).map_err(|error| error.to_string())?;
+        let (certificate, key) = if bytes.windows(10).any(|window| window == b"-----BEGIN") {
+            read_pem(&bytes)
+        } else {
+            read_pkcs12(&bytes, self.password.as_ref().map_or("", SensitiveString::expose))
+        }?;
+        let key = KeyPair::from_pkcs8(&key)
+            .or_else(|_| KeyPair::from_der(&key))
+            .map_err(|_| "its key is not an RSA key of at least 2048 bits")?;
+        let cannot_sign = |_| "its key cannot sign";
+        let random = SystemRandom::new();
+        let mut id = [0; 16];
+        aws_lc_rs::rand::SecureRandom::fill(&random, &mut id).map_err(cannot_sign)?;
+        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+        let now = self.clock.now();
+        let header =
+            json!({"alg": "PS256", "typ": "JWT", "x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(thumbprint)});
+        let claims = json!({
+            "aud": self.token_url,
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
+            "iat": now.timestamp(),
+            "nbf": now.timestamp(),
+            "exp": (now + LIFETIME).timestamp(),
+        });
+        let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(header), part(claims));
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature).map_err(cannot_sign)?;
+        Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+#[async_trait]
+impl azure_identity::ClientAssertion for CertificateAssertion {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let this = self.clone();
+        let signed = tokio::task::spawn_blocking(move || this.sign()).await;
+        let signed = signed.unwrap_or_else(|_| Err("the process is ending".to_owned()));
+        signed
+            .map_err(|error| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, error))
+    }
+}
+
+/// Certificate and key, DER.
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn read_pem(bytes: &[u8]) -> Result<Pair, String> {
+    let certificate = CertificateDer::from_pem_slice(bytes).map_err(|_| "there is no certificate in it")?;
+    let key =
+        PrivateKeyDer::from_pem_slice(bytes).map_err(|_| "there is no unencrypted private key in it")?;
+    Ok((certificate.to_vec(), key.secret_der().to_vec()))
+}
+
+fn read_pkcs12(bytes: &[u8], password: &str) -> Result<Pair, String> {
+    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed)
+        .map_err(|error| format!("{error}. Check auth.certificate_password"))?;
+    let (_, chain) = store.private_key_chain().ok_or("there is no private key in it")?;
+    let certificate = chain.certs().first().ok_or("there is no certificate for its key")?;
+    Ok((certificate.as_der().to_vec(), chain.key().as_der().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+    use p12_keystore::{Certificate, KeyStoreEntry, PrivateKey, PrivateKeyChain};
+
+    use super::*;
+
+    /// A new RSA key with a certificate, as PEM and as PKCS#12 files.
+    fn files(dir: &Path) -> (PathBuf, PathBuf, rcgen::KeyPair) {
+        let key =
+            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
+        let pem = dir.join("both.pem");
+        std::fs::write(&pem, format!("{}{}", certificate.pem(), key.serialize_pem())).unwrap();
+        let mut store = KeyStore::new();
+        let chain = PrivateKeyChain::new(
+            vec![1],
+            PrivateKey::from_der(&key.serialize_der()).unwrap(),
+            [Certificate::from_der(certificate.der()).unwrap()],
+        );
+        store.add_entry("it", KeyStoreEntry::PrivateKeyChain(chain));
+        let pfx = dir.join("both.pfx");
+        std::fs::write(&pfx, store.writer("hunter2").write().unwrap()).unwrap();
+        (pem, pfx, key)
+    }
+
+    fn sign(path: &Path, password: &str) -> Result<String, String> {
+        let assertion = CertificateAssertion {
+            path: path.to_owned(),
+            password: Some(password.to_owned().into()),
+            client_id: "app".to_owned(),
+            token_url: "https://login/token".to_owned(),
+            clock: Clock::system(),
+        };
+        assertion.sign()
+    }
+
+    #[test]
+    fn an_assertion_is_signed_by_the_key_of_either_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pem, pfx, key) = files(dir.path());
+        let mut thumbprints = Vec::new();
+        for path in [pem, pfx] {
+            let jwt = sign(&path, "hunter2").unwrap();
+            let (signed, signature) = jwt.rsplit_once('.').unwrap();
+            let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+            let public =
+                UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, rcgen::PublicKeyData::der_bytes(&key));
+            public.verify(signed.as_bytes(), &signature).expect("a signature that the public key accepts");
+            let parts: Vec<serde_json::Value> = signed
+                .split('.')
+                .map(|part| serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap())
+                .collect();
+            assert_eq!(parts[1]["aud"], "https://login/token");
+            assert_eq!((&parts[1]["iss"], &parts[1]["sub"]), (&json!("app"), &json!("app")));
+            thumbprints.push(parts[0]["x5t#S256"].clone());
+        }
+        assert_eq!(thumbprints[0], thumbprints[1]);
+    }
+
+    #[test]
+    fn a_wrong_password_is_said_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, pfx, _) = files(dir.path());
+        let error = sign(&pfx, "wrong-password").unwrap_err();
+        assert!(error.contains("certificate_password") && !error.contains("wrong-password"), "{error}");
+    }
+}

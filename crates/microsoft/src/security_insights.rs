@@ -1,0 +1,391 @@
+//! Microsoft Sentinel's incidents: the provider Microsoft.SecurityInsights of Azure Resource Manager.
+//!
+//! Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents>
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::json;
+use url::Url;
+
+use super::Failure;
+use super::arm::ArmQuota;
+use super::authorized::Authorized;
+use super::http::Reply;
+use super::listing::{self, IncidentPage};
+use model::problem::Problem;
+use model::watermark::Slice;
+use runtime::retry::Verdict;
+
+/// The version of the API.
+/// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/list>
+const API_VERSION: &str = "2025-09-01";
+/// Most incidents in one page.
+/// Source: <https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits>
+pub const MAX_PAGE_SIZE: u32 = 1_000;
+/// Most comments of one incident, and so most pages of them.
+/// Source: <https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits>
+const MAX_COMMENTS: usize = 100;
+/// Most bytes of one answer that are read: a thousand incidents are some megabytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Azure Resource Manager's codes for a 404 that is about what the incident would be in.
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
+const NOT_THE_INCIDENT: [&str; 8] = [
+    "InvalidResourceNamespace",
+    "InvalidResourceType",
+    "InvalidSubscriptionId",
+    "NoRegisteredProviderFound",
+    "ParentResourceNotFound",
+    "ResourceGroupNotFound",
+    "SubscriptionNotFound",
+    "WorkspaceNotFound",
+];
+
+/// Which workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// The subscription's id.
+    pub subscription_id: String,
+    /// The resource group's name.
+    pub resource_group: String,
+    /// The Log Analytics workspace's name.
+    pub workspace_name: String,
+}
+
+/// Reads incidents of one workspace, and writes them. Cheap to clone.
+#[derive(Clone)]
+pub struct SecurityInsights {
+    authorized: Authorized,
+    /// `…/providers/Microsoft.SecurityInsights/incidents`, with the version.
+    url: Url,
+    quota: Arc<ArmQuota>,
+}
+
+/// What came of writing an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is written: the incident as it is now.
+    Done(Bytes),
+    /// It was changed since it was read, so nothing is written: read it again.
+    Stale,
+}
+
+// === impl Workspace ===
+
+impl Workspace {
+    /// Reports names that no workspace can have.
+    ///
+    /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
+    pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        let mut report = |option: &str, message: &str| {
+            problems.push(Problem::new(format!("{path}.{option}"), message));
+        };
+        if self.subscription_id.len() != 36 || azure_core::Uuid::parse_str(&self.subscription_id).is_err() {
+            report("subscription_id", "must be a GUID, such as 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0");
+        }
+        let group = &self.resource_group;
+        let is_of_a_group = |c: char| c.is_alphanumeric() || "_-.()".contains(c);
+        if !(1..=90).contains(&group.chars().count())
+            || !group.chars().all(is_of_a_group)
+            || group.ends_with('.')
+        {
+            report(
+                "resource_group",
+                "must be the name of a resource group: up to 90 letters, digits and any of _-.() but no period at the end",
+            );
+        }
+        let workspace = &self.workspace_name;
+        let is_of_a_workspace = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if !(4..=63).contains(&workspace.len())
+            || !workspace.chars().all(is_of_a_workspace)
+            || workspace.starts_with('-')
+            || workspace.ends_with('-')
+        {
+            report(
+                "workspace_name",
+                "must be the name of a Log Analytics workspace: 4 to 63 letters, digits and hyphens",
+            );
+        }
+    }
+}
+
+// === impl SecurityInsights ===
+
+impl SecurityInsights {
+    /// `base` is Azure Resource Manager's, such as `https://management.azure.com`.
+    pub fn new(
+        authorized: Authorized,
+        base: &Url,
+        workspace: &Workspace,
+        quota: Arc<ArmQuota>,
+    ) -> Result<Self, String> {
+        let mut url = base.clone();
+        url.path_segments_mut()
+            .map_err(|()| format!("the endpoint {base} cannot have a path"))?
+            .pop_if_empty()
+            .extend([
+                "subscriptions",
+                &workspace.subscription_id,
+                "resourceGroups",
+                &workspace.resource_group,
+            ])
+            .extend(["providers", "Microsoft.OperationalInsights", "workspaces", &workspace.workspace_name])
+            .extend(["providers", "Microsoft.SecurityInsights", "incidents"]);
+        url.set_query(Some(&format!("api-version={API_VERSION}")));
+        Ok(Self { authorized, url, quota })
+    }
+
+    /// The first page of the incidents that were last modified in `slice`: at most `top` of them, oldest change first.
+    pub async fn first_page(&self, slice: Slice, top: u32) -> Result<IncidentPage, Failure> {
+        let filter = listing::query_value(&listing::within("properties/lastModifiedTimeUtc", slice));
+        let order = listing::query_value("properties/lastModifiedTimeUtc asc");
+        let mut url = self.url.clone();
+        url.set_query(Some(&format!(
+            "api-version={API_VERSION}&$top={top}&$orderby={order}&$filter={filter}"
+        )));
+        self.next_page(&url).await
+    }
+
+    /// The page at `url`, which an earlier page gave.
+    pub async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
+        let reply = self.get(url).await?;
+        match reply.status {
+            200 => self.read_page(&reply),
+            _ => Err(refusal(&reply)),
+        }
+    }
+
+    /// Reads one incident, or finds that there is none: to see whether reading works.
+    pub async fn probe(&self) -> Result<usize, Failure> {
+        let mut url = self.url.clone();
+        url.set_query(Some(&format!("api-version={API_VERSION}&$top=1")));
+        Ok(self.next_page(&url).await?.incidents.len())
+    }
+
+    /// The incident of that name, as the service sends it; nothing if it says that there is none.
+    pub async fn incident(&self, name: &str) -> Result<Option<Bytes>, Failure> {
+        let reply = self.get(&self.url_of(name, &[])).await?;
+        match reply.status {
+            200 => Ok(Some(reply.body)),
+            404 if is_about_the_incident(&reply) => Ok(None),
+            _ => Err(refusal_of_one(&reply)),
+        }
+    }
+
+    /// Creates the incident, or replaces what can be written of it. With the `etag` that was read in `body`, only if it
+    /// has not been changed since.
+    pub async fn put_incident(&self, name: &str, body: Bytes) -> Result<Written, Failure> {
+        let reply = self.put(&self.url_of(name, &[]), body).await?;
+        match reply.status {
+            200 | 201 => Ok(Written::Done(reply.body)),
+            409 | 412 if Failure::is_from_service(&reply) => Ok(Written::Stale),
+            _ => Err(refusal_of_one(&reply)),
+        }
+    }
+
+    /// All comments of an incident, each as the service sends it.
+    pub async fn comments(&self, name: &str) -> Result<Vec<Bytes>, Failure> {
+        let mut comments = Vec::new();
+        let mut next = Some(self.url_of(name, &["comments"]));
+        for _ in 0..=MAX_COMMENTS {
+            let Some(url) = next else { return Ok(comments) };
+            let reply = self.get(&url).await?;
+            let page = match reply.status {
+                200 => self.read_page(&reply)?,
+                _ => return Err(refusal_of_one(&reply)),
+            };
+            comments.extend(page.incidents);
+            next = page.next;
+        }
+        let message = format!("the comments of the incident {name} have no last page");
+        Err(Failure::unanswered("answer_unreadable", message))
+    }
+
+    /// Writes a comment under an id of our choice, a GUID, and answers it as the service has it now. Doing it again changes
+    /// nothing.
+    pub async fn put_comment(
+        &self,
+        incident: &str,
+        comment_id: &str,
+        message: &str,
+    ) -> Result<Bytes, Failure> {
+        let url = self.url_of(incident, &["comments", comment_id]);
+        let body = json!({"properties": {"message": message}}).to_string();
+        let reply = self.put(&url, body.into()).await?;
+        match reply.status {
+            200 | 201 => Ok(reply.body),
+            // It is there already, so an earlier try was heard.
+            409 | 412 if Failure::is_from_service(&reply) => {
+                let there = self.get(&url).await?;
+                if there.status == 200 { Ok(there.body) } else { Err(refusal_of_one(&reply)) }
+            }
+            _ => Err(refusal_of_one(&reply)),
+        }
+    }
+
+    fn read_page(&self, reply: &Reply) -> Result<IncidentPage, Failure> {
+        listing::read_page(reply, &self.url, "Microsoft Sentinel", escaped)
+    }
+
+    async fn get(&self, url: &Url) -> Result<Reply, Failure> {
+        self.quota.reads.spend(0).await;
+        let request = |http: &reqwest::Client| http.get(url.clone()).header("Accept", "application/json");
+        self.authorized.send(MAX_ANSWER_BYTES, request).await
+    }
+
+    async fn put(&self, url: &Url, body: Bytes) -> Result<Reply, Failure> {
+        self.quota.writes.spend(0).await;
+        let request = |http: &reqwest::Client| {
+            http.put(url.clone()).header("Content-Type", "application/json").body(body.clone())
+        };
+        self.authorized.send(MAX_ANSWER_BYTES, request).await
+    }
+
+    /// Where one incident is, or something below it. Whatever stands in a name stays within its segment.
+    fn url_of(&self, name: &str, below: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name).extend(below);
+        }
+        url
+    }
+}
+
+/// A link that the service sends, which is not always escaped, as one that may be asked for.
+///
+/// Spaces and quotes are escaped when it is read as a URL. A plus sign in a link that has spaces, or in a token, is a plus sign
+/// and would be taken for a space.
+fn escaped(link: &str) -> String {
+    let Some((place, query)) = link.split_once('?') else { return link.to_owned() };
+    let raw = query.contains(' ');
+    let parameter = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        if raw || name.to_ascii_lowercase().ends_with("skiptoken") {
+            parameter.replace('+', "%2B").replace('#', "%23")
+        } else {
+            parameter.to_owned()
+        }
+    };
+    let query: Vec<_> = query.split('&').map(parameter).collect();
+    format!("{place}?{}", query.join("&"))
+}
+
+/// Whether a 404 says that the incident is missing, and not what it would be in.
+fn is_about_the_incident(reply: &Reply) -> bool {
+    Failure::code_of(reply).is_some_and(|code| {
+        let code = code.as_str();
+        // The code of a resource group's missing workspace too, which only the words tell from an incident.
+        let of_a_workspace = code == "ResourceNotFound" && !mentions(reply, "incidents/");
+        !NOT_THE_INCIDENT.contains(&code) && !of_a_workspace
+    })
+}
+
+fn mentions(reply: &Reply, words: &str) -> bool {
+    String::from_utf8_lossy(&reply.body).to_ascii_lowercase().contains(words)
+}
+
+/// What a refusal means that is about one incident.
+fn refusal_of_one(reply: &Reply) -> Failure {
+    if reply.status == 404 && is_about_the_incident(reply) {
+        return Failure::answered(
+            reply,
+            Verdict::GiveUp,
+            "not_found",
+            "there is no such incident in the workspace",
+        );
+    }
+    refusal(reply)
+}
+
+fn refusal(reply: &Reply) -> Failure {
+    let (verdict, error_type, remedy) = match reply.status {
+        400 if mentions(reply, "not onboarded") => (
+            Verdict::Retry,
+            "not_onboarded",
+            "the workspace has no Microsoft Sentinel: add Sentinel to it, and check subscription_id, resource_group and \
+             workspace_name",
+        ),
+        400 if Failure::is_from_service(reply) => {
+            (Verdict::GiveUp, "bad_request", "Microsoft Sentinel refuses the request")
+        }
+        401 => (
+            Verdict::Retry,
+            "authentication_failed",
+            "Azure Resource Manager refuses the token; check that cloud, endpoint and token_scope belong together, and \
+             that subscription_id is one of the identity's tenant",
+        ),
+        403 => (
+            Verdict::Retry,
+            "forbidden",
+            "the identity may not do this: give it the role Microsoft Sentinel Reader, or to write Microsoft Sentinel \
+             Responder, on the workspace or its resource group (that takes some minutes to work)",
+        ),
+        404 => (
+            Verdict::Retry,
+            "not_found",
+            "there is no such workspace, or it has no Microsoft Sentinel: check endpoint, cloud, subscription_id, \
+             resource_group and workspace_name",
+        ),
+        // A link to a page that has expired: the listing must be begun again.
+        410 => (Verdict::GiveUp, "gone", "the listing has expired"),
+        _ => return Failure::common(reply),
+    };
+    Failure::answered(reply, verdict, error_type, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, code: &str, message: &str) -> Reply {
+        let body = json!({"error": {"code": code, "message": message}}).to_string().into();
+        Reply { status, retry_after: None, request_id: None, date: None, body }
+    }
+
+    #[test]
+    fn a_link_that_comes_unescaped_is_escaped_and_one_that_is_escaped_stays() {
+        let raw = "https://arm/i?api-version=1&$filter=properties/lastModifiedTimeUtc ge 2026-10-01T00:00:00Z&$skipToken=a+b/c==";
+        let read = |link: &str| Url::parse(&escaped(link)).unwrap();
+        let pairs = |url: &Url| url.query_pairs().into_owned().collect::<Vec<_>>();
+        let url = read(raw);
+        assert!(!url.as_str().contains(' '), "{url}");
+        assert_eq!(pairs(&url)[1].1, "properties/lastModifiedTimeUtc ge 2026-10-01T00:00:00Z");
+        assert_eq!(pairs(&url)[2], ("$skipToken".to_owned(), "a+b/c==".to_owned()));
+        assert_eq!(pairs(&read(url.as_str())), pairs(&url));
+        let escaped_by_the_service = "https://arm/i?$filter=a%20ge%20b+lt+c&$skipToken=a%2Bb%3D";
+        assert_eq!(read(escaped_by_the_service).as_str(), escaped_by_the_service);
+        assert_eq!(escaped("https://arm/i"), "https://arm/i");
+    }
+
+    #[test]
+    fn only_the_services_word_that_the_incident_is_missing_is_taken_for_that() {
+        let missing = |code, message| is_about_the_incident(&reply(404, code, message));
+        assert!(missing("NotFound", "Incident not found"));
+        assert!(missing(
+            "ResourceNotFound",
+            "…/providers/Microsoft.SecurityInsights/Incidents/7 was not found"
+        ));
+        assert!(!missing(
+            "ResourceNotFound",
+            "The Resource 'Microsoft.OperationalInsights/workspaces/w' was not found"
+        ));
+        assert!(!missing("ResourceGroupNotFound", "Resource group 'g' could not be found."));
+        assert!(!missing("SubscriptionNotFound", "The subscription 's' could not be found."));
+        assert!(!is_about_the_incident(&Reply { body: "<html>".into(), ..reply(404, "", "") }));
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        let of = |status, message: &str| refusal(&reply(status, "BadRequest", message));
+        let onboarding = of(400, "Workspace 'w' is not onboarded to Microsoft Sentinel.");
+        assert_eq!((onboarding.verdict, onboarding.error_type), (Verdict::Retry, "not_onboarded"));
+        let refused = of(400, "title is too long");
+        assert_eq!(refused.verdict, Verdict::GiveUp);
+        assert!(refused.message.contains("title is too long"), "{refused}");
+        let forbidden = of(403, "").message;
+        assert!(forbidden.contains("Sentinel Reader") && forbidden.contains("Responder"), "{forbidden}");
+        assert!(of(404, "").message.contains("workspace_name"));
+        // Not the service's word: something in between has answered.
+        assert_eq!(refusal(&Reply { body: "<html>".into(), ..reply(400, "", "") }).verdict, Verdict::Retry);
+    }
+}

@@ -1,0 +1,132 @@
+//! `anyOf` and `oneOf`: an optional value, an enum, or several shapes of one option.
+
+use serde_json::{Map, Value};
+
+use super::{
+    scalar::{is, kind, types, words},
+    walk::{Checker, Findings, Spot, members},
+};
+use crate::{near::list, secrets::has_placeholder};
+use model::problem::Problem;
+
+impl<'s> Checker<'s> {
+    /// Accepts the value if one branch does; else tells what is wrong with the branch it was meant for.
+    pub(super) fn choose(
+        self,
+        branches: &'s [Value],
+        value: &Value,
+        spot: &Spot<'_, 's>,
+        findings: &mut Findings,
+    ) {
+        let mut failed = Vec::new();
+        for branch in branches {
+            let mut tried = Findings::default();
+            self.walk(branch, value, spot, &mut tried);
+            if tried.problems.is_empty() {
+                return findings.extend(tried);
+            }
+            if self.types_of(branch) != ["null"] {
+                failed.push((branch, tried));
+            }
+        }
+        if value.is_object()
+            && let Some(tag) = self.shared_tag(&failed)
+        {
+            if let Some(problem) = self.wrong_tag(tag, &failed, value, spot) {
+                return findings.problems.push(problem);
+            }
+            failed.retain(|(branch, _)| self.tags(branch).any(|(_, only)| value.get(tag) == Some(only)));
+        }
+        if failed.len() == 1 {
+            return findings.problems.extend(failed.remove(0).1.problems);
+        }
+        let names: Vec<Value> = failed.iter().flat_map(|(branch, _)| self.constants(branch)).collect();
+        if let Value::String(text) = value
+            && !names.is_empty()
+        {
+            if !has_placeholder(text) {
+                findings.problem(spot.path, self.not_a_member(value, &names));
+            }
+            return;
+        }
+        let nearest = failed
+            .iter()
+            .filter(|(branch, _)| fits(&self.types_of(branch), value))
+            .min_by_key(|(_, tried)| tried.problems.len());
+        if let Some((_, tried)) = nearest {
+            findings.problems.extend(tried.problems.iter().cloned());
+            return;
+        }
+        let mut wanted: Vec<&str> = failed.iter().flat_map(|(branch, _)| self.types_of(branch)).collect();
+        wanted.retain(|name| *name != "null");
+        wanted.dedup();
+        let wanted: Vec<&str> = wanted.into_iter().map(words).collect();
+        findings.problem(spot.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
+    }
+
+    /// The option that tells the branches apart, each demanding its own constant.
+    fn shared_tag(self, failed: &[(&'s Value, Findings)]) -> Option<&'s str> {
+        let ((first, _), rest) = failed.split_first()?;
+        self.tags(first).map(|(name, _)| name).find(|name| {
+            !rest.is_empty()
+                && rest.iter().all(|(branch, _)| self.tags(branch).any(|(other, _)| other == *name))
+        })
+    }
+
+    fn wrong_tag(
+        self,
+        tag: &str,
+        failed: &[(&'s Value, Findings)],
+        value: &Value,
+        spot: &Spot<'_, 's>,
+    ) -> Option<Problem> {
+        let Value::Object(map) = value else { return None };
+        let tags = failed.iter().flat_map(|(branch, _)| self.tags(branch));
+        let known: Vec<Value> = tags.filter(|(name, _)| *name == tag).map(|(_, only)| only.clone()).collect();
+        let Some(given) = map.get(tag) else {
+            let known = list(known.iter().filter_map(Value::as_str));
+            let message = format!("missing required option '{tag}': one of {known}");
+            return Some(Problem::new(spot.path, message));
+        };
+        let path = self.wording.join(spot.path, tag);
+        match given {
+            Value::String(text) if has_placeholder(text) => {
+                Some(Problem::new(path, "cannot be a secret: it decides which options there are"))
+            }
+            Value::String(_) if known.contains(given) => None,
+            Value::String(_) => Some(Problem::new(path, self.not_a_member(given, &known))),
+            other => Some(Problem::new(path, format!("expected a string, got {}", kind(other)))),
+        }
+    }
+
+    /// The options of a branch that must have one certain value.
+    fn tags(self, branch: &'s Value) -> impl Iterator<Item = (&'s str, &'s Value)> {
+        let schema = self.resolved(branch);
+        let required = schema.map_or(&[][..], |schema| members(schema, "required"));
+        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+        properties
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| required.iter().any(|required| required.as_str() == Some(name.as_str())))
+            .filter_map(|(name, property)| Some((name.as_str(), property.get("const")?)))
+    }
+
+    fn constants(self, branch: &'s Value) -> Vec<Value> {
+        let Some(schema) = self.resolved(branch) else { return Vec::new() };
+        schema.get("const").into_iter().chain(members(schema, "enum")).cloned().collect()
+    }
+
+    fn types_of(self, branch: &'s Value) -> Vec<&'s str> {
+        self.resolved(branch).map(types).unwrap_or_default()
+    }
+
+    /// The schema itself, or the one it only refers to.
+    pub(super) fn resolved(self, schema: &'s Value) -> Option<&'s Map<String, Value>> {
+        let schema = schema.as_object()?;
+        self.target(schema).and_then(Value::as_object).or(Some(schema))
+    }
+}
+
+fn fits(types: &[&str], value: &Value) -> bool {
+    types.is_empty() || types.iter().any(|name| is(name, value))
+}

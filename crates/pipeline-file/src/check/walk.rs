@@ -1,0 +1,187 @@
+//! The walk down a schema and a value side by side.
+
+use serde_json::{Map, Value};
+
+use super::scalar::type_fits;
+use crate::{
+    near::{list, nearest},
+    secrets::has_placeholder,
+    wording::Wording,
+};
+use model::problem::Problem;
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) problems: Vec<Problem>,
+    /// Options that still work but should no longer be used.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// Checks `value`, which stands at `path`, against `schema`.
+pub(crate) fn check(schema: &Value, value: &Value, path: &str, wording: Wording<'_>) -> Findings {
+    let mut findings = Findings::default();
+    Checker { root: schema, wording }.walk(schema, value, &Spot::at(path), &mut findings);
+    findings
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Checker<'s> {
+    /// Where `$ref` looks.
+    pub(super) root: &'s Value,
+    pub(super) wording: Wording<'s>,
+}
+
+/// Where the walk is.
+pub(super) struct Spot<'p, 's> {
+    pub(super) path: &'p str,
+    /// Options of the same map that schemas around this one already name.
+    pub(super) beside: Vec<&'s str>,
+}
+
+// === impl Spot ===
+
+impl<'p> Spot<'p, '_> {
+    const fn at(path: &'p str) -> Self {
+        Self { path, beside: Vec::new() }
+    }
+}
+
+// === impl Findings ===
+
+impl Findings {
+    pub(super) fn problem(&mut self, path: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(path, message));
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+// === impl Checker ===
+
+impl<'s> Checker<'s> {
+    pub(super) fn walk(self, schema: &'s Value, value: &Value, spot: &Spot<'_, 's>, findings: &mut Findings) {
+        let Value::Object(schema) = schema else {
+            if schema == &Value::Bool(false) {
+                findings.problem(spot.path, "nothing may stand here");
+            }
+            return;
+        };
+        if let Some(target) = self.target(schema) {
+            self.walk(target, value, &self.inside(schema, target, spot), findings);
+        }
+        for part in members(schema, "allOf") {
+            self.walk(part, value, &self.inside(schema, part, spot), findings);
+        }
+        if !type_fits(schema, value, spot, findings) {
+            return;
+        }
+        for key in ["anyOf", "oneOf"] {
+            if schema.contains_key(key) {
+                let branches = members(schema, key);
+                self.choose(branches, value, &self.inside_choice(schema, spot), findings);
+            }
+        }
+        // What the secret will be is not known yet.
+        if !value.as_str().is_some_and(has_placeholder) {
+            self.scalar(schema, value, spot, findings);
+        }
+        match value {
+            Value::Object(map) => self.map(schema, map, spot, findings),
+            Value::Array(items) => self.items(schema, items, spot, findings),
+            _ => {}
+        }
+    }
+
+    /// What `$ref` points to.
+    pub(super) fn target(self, schema: &Map<String, Value>) -> Option<&'s Value> {
+        let reference = schema.get("$ref")?.as_str()?;
+        self.root.pointer(reference.strip_prefix('#')?)
+    }
+
+    fn map(
+        self,
+        schema: &'s Map<String, Value>,
+        map: &Map<String, Value>,
+        spot: &Spot<'_, 's>,
+        to: &mut Findings,
+    ) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (key, value) in map {
+            let path = self.wording.join(spot.path, key);
+            let inner = Spot::at(&path);
+            if let Some(property) = properties.and_then(|properties| properties.get(key)) {
+                if property.get("deprecated") == Some(&Value::Bool(true)) {
+                    to.warnings.push(Problem::new(&path, "this option is deprecated"));
+                }
+                self.walk(property, value, &inner, to);
+            } else if let Some(rest @ Value::Object(_)) = schema.get("additionalProperties")
+                && !self.names(schema, spot).contains(&key.as_str())
+            {
+                self.walk(rest, value, &inner, to);
+            }
+        }
+        let mut mistyped = Vec::new();
+        if self.is_closed(schema) {
+            let names = self.names(schema, spot);
+            for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
+                to.problem(spot.path, self.unknown_option(key, &names));
+                mistyped.extend(nearest(key, names.iter().copied()));
+            }
+        }
+        for name in members(schema, "required").iter().filter_map(Value::as_str) {
+            // An unknown option that was meant for it has been told.
+            if !map.contains_key(name) && !mistyped.contains(&name) {
+                to.problem(spot.path, format!("missing required option '{name}'"));
+            }
+        }
+    }
+
+    fn unknown_option(self, key: &str, names: &[&str]) -> String {
+        let Some(shown) = self.wording.key(key) else {
+            return format!("unknown option, named by the environment; the options are {}", sorted(names));
+        };
+        match nearest(key, names.iter().copied()) {
+            Some(near) => format!("unknown option {shown}, did you mean '{near}'?"),
+            None if names.is_empty() => format!("unknown option {shown}; there are no options here"),
+            None => format!("unknown option {shown}; the options are {}", sorted(names)),
+        }
+    }
+
+    fn items(
+        self,
+        schema: &'s Map<String, Value>,
+        items: &[Value],
+        spot: &Spot<'_, 's>,
+        findings: &mut Findings,
+    ) {
+        let leading = members(schema, "prefixItems");
+        for (index, item) in items.iter().enumerate() {
+            if let Some(schema) = leading.get(index).or_else(|| schema.get("items")) {
+                let path = format!("{}.{index}", spot.path);
+                self.walk(schema, item, &Spot::at(&path), findings);
+            }
+        }
+        let bound = |key| schema.get(key).and_then(Value::as_u64);
+        let count = items.len() as u64;
+        if let Some(least) = bound("minItems").filter(|least| count < *least) {
+            findings.problem(spot.path, format!("at least {least} must be given"));
+        }
+        if let Some(most) = bound("maxItems").filter(|most| count > *most) {
+            findings.problem(spot.path, format!("at most {most} may be given"));
+        }
+    }
+}
+
+pub(super) fn members<'s>(schema: &'s Map<String, Value>, key: &str) -> &'s [Value] {
+    schema.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn sorted(names: &[&str]) -> String {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    list(names)
+}

@@ -1,0 +1,279 @@
+//! Where Vector and one of our components meet, and what they show each other there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::outline::{Component, Kind, Outline};
+use model::problem::Problem;
+
+/// The first port that is taken where a file names none.
+const FIRST_PORT: u16 = 6100;
+
+/// The directory in `data_dir` with the certificates of a link to a Vector that somebody else runs.
+pub const LINK_DIR: &str = "vector-link";
+
+/// Where Vector and this component meet. By default on this machine, with certificates made for it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinkConfig {
+    /// Where one listens and the other connects, `host:port`: Vector connects to a sink and listens for a source.
+    address: Option<String>,
+    /// Certificates of your own for both ends; on another address than loopback there must be some.
+    tls: Option<LinkTlsConfig>,
+}
+
+/// Certificates for both ends, PEM.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "Vector's names")]
+struct LinkTlsConfig {
+    /// The authority that each end checks the other's certificate with.
+    ca_file: PathBuf,
+    /// The certificate that this end shows.
+    crt_file: PathBuf,
+    /// Its private key.
+    key_file: PathBuf,
+    /// The certificate that Vector shows, if it isn't the same.
+    vector_crt_file: Option<PathBuf>,
+    /// Its private key.
+    vector_key_file: Option<PathBuf>,
+}
+
+/// Where Vector and a component of ours meet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// `host:port`, if the file says.
+    pub address: Option<String>,
+    /// Certificates, if the file names some.
+    pub tls: Option<LinkTls>,
+}
+
+/// Certificates of both ends of a [`Link`], PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkTls {
+    /// The authority that each end checks the other's certificate with.
+    pub ca_file: PathBuf,
+    /// The certificate that we show.
+    pub crt_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+    /// The certificate that Vector shows.
+    pub vector_crt_file: PathBuf,
+    /// Its private key.
+    pub vector_key_file: PathBuf,
+}
+
+/// What stands in Vector's file in the place of one of our components.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stub {
+    /// `host:port`, as Vector is to use it.
+    pub address: String,
+    /// The authority that Vector checks our certificate with.
+    pub ca_file: PathBuf,
+    /// The certificate that Vector shows.
+    pub crt_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+// === impl LinkConfig ===
+
+impl LinkConfig {
+    /// Checks the options under `path`.
+    pub(super) fn validate(self, path: &str, problems: &mut Vec<Problem>) -> Link {
+        let mut problem = |option: &str, message: &str| {
+            problems.push(Problem::new(format!("{path}.{option}"), message));
+        };
+        if let Some(address) = &self.address {
+            match host(address) {
+                None => problem(
+                    "address",
+                    "must be host:port, such as 127.0.0.1:6100; an IPv6 address stands in brackets",
+                ),
+                Some(host) if self.tls.is_none() && !is_loopback(host) => problem(
+                    "address",
+                    "a listener on another address than loopback needs mutual TLS: give vector.tls",
+                ),
+                Some(_) => {}
+            }
+        }
+        let tls = self.tls.map(|tls| {
+            if tls.vector_crt_file.is_some() != tls.vector_key_file.is_some() {
+                problem("tls", "vector_crt_file and vector_key_file belong together: give both or none");
+            }
+            LinkTls {
+                vector_crt_file: tls.vector_crt_file.unwrap_or_else(|| tls.crt_file.clone()),
+                vector_key_file: tls.vector_key_file.unwrap_or_else(|| tls.key_file.clone()),
+                ca_file: tls.ca_file,
+                crt_file: tls.crt_file,
+                key_file: tls.key_file,
+            }
+        });
+        Link { address: self.address, tls }
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// The stub of a component that meets Vector at `address`, where Vector finds certificates in `made` if the file names
+    /// none.
+    #[must_use]
+    pub fn stub(&self, kind: Kind, address: &str, made: &Path) -> Stub {
+        let (ca_file, crt_file, key_file) = match &self.tls {
+            Some(tls) => (tls.ca_file.clone(), tls.vector_crt_file.clone(), tls.vector_key_file.clone()),
+            None => (made.join("ca.pem"), made.join("vector.pem"), made.join("vector.key")),
+        };
+        Stub { address: for_vector(kind, address), ca_file, crt_file, key_file }
+    }
+}
+
+/// Which address each component meets Vector at: its own, or on 127.0.0.1 the next port from 6100 that no other has, in the
+/// order given.
+pub fn link_addresses<'a>(
+    links: impl Iterator<Item = (&'a str, &'a Link)> + Clone,
+) -> BTreeMap<String, String> {
+    let explicit = links.clone().filter_map(|(_, link)| link.address.as_deref());
+    let taken: BTreeSet<u16> = explicit.filter_map(port).collect();
+    let mut free = (FIRST_PORT..=u16::MAX).filter(|port| !taken.contains(port));
+    links
+        .filter_map(|(id, link)| {
+            let address = match &link.address {
+                Some(address) => address.clone(),
+                None => format!("127.0.0.1:{}", free.next()?),
+            };
+            Some((id.to_owned(), address))
+        })
+        .collect()
+}
+
+/// Reports components whose links have the same address.
+pub(super) fn check_link_addresses<'a>(
+    links: impl Iterator<Item = (String, &'a Link)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (path, link) in links {
+        let Some(address) = &link.address else { continue };
+        let address = address.to_lowercase().replace("localhost:", "127.0.0.1:");
+        if let Some(first) = seen.get(&address) {
+            let message = format!("{first} has the same address; each component needs its own");
+            problems.push(Problem::new(format!("{path}.vector.address"), message));
+        } else {
+            seen.insert(address, path);
+        }
+    }
+}
+
+/// What stands in Vector's file in the place of each of our components, by id, if both run beside each other on their own: at
+/// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`.
+#[must_use]
+pub fn stubs(outline: &Outline) -> BTreeMap<String, Stub> {
+    let addresses = link_addresses(outline.components().map(|(_, one)| (one.id.as_str(), &one.link)));
+    let made = outline.data_dir().join(LINK_DIR);
+    let stub = |(kind, one): (Kind, &Component)| {
+        Some((one.id.clone(), one.link.stub(kind, addresses.get(&one.id)?, &made)))
+    };
+    outline.components().filter_map(stub).collect()
+}
+
+/// The host of `host:port`, without the brackets of an IPv6 address; nothing if it is something else.
+#[must_use]
+pub fn host(address: &str) -> Option<&str> {
+    let (host, _) = address.rsplit_once(':')?;
+    port(address).filter(|port| *port > 0)?;
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let right = match inside {
+        Some(inside) => inside.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        }
+    };
+    right.then_some(inside.unwrap_or(host))
+}
+
+fn port(address: &str) -> Option<u16> {
+    address.rsplit_once(':')?.1.parse().ok()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The address as Vector can use it: it listens on addresses only, not on names.
+fn for_vector(kind: Kind, address: &str) -> String {
+    let (Some(host), Some(port)) = (host(address), port(address)) else { return address.to_owned() };
+    match (kind, host.parse::<IpAddr>()) {
+        (Kind::Sink, _) => connectable(address),
+        (Kind::Source, Err(_)) if is_loopback(host) => format!("127.0.0.1:{port}"),
+        (Kind::Source, Err(_)) => format!("0.0.0.0:{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+/// Where to connect to reach who listens on `address`: nobody can connect to "any address", but on this machine to loopback.
+#[must_use]
+pub fn connectable(address: &str) -> String {
+    let (Some(host), Some(port)) = (host(address), port(address)) else { return address.to_owned() };
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => format!("127.0.0.1:{port}"),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => format!("[::1]:{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validated(address: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        let config = LinkConfig { address: Some(address.to_owned()), tls: None };
+        config.validate("sinks.s.vector", &mut problems);
+        problems.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn without_tls_only_loopback_will_do() {
+        for right in ["127.0.0.1:6100", "127.9.9.9:1", "localhost:6100", "[::1]:65535"] {
+            assert_eq!(validated(right), [""; 0], "{right}");
+        }
+        for open in ["0.0.0.0:6100", "[::]:6100", "10.0.0.1:6100", "vector.svc:6100"] {
+            let expected = "a listener on another address than loopback needs mutual TLS: give vector.tls";
+            assert_eq!(validated(open), [expected], "{open}");
+        }
+        for wrong in
+            ["6100", "localhost", "localhost:0", "localhost:70000", "::1:6100", ":6100", "http://a:1"]
+        {
+            assert!(validated(wrong)[0].starts_with("must be host:port"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn who_names_no_address_gets_the_next_port_that_nobody_named() {
+        let at = |address: &str| Link { address: Some(address.to_owned()), tls: None };
+        let (none, taken) = (Link::default(), at("localhost:6101"));
+        let points = link_addresses([("a", &none), ("b", &taken), ("c", &none)].into_iter());
+        let expected = [("a", "127.0.0.1:6100"), ("b", "localhost:6101"), ("c", "127.0.0.1:6102")];
+        assert_eq!(points, expected.map(|(id, address)| (id.to_owned(), address.to_owned())).into());
+    }
+
+    #[test]
+    fn vector_gets_an_address_that_it_can_use() {
+        for (kind, address, expected) in [
+            (Kind::Sink, "0.0.0.0:6100", "127.0.0.1:6100"),
+            (Kind::Sink, "[::]:6100", "[::1]:6100"),
+            (Kind::Sink, "plugin.svc:6100", "plugin.svc:6100"),
+            (Kind::Source, "0.0.0.0:6100", "0.0.0.0:6100"),
+            (Kind::Source, "localhost:6100", "127.0.0.1:6100"),
+            (Kind::Source, "vector.svc:6100", "0.0.0.0:6100"),
+        ] {
+            assert_eq!(for_vector(kind, address), expected, "{address}");
+        }
+    }
+}

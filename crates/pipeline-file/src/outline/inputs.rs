@@ -1,0 +1,227 @@
+//! Which components each sink reads.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    model::{Component, Kind, Report},
+    pattern::{is_glob, matches, reads_port},
+};
+use crate::{
+    check::kind,
+    near::{list, nearest},
+    parts::{entries, is_stock},
+    wording::Wording,
+};
+
+/// The sections whose ids share one space of names, and what one of each is called.
+const SECTIONS: [(&str, &str); 4] = [
+    ("sources", "source"),
+    ("transforms", "transform"),
+    ("sinks", "sink"),
+    ("enrichment_tables", "enrichment table"),
+];
+
+/// The ids of a file, in file order, whether or not their components are right.
+struct Ids<'t> {
+    sources: Vec<&'t str>,
+    transforms: Vec<&'t str>,
+    sinks: Vec<&'t str>,
+}
+
+/// Fills in the `inputs` of `sinks`, and tells what does not join up, as far as our components are concerned.
+pub(super) fn join(
+    tree: &Value,
+    sinks: &mut [Component],
+    relaxed_globs: bool,
+    wording: Wording<'_>,
+    report: &mut Report,
+) {
+    tell_same_ids(tree, wording, report);
+    let ids = Ids::of(tree);
+    let mut read: BTreeSet<String> = others_inputs(tree)
+        .flat_map(|pattern| ids.sources.iter().filter(move |id| matches(pattern, id)))
+        .map(|id| (*id).to_owned())
+        .collect();
+    // A sink whose inputs are not told may read what no other does.
+    let mut all_readers_known = !ids.sinks.is_empty();
+    for (id, entry) in ours(tree, Kind::Sink) {
+        let Value::Object(entry) = entry else { continue };
+        let path = wording.join("sinks", id);
+        let Some(patterns) = patterns(entry.get("inputs"), &path, report) else {
+            all_readers_known = false;
+            continue;
+        };
+        let inputs = ids.expand(&patterns, &format!("{path}.inputs"), relaxed_globs, wording, report);
+        read.extend(inputs.iter().cloned());
+        let sink = sinks.iter_mut().find(|sink| sink.id == id);
+        if let Some(sink) = sink {
+            sink.inputs.clone_from(&inputs);
+        }
+    }
+    tell_unknown_inputs(tree, &ids, relaxed_globs, wording, report);
+    if all_readers_known {
+        for (id, _) in ours(tree, Kind::Source).filter(|(id, _)| !read.contains(*id)) {
+            report.problem(
+                wording.join("sources", id),
+                "no sink reads this source: its events would go nowhere",
+            );
+        }
+    }
+}
+
+/// The components of a kind that are not Vector's own.
+fn ours(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
+    entries(tree, kind.section()).filter(move |(_, entry)| !is_stock(kind, entry, &|text| text.into()))
+}
+
+/// Everything under `inputs` of an entry that is a string.
+pub(super) fn inputs_of(entry: &Value) -> impl Iterator<Item = &str> {
+    let (one, several) = match entry.get("inputs") {
+        Some(Value::Array(items)) => (None, items.as_slice()),
+        one => (one, &[][..]),
+    };
+    one.into_iter().chain(several).filter_map(Value::as_str)
+}
+
+/// What stock components read. Whether it is there, Vector tells.
+fn others_inputs(tree: &Value) -> impl Iterator<Item = &str> {
+    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
+    let others = ["transforms", "enrichment_tables"].into_iter().flat_map(|section| entries(tree, section));
+    sinks.chain(others).flat_map(|(_, entry)| inputs_of(entry))
+}
+
+/// Inputs of stock components that name nothing. Vector tells them, too, but later, and not where a source of ours has lost
+/// its only reader by it.
+fn tell_unknown_inputs(
+    tree: &Value,
+    ids: &Ids<'_>,
+    relaxed_globs: bool,
+    wording: Wording<'_>,
+    report: &mut Report,
+) {
+    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
+    let all = sinks
+        .map(|found| ("sinks", found))
+        .chain(entries(tree, "transforms").map(|found| ("transforms", found)));
+    for (section, (id, entry)) in all {
+        for pattern in inputs_of(entry) {
+            // What a variable comes to is for Vector to say.
+            let forgiven = pattern.contains('$') || (relaxed_globs && is_glob(pattern));
+            if !forgiven && !ids.know(pattern) {
+                let path = format!("{}.inputs", wording.join(section, id));
+                report.problem(path, ids.no_such_input(pattern, wording));
+            }
+        }
+    }
+}
+
+/// An id of ours that another component has as well.
+fn tell_same_ids(tree: &Value, wording: Wording<'_>, report: &mut Report) {
+    let of_ours: BTreeSet<&str> =
+        ours(tree, Kind::Source).chain(ours(tree, Kind::Sink)).map(|(id, _)| id).collect();
+    for (later, (section, _)) in SECTIONS.iter().enumerate() {
+        for (id, _) in entries(tree, section).filter(|(id, _)| of_ours.contains(id)) {
+            let mut earlier = SECTIONS.iter().take(later);
+            if let Some((_, word)) =
+                earlier.find(|(section, _)| entries(tree, section).any(|(other, _)| other == id))
+            {
+                let path = wording.join(section, id);
+                report.problem(path, format!("a {word} has the same id; ids must be different"));
+            }
+        }
+    }
+}
+
+/// The strings under `inputs`: a list, or one alone.
+fn patterns<'t>(inputs: Option<&'t Value>, path: &str, report: &mut Report) -> Option<Vec<&'t str>> {
+    let items = match inputs {
+        None | Some(Value::Null) => {
+            report.problem(path, "missing required option 'inputs'");
+            return None;
+        }
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(one @ Value::String(_)) => std::slice::from_ref(one),
+        Some(other) => {
+            report.problem(format!("{path}.inputs"), format!("expected a list of ids, got {}", kind(other)));
+            return None;
+        }
+    };
+    if items.is_empty() {
+        report.problem(format!("{path}.inputs"), "must name at least one source");
+    }
+    for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
+        report.problem(format!("{path}.inputs.{index}"), format!("expected a string, got {}", kind(item)));
+    }
+    Some(items.iter().filter_map(Value::as_str).collect())
+}
+
+// === impl Ids ===
+
+impl<'t> Ids<'t> {
+    fn of(tree: &'t Value) -> Self {
+        let ids = |name| entries(tree, name).map(|(id, _)| id).collect::<Vec<_>>();
+        let tables = entries(tree, "enrichment_tables");
+        // A table that is filled by events can be read as a source, under a name of its own.
+        let tables = tables.filter_map(|(_, table)| table.get("source_config")?.get("source_key")?.as_str());
+        let sources = ids("sources").into_iter().chain(tables).collect();
+        Self { sources, transforms: ids("transforms"), sinks: ids("sinks") }
+    }
+
+    /// The sources that `patterns` stand for. A mistyped one counts as what was meant, so that it is not
+    /// told again as a source that nobody reads.
+    fn expand(
+        &self,
+        patterns: &[&str],
+        path: &str,
+        relaxed_globs: bool,
+        wording: Wording<'_>,
+        report: &mut Report,
+    ) -> Vec<String> {
+        let mut inputs: Vec<String> = Vec::new();
+        for pattern in patterns {
+            let matched: Vec<&str> = self.sources.iter().copied().filter(|id| matches(pattern, id)).collect();
+            for id in &matched {
+                if inputs.iter().any(|input| input == id) {
+                    let shown = wording.key(id).unwrap_or_else(|| "a source".to_owned());
+                    report.problem(path, format!("{shown} is named more than once"));
+                } else {
+                    inputs.push((*id).to_owned());
+                }
+            }
+            let forgiven = relaxed_globs && is_glob(pattern);
+            if !self.know(pattern) && !forgiven {
+                report.problem(path, self.no_such_input(pattern, wording));
+                inputs.extend(nearest(pattern, self.sources.iter().copied()).map(ToOwned::to_owned));
+            }
+        }
+        inputs
+    }
+
+    /// Whether a pattern stands for anything: a source, a transform, or a port of one, such as `otel.logs`.
+    fn know(&self, pattern: &str) -> bool {
+        self.sources.iter().chain(&self.transforms).any(|id| reads_port(pattern, id))
+    }
+
+    fn no_such_input(&self, pattern: &str, wording: Wording<'_>) -> String {
+        let known = || {
+            let all = self.sources.iter().chain(&self.transforms).copied();
+            all.filter(|id| wording.key(id).is_some())
+        };
+        let word = if self.transforms.is_empty() { "source" } else { "source or transform" };
+        let Some(shown) = wording.key(pattern) else {
+            return format!("the value names no {word}; there are {}", list(known()));
+        };
+        if is_glob(pattern) {
+            return format!("{shown} matches no {word}; there are {}", list(known()));
+        }
+        if self.sinks.contains(&pattern) {
+            return format!("{shown} is a sink; inputs name sources and transforms");
+        }
+        match nearest(pattern, known()) {
+            Some(near) => format!("there is no {word} {shown}, did you mean '{near}'?"),
+            None => format!("there is no {word} {shown}; there are {}", list(known())),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What a file comes to, and the way there.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::{
+    component::{components, transforms},
+    inputs, outer,
+    reach::{silent_sinks, sinks_of_ours},
+    top_level,
+};
+use crate::{
+    link::{Link, check_link_addresses},
+    parts, secrets,
+    wording::Wording,
+};
+use model::problem::{Problem, tidy};
+
+/// Where state is kept if the file does not say: as Vector.
+/// Source: <https://vector.dev/docs/reference/configuration/global-options/#data_dir>
+const DEFAULT_DATA_DIR: &str = "/var/lib/vector/";
+
+/// Which end of a pipeline a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Events come from it.
+    Source,
+    /// Events go to it.
+    Sink,
+}
+
+/// A component type that a file may name.
+#[derive(Clone, Copy, Debug)]
+pub struct ComponentType {
+    /// Which end of a pipeline it is.
+    pub kind: Kind,
+    /// What stands after `type:`.
+    pub name: &'static str,
+    /// The JSON Schema of the component's own options, without `type` and `inputs`.
+    pub schema: fn() -> Value,
+    /// Whether it emits events about this program itself: a sink that consumes those must not add to them.
+    pub emits_own_events: bool,
+}
+
+/// A component of a file. `Debug` does not show the options: secrets stand there.
+#[derive(Clone, PartialEq)]
+pub struct Component {
+    /// The name the user gave it.
+    pub id: String,
+    /// The name of its [`ComponentType`].
+    pub type_name: String,
+    /// The ids of the sources a sink reads, globs expanded; empty for a source.
+    pub inputs: Vec<String>,
+    /// Its own options, without `type`, `inputs` and those that Vector's own components have as well.
+    pub options: Value,
+    /// Those: `buffer`, `vector` and so on.
+    pub(crate) outer: Map<String, Value>,
+    /// Where it meets Vector.
+    pub link: Link,
+}
+
+/// What a file says. `Debug` does not show the proxy, whose URL may hold a password.
+#[derive(Clone, PartialEq)]
+pub struct Outline {
+    /// Where state is kept, if the file says.
+    pub data_dir: Option<PathBuf>,
+    /// The sources in file order.
+    pub sources: Vec<Component>,
+    /// The sinks in file order.
+    pub sinks: Vec<Component>,
+    /// `{enabled, http, https, no_proxy}`.
+    pub proxy: Option<Value>,
+    /// Whether there are stock components, which only Vector can run.
+    pub beside_vector: bool,
+    /// The stock sinks that acknowledgements are to be switched on for.
+    pub(crate) silent_sinks: Vec<String>,
+    /// Our sinks that take what this program itself has to tell, through transforms too.
+    pub event_consumers: BTreeSet<String>,
+    /// What works, but perhaps not as the author thinks.
+    pub warnings: Vec<Problem>,
+    /// What is wrong. The components that this is about may be missing above, or have options that do not fit.
+    pub problems: Vec<Problem>,
+    /// Variables that are missing, as they are written: an option that has one in it has no value yet.
+    pub unset: Vec<String>,
+}
+
+/// What has been found so far.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// What is wrong with links; of an option that is still a secret's placeholder it means nothing.
+    pub(super) link_problems: Vec<Problem>,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The word for one.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+        }
+    }
+
+    /// The top-level key that such components stand under.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Source => "sources",
+            Self::Sink => "sinks",
+        }
+    }
+}
+
+// === impl Component ===
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").field("type_name", &self.type_name).finish_non_exhaustive()
+    }
+}
+
+// === impl Outline ===
+
+impl std::fmt::Debug for Outline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outline")
+            .field("sources", &self.sources)
+            .field("sinks", &self.sinks)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outline {
+    /// This, if nothing is wrong with it.
+    #[cfg(test)]
+    pub(crate) fn checked(self) -> Result<Self, Vec<Problem>> {
+        let problems = self.standing_problems();
+        if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
+    }
+
+    /// Whether our components are the same as in `other`, and beside the same: then what else has changed only concerns Vector.
+    #[must_use]
+    pub fn has_same_components(&self, other: &Self) -> bool {
+        let same = |ours: &[Component], others: &[Component]| {
+            ours.len() == others.len()
+                && ours.iter().zip(others).all(|(one, other)| {
+                    (&one.id, &one.type_name, &one.options, &one.link)
+                        == (&other.id, &other.type_name, &other.options, &other.link)
+                        && (self.beside_vector || one.inputs == other.inputs)
+                })
+        };
+        same(&self.sources, &other.sources)
+            && same(&self.sinks, &other.sinks)
+            && self.event_consumers == other.event_consumers
+            && (&self.data_dir, &self.proxy, self.beside_vector)
+                == (&other.data_dir, &other.proxy, other.beside_vector)
+    }
+
+    /// Where state is kept: what the file says, else as Vector.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into())
+    }
+
+    /// Every component with its kind, sources first, in the file's order.
+    pub fn components(&self) -> impl Iterator<Item = (Kind, &Component)> + Clone {
+        let sources = self.sources.iter().map(|source| (Kind::Source, source));
+        sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
+    }
+
+    /// What is wrong, without what is told about the text of a variable that is missing.
+    #[must_use]
+    pub fn standing_problems(&self) -> Vec<Problem> {
+        self.problems.iter().filter(|problem| !self.is_unset(&problem.path)).cloned().collect()
+    }
+
+    /// Whether the option at `path` of a component has no value yet, because of a secret or a variable.
+    #[must_use]
+    pub fn is_open(&self, path: &str) -> bool {
+        self.is_unset(path) || self.text_at(path).is_some_and(secrets::has_placeholder)
+    }
+
+    fn is_unset(&self, path: &str) -> bool {
+        self.text_at(path).is_some_and(|text| self.unset.iter().any(|unset| text.contains(unset)))
+    }
+
+    /// The value of an option of a component, which may be one of those around it.
+    fn option_of<'o>(components: &'o [Component], id: &str, name: &str) -> Option<&'o Value> {
+        let component = components.iter().find(|component| component.id == id)?;
+        component.options.get(name).or_else(|| component.outer.get(name))
+    }
+
+    /// The string that stands at `path`.
+    fn text_at(&self, path: &str) -> Option<&str> {
+        let mut parts = path.split('.');
+        let root = match (parts.next()?, self.proxy.as_ref()) {
+            ("sources", _) => Self::option_of(&self.sources, parts.next()?, parts.next()?)?,
+            ("sinks", _) => Self::option_of(&self.sinks, parts.next()?, parts.next()?)?,
+            ("proxy", Some(proxy)) => proxy,
+            _ => return None,
+        };
+        let value = parts.try_fold(root, |value, part| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            value => value.get(part),
+        })?;
+        value.as_str()
+    }
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(super) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.problems.push(Problem::new(path, message));
+    }
+
+    pub(super) fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Problem::new(path, message));
+    }
+}
+
+/// Reads the outline off `tree`. With `fetched`, the secrets are in it already.
+pub(crate) fn outline(
+    tree: &Value,
+    catalogue: &[ComponentType],
+    wording: Wording<'_>,
+    fetched: bool,
+) -> Outline {
+    let mut report = Report::default();
+    let (backends, problems) = secrets::declared(tree, wording);
+    report.problems.extend(problems);
+    if !fetched {
+        report.problems.extend(secrets::check_references(tree, &backends, wording));
+    }
+    let beside_vector = parts::has_stock(tree);
+    let top = top_level::read(tree, beside_vector, wording, &mut report);
+    let sources = components(Kind::Source, tree, catalogue, wording, &mut report);
+    let mut sinks = components(Kind::Sink, tree, catalogue, wording, &mut report);
+    transforms(tree, catalogue, wording, &mut report);
+    inputs::join(tree, &mut sinks, top.relaxed_globs, wording, &mut report);
+    if beside_vector && parts::has_only_stock(tree) {
+        report.problem("", "there is nothing here for vector-sentinel: run vector itself");
+    }
+    if !beside_vector {
+        for (kind, component) in
+            sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
+        {
+            outer::tell_idle(&wording.join(kind.section(), &component.id), &component.outer, &mut report);
+        }
+    }
+    let silent_sinks = silent_sinks(tree, &sources, wording, &mut report);
+    let emits_own_events = |source: &&Component| {
+        catalogue.iter().any(|known| {
+            known.kind == Kind::Source && known.emits_own_events && known.name == source.type_name
+        })
+    };
+    let event_consumers = sinks_of_ours(tree, sources.iter().filter(emits_own_events));
+
+    let Report { warnings, problems, mut link_problems } = report;
+    let (data_dir, proxy) = (top.data_dir, top.proxy);
+    let (warnings, problems) = (tidy(warnings), tidy(problems));
+    let mut outline = Outline {
+        data_dir,
+        sources,
+        sinks,
+        proxy,
+        beside_vector,
+        silent_sinks,
+        event_consumers,
+        warnings,
+        problems,
+        unset: Vec::new(),
+    };
+    let paths = outline.components().map(|(kind, one)| (wording.join(kind.section(), &one.id), &one.link));
+    check_link_addresses(paths, &mut link_problems);
+    link_problems.retain(|problem| !outline.is_open(&problem.path));
+    outline.problems = tidy(outline.problems.into_iter().chain(link_problems).collect());
+    outline
+}

@@ -1,0 +1,158 @@
+//! The options around our components that Vector's own have as well. Most only reach what stands in Vector's file in the
+//! place of the component.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::model::{Kind, Report};
+use crate::link::LinkConfig;
+
+/// Options of `batch` that say how Vector hands events over; the others are the component's own.
+const HANDING_OVER: [&str; 2] = ["max_events", "timeout_secs"];
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "only its schema is of use; the values go into Vector's file as they are written"
+)]
+struct SourceOuter {
+    /// How `vector graph` draws it.
+    graph: Option<Map<String, Value>>,
+    /// Where Vector and this component meet.
+    vector: Option<LinkConfig>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "only its schema is of use; the values go into Vector's file as they are written"
+)]
+struct SinkOuter {
+    /// Events are always acknowledged end to end; this cannot be switched off.
+    acknowledgements: Option<Switch>,
+    /// How Vector hands events over.
+    batch: Option<Batch>,
+    /// What Vector does with events that this sink cannot take yet, with Vector's options.
+    buffer: Option<Value>,
+    /// How `vector graph` draws it.
+    graph: Option<Map<String, Value>>,
+    /// Whether Vector asks at its start if this sink is there.
+    healthcheck: Option<Switch>,
+    /// Where Vector and this component meet.
+    vector: Option<LinkConfig>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is of use")]
+enum Switch {
+    Short(bool),
+    Long(Enabled),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is of use")]
+struct Enabled {
+    enabled: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is of use")]
+struct Batch {
+    /// Events that Vector hands over at a time.
+    #[schemars(range(min = 1))]
+    max_events: Option<u64>,
+    /// Seconds that Vector waits for so many.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    timeout_secs: Option<f64>,
+}
+
+/// The schema of a component's own options, with those around it.
+pub(crate) fn with_outer(kind: Kind, mut schema: Value) -> Value {
+    let generator =
+        SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut outer = match kind {
+        Kind::Source => generator.into_root_schema_for::<SourceOuter>().to_value(),
+        Kind::Sink => generator.into_root_schema_for::<SinkOuter>().to_value(),
+    };
+    let Value::Object(outer) = outer["properties"].take() else { return schema };
+    for (name, option) in outer {
+        let place = match (name.as_str(), schema["properties"].get("batch")) {
+            ("batch", Some(own)) => Some(own["$ref"].as_str().map_or_else(
+                || "/properties/batch".to_owned(),
+                |reference| reference.trim_start_matches('#').to_owned(),
+            )),
+            _ => None,
+        };
+        match place.and_then(|place| schema.pointer_mut(&place)) {
+            Some(own) => {
+                for (name, option) in option["properties"].as_object().into_iter().flatten() {
+                    own["properties"][name.as_str()] = option.clone();
+                }
+            }
+            None => schema["properties"][name.as_str()] = option,
+        }
+    }
+    schema
+}
+
+/// Takes the options around a component out of its own.
+pub(super) fn take(kind: Kind, options: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut outer = Map::new();
+    let names: &[&str] = match kind {
+        Kind::Source => &["graph", "vector"],
+        Kind::Sink => &["acknowledgements", "buffer", "graph", "healthcheck", "vector"],
+    };
+    for name in names {
+        outer.extend(options.shift_remove(*name).map(|value| ((*name).to_owned(), value)));
+    }
+    if kind == Kind::Sink
+        && let Some(Value::Object(batch)) = options.get_mut("batch")
+    {
+        let taken = take_batch(batch);
+        if !taken.is_empty() {
+            if batch.is_empty() {
+                options.shift_remove("batch");
+            }
+            outer.insert("batch".to_owned(), Value::Object(taken));
+        }
+    }
+    outer
+}
+
+/// Takes out of `batch` what says how Vector hands events over.
+pub(crate) fn take_batch(batch: &mut Map<String, Value>) -> Map<String, Value> {
+    let taken = HANDING_OVER.iter().filter_map(|name| Some(((*name).to_owned(), batch.shift_remove(*name)?)));
+    taken.collect()
+}
+
+/// Tells options that do nothing, as there is no Vector to heed them.
+pub(super) fn tell_idle(path: &str, outer: &Map<String, Value>, report: &mut Report) {
+    for (name, value) in outer.iter().filter(|(name, _)| *name != "acknowledgements") {
+        let inner: Vec<&String> = match value {
+            Value::Object(batch) if name == "batch" => batch.keys().collect(),
+            _ => Vec::new(),
+        };
+        if inner.is_empty() {
+            report.warning(format!("{path}.{name}"), "has no effect without Vector");
+        }
+        for inner in inner {
+            report.warning(format!("{path}.{name}.{inner}"), "has no effect without Vector");
+        }
+    }
+}
+
+/// The schema of `inputs`.
+pub(crate) fn inputs_schema() -> Value {
+    json!({
+        "description": "The ids of the components to read from; `*` stands for any characters.",
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},
+        ],
+    })
+}

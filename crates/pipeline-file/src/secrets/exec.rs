@@ -1,0 +1,193 @@
+//! The `exec` backend: a command that gets the keys as JSON and answers with their values.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+};
+
+use super::backend::{Fetched, MAX_BYTES, non_empty};
+use runtime::clock::Clock;
+
+/// Secrets from a command.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ExecBackend {
+    /// Command arguments to execute. The path to the script or binary must be the first argument.
+    #[schemars(length(min = 1))]
+    command: Vec<String>,
+    /// The timeout, in seconds, to wait for the command to complete.
+    #[serde(default = "default_timeout")]
+    timeout: u64,
+    /// Settings for the protocol between here and the secrets executable.
+    #[serde(default)]
+    protocol: Protocol,
+}
+
+/// What the command is told besides the keys.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "version")]
+enum Protocol {
+    /// The command gets its settings itself.
+    #[default]
+    V1,
+    /// The command gets its settings with each request.
+    V1_1 {
+        /// The name of the backend: `type` in the request.
+        backend_type: String,
+        /// The settings to pass on: `config` in the request.
+        backend_config: Map<String, Value>,
+    },
+}
+
+/// What is written to the command.
+#[derive(Serialize)]
+struct Query<'a> {
+    version: &'static str,
+    secrets: &'a BTreeSet<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    backend_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a Map<String, Value>>,
+}
+
+/// What the command says about one key.
+#[derive(Deserialize)]
+struct Answer {
+    value: Option<String>,
+    error: Option<String>,
+}
+
+const fn default_timeout() -> u64 {
+    5
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    const fn query<'a>(&'a self, secrets: &'a BTreeSet<String>) -> Query<'a> {
+        match self {
+            Self::V1 => Query { version: "1.0", secrets, backend_type: None, config: None },
+            Self::V1_1 { backend_type, backend_config } => Query {
+                version: "1.1",
+                secrets,
+                backend_type: Some(backend_type.as_str()),
+                config: Some(backend_config),
+            },
+        }
+    }
+}
+
+// === impl ExecBackend ===
+
+impl ExecBackend {
+    pub(super) async fn fetch(&self, keys: &BTreeSet<String>, clock: &Clock) -> Fetched {
+        let output = run(self, keys, clock).await?;
+        let mut answers: BTreeMap<String, Answer> = serde_json::from_slice(&output)
+            .map_err(|_| "the command's output is not the JSON map that the protocol asks for".to_owned())?;
+        let fetched = keys.iter().map(|key| {
+            let value = answers.remove(key).ok_or("was not in the command's output").and_then(value);
+            (key.clone(), value.map_err(ToOwned::to_owned))
+        });
+        Ok(fetched.collect())
+    }
+
+    fn spawn(&self) -> Result<Child, String> {
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err("the command is empty".to_owned());
+        };
+        Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("the command cannot be started: {error}"))
+    }
+}
+
+/// The output of the command.
+async fn run(backend: &ExecBackend, keys: &BTreeSet<String>, clock: &Clock) -> Result<Vec<u8>, String> {
+    let query = serde_json::to_vec(&backend.protocol.query(keys)).map_err(|error| error.to_string())?;
+    let mut child = backend.spawn()?;
+    let limit = Duration::from_secs(backend.timeout);
+    let outcome = tokio::select! {
+        outcome = converse(&mut child, &query) => outcome,
+        () = clock.sleep(limit) => Err(format!("the command did not finish within {} s", backend.timeout)),
+    };
+    match outcome {
+        Ok((status, output)) if status.success() => Ok(output),
+        Ok((status, _)) => Err(format!("the command failed: {status}")),
+        Err(message) => {
+            // It may have ended by itself by now; then there is nothing to kill.
+            child.kill().await.ok();
+            Err(message)
+        }
+    }
+}
+
+/// The value of an answer. What the command says about a failure is its own words, so like its error
+/// output they go to the log and not into our message.
+fn value(answer: Answer) -> Result<String, &'static str> {
+    if let Some(error) = answer.error {
+        // What the command says may hold the secret.
+        drop(error);
+        return Err("was refused by the command; run it by hand to see why");
+    }
+    non_empty(answer.value.unwrap_or_default())
+}
+
+/// Asks, listens and waits for the end, all at once: a command may answer before it has read everything.
+async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8>), String> {
+    let stdin = child.stdin.take();
+    let stdout = child.stdout.take();
+    let stderr = child.stderr.take();
+    let ask = async move {
+        if let Some(mut stdin) = stdin {
+            // A command that knows its secrets without reading the question has closed the pipe.
+            stdin.write_all(query).await.ok();
+        }
+        Ok(())
+    };
+    let listen = async move {
+        let mut output = Vec::new();
+        if let Some(stdout) = stdout {
+            let read = stdout.take(MAX_BYTES + 1).read_to_end(&mut output).await;
+            read.map_err(|error| format!("the command's output cannot be read: {error}"))?;
+        }
+        if output.len() as u64 > MAX_BYTES {
+            return Err("the command's output is larger than 1 MiB".to_owned());
+        }
+        Ok(output)
+    };
+    let log = async move {
+        if let Some(stderr) = stderr {
+            drain(stderr).await;
+        }
+        Ok(())
+    };
+    let ((), output, ()) = tokio::try_join!(ask, listen, log)?;
+    let status = child.wait().await.map_err(|error| format!("the command was lost: {error}"))?;
+    Ok((status, output))
+}
+
+/// Reads what the command writes to its error output, and tells that there was some. Not what: a script that shows its
+/// steps shows the secret.
+async fn drain(stderr: impl AsyncRead + Unpin) {
+    let bytes =
+        tokio::io::copy(&mut BufReader::new(stderr), &mut tokio::io::sink()).await.unwrap_or_default();
+    if bytes > 0 {
+        tracing::warn!(
+            bytes,
+            "A secret backend's command wrote to its error output; run it by hand to see what."
+        );
+    }
+}

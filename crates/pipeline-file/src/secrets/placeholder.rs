@@ -1,0 +1,74 @@
+//! The grammar of a placeholder, and every one of a tree.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::wording::Wording;
+
+/// A backend's name has no dot, so the first dot ends it.
+static PLACEHOLDER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"SECRET\[(?<backend>[\w\-]+)\.(?<key>[\w.\-/]+)\]").ok());
+
+/// Which key of which backend.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reference {
+    pub(super) backend: String,
+    pub(super) key: String,
+}
+
+/// Whether part of `text` is still to be fetched.
+pub(crate) fn has_placeholder(text: &str) -> bool {
+    PLACEHOLDER.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+/// Every reference in the string values of `tree`, with the paths of the options that hold it.
+pub(super) fn references(tree: &Value, wording: Wording<'_>) -> BTreeMap<Reference, Vec<String>> {
+    let mut found = BTreeMap::new();
+    collect(tree, "", wording, &mut found);
+    found
+}
+
+fn collect(tree: &Value, path: &str, wording: Wording<'_>, found: &mut BTreeMap<Reference, Vec<String>>) {
+    match tree {
+        Value::String(text) => {
+            for captures in PLACEHOLDER.iter().flat_map(|regex| regex.captures_iter(text)) {
+                let part = |name| captures.name(name).map_or("", |part| part.as_str()).to_owned();
+                let reference = Reference { backend: part("backend"), key: part("key") };
+                found.entry(reference).or_default().push(path.to_owned());
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect(item, &format!("{path}.{index}"), wording, found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                collect(value, &wording.join(path, key), wording, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Puts the fetched values in; what was not fetched stays as it is.
+pub(super) fn replace(tree: &mut Value, values: &BTreeMap<Reference, String>) {
+    match tree {
+        Value::String(text) => {
+            let Some(regex) = PLACEHOLDER.as_ref() else { return };
+            let replaced = regex.replace_all(text, |captures: &regex::Captures<'_>| {
+                let reference =
+                    Reference { backend: captures["backend"].to_owned(), key: captures["key"].to_owned() };
+                values.get(&reference).map_or_else(|| captures[0].to_owned(), Clone::clone)
+            });
+            if let Cow::Owned(replaced) = replaced {
+                *text = replaced;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, values)),
+        Value::Object(map) => map.values_mut().for_each(|value| replace(value, values)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,17 @@
+//! What every component stands on, and knows no service.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`delivery`] | the acknowledgement of a batch as a return value, fan-out, and the health of a sink |
+//! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
+//! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
+//! | [`store`] | the state file |
+//! | [`clock`], [`secret`], [`telemetry`] | the one clock, strings that never show themselves, log lines and metrics |
+
+pub mod clock;
+pub mod delivery;
+pub mod quarantine;
+pub mod retry;
+pub mod secret;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,266 @@
+//! Starts and stops the simulator: one TLS listener on loopback for all fakes.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::config::SimulatorConfig;
+use super::dcr::DcrError;
+use super::faults::{Faults, Service};
+use super::journal::Write;
+use super::security_insights::Workspace;
+use super::socket::{Scissors, Socket};
+use super::stats::{Revision, Row, Stats};
+use super::tenant::Tenant;
+use super::tls::Tls;
+use super::world::World;
+use super::{arm, entra, gate, graph, graph_write, logs_ingestion, security_insights};
+use runtime::clock::Clock;
+
+/// How often the tenant's own changes are caught up with, if they come faster than that.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// A running simulator. Dropping it stops it, too.
+pub struct Simulator {
+    world: Arc<World>,
+    ca_pem: String,
+    /// The listener, with all its connections, and the tenant's life.
+    tasks: JoinSet<()>,
+}
+
+/// Why a simulator does not start.
+#[derive(Debug, Error)]
+pub enum SimulatorError {
+    /// Fake services are for this machine only.
+    #[error("the simulator listens on loopback only, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// A living tenant needs a rate that is a number and not negative.
+    #[error("changes_per_minute must not be negative, but is {0}")]
+    Rate(f64),
+    /// The rule declares what no table could have.
+    #[error("cannot use the data collection rule")]
+    Dcr(#[from] DcrError),
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where it wanted to listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The certificate could not be used.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+// === impl Simulator ===
+
+impl Simulator {
+    /// Starts listening.
+    pub async fn start(config: SimulatorConfig, clock: Clock) -> Result<Self, SimulatorError> {
+        let address = config.listen;
+        if !address.ip().is_loopback() {
+            return Err(SimulatorError::NotLoopback(address));
+        }
+        let rate = config.incidents.changes_per_minute;
+        if !(rate.is_finite() && rate >= 0.0) {
+            return Err(SimulatorError::Rate(rate));
+        }
+        for rule in config.rules() {
+            rule.check()?;
+        }
+        let tls = Tls::generate()?;
+        let bound = TcpListener::bind(address).await.and_then(|listener| {
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        });
+        let (listener, address) = bound.map_err(|source| SimulatorError::Listen { address, source })?;
+        let world = Arc::new(World::new(config, format!("https://{address}"), clock));
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, tls.acceptor, router(&world)));
+        if rate > 0.0 {
+            tasks.spawn(live(Arc::clone(&world), Duration::from_secs_f64(60.0 / rate)));
+        }
+        Ok(Self { world, ca_pem: tls.ca_pem, tasks })
+    }
+
+    /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.world.url.clone()
+    }
+
+    /// The certificate authority that clients must trust, as PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The incidents.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.world.tenant
+    }
+
+    /// Sentinel's incidents.
+    #[must_use]
+    pub fn workspace(&self) -> Workspace<'_> {
+        Workspace::of(&self.world)
+    }
+
+    /// What befalls requests.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.world.faults
+    }
+
+    /// A snapshot of the counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.world.stats()
+    }
+
+    /// Ingested rows in order of arrival, without what vanished. Empty if rows are not kept.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        self.world.records.rows()
+    }
+
+    /// Every revision that was in an answer that was sent whole.
+    #[must_use]
+    pub fn served(&self) -> Vec<Revision> {
+        self.world.records.served()
+    }
+
+    /// Revisions that were in an answer and are not among the ingested rows.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Revision> {
+        self.world.records.missing()
+    }
+
+    /// What clients wrote to incidents, in order.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Write> {
+        self.world.journal.writes()
+    }
+
+    /// Waits for the next change of the counters.
+    pub async fn changed(&self) {
+        // The sender lives as long as `self`, so there is no error to see.
+        self.world.records.subscribe().changed().await.ok();
+    }
+
+    /// Waits until the counters are as the caller wants them.
+    pub async fn wait_until(&self, condition: impl Fn(&Stats) -> bool) {
+        let mut changes = self.world.records.subscribe();
+        while !condition(&self.stats()) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Stops listening and cuts all connections.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator").field("url", &self.world.url).finish_non_exhaustive()
+    }
+}
+
+fn router(world: &Arc<World>) -> Router {
+    let gate = |service| from_fn_with_state((Arc::clone(world), service), gate::pass);
+    let entra = Router::new()
+        .route("/{tenant}/oauth2/v2.0/token", post(entra::token))
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(entra::discovery))
+        .route("/metadata/identity/oauth2/token", get(entra::managed_identity))
+        .route_layer(gate(Service::Entra));
+    let graph = Router::new()
+        .route("/v1.0/security/incidents", get(graph::list))
+        .route("/beta/security/incidents", get(graph::list))
+        .route("/v1.0/security/incidents/{id}", get(graph::get).patch(graph_write::update))
+        .route("/beta/security/incidents/{id}", get(graph::get).patch(graph_write::update))
+        .route("/v1.0/security/incidents/{id}/comments", post(graph_write::comment))
+        .route("/beta/security/incidents/{id}/comments", post(graph_write::comment))
+        .route("/v1.0/security/incidents/mergeIncidents", post(graph_write::merge))
+        .route("/beta/security/incidents/mergeIncidents", post(graph_write::merge))
+        .route_layer(gate(Service::Graph));
+    let logs_ingestion = Router::new()
+        .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs_ingestion::ingest))
+        .route_layer(gate(Service::LogsIngestion));
+    // One host for the resources of all services: incidents are Sentinel's, all else is Azure's own.
+    let security_insights = security_insights::routes().route_layer(gate(Service::SecurityInsights));
+    let resource_manager = arm::router().route_layer(gate(Service::ResourceManager));
+    let services = [graph, logs_ingestion, security_insights, resource_manager];
+    services.into_iter().fold(entra, Router::merge).with_state(Arc::clone(world))
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // An error here is about a connection that went before it was accepted.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(serve(stream, acceptor.clone(), router.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
+    // Without it answers may be late, nothing else.
+    stream.set_nodelay(true).ok();
+    let scissors = Scissors::default();
+    // A client that does not trust the certificate goes away here.
+    let Ok(tls) = acceptor.accept(Socket::new(stream, scissors.clone())).await else { return };
+    let router = TowerToHyperService::new(router);
+    let carried = scissors.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(carried.clone());
+        router.call(request.map(Body::new))
+    });
+    tokio::select! {
+        // How a connection ended is for its client to tell.
+        _ = http1::Builder::new().serve_connection(TokioIo::new(tls), service) => {}
+        () = scissors.cut() => {}
+    }
+}
+
+/// Lets something happen every `pause`.
+async fn live(world: Arc<World>, pause: Duration) {
+    let mut done = world.clock.monotonic();
+    loop {
+        world.clock.sleep(pause.max(SHORTEST_PAUSE)).await;
+        while world.clock.monotonic().saturating_duration_since(done) >= pause {
+            done += pause;
+            world.tenant.step();
+        }
+    }
+}

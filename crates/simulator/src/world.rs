@@ -1,0 +1,82 @@
+//! What all the fakes share.
+
+use std::sync::Mutex;
+
+use fastrand::Rng;
+
+use super::config::SimulatorConfig;
+use super::evidence::guid;
+use super::faults::Faults;
+use super::incident::mixed;
+use super::journal::{Journal, WriteKind};
+use super::lock::lock;
+use super::logs_ingestion::REQUESTS_PER_MINUTE;
+use super::quota::Quota;
+use super::records::Records;
+use super::security_insights::{Doors, Store};
+use super::stats::Stats;
+use super::tenant::Tenant;
+use super::tokens::Tokens;
+use runtime::clock::Clock;
+
+/// One simulated cloud. No `Debug`: it holds tokens.
+pub(super) struct World {
+    /// The origin of everything, without a slash at the end.
+    pub(super) url: String,
+    pub(super) clock: Clock,
+    pub(super) tokens: Tokens,
+    pub(super) tenant: Tenant,
+    pub(super) store: Store,
+    pub(super) doors: Doors,
+    pub(super) records: Records,
+    pub(super) journal: Journal,
+    pub(super) faults: Faults,
+    pub(super) graph_quota: Mutex<Quota>,
+    pub(super) ingestion_quota: Mutex<Quota>,
+    pub(super) config: SimulatorConfig,
+    ids: Mutex<Rng>,
+}
+
+// === impl World ===
+
+impl World {
+    pub(super) fn new(config: SimulatorConfig, url: String, clock: Clock) -> Self {
+        // Each part has a generator of its own, so that they do not disturb each other's sequence.
+        let seed = |part| mixed(config.seed, part);
+        Self {
+            tokens: Tokens::new(seed(1), config.token_lifetime),
+            tenant: Tenant::new(seed(2), config.tenant_id.clone(), &config.incidents, clock.clone()),
+            faults: Faults::new(seed(3)),
+            ids: Mutex::new(Rng::with_seed(seed(4))),
+            store: Store::new(seed(5), &config.workspace, clock.clone()),
+            doors: Doors::new(config.workspace.quota),
+            records: Records::new(config.keep_rows),
+            journal: Journal::new(clock.clone()),
+            graph_quota: Mutex::new(Quota::new(config.graph_requests_per_minute)),
+            ingestion_quota: Mutex::new(Quota::new(REQUESTS_PER_MINUTE)),
+            url,
+            clock,
+            config,
+        }
+    }
+
+    /// A name for one request.
+    pub(super) fn request_id(&self) -> String {
+        guid(&mut lock(&self.ids))
+    }
+
+    /// Notes a client's write that was done.
+    pub(super) fn note(&self, kind: WriteKind, incident: &str) {
+        self.journal.note(kind, incident);
+        self.records.count(|stats| stats.incident_writes += 1);
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let used = lock(&self.graph_quota).used(self.clock.monotonic());
+        Stats {
+            graph_requests_last_minute: used as u64,
+            graph_quota_per_minute: self.config.graph_requests_per_minute.into(),
+            ..self.records.stats()
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Certificates that let us and one Vector process know each other, and refuse everybody else.
+//!
+//! Each set has a certificate authority of its own, whose key is dropped as soon as it has signed one certificate for
+//! us and one for Vector: nobody, not even we, can make a third one that is accepted.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+use runtime::clock::Clock;
+use runtime::secret::SensitiveString;
+use runtime::store::{create_private_dir, write_private_file};
+
+/// Whom the certificates are for: both ends are on one machine.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Clocks of two containers on one machine agree, but a certificate's days are in UTC and whole.
+const BEFORE: TimeDelta = TimeDelta::days(1);
+/// A run may be long, and a set that is kept in a directory is used by many runs.
+const AFTER: TimeDelta = TimeDelta::days(3_650);
+
+const CA: &str = "ca.pem";
+const PLUGIN: [&str; 2] = ["plugin.pem", "plugin.key"];
+const VECTOR: [&str; 2] = ["vector.pem", "vector.key"];
+
+/// A set for one pair: our side and Vector's.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    ours: Side,
+    vectors: Side,
+}
+
+/// What one end of a connection has: the authority it trusts, its own certificate, and the key to it.
+#[derive(Clone, Debug)]
+pub struct Side {
+    ca: String,
+    certificate: String,
+    key: SensitiveString,
+}
+
+// === impl Certificates ===
+
+impl Certificates {
+    /// Makes a new set, which nobody else has.
+    pub fn new(clock: &Clock) -> Result<Self, String> {
+        Self::make(clock.now()).map_err(|error| format!("cannot make certificates: {error}"))
+    }
+
+    /// Reads the set that `dir` holds, or makes one and writes it there: for those who run Vector themselves, whose
+    /// Vector reads the same directory. To have new ones, remove the directory.
+    ///
+    /// `ca.pem` is removed before anything is replaced and put in place after everything else, so a directory that
+    /// has one holds one whole set. What a crash leaves behind has none, and is made anew.
+    pub fn load_or_make(dir: &Path, clock: &Clock) -> Result<Self, String> {
+        if let Some(kept) = Self::load(dir) {
+            return kept;
+        }
+        let cannot = |error: std::io::Error| {
+            format!(
+                "cannot write certificates into {}: {error}. Check that we may write there",
+                dir.display()
+            )
+        };
+        create_private_dir(dir).map_err(cannot)?;
+        // Two of us that start at once, such as `render` and `run`, must not mix their sets.
+        let lock = File::create(dir.join(".lock")).map_err(cannot)?;
+        lock.lock().map_err(cannot)?;
+        if let Some(made_meanwhile) = Self::load(dir) {
+            return made_meanwhile;
+        }
+        let made = Self::new(clock)?;
+        made.write_all(dir).map_err(cannot)?;
+        Ok(made)
+    }
+
+    /// The set in a directory, which may be one that nobody can write to; nothing if it is not whole.
+    fn load(dir: &Path) -> Option<Result<Self, String>> {
+        let is_whole =
+            [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists());
+        let read = |[certificate, key]: [&str; 2]| {
+            Side::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
+        };
+        is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, vectors: read(VECTOR)? }))
+    }
+
+    /// Our side.
+    #[must_use]
+    pub const fn ours(&self) -> &Side {
+        &self.ours
+    }
+
+    /// Writes what Vector needs: `ca.pem`, `vector.pem` and `vector.key`.
+    pub fn write_vectors_part(&self, dir: &Path) -> Result<(), String> {
+        create_private_dir(dir)
+            .and_then(|()| self.vectors.write(dir, VECTOR))
+            .and_then(|()| write_private_file(dir, CA, &self.vectors.ca))
+            .map_err(|error| format!("cannot write Vector's certificate into {}: {error}", dir.display()))
+    }
+
+    fn write_all(&self, dir: &Path) -> std::io::Result<()> {
+        match std::fs::remove_file(dir.join(CA)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.ours.write(dir, PLUGIN)?;
+        self.vectors.write(dir, VECTOR)?;
+        // The names must be on the disk before the one that vouches for them is.
+        File::open(dir)?.sync_all()?;
+        write_private_file(dir, CA, &self.ours.ca)
+    }
+
+    fn make(now: DateTime<Utc>) -> Result<Self, rcgen::Error> {
+        let mut ca = params("CA", &[], now)?;
+        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let ca_key = KeyPair::generate()?;
+        let ca_pem = ca.self_signed(&ca_key)?.pem();
+        let issuer = Issuer::new(ca, ca_key);
+        let side = |name: &str| {
+            let mut leaf = params(name, &NAMES, now)?;
+            leaf.use_authority_key_identifier_extension = true;
+            leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            // Each end is a server for what it receives and a client for what it sends.
+            leaf.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            let key = KeyPair::generate()?;
+            let certificate = leaf.signed_by(&key, &issuer)?.pem();
+            Ok::<_, rcgen::Error>(Side { ca: ca_pem.clone(), certificate, key: key.serialize_pem().into() })
+        };
+        Ok(Self { ours: side("plugin")?, vectors: side("vector")? })
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    /// Reads certificates that somebody else made. All three files are PEM; `crt_file` may hold a chain.
+    pub fn from_files(ca_file: &Path, crt_file: &Path, key_file: &Path) -> Result<Self, String> {
+        let side = Self { ca: read(ca_file)?, certificate: read(crt_file)?, key: read(key_file)?.into() };
+        let mut roots = RootCertStore::empty();
+        for ca in chain(&side.ca, ca_file)? {
+            roots.add(ca).map_err(|error| {
+                format!("{} holds something that is no certificate: {error}", ca_file.display())
+            })?;
+        }
+        let key = PrivateKeyDer::from_pem_slice(side.key.expose().as_bytes()).map_err(|_| {
+            format!(
+                "{} holds no private key in PEM form that we can read. One with a passphrase must be decrypted \
+                 first: openssl pkey -in FILE -out NEW_FILE",
+                key_file.display()
+            )
+        })?;
+        let (certificates, provider) = (chain(&side.certificate, crt_file)?, aws_lc_rs::default_provider());
+        ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, key))
+            .map_err(|error| {
+                format!(
+                    "the certificate in {} cannot be used with the key in {}: {error}. Name the two that were made \
+                     together",
+                    crt_file.display(),
+                    key_file.display()
+                )
+            })?;
+        Ok(side)
+    }
+
+    /// For a server that speaks only to clients whose certificate our authority has signed.
+    #[must_use]
+    pub fn server_tls(&self) -> ServerTlsConfig {
+        ServerTlsConfig::new().identity(self.identity()).client_ca_root(Certificate::from_pem(&self.ca))
+    }
+
+    /// For a client of a server whose certificate our authority has signed.
+    ///
+    /// Every connection shakes hands anew: a `vector` source that wants certificates refuses, with an internal error, to
+    /// resume what was agreed before.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let unusable = |error: String| format!("the certificates cannot be used: {error}");
+        let mut roots = RootCertStore::empty();
+        for ca in chain(&self.ca, Path::new(CA))? {
+            roots.add(ca).map_err(|error| unusable(error.to_string()))?;
+        }
+        let certificates = chain(&self.certificate, Path::new(PLUGIN[0]))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes());
+        let key = key.map_err(|error| unusable(error.to_string()))?;
+        let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_root_certificates(roots).with_client_auth_cert(certificates, key))
+            .map_err(|error| unusable(error.to_string()))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::from_pem(&self.certificate, self.key.expose())
+    }
+
+    fn write(&self, dir: &Path, [certificate, key]: [&str; 2]) -> std::io::Result<()> {
+        write_private_file(dir, key, self.key.expose())?;
+        write_private_file(dir, certificate, &self.certificate)
+    }
+}
+
+/// What the authority and those it signs have in common.
+fn params(name: &str, hosts: &[&str], now: DateTime<Utc>) -> Result<CertificateParams, rcgen::Error> {
+    let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, format!("vector-sentinel {name}"));
+    [params.not_before, params.not_after] = [now - BEFORE, now + AFTER].map(|day| {
+        // Neither a month nor a day is ever over 31.
+        let small = |number: u32| u8::try_from(number).unwrap_or(1);
+        date_time_ymd(day.year(), small(day.month()), small(day.day()))
+    });
+    Ok(params)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+fn chain(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
+    if certificates.is_empty() {
+        return Err(format!("{} holds no certificate in PEM form", path.display()));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+#[path = "certificates_tests.rs"]
+mod tests;

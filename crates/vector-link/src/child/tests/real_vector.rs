@@ -1,0 +1,145 @@
+use std::net::{SocketAddr, TcpListener};
+
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+use crate::certificates::Certificates;
+use crate::client::{Forward, Options, Peer, channel};
+use model::event::{Batch, Event};
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::quarantine::Quarantine;
+use runtime::telemetry::Component;
+
+/// The Vector on this machine, in a directory of its own.
+async fn vector(config: impl FnOnce(&Path) -> String) -> Option<Bench> {
+    let Ok(binary) = Binary::find(None, &std::env::vars().collect(), &Clock::system()).await else {
+        // Past the test runner, which hides what tests print that pass.
+        let line = b"\nSKIPPED: there is no Vector: set VECTOR_BIN, or put it on the PATH\n";
+        std::io::Write::write_all(&mut std::io::stderr(), line).unwrap();
+        return None;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("data_dir: {}\n{}", dir.path().display(), config(dir.path()));
+    std::fs::write(dir.path().join("vector.yaml"), text).unwrap();
+    std::fs::write(dir.path().join("log"), "").unwrap();
+    let (config, shutdown_limit) = (dir.path().join("vector.yaml"), Duration::from_secs(20));
+    let launch = Launch { binary, config, allow_env: false, json_logs: true, log: None, shutdown_limit };
+    Some(supervise(dir, launch))
+}
+
+#[tokio::test]
+async fn it_starts_reads_its_configuration_again_and_ends_in_order() {
+    let config = |dir: &Path| {
+        format!(
+            "sources: {{in: {{type: demo_logs, format: json, interval: 0.05}}}}\n\
+             sinks: {{out: {{type: file, inputs: [in], path: {}/first, encoding: {{codec: json}}}}}}\n",
+            dir.display()
+        )
+    };
+    let Some(mut bench) = vector(config).await else { return };
+    let path = bench.dir.path().to_owned();
+    says(&path.join("first"), "demo_logs").await;
+    let pid = bench.runs().await;
+    let text = std::fs::read_to_string(path.join("vector.yaml")).unwrap();
+    std::fs::write(path.join("vector.yaml"), text.replace("/first", "/second")).unwrap();
+    bench.tell(Command::Reload).await;
+    says(&path.join("second"), "demo_logs").await;
+    assert_eq!(bench.runs().await, pid, "it was started anew");
+    bench.tell(Command::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+}
+
+#[tokio::test]
+async fn a_configuration_that_it_refuses_ends_the_run() {
+    let config = |_: &Path| "sinks: {out: {type: blackhole, inputs: [nothing]}}\n".to_owned();
+    let Some(bench) = vector(config).await else { return };
+    let error = bench.ended().await.0.unwrap_err();
+    assert!(error.contains("exit status: 78"), "{error}");
+}
+
+/// The configuration of a `vector` source with its half of `certificates`, which are written into `dir`.
+fn source(certificates: &Certificates, address: SocketAddr, dir: &Path) -> String {
+    certificates.write_vectors_part(&dir.join("tls")).unwrap();
+    let dir = dir.display();
+    format!(
+        "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
+         ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n"
+    )
+}
+
+/// Asks Vector's `vector` source whether it serves.
+async fn asks(channel: Channel) -> Result<(), String> {
+    let request = HealthCheckRequest { service: "vector.Vector".to_owned() };
+    HealthClient::new(channel).check(request).await.map(|_| ()).map_err(|error| format!("{error:?}"))
+}
+
+/// A connection that is not of our making.
+fn other(address: SocketAddr, tls: ClientTlsConfig) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap();
+    // Without this it would fail for the want of ALPN, whoever it is.
+    endpoint.tls_config(tls.assume_http2(true)).unwrap().connect_lazy()
+}
+
+#[tokio::test]
+async fn it_speaks_only_to_the_holder_of_our_certificate() {
+    let [ours, others] = [(); 2].map(|()| Certificates::new(&Clock::system()).unwrap());
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = |dir: &Path| source(&ours, address, dir) + "sinks: {out: {type: blackhole, inputs: [in]}}\n";
+    let Some(bench) = vector(config).await else { return };
+    let clock = Clock::system();
+    let began = clock.now();
+    let connect = || channel(&address.to_string(), "127.0.0.1", ours.ours().client_tls().unwrap()).unwrap();
+    while let Err(error) = asks(connect()).await {
+        assert!(clock.now() - began < PATIENCE, "{error}");
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    let ca = std::fs::read(bench.dir.path().join("tls/ca.pem")).unwrap();
+    let nobody = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("localhost");
+    others.write_vectors_part(&bench.dir.path().join("others")).unwrap();
+    let file = |name: &str| std::fs::read(bench.dir.path().join("others").join(name)).unwrap();
+    let stranger = nobody.clone().identity(Identity::from_pem(file("vector.pem"), file("vector.key")));
+    // The same way, with what it accepts: so the refusals below are for what is shown.
+    let shown = |name: &str| std::fs::read(bench.dir.path().join("tls").join(name)).unwrap();
+    let known = nobody.clone().identity(Identity::from_pem(shown("vector.pem"), shown("vector.key")));
+    asks(other(address, known)).await.unwrap();
+    asks(other(address, nobody)).await.unwrap_err();
+    asks(other(address, stranger)).await.unwrap_err();
+    bench.tell(Command::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+}
+
+#[tokio::test]
+async fn it_reads_what_was_nested_too_deep_for_it() {
+    let ours = Certificates::new(&Clock::system()).unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = |dir: &Path| {
+        let sink = format!(
+            "sinks: {{out: {{type: file, inputs: [in], path: {}/events, encoding: {{codec: json}}, \
+             acknowledgements: {{enabled: true}}}}}}\n",
+            dir.display()
+        );
+        source(&ours, address, dir) + &sink
+    };
+    let Some(bench) = vector(config).await else { return };
+    let peer = Peer::default();
+    peer.moved_to(&address.to_string(), "localhost", ours.ours().client_tls().unwrap()).unwrap();
+    let labels =
+        Component { kind: "source", component_type: "defender_incidents", id: "defender".to_owned() };
+    let quarantine = Quarantine::open(bench.dir.path(), "defender", 1_000_000).unwrap();
+    let options = Options { peer, labels, quarantine };
+    let forward = Forward::new(options, Clock::system(), fastrand::Rng::with_seed(1));
+    let nested = |levels: usize| format!("{}[1]{}", "{\"a\":".repeat(levels - 1), "}".repeat(levels - 1));
+    let events = [31, 32, 33, 40, 1_000].map(|levels| Event::new(nested(levels).into(), None));
+    assert_eq!(forward.deliver(Batch::from(events)).await, BatchStatus::Delivered);
+    // It has answered that they are in the file.
+    let written = std::fs::read_to_string(bench.dir.path().join("events")).unwrap();
+    assert_eq!(written.lines().count(), 5, "{written}");
+    assert_eq!(
+        written.lines().filter(|line| line.contains("\\\"a\\\"") || line.contains("\"[1]\"")).count(),
+        3
+    );
+    bench.tell(Command::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+}
