@@ -59,8 +59,8 @@ async fn a_sentinel_incident_is_created_and_replaced_and_not_over_what_somebody_
     let refused =
         client.put_incident(MISSING, json!({"properties": {"title": "t"}}).to_string().into()).await;
     let refused = refused.unwrap_err();
-    assert_eq!((refused.verdict, refused.error_type), (Verdict::GiveUp, "bad_request"));
-    assert!(refused.message.contains("the service says: BadRequest"), "{refused}");
+    assert_eq!((refused.verdict(), refused.error_type()), (Verdict::GiveUp, "bad_request"));
+    assert!(refused.message().contains("the service says: BadRequest"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,16 +76,16 @@ async fn a_comment_that_is_written_twice_is_there_once() {
     assert_eq!(comments.len(), 1);
     assert_eq!(read(&comments[0])["name"], MISSING);
     let missing = client.put_comment(MISSING, MISSING, "a word").await.unwrap_err();
-    assert_eq!((missing.verdict, missing.error_type), (Verdict::GiveUp, "not_found"));
-    assert_eq!(client.comments(MISSING).await.unwrap_err().error_type, "not_found");
+    assert_eq!((missing.verdict(), missing.error_type()), (Verdict::GiveUp, "not_found"));
+    assert_eq!(client.comments(MISSING).await.unwrap_err().error_type(), "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_that_is_not_there_is_not_taken_for_a_missing_incident() {
     let place = Workplace::with_incidents(1).await;
     let failure = sentinel(&place, "another-workspace").incident(MISSING).await.unwrap_err();
-    assert_eq!(failure.verdict, Verdict::Retry);
-    assert!(failure.message.contains("workspace_name"), "{failure}");
+    assert_eq!(failure.verdict(), Verdict::Retry);
+    assert!(failure.message().contains("workspace_name"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,8 +96,8 @@ async fn a_reader_is_told_which_role_writes() {
     let place = Workplace::start(config).await;
     let client = sentinel(&place, &place.bench.config.workspace.name);
     let failure = client.put_comment(&place.names()[0], MISSING, "a word").await.unwrap_err();
-    assert_eq!(failure.verdict, Verdict::Retry);
-    assert!(failure.message.contains("Microsoft Sentinel Responder"), "{failure}");
+    assert_eq!(failure.verdict(), Verdict::Retry);
+    assert!(failure.message().contains("Microsoft Sentinel Responder"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,10 +115,10 @@ async fn a_defender_incident_is_changed_and_commented() {
         assert_eq!(read(&comments[n - 1])["comment"], "größer");
     }
     let refused = client.patch_incident(&id, json!({"status": "gone"}).to_string().into()).await.unwrap_err();
-    assert_eq!(refused.verdict, Verdict::GiveUp);
-    assert!(refused.message.contains("the service says"), "{refused}");
+    assert_eq!(refused.verdict(), Verdict::GiveUp);
+    assert!(refused.message().contains("the service says"), "{refused}");
     let missing = client.patch_incident("999999", json!({"status": "resolved"}).to_string().into()).await;
-    assert_eq!(missing.unwrap_err().error_type, "not_found");
+    assert_eq!(missing.unwrap_err().error_type(), "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +129,6 @@ async fn an_application_that_only_reads_is_told_which_permission_writes() {
     let bench = Bench::start(config).await;
     let id = bench.simulator.tenant().current()[0].id.clone();
     let failure = graph(&bench).post_comment(&id, "a word").await.unwrap_err();
-    assert_eq!(failure.verdict, Verdict::Retry);
-    assert!(failure.message.contains("SecurityIncident.ReadWrite.All"), "{failure}");
+    assert_eq!(failure.verdict(), Verdict::Retry);
+    assert!(failure.message().contains("SecurityIncident.ReadWrite.All"), "{failure}");
 }

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Failure;
-use super::cloud::Cloud;
-use super::credential::{AuthConfig, Credential};
-use super::http::{self, HttpOptions, Reply};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use runtime::clock::Clock;
+use runtime::edge::Edge;
+use runtime::secret::SensitiveString;
 
-/// A way to send requests to one service as one identity.
+use crate::cloud::Cloud;
+use crate::credential::{AuthConfig, Credential, Identity};
+use crate::error::{ServiceError, TokenError};
+use crate::http::{self as edge_http, HttpOptions, Reply};
+
+/// A way to send requests to one service as one identity. Cheap to clone.
 #[derive(Clone)]
 pub struct Authorized {
-    http: reqwest::Client,
+    edge: Edge,
+    identity: Arc<dyn Identity>,
     credential: Arc<Credential>,
-    scope: String,
     clock: Clock,
 }
 
@@ -29,29 +35,42 @@ impl Authorized {
         scope: String,
         clock: &Clock,
     ) -> Result<Self, String> {
-        let credential = Credential::new(auth.clone(), cloud, http, clock.clone())?;
-        Ok(Self { http: http.build()?, credential: Arc::new(credential), scope, clock: clock.clone() })
+        let edge = http.build().map_err(|error| error.to_string())?;
+        let identity = auth.identity(cloud, http, edge.clone(), clock.clone())?;
+        let credential = Arc::new(Credential::new(Arc::clone(&identity), scope, clock.clone()));
+        Ok(Self { edge, identity, credential, clock: clock.clone() })
     }
 
-    /// The same identity's way to another service, whose tokens have `scope`.
+    /// The same identity's way to another service, whose tokens have `scope`. Neither waits for the other's token.
     #[must_use]
     pub fn with_scope(&self, scope: String) -> Self {
-        Self { scope, ..self.clone() }
+        let credential = Credential::new(Arc::clone(&self.identity), scope, self.clock.clone());
+        Self { credential: Arc::new(credential), ..self.clone() }
     }
 
-    /// Sends what `request` makes, with a token. If the answer is 401, the token is renewed once and the request sent
-    /// once more; what comes then is the answer. The body of an answer may have `cap` bytes.
-    pub async fn send(
-        &self,
-        cap: usize,
-        request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
-    ) -> Result<Reply, Failure> {
-        let token = self.credential.token(&self.scope).await?;
-        let reply = http::send(request(&self.http).bearer_auth(token.secret()), cap, &self.clock).await?;
+    /// Sends `request` with a token. If the answer is 401, the token is renewed once and the request sent once more; what
+    /// comes then is the answer. The body of an answer may have `cap` bytes.
+    pub async fn send(&self, cap: usize, request: http::Request<Bytes>) -> Result<Reply, ServiceError> {
+        let token = self.credential.token().await?;
+        let reply = self.send_with(&token, cap, request.clone()).await?;
         if reply.status != 401 {
             return Ok(reply);
         }
-        let token = self.credential.renewed_token(&self.scope, &token).await?;
-        http::send(request(&self.http).bearer_auth(token.secret()), cap, &self.clock).await
+        let token = self.credential.renewed_token(&token).await?;
+        self.send_with(&token, cap, request).await
+    }
+
+    async fn send_with(
+        &self,
+        token: &SensitiveString,
+        cap: usize,
+        mut request: http::Request<Bytes>,
+    ) -> Result<Reply, ServiceError> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
+            TokenError::Unusable("the token has characters that no header may have".to_owned())
+        })?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        Ok(edge_http::send(&self.edge, request, cap, &self.clock).await?)
     }
 }

@@ -11,10 +11,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use url::Url;
 
-use super::Failure;
 use super::authorized::Authorized;
 use super::http::Reply;
-use runtime::retry::Verdict;
+use super::listing;
+use crate::answer;
+use crate::error::{Operation, ServiceError};
 
 /// Source: <https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/resources>
 const GRAPH_VERSION: &str = "2021-03-01";
@@ -23,13 +24,6 @@ const RULES_VERSION: &str = "2023-03-11";
 /// Older ones know no plan Auxiliary.
 /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables>
 const TABLES_VERSION: &str = "2025-07-01";
-/// What Resource Graph may answer to an identity that may read nothing at all, with status 400; or 403, or an empty list. The
-/// page tells of the list, other clients of the rest.
-/// Source: <https://learn.microsoft.com/azure/governance/resource-graph/troubleshoot/general>
-const READS_NOTHING: &str = "NoValidSubscriptionsInQueryRequest";
-/// What is said of a subscription that the identity's tenant does not know, with status 404.
-/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-not-found>
-const UNKNOWN_SUBSCRIPTION: &str = "SubscriptionNotFound";
 /// Most bytes of an answer that are read: a table with 500 described columns has some hundred thousand.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -191,7 +185,7 @@ impl DataCollectionRules {
 
     /// The resource id of the rule with this immutable id. Nothing if there is none, or the identity may not see it: the
     /// service does not tell these apart.
-    pub async fn find(&self, immutable_id: &str) -> Result<Option<String>, Failure> {
+    pub async fn find(&self, immutable_id: &str) -> Result<Option<String>, ServiceError> {
         // It becomes part of a query.
         if !immutable_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Ok(None);
@@ -202,29 +196,26 @@ impl DataCollectionRules {
         );
         let body = json!({"query": query, "options": {"resultFormat": "objectArray"}}).to_string();
         let url = self.url("/providers/Microsoft.ResourceGraph/resources", GRAPH_VERSION);
-        let request = |http: &reqwest::Client| {
-            http.post(url.clone()).header("Content-Type", "application/json").body(body.clone())
-        };
+        let request = listing::request(http::Method::POST, &url, body.into());
         let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
         match reply.status {
             200 => Ok(read::<Found>(&reply)?.data.into_iter().next().map(|rule| rule.id)),
-            400 if names(&reply, READS_NOTHING) => Ok(None),
-            403 if Failure::is_from_service(&reply) => Ok(None),
-            _ => Err(refusal(&reply, "look for the rule in Azure Resource Graph")),
+            400 | 403 if answer::reads_nothing(&reply) => Ok(None),
+            _ => Err(answer::rejected(&reply, Operation::FindRule)),
         }
     }
 
     /// The rule with this resource id.
-    pub async fn rule(&self, id: &str) -> Result<DataCollectionRule, Failure> {
+    pub async fn rule(&self, id: &str) -> Result<DataCollectionRule, ServiceError> {
         let reply = self.get(self.url(id, RULES_VERSION)).await?;
         match reply.status {
             200 => read(&reply),
-            _ => Err(refusal(&reply, "read the rule: it needs the role Monitoring Reader, or Reader, on it")),
+            _ => Err(answer::rejected(&reply, Operation::ReadRule)),
         }
     }
 
     /// A table of the workspace with this resource id; nothing if there is no such table.
-    pub async fn table(&self, workspace: &str, name: &str) -> Result<Option<LogTable>, Failure> {
+    pub async fn table(&self, workspace: &str, name: &str) -> Result<Option<LogTable>, ServiceError> {
         let mut url = self.url(workspace, TABLES_VERSION);
         // It has a path, because the base has a host.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -238,16 +229,13 @@ impl DataCollectionRules {
                 columns.extend(standard_columns);
                 Ok(Some(LogTable { plan, columns }))
             }
-            404 if Failure::is_from_service(&reply) && !names(&reply, UNKNOWN_SUBSCRIPTION) => Ok(None),
-            _ => Err(refusal(
-                &reply,
-                "read the table: it needs the role Log Analytics Reader, or Reader, on the workspace",
-            )),
+            404 if answer::is_about_the_table(&reply) => Ok(None),
+            _ => Err(answer::rejected(&reply, Operation::ReadTable)),
         }
     }
 
-    async fn get(&self, url: Url) -> Result<Reply, Failure> {
-        self.authorized.send(MAX_ANSWER_BYTES, |http| http.get(url.clone())).await
+    async fn get(&self, url: Url) -> Result<Reply, ServiceError> {
+        self.authorized.send(MAX_ANSWER_BYTES, listing::get(&url)).await
     }
 
     /// `path` may come from the service. Wherever it leads, it is on our host.
@@ -259,32 +247,9 @@ impl DataCollectionRules {
     }
 }
 
-/// Whether an answer has a code in it, wherever.
-fn names(reply: &Reply, code: &str) -> bool {
-    String::from_utf8_lossy(&reply.body).contains(code)
-}
-
-fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, Failure> {
-    serde_json::from_slice(&reply.body).map_err(|error| Failure {
-        request_id: reply.request_id.clone(),
-        ..Failure::unanswered(
-            "answer_unreadable",
-            format!("the answer of Azure Resource Manager cannot be read: {error}"),
-        )
-    })
-}
-
-fn refusal(reply: &Reply, what: &str) -> Failure {
-    let answered = |error_type, remedy: &str| Failure::answered(reply, Verdict::Retry, error_type, remedy);
-    match reply.status {
-        401 => answered(
-            "authentication_failed",
-            "the token is refused; check that cloud, management_endpoint and management_token_scope belong together",
-        ),
-        403 => answered("forbidden", &format!("the identity may not {what}")),
-        404 => answered("not_found", "it is not there, or not in this cloud: check management_endpoint"),
-        _ => Failure::common(reply),
-    }
+fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, ServiceError> {
+    serde_json::from_slice(&reply.body)
+        .map_err(|error| listing::unreadable(reply, "Azure Resource Manager", &error))
 }
 
 /// What is null is as if it were not there.

@@ -1,19 +1,23 @@
 //! One HTTPS client: TLS, proxy, time limits, and answers read to the end but not beyond a cap.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
+use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use thiserror::Error;
+use tower::ServiceExt;
 use url::Url;
 
-use super::Failure;
 use model::problem::Problem;
 use runtime::clock::Clock;
+use runtime::edge::{self, Edge, EdgeError};
 use runtime::retry::retry_after;
 use runtime::secret::SensitiveString;
 
@@ -70,6 +74,25 @@ pub struct Reply {
     pub date: Option<DateTime<Utc>>,
     /// The body, decompressed.
     pub body: Bytes,
+}
+
+/// Why no HTTPS client can be built from the options.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// The file of further certificate authorities cannot be used.
+    #[error("cannot use tls.ca_file {}: {cause}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The proxy is none.
+    #[error("cannot use the proxy: {}", chain(.0))]
+    Proxy(#[source] reqwest::Error),
+    /// The rest does not make a client.
+    #[error("cannot build the HTTPS client: {}", chain(.0))]
+    Client(#[source] reqwest::Error),
 }
 
 /// The URL, if it is one of `https` and names a host.
@@ -145,13 +168,13 @@ impl ProxyConfig {
 // === impl HttpOptions ===
 
 impl HttpOptions {
-    /// Builds the client: reads `tls.ca_file`, touches nothing else.
-    pub fn build(&self) -> Result<reqwest::Client, String> {
+    /// Builds the edge that has reqwest behind it: reads `tls.ca_file`, touches nothing else.
+    pub fn build(&self) -> Result<Edge, HttpError> {
         self.build_with(true)
     }
 
     /// The same; `https_only` is false for the one endpoint that has no TLS, the managed identity's.
-    pub(super) fn build_with(&self, https_only: bool) -> Result<reqwest::Client, String> {
+    pub(super) fn build_with(&self, https_only: bool) -> Result<Edge, HttpError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -162,24 +185,19 @@ impl HttpOptions {
             // A redirect could carry the token to another host; no API here documents one.
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &self.tls.ca_file {
-            let named =
-                |error: &dyn Error| format!("cannot use tls.ca_file {}: {}", path.display(), chain(error));
-            let pem = std::fs::read(path).map_err(|error| named(&error))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
+            let unusable = |cause: String| HttpError::CaFile { path: path.clone(), cause };
+            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            let authorities =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(chain(&error)))?;
             if authorities.is_empty() {
-                return Err(format!(
-                    "cannot use tls.ca_file {}: there is no certificate in it",
-                    path.display()
-                ));
+                return Err(unusable("there is no certificate in it".to_owned()));
             }
             builder = builder.tls_certs_merge(authorities);
         }
-        for proxy in
-            self.proxy.proxies().map_err(|error| format!("cannot use the proxy: {}", chain(&error)))?
-        {
+        for proxy in self.proxy.proxies().map_err(HttpError::Proxy)? {
             builder = builder.proxy(proxy);
         }
-        builder.build().map_err(|error| format!("cannot build the HTTPS client: {}", chain(&error)))
+        Ok(edge_of(builder.build().map_err(HttpError::Client)?))
     }
 
     /// The same without any proxy: the managed identity's endpoint is on this machine.
@@ -190,22 +208,29 @@ impl HttpOptions {
 
 /// Sends a request and reads the whole answer, at most `cap` bytes of body.
 pub(super) async fn send(
-    request: reqwest::RequestBuilder,
+    edge: &Edge,
+    request: http::Request<Bytes>,
     cap: usize,
     clock: &Clock,
-) -> Result<Reply, Failure> {
-    let mut response = request.send().await.map_err(|error| transport_failure(&error))?;
+) -> Result<Reply, EdgeError> {
+    let response = edge.clone().oneshot(request).await?;
     let status = response.status().as_u16();
     let (retry_after, request_id, date) = read_headers(response.headers(), clock.now());
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport_failure(&error))? {
-        if body.len() + chunk.len() > cap {
-            let message = format!("the answer is larger than {cap} bytes");
-            return Err(Failure { request_id, ..Failure::unanswered("answer_too_large", message) });
+    let body = edge::collect(response.into_body(), cap).await?;
+    Ok(Reply { status, retry_after, request_id, date, body })
+}
+
+/// reqwest behind the port.
+fn edge_of(client: reqwest::Client) -> Edge {
+    Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
+        let client = client.clone();
+        async move {
+            let request = reqwest::Request::try_from(request).map_err(|error| edge_error(&error))?;
+            let response = client.execute(request).await.map_err(|error| edge_error(&error))?;
+            Ok(http::Response::from(response)
+                .map(|body| body.map_err(|error| edge_error(&error)).boxed_unsync()))
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Reply { status, retry_after, request_id, date, body: body.freeze() })
+    }))
 }
 
 fn read_headers(
@@ -220,41 +245,38 @@ fn read_headers(
     (retry_after, request_id, date)
 }
 
-/// A failure of the connection: every kind is worth another try, and some have a remedy.
-fn transport_failure(error: &reqwest::Error) -> Failure {
+/// What an error of reqwest is. Its types do not say all of it; where they do not, its words do.
+fn edge_error(error: &reqwest::Error) -> EdgeError {
     let words = chain(error);
-    if let Some(remedy) = certificate_remedy(&words) {
-        return Failure::unanswered("tls_failed", format!("{remedy}: {words}"));
-    }
+    let caused_by = |kind: ErrorKind| causes(error).any(|cause| io_kind(cause) == Some(kind));
     if words.contains("tunnel") {
-        let message = format!(
-            "cannot get through the proxy; check the option proxy, and what the proxy allows: {words}"
-        );
-        return Failure::unanswered("connection_failed", message);
+        EdgeError::Proxy(words)
+    } else if causes(error).any(<dyn Error + 'static>::is::<rustls::Error>) {
+        EdgeError::Tls(words)
+    } else if words.contains("dns error") {
+        EdgeError::Dns(words)
+    } else if error.is_connect() && caused_by(ErrorKind::ConnectionRefused) {
+        EdgeError::Refused(words)
+    } else if error.is_connect() {
+        EdgeError::Unreachable(format!("the limit is {} s: {words}", CONNECT_TIMEOUT.as_secs()))
+    } else if error.is_timeout() {
+        EdgeError::TimedOut(words)
+    } else {
+        EdgeError::Lost(words)
     }
-    if error.is_connect() {
-        let limit = CONNECT_TIMEOUT.as_secs();
-        let message = format!(
-            "cannot connect (the limit is {limit} s): {words}. Check the endpoint's name, the network and the proxy"
-        );
-        return Failure::unanswered("connection_failed", message);
-    }
-    if error.is_timeout() {
-        let message = format!("no answer within the time limit (request.timeout_secs): {words}");
-        return Failure::unanswered("timed_out", message);
-    }
-    Failure::unanswered(
-        "connection_lost",
-        format!("the connection broke before the answer was complete: {words}"),
-    )
 }
 
-/// What to do if an error is about a certificate.
-pub(super) fn certificate_remedy(words: &str) -> Option<&'static str> {
-    words.contains("peer certificate").then_some(
-        "the server's certificate is not trusted; if a proxy inspects TLS, or this is a private endpoint, put its \
-         certificate authority into tls.ca_file",
-    )
+/// An error and what caused it, the outermost first.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
+        // What is inside one of these is left out by its `source`.
+        Some(io) => io.get_ref().map(|inside| inside as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    error.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
 /// An error with all its causes. reqwest's own causes repeat the URL, which says nothing new.
@@ -274,6 +296,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -310,7 +334,70 @@ mod tests {
     fn an_unreadable_ca_file_is_named() {
         let tls = TlsConfig { ca_file: Some("/nowhere/ca.pem".into()) };
         let options = HttpOptions { tls, proxy: ProxyConfig::default(), timeout: Duration::from_secs(1) };
-        let error = options.build().unwrap_err();
+        let error = options.build().map(drop).unwrap_err().to_string();
         assert!(error.contains("/nowhere/ca.pem") && error.contains("tls.ca_file"), "{error}");
+    }
+
+    /// A peer that takes one connection, reads something, writes `answer` and closes, or says nothing for ever without one.
+    async fn peer(answer: Option<&'static str>) -> (String, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serving = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let heard = connection.read(&mut [0; 4096]).await.unwrap();
+            assert_ne!(heard, 0, "nothing was asked");
+            match answer {
+                Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+        });
+        (address, serving)
+    }
+
+    async fn asked(url: String, proxy: Option<String>, timeout: Duration) -> EdgeError {
+        let proxy = ProxyConfig { https: proxy.map(Into::into), ..ProxyConfig::default() };
+        let options = HttpOptions { tls: TlsConfig::default(), proxy, timeout };
+        let request = http::Request::get(url).body(Bytes::new()).unwrap();
+        send(&options.build_with(false).unwrap(), request, 100, &Clock::system()).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn each_way_of_getting_no_answer_is_told_from_the_others() {
+        let long = Duration::from_mins(1);
+        let nobody = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let error = asked(format!("http://{nobody}/"), None, long).await;
+        assert!(matches!(error, EdgeError::Refused(_)), "{error:?}");
+
+        let error = asked("https://service.test/".to_owned(), Some(format!("http://{nobody}")), long).await;
+        assert!(matches!(error, EdgeError::Proxy(_)), "{error:?}");
+        for refusal in
+            ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n"]
+        {
+            let (proxy, _serving) = peer(Some(refusal)).await;
+            let error =
+                asked("https://service.test/".to_owned(), Some(format!("http://{proxy}")), long).await;
+            assert!(matches!(error, EdgeError::Proxy(_)), "{refusal}: {error:?}");
+        }
+
+        let (plain, _serving) = peer(Some("HTTP/1.1 400 Bad Request\r\n\r\n")).await;
+        let error = asked(format!("https://{plain}/"), None, long).await;
+        assert!(matches!(error, EdgeError::Tls(_)), "{error:?}");
+
+        let (silent, serving) = peer(None).await;
+        let error = asked(format!("http://{silent}/"), None, Duration::from_millis(50)).await;
+        assert!(matches!(error, EdgeError::TimedOut(_)), "{error:?}");
+        serving.abort();
+
+        let (short, _serving) = peer(Some("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n[")).await;
+        let error = asked(format!("http://{short}/"), None, long).await;
+        assert!(matches!(error, EdgeError::Lost(_)), "{error:?}");
+        let (large, _serving) = peer(Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[1,2]")).await;
+        let request = http::Request::get(format!("http://{large}/")).body(Bytes::new()).unwrap();
+        let options = HttpOptions { tls: TlsConfig::default(), proxy: ProxyConfig::default(), timeout: long };
+        let edge = options.build_with(false).unwrap();
+        assert_eq!(send(&edge, request, 4, &Clock::system()).await.unwrap_err(), EdgeError::TooLarge(4));
     }
 }

@@ -1,16 +1,19 @@
-//! The HTTPS edge: one file a remote service, and the only place that turns an answer into a
-//! [`Verdict`](runtime::retry::Verdict).
+//! Clients of Microsoft's services: one file a remote service.
+//!
+//! What goes wrong is a [`ServiceError`], and what it means stands in [`error`] alone; what services say is read in `answer`
+//! alone.
 
+mod answer;
 pub mod arm;
 pub mod authorized;
 pub mod cloud;
 pub mod credential;
 pub mod data_collection_rules;
-mod failure;
+pub mod error;
 pub mod graph;
 pub mod http;
 pub mod listing;
 pub mod logs_ingestion;
 pub mod security_insights;
 
-pub use failure::Failure;
+pub use error::ServiceError;

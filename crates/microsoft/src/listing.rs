@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::Failure;
-use super::http::Reply;
+use crate::error::{ServiceError, Unusable};
+use crate::http::Reply;
 use model::watermark::Slice;
 
 /// One page of a listing.
@@ -57,7 +57,7 @@ pub(super) fn read_page(
     home: &Url,
     service: &str,
     escaped: impl Fn(&str) -> String,
-) -> Result<IncidentPage, Failure> {
+) -> Result<IncidentPage, ServiceError> {
     let Page { members, next, count } =
         decode(&reply.body).map_err(|error| unreadable(reply, service, &error))?;
     let next = match next {
@@ -66,13 +66,8 @@ pub(super) fn read_page(
         Some(link) => match Url::parse(&escaped(&link)) {
             Ok(url) if url.origin() == home.origin() => Some(url),
             _ => {
-                let message = format!(
-                    "the link to the next page does not lead to {}, where our token may go; set endpoint to the host \
-                     that the links have",
-                    home.origin().ascii_serialization()
-                );
-                let request_id = reply.request_id.clone();
-                return Err(Failure { request_id, ..Failure::unanswered("foreign_link", message) });
+                let reason = Unusable::ForeignLink(home.origin().ascii_serialization());
+                return Err(ServiceError::Unusable { reason, request_id: reply.request_id.clone() });
             }
         },
     };
@@ -80,17 +75,33 @@ pub(super) fn read_page(
 }
 
 /// An answer of `service` that is no JSON, or not of the shape that is documented.
-pub(super) fn unreadable(reply: &Reply, service: &str, error: &serde_json::Error) -> Failure {
-    Failure {
-        request_id: reply.request_id.clone(),
-        ..Failure::unanswered("answer_unreadable", format!("{service}'s answer cannot be read: {error}"))
-    }
+pub(super) fn unreadable(reply: &Reply, service: &str, error: &serde_json::Error) -> ServiceError {
+    ServiceError::unreadable(service, error, reply.request_id.clone())
 }
 
 /// The condition that the time `property` is within `slice`.
 pub(super) fn within(property: &str, slice: Slice) -> String {
     let from = format!("{property} ge {}", ticks(slice.from));
     slice.to.map_or_else(|| from.clone(), |to| format!("{from} and {property} lt {}", ticks(to)))
+}
+
+/// A request without a body to `url`.
+pub(super) fn get(url: &Url) -> http::Request<Bytes> {
+    request(http::Method::GET, url, Bytes::new())
+}
+
+/// A request of JSON, to `url`.
+pub(super) fn request(method: http::Method, url: &Url, body: Bytes) -> http::Request<Bytes> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = method;
+    // A URL is always one that can be asked for.
+    if let Ok(uri) = url.as_str().parse() {
+        *request.uri_mut() = uri;
+    }
+    let json = http::HeaderValue::from_static("application/json");
+    request.headers_mut().insert(http::header::ACCEPT, json.clone());
+    request.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    request
 }
 
 /// A condition as a query's value.

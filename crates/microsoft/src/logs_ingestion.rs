@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use url::Url;
 
-use super::Failure;
 use super::authorized::Authorized;
-use super::http::Reply;
-use runtime::retry::Verdict;
+use super::listing;
+use crate::answer;
+use crate::error::{Operation, ServiceError};
 
 /// Most bytes of one call, before and after compression.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
@@ -46,53 +46,27 @@ impl LogsIngestion {
     }
 
     /// Posts a JSON array of rows, compressed or not.
-    pub async fn post(&self, body: Bytes, gzip: bool) -> Result<(), Failure> {
+    pub async fn post(&self, body: Bytes, gzip: bool) -> Result<(), ServiceError> {
         // Shows up as ClientRequestId in the table DCRLogErrors, if a transformation fails on the rows later.
         let id = azure_core::Uuid::new_v4().to_string();
-        let request = |http: &reqwest::Client| {
-            let request = http
-                .post(self.url.clone())
-                .header("Content-Type", "application/json")
-                .header("x-ms-client-request-id", &id)
-                .body(body.clone());
-            if gzip { request.header("Content-Encoding", "gzip") } else { request }
-        };
-        let answer = match self.authorized.send(MAX_ANSWER_BYTES, request).await {
+        let mut request = listing::request(http::Method::POST, &self.url, body);
+        let headers = request.headers_mut();
+        if let Ok(id) = http::HeaderValue::try_from(&id) {
+            headers.insert("x-ms-client-request-id", id);
+        }
+        if gzip {
+            headers.insert(http::header::CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+        }
+        match self.authorized.send(MAX_ANSWER_BYTES, request).await {
             // Anything else, a proxy's login page for one, is not the service's word that it has the rows.
             Ok(reply) if reply.status == 204 => Ok(()),
-            Ok(reply) => Err(refusal(&reply)),
-            Err(failure) => Err(failure),
-        };
-        answer.map_err(|failure| Failure { request_id: failure.request_id.or(Some(id)), ..failure })
+            Ok(reply) => Err(answer::rejected(&reply, Operation::Ingest).or_request_id(id)),
+            Err(error) => Err(error.or_request_id(id)),
+        }
     }
 
     /// Posts an empty array, which every stream accepts: to see whether posting works.
-    pub async fn probe(&self) -> Result<(), Failure> {
+    pub async fn probe(&self) -> Result<(), ServiceError> {
         self.post(Bytes::from_static(b"[]"), false).await
     }
-}
-
-fn refusal(reply: &Reply) -> Failure {
-    let (verdict, error_type, remedy) = match reply.status {
-        400 if Failure::is_from_service(reply) => (Verdict::Split, "bad_request", "the rows are refused"),
-        413 => (Verdict::Split, "too_large", "the call is too large"),
-        401 => (
-            Verdict::Retry,
-            "authentication_failed",
-            "the token is refused; check that cloud, endpoint and token_scope belong together",
-        ),
-        403 => (
-            Verdict::Retry,
-            "forbidden",
-            "the identity may not ingest here: give it the role Monitoring Metrics Publisher on the data collection rule \
-             (that takes up to 30 minutes to work), and check dcr_immutable_id",
-        ),
-        404 => (
-            Verdict::Retry,
-            "not_found",
-            "no such rule or stream here: check endpoint, dcr_immutable_id and stream_name",
-        ),
-        _ => return Failure::common(reply),
-    };
-    Failure::answered(reply, verdict, error_type, remedy)
 }

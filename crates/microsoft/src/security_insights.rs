@@ -8,14 +8,14 @@ use bytes::Bytes;
 use serde_json::json;
 use url::Url;
 
-use super::Failure;
 use super::arm::ArmQuota;
 use super::authorized::Authorized;
 use super::http::Reply;
 use super::listing::{self, IncidentPage};
+use crate::answer;
+use crate::error::{Operation, ServiceError};
 use model::problem::Problem;
 use model::watermark::Slice;
-use runtime::retry::Verdict;
 
 /// The version of the API.
 /// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/list>
@@ -28,19 +28,6 @@ pub const MAX_PAGE_SIZE: u32 = 1_000;
 const MAX_COMMENTS: usize = 100;
 /// Most bytes of one answer that are read: a thousand incidents are some megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// Azure Resource Manager's codes for a 404 that is about what the incident would be in.
-/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
-const NOT_THE_INCIDENT: [&str; 8] = [
-    "InvalidResourceNamespace",
-    "InvalidResourceType",
-    "InvalidSubscriptionId",
-    "NoRegisteredProviderFound",
-    "ParentResourceNotFound",
-    "ResourceGroupNotFound",
-    "SubscriptionNotFound",
-    "WorkspaceNotFound",
-];
-
 /// Which workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {
@@ -136,7 +123,7 @@ impl SecurityInsights {
     }
 
     /// The first page of the incidents that were last modified in `slice`: at most `top` of them, oldest change first.
-    pub async fn first_page(&self, slice: Slice, top: u32) -> Result<IncidentPage, Failure> {
+    pub async fn first_page(&self, slice: Slice, top: u32) -> Result<IncidentPage, ServiceError> {
         let filter = listing::query_value(&listing::within("properties/lastModifiedTimeUtc", slice));
         let order = listing::query_value("properties/lastModifiedTimeUtc asc");
         let mut url = self.url.clone();
@@ -147,44 +134,44 @@ impl SecurityInsights {
     }
 
     /// The page at `url`, which an earlier page gave.
-    pub async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
+    pub async fn next_page(&self, url: &Url) -> Result<IncidentPage, ServiceError> {
         let reply = self.get(url).await?;
         match reply.status {
             200 => self.read_page(&reply),
-            _ => Err(refusal(&reply)),
+            _ => Err(answer::rejected(&reply, Operation::SentinelList)),
         }
     }
 
     /// Reads one incident, or finds that there is none: to see whether reading works.
-    pub async fn probe(&self) -> Result<usize, Failure> {
+    pub async fn probe(&self) -> Result<usize, ServiceError> {
         let mut url = self.url.clone();
         url.set_query(Some(&format!("api-version={API_VERSION}&$top=1")));
         Ok(self.next_page(&url).await?.incidents.len())
     }
 
     /// The incident of that name, as the service sends it; nothing if it says that there is none.
-    pub async fn incident(&self, name: &str) -> Result<Option<Bytes>, Failure> {
+    pub async fn incident(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let reply = self.get(&self.url_of(name, &[])).await?;
         match reply.status {
             200 => Ok(Some(reply.body)),
-            404 if is_about_the_incident(&reply) => Ok(None),
-            _ => Err(refusal_of_one(&reply)),
+            404 if answer::is_about_a_sentinel_incident(&reply) => Ok(None),
+            _ => Err(answer::rejected(&reply, Operation::SentinelIncident)),
         }
     }
 
     /// Creates the incident, or replaces what can be written of it. With the `etag` that was read in `body`, only if it
     /// has not been changed since.
-    pub async fn put_incident(&self, name: &str, body: Bytes) -> Result<Written, Failure> {
+    pub async fn put_incident(&self, name: &str, body: Bytes) -> Result<Written, ServiceError> {
         let reply = self.put(&self.url_of(name, &[]), body).await?;
         match reply.status {
             200 | 201 => Ok(Written::Done(reply.body)),
-            409 | 412 if Failure::is_from_service(&reply) => Ok(Written::Stale),
-            _ => Err(refusal_of_one(&reply)),
+            409 | 412 if answer::is_from_service(&reply) => Ok(Written::Stale),
+            _ => Err(answer::rejected(&reply, Operation::SentinelIncident)),
         }
     }
 
     /// All comments of an incident, each as the service sends it.
-    pub async fn comments(&self, name: &str) -> Result<Vec<Bytes>, Failure> {
+    pub async fn comments(&self, name: &str) -> Result<Vec<Bytes>, ServiceError> {
         let mut comments = Vec::new();
         let mut next = Some(self.url_of(name, &["comments"]));
         for _ in 0..=MAX_COMMENTS {
@@ -192,13 +179,13 @@ impl SecurityInsights {
             let reply = self.get(&url).await?;
             let page = match reply.status {
                 200 => self.read_page(&reply)?,
-                _ => return Err(refusal_of_one(&reply)),
+                _ => return Err(answer::rejected(&reply, Operation::SentinelIncident)),
             };
             comments.extend(page.incidents);
             next = page.next;
         }
         let message = format!("the comments of the incident {name} have no last page");
-        Err(Failure::unanswered("answer_unreadable", message))
+        Err(ServiceError::unreadable("Microsoft Sentinel", message, None))
     }
 
     /// Writes a comment under an id of our choice, a GUID, and answers it as the service has it now. Doing it again changes
@@ -208,36 +195,37 @@ impl SecurityInsights {
         incident: &str,
         comment_id: &str,
         message: &str,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, ServiceError> {
         let url = self.url_of(incident, &["comments", comment_id]);
         let body = json!({"properties": {"message": message}}).to_string();
         let reply = self.put(&url, body.into()).await?;
         match reply.status {
             200 | 201 => Ok(reply.body),
             // It is there already, so an earlier try was heard.
-            409 | 412 if Failure::is_from_service(&reply) => {
+            409 | 412 if answer::is_from_service(&reply) => {
                 let there = self.get(&url).await?;
-                if there.status == 200 { Ok(there.body) } else { Err(refusal_of_one(&reply)) }
+                if there.status == 200 {
+                    Ok(there.body)
+                } else {
+                    Err(answer::rejected(&reply, Operation::SentinelIncident))
+                }
             }
-            _ => Err(refusal_of_one(&reply)),
+            _ => Err(answer::rejected(&reply, Operation::SentinelIncident)),
         }
     }
 
-    fn read_page(&self, reply: &Reply) -> Result<IncidentPage, Failure> {
+    fn read_page(&self, reply: &Reply) -> Result<IncidentPage, ServiceError> {
         listing::read_page(reply, &self.url, "Microsoft Sentinel", escaped)
     }
 
-    async fn get(&self, url: &Url) -> Result<Reply, Failure> {
+    async fn get(&self, url: &Url) -> Result<Reply, ServiceError> {
         self.quota.reads.spend(0).await;
-        let request = |http: &reqwest::Client| http.get(url.clone()).header("Accept", "application/json");
-        self.authorized.send(MAX_ANSWER_BYTES, request).await
+        self.authorized.send(MAX_ANSWER_BYTES, listing::get(url)).await
     }
 
-    async fn put(&self, url: &Url, body: Bytes) -> Result<Reply, Failure> {
+    async fn put(&self, url: &Url, body: Bytes) -> Result<Reply, ServiceError> {
         self.quota.writes.spend(0).await;
-        let request = |http: &reqwest::Client| {
-            http.put(url.clone()).header("Content-Type", "application/json").body(body.clone())
-        };
+        let request = listing::request(http::Method::PUT, url, body);
         self.authorized.send(MAX_ANSWER_BYTES, request).await
     }
 
@@ -270,77 +258,9 @@ fn escaped(link: &str) -> String {
     format!("{place}?{}", query.join("&"))
 }
 
-/// Whether a 404 says that the incident is missing, and not what it would be in.
-fn is_about_the_incident(reply: &Reply) -> bool {
-    Failure::code_of(reply).is_some_and(|code| {
-        let code = code.as_str();
-        // The code of a resource group's missing workspace too, which only the words tell from an incident.
-        let of_a_workspace = code == "ResourceNotFound" && !mentions(reply, "incidents/");
-        !NOT_THE_INCIDENT.contains(&code) && !of_a_workspace
-    })
-}
-
-fn mentions(reply: &Reply, words: &str) -> bool {
-    String::from_utf8_lossy(&reply.body).to_ascii_lowercase().contains(words)
-}
-
-/// What a refusal means that is about one incident.
-fn refusal_of_one(reply: &Reply) -> Failure {
-    if reply.status == 404 && is_about_the_incident(reply) {
-        return Failure::answered(
-            reply,
-            Verdict::GiveUp,
-            "not_found",
-            "there is no such incident in the workspace",
-        );
-    }
-    refusal(reply)
-}
-
-fn refusal(reply: &Reply) -> Failure {
-    let (verdict, error_type, remedy) = match reply.status {
-        400 if mentions(reply, "not onboarded") => (
-            Verdict::Retry,
-            "not_onboarded",
-            "the workspace has no Microsoft Sentinel: add Sentinel to it, and check subscription_id, resource_group and \
-             workspace_name",
-        ),
-        400 if Failure::is_from_service(reply) => {
-            (Verdict::GiveUp, "bad_request", "Microsoft Sentinel refuses the request")
-        }
-        401 => (
-            Verdict::Retry,
-            "authentication_failed",
-            "Azure Resource Manager refuses the token; check that cloud, endpoint and token_scope belong together, and \
-             that subscription_id is one of the identity's tenant",
-        ),
-        403 => (
-            Verdict::Retry,
-            "forbidden",
-            "the identity may not do this: give it the role Microsoft Sentinel Reader, or to write Microsoft Sentinel \
-             Responder, on the workspace or its resource group (that takes some minutes to work)",
-        ),
-        404 => (
-            Verdict::Retry,
-            "not_found",
-            "there is no such workspace, or it has no Microsoft Sentinel: check endpoint, cloud, subscription_id, \
-             resource_group and workspace_name",
-        ),
-        // A link to a page that has expired: the listing must be begun again.
-        410 => (Verdict::GiveUp, "gone", "the listing has expired"),
-        _ => return Failure::common(reply),
-    };
-    Failure::answered(reply, verdict, error_type, remedy)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reply(status: u16, code: &str, message: &str) -> Reply {
-        let body = json!({"error": {"code": code, "message": message}}).to_string().into();
-        Reply { status, retry_after: None, request_id: None, date: None, body }
-    }
 
     #[test]
     fn a_link_that_comes_unescaped_is_escaped_and_one_that_is_escaped_stays() {
@@ -355,37 +275,5 @@ mod tests {
         let escaped_by_the_service = "https://arm/i?$filter=a%20ge%20b+lt+c&$skipToken=a%2Bb%3D";
         assert_eq!(read(escaped_by_the_service).as_str(), escaped_by_the_service);
         assert_eq!(escaped("https://arm/i"), "https://arm/i");
-    }
-
-    #[test]
-    fn only_the_services_word_that_the_incident_is_missing_is_taken_for_that() {
-        let missing = |code, message| is_about_the_incident(&reply(404, code, message));
-        assert!(missing("NotFound", "Incident not found"));
-        assert!(missing(
-            "ResourceNotFound",
-            "…/providers/Microsoft.SecurityInsights/Incidents/7 was not found"
-        ));
-        assert!(!missing(
-            "ResourceNotFound",
-            "The Resource 'Microsoft.OperationalInsights/workspaces/w' was not found"
-        ));
-        assert!(!missing("ResourceGroupNotFound", "Resource group 'g' could not be found."));
-        assert!(!missing("SubscriptionNotFound", "The subscription 's' could not be found."));
-        assert!(!is_about_the_incident(&Reply { body: "<html>".into(), ..reply(404, "", "") }));
-    }
-
-    #[test]
-    fn every_refusal_says_what_to_do() {
-        let of = |status, message: &str| refusal(&reply(status, "BadRequest", message));
-        let onboarding = of(400, "Workspace 'w' is not onboarded to Microsoft Sentinel.");
-        assert_eq!((onboarding.verdict, onboarding.error_type), (Verdict::Retry, "not_onboarded"));
-        let refused = of(400, "title is too long");
-        assert_eq!(refused.verdict, Verdict::GiveUp);
-        assert!(refused.message.contains("title is too long"), "{refused}");
-        let forbidden = of(403, "").message;
-        assert!(forbidden.contains("Sentinel Reader") && forbidden.contains("Responder"), "{forbidden}");
-        assert!(of(404, "").message.contains("workspace_name"));
-        // Not the service's word: something in between has answered.
-        assert_eq!(refusal(&Reply { body: "<html>".into(), ..reply(400, "", "") }).verdict, Verdict::Retry);
     }
 }

@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`delivery`] | the acknowledgement of a batch as a return value, fan-out, and the health of a sink |
+//! | [`edge`] | the HTTPS edge as a port: requests out, answers in, and why there is none |
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
 //! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
 //! | [`store`] | the state file |
@@ -10,6 +11,7 @@
 
 pub mod clock;
 pub mod delivery;
+pub mod edge;
 pub mod quarantine;
 pub mod retry;
 pub mod secret;

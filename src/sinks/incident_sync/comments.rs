@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::pass::{Direction, PassError};
+use super::error::PassError;
+use super::pass::Direction;
 use super::target::Wrote;
 use super::tell::About;
 use incident_model::comment::{self, Copy, Later, MAX_COMMENTS, Part};
 use incident_model::field::Side;
 use incident_model::record::{CommentLink, Record};
 use incident_model::snapshot::{Comment, Snapshot};
-use microsoft::Failure;
+use microsoft::ServiceError;
 use runtime::quarantine::Reason;
 
 /// A comment of Defender's that is so long is taken for the original of a comment in Sentinel that has all of its words: of
@@ -103,9 +104,9 @@ impl Direction {
                         record.find_planned(self.target.side(), &all);
                         note_new_one(record, origin, (&copy.id, nth), &others, &all)?;
                     }
-                    Err(failure) if failure.error_type == "bad_request" => {
-                        let Failure { message, request_id, .. } = failure;
-                        let reason = Reason { code: "refused", message, request_id };
+                    Err(failure) if failure.is_bad_request() => {
+                        let request_id = failure.request_id().map(str::to_owned);
+                        let reason = Reason { code: "refused", message: failure.message(), request_id };
                         self.refuse(copying, record, copy, reason).await?;
                         break;
                     }
@@ -201,7 +202,7 @@ fn note_new_one(
     (copy, part): (&str, usize),
     before: &[Comment],
     after: &[Comment],
-) -> Result<(), Failure> {
+) -> Result<(), ServiceError> {
     if !record.unwritten(origin, copy).contains(&part) {
         return Ok(());
     }
@@ -215,7 +216,7 @@ fn note_new_one(
     let newest = after.iter().rev().find(|comment| !is_known(comment)).map(|comment| comment.id.clone());
     let Some(id) = newest else {
         let message = "a comment was written, and is not among those that the service has";
-        return Err(Failure::unanswered("answer_unreadable", message));
+        return Err(ServiceError::unreadable("the service", message, None));
     };
     record.note_copied(origin, copy, part, id);
     Ok(())

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use tracing::info;
 
+use super::error::PassError;
 use super::ledger::record_key;
-use super::pass::{Direction, PassError, note_tags};
+use super::pass::{Direction, note_tags};
 use super::target::{Current, Located};
 use super::tell::About;
 use incident_model::field::{Field, Pair, Side};
@@ -14,7 +15,7 @@ use incident_model::mapping::translate;
 use incident_model::merge::Move;
 use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
-use microsoft::Failure;
+use microsoft::ServiceError;
 
 /// What came of looking for an incident's counterpart.
 pub(super) enum Linked {
@@ -108,7 +109,7 @@ impl Direction {
         let mut is_ownerless = false;
         let mut events = self.unknown_words(about, &mut record, offer);
         let current = match self.target.create(&sentinel, offer).await {
-            Err(failure) if failure.error_type == "bad_request" => {
+            Err(failure) if failure.is_bad_request() => {
                 // Most often it is the owner that is not taken: better nobody's than no incident at all.
                 let mut ownerless = offer.clone();
                 let Some(owner) = ownerless.fields.remove(&Field::Owner).filter(|owner| !owner.is_empty())
@@ -172,13 +173,13 @@ impl Direction {
         about: About<'_>,
         record: &mut Record,
         owner: &str,
-        failure: &Failure,
+        failure: &ServiceError,
     ) -> Option<Value> {
         let message = format!(
             "{} does not take '{owner}' as an owner, so the owner stays as it is; if that is somebody who has another name \
              there, add them to sync.owners_file: {}",
             self.target.side(),
-            failure.message
+            failure.message()
         );
         self.teller.notice(about, record, "owner", &message)
     }

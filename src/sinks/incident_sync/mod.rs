@@ -24,6 +24,7 @@
 mod assemble;
 mod brake;
 mod comments;
+mod error;
 mod gate;
 mod ledger;
 mod link;

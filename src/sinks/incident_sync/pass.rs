@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::brake::Brake;
 use super::comments::Copying;
+use super::error::PassError;
 use super::ledger::{Ledger, Offer};
 use super::link::{Linked, Place};
 use super::options::{SyncOptions, SyncedField};
@@ -17,12 +18,10 @@ use incident_model::field::{Field, Pair, Side};
 use incident_model::merge::{Merge, Move, Rules, Sides, merge};
 use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
-use microsoft::Failure;
 use model::event::Event;
 use runtime::clock::Clock;
 use runtime::quarantine::{Keeper, Quarantine, Reason};
 use runtime::retry::policy::Policies;
-use runtime::store::StoreError;
 use runtime::telemetry::Component;
 
 /// An incident that is changed each time before it can be written is left for later.
@@ -54,25 +53,6 @@ pub(super) enum Outcome {
     Done,
     /// Something is left, and must not be done now.
     Held,
-}
-
-/// Why a pass ended early. All that it has done is in the ledger.
-#[derive(Debug)]
-pub(super) enum PassError {
-    Service(Failure),
-    Store(StoreError),
-}
-
-impl From<Failure> for PassError {
-    fn from(failure: Failure) -> Self {
-        Self::Service(failure)
-    }
-}
-
-impl From<StoreError> for PassError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 // === impl Direction ===
@@ -226,8 +206,7 @@ impl Direction {
             }
             return Ok(if is_left { Outcome::Held } else { Outcome::Done });
         }
-        let message = "the incident is changed by somebody else each time before it can be written";
-        Err(Failure::unanswered("stale", message).into())
+        Err(PassError::Contested)
     }
 
     /// Has the other direction look at its newest offer: once for the same states of both sides, or two directions that
@@ -288,9 +267,9 @@ impl Direction {
             Err(failure) => failure,
         };
         let owner = merged.moves.iter().find(|one| one.field == Field::Owner);
-        let Some(owner) = owner.filter(|_| failure.error_type == "bad_request") else {
+        let Some(owner) = owner.filter(|_| failure.is_bad_request()) else {
             // It was not for the owner that it was refused.
-            if failure.error_type == "bad_request" && record.refused.remove(&Field::Owner).is_some() {
+            if failure.is_bad_request() && record.refused.remove(&Field::Owner).is_some() {
                 self.ledger.save(about.key, record, Vec::new()).await?;
             }
             return Err(failure.into());

@@ -7,7 +7,7 @@ use incident_model::comment::Part;
 use incident_model::field::Side;
 use incident_model::merge::Merge;
 use incident_model::snapshot::{Comment, Snapshot};
-use microsoft::Failure;
+use microsoft::ServiceError;
 
 /// An incident as it is now.
 #[derive(Clone, Debug)]
@@ -47,22 +47,22 @@ pub trait Target: Send + Sync {
     fn side(&self) -> Side;
 
     /// The incident as it is now; nothing if it is gone.
-    async fn read(&self, id: &str) -> Result<Option<Current>, Failure>;
+    async fn read(&self, id: &str) -> Result<Option<Current>, ServiceError>;
 
     /// Finds the counterpart of an incident of the other side.
-    async fn locate(&self, key: &str, offer: &Snapshot) -> Result<Located, Failure>;
+    async fn locate(&self, key: &str, offer: &Snapshot) -> Result<Located, ServiceError>;
 
     /// Creates the counterpart of an incident, and answers what it is then.
-    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, Failure>;
+    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, ServiceError>;
 
     /// Writes what came out of a merge, and answers what the incident is then: nothing if it was changed since it was read.
-    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure>;
+    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, ServiceError>;
 
     /// All comments of an incident, of which reading it may not tell.
-    async fn comments(&self, id: &str) -> Result<Vec<Comment>, Failure> {
+    async fn comments(&self, id: &str) -> Result<Vec<Comment>, ServiceError> {
         Ok(self.read(id).await?.and_then(|current| current.snapshot.comments).unwrap_or_default())
     }
 
     /// Writes a comment.
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure>;
+    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError>;
 }

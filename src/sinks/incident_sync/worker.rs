@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::pass::{Direction, Outcome, PassError};
+use super::error::PassError;
+use super::pass::{Direction, Outcome};
 use super::status::{self, Status};
 use incident_model::field::Side;
 use incident_model::snapshot::Snapshot;
-use microsoft::Failure;
+use microsoft::ServiceError;
 use runtime::quarantine::Reason;
 use runtime::retry::Verdict;
 use runtime::retry::policy::Policy;
@@ -97,7 +98,7 @@ impl Worker {
         let offer = match direction.ledger.offer(from, key).await {
             Ok(Some(offer)) if offer.pending => offer,
             Ok(_) => return queue.done(key),
-            Err(failure) => return self.later(key, PassError::Store(failure)),
+            Err(failure) => return self.later(key, &PassError::Store(failure)),
         };
         let noted = match direction.pass(key, &offer).await {
             Ok(Outcome::Done) => {
@@ -117,10 +118,7 @@ impl Worker {
                 noted.await.map(|()| queue.done(key))
             }
             Err(error) => {
-                let problem = match &error {
-                    PassError::Service(failure) => failure.to_string(),
-                    PassError::Store(failure) => failure.to_string(),
-                };
+                let problem = error.with_request_id();
                 let noted = direction.ledger.note(from, key, offer.serial, |offer| {
                     offer.attempts += 1;
                     offer.problem = Some(problem);
@@ -129,49 +127,44 @@ impl Worker {
                 if let Err(failure) = noted.await {
                     self.report_store(&failure);
                 }
-                return self.later(key, error);
+                return self.later(key, &error);
             }
         };
         if let Err(failure) = noted {
-            self.later(key, PassError::Store(failure));
+            self.later(key, &PassError::Store(failure));
         }
     }
 
     /// Has an incident tried again.
-    fn later(&self, key: &str, error: PassError) {
+    fn later(&self, key: &str, error: &PassError) {
         let direction = &self.direction;
-        let failure = match error {
-            PassError::Service(failure) => failure,
-            PassError::Store(failure) => Failure::unanswered("state_file", failure.to_string()),
-        };
         let wait = {
             let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
             failing
                 .entry(key.to_owned())
                 .or_insert_with(|| direction.policies.forever())
-                .wait(failure.verdict)
+                .wait(error.verdict())
         };
         let labels = &direction.teller.labels;
-        labels.count_error(failure.error_type, "sending");
+        labels.count_error(error.error_type(), "sending");
         error!(
             component_id = labels.id,
             incident = key,
-            error_type = failure.error_type,
-            request_id = failure.request_id,
+            error_type = error.error_type(),
+            request_id = error.request_id(),
             wait_secs = wait.as_secs_f64(),
-            "An incident cannot be written to {}; it stays in the state file, trying again: {}",
-            direction.target.side(),
-            failure.message
+            "An incident cannot be written to {}; it stays in the state file, trying again: {error}",
+            direction.target.side()
         );
         direction.ledger.queue(direction.origin()).later(key, wait);
     }
 
     /// The service will never take it.
-    async fn give_up(&self, key: &str, offer: &Snapshot, failure: &Failure) {
+    async fn give_up(&self, key: &str, offer: &Snapshot, failure: &ServiceError) {
         self.forget(key);
         let kept = json!({"incident": key, "target": self.direction.target.side(), "offer": offer});
-        let request_id = failure.request_id.clone();
-        let reason = Reason { code: "refused", message: failure.message.clone(), request_id };
+        let request_id = failure.request_id().map(str::to_owned);
+        let reason = Reason { code: "refused", message: failure.message(), request_id };
         self.direction.keep(&kept, reason).await;
     }
 
@@ -277,8 +270,8 @@ impl Worker {
 
 /// Whether trying again is of no use. A permission can be given and a service mended; what is refused for what it says
 /// stays refused.
-pub(super) fn is_final(failure: &Failure) -> bool {
-    failure.verdict == Verdict::GiveUp && failure.error_type == "bad_request"
+pub(super) fn is_final(failure: &ServiceError) -> bool {
+    failure.verdict() == Verdict::GiveUp && failure.is_bad_request()
 }
 
 /// The sides' names in file names.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use incident_model::sentinel;
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
 use model::watermark::Slice;
 use runtime::clock::Clock;
@@ -58,7 +58,7 @@ impl NativeIncidents {
     }
 
     /// Whether the connector has brought an incident of Defender's, or will.
-    pub(super) async fn find(&self, tenant: &str, id: &str) -> Result<Native, Failure> {
+    pub(super) async fn find(&self, tenant: &str, id: &str) -> Result<Native, ServiceError> {
         let mut known = self.known.lock().await;
         if known.read.is_none_or(|at| self.clock.monotonic() - at > FRESH) {
             self.refresh(&mut known).await?;
@@ -73,7 +73,7 @@ impl NativeIncidents {
         })
     }
 
-    async fn refresh(&self, known: &mut Known) -> Result<(), Failure> {
+    async fn refresh(&self, known: &mut Known) -> Result<(), ServiceError> {
         let began = self.clock.monotonic();
         let mut until = known.until;
         let from = known.until.map_or(DateTime::UNIX_EPOCH, |until| until - OVERLAP);

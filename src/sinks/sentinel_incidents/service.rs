@@ -16,7 +16,8 @@ use incident_model::merge::Merge;
 use incident_model::owners::Owners;
 use incident_model::sentinel;
 use incident_model::snapshot::{Comment, Origin, Own, Snapshot};
-use microsoft::Failure;
+use microsoft::ServiceError;
+use microsoft::error::{Operation, Rejection};
 use microsoft::security_insights::{SecurityInsights, Written};
 
 /// One workspace.
@@ -29,7 +30,7 @@ pub(super) struct SentinelWorkspace {
 // === impl SentinelWorkspace ===
 
 impl SentinelWorkspace {
-    async fn put(&self, id: &str, body: &serde_json::Value) -> Result<Option<Current>, Failure> {
+    async fn put(&self, id: &str, body: &serde_json::Value) -> Result<Option<Current>, ServiceError> {
         match self.client.put_incident(id, body.to_string().into()).await? {
             Written::Done(raw) => read(raw).map(Some),
             Written::Stale => Ok(None),
@@ -37,9 +38,9 @@ impl SentinelWorkspace {
     }
 }
 
-fn read(raw: Bytes) -> Result<Current, Failure> {
-    let snapshot =
-        sentinel::read_whole(&raw).map_err(|error| Failure::unanswered("answer_unreadable", error))?;
+fn read(raw: Bytes) -> Result<Current, ServiceError> {
+    let snapshot = sentinel::read_whole(&raw)
+        .map_err(|error| ServiceError::unreadable("Microsoft Sentinel", error, None))?;
     Ok(Current { snapshot, raw })
 }
 
@@ -49,11 +50,11 @@ impl Target for SentinelWorkspace {
         Side::Sentinel
     }
 
-    async fn read(&self, id: &str) -> Result<Option<Current>, Failure> {
+    async fn read(&self, id: &str) -> Result<Option<Current>, ServiceError> {
         self.client.incident(id).await?.map(read).transpose()
     }
 
-    async fn locate(&self, key: &str, offer: &Snapshot) -> Result<Located, Failure> {
+    async fn locate(&self, key: &str, offer: &Snapshot) -> Result<Located, ServiceError> {
         let tenant = offer.profile().map(|profile| profile.tenant.as_str()).unwrap_or_default();
         Ok(match self.native.find(tenant, &offer.id).await? {
             Native::Here(name) => Located::Native(name),
@@ -63,7 +64,7 @@ impl Target for SentinelWorkspace {
         })
     }
 
-    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, Failure> {
+    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, ServiceError> {
         let nothing = Snapshot {
             id: id.to_owned(),
             version: offer.version,
@@ -77,24 +78,30 @@ impl Target for SentinelWorkspace {
             Some((field, word))
         };
         let words = Field::ALL.into_iter().filter_map(word).collect();
-        let stale =
-            || Failure::unanswered("stale", "an incident of this name was created by somebody else just now");
+        let stale = || {
+            ServiceError::refused(
+                Operation::SentinelIncident,
+                Rejection::Conflict,
+                "an incident of this name was created by somebody else just now",
+            )
+        };
         self.put(id, &encoder::creation(offer, &words, &self.owners)).await?.ok_or_else(stale)
     }
 
-    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure> {
+    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, ServiceError> {
         let unreadable =
-            |error: serde_json::Error| Failure::unanswered("answer_unreadable", error.to_string());
+            |error: serde_json::Error| ServiceError::unreadable("Microsoft Sentinel", error, None);
         let body = encoder::update(&current.raw, merge, &self.owners).map_err(unreadable)?;
         self.put(&current.snapshot.id, &body).await
     }
 
-    async fn comments(&self, id: &str) -> Result<Vec<Comment>, Failure> {
+    async fn comments(&self, id: &str) -> Result<Vec<Comment>, ServiceError> {
         let all = self.client.comments(id).await?;
-        sentinel::read_comments(&all).map_err(|error| Failure::unanswered("answer_unreadable", error))
+        sentinel::read_comments(&all)
+            .map_err(|error| ServiceError::unreadable("Microsoft Sentinel", error, None))
     }
 
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure> {
+    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError> {
         self.client.put_comment(id, &part.id, &part.text).await?;
         Ok(Wrote::As(part.id.clone()))
     }

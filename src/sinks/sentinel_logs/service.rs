@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
 use super::packer::Request;
 use super::rule::Rule;
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::logs_ingestion::LogsIngestion;
 use runtime::clock::Clock;
 use runtime::delivery::Health;
@@ -32,7 +32,7 @@ pub(super) struct Service {
 
 impl Service {
     /// Sends a request, again and again if need be. Answers the refusal if the service will not take what is in it.
-    pub(super) async fn send(&self, request: &Request) -> Result<(), Failure> {
+    pub(super) async fn send(&self, request: &Request) -> Result<(), ServiceError> {
         let mut policy = self.policies.forever();
         let mut failed = false;
         loop {
@@ -66,7 +66,7 @@ impl Service {
                     return Ok(());
                 }
                 // It works: it has looked at the rows.
-                Err(failure) if failure.verdict == Verdict::Split => {
+                Err(failure) if failure.verdict() == Verdict::Split => {
                     self.health.set(true);
                     return Err(failure);
                 }
@@ -74,9 +74,9 @@ impl Service {
             };
             self.health.set(false);
             failed = true;
-            let wait = policy.wait(failure.verdict);
+            let wait = policy.wait(failure.verdict());
             self.report(&failure, wait);
-            if matches!(failure.verdict, Verdict::RetryAfter(_)) {
+            if matches!(failure.verdict(), Verdict::RetryAfter(_)) {
                 self.rule.pause_for(wait);
             } else {
                 self.clock.sleep(wait).await;
@@ -95,15 +95,19 @@ impl Service {
         }
     }
 
-    fn report(&self, failure: &Failure, wait: Duration) {
-        self.labels.count_error(failure.error_type, "sending");
+    fn report(&self, failure: &ServiceError, wait: Duration) {
+        self.labels.count_error(failure.error_type(), "sending");
         let (error_type, request_id, wait_secs) =
-            (failure.error_type, failure.request_id.as_deref(), wait.as_secs_f64());
+            (failure.error_type(), failure.request_id(), wait.as_secs_f64());
         // Being told to wait is part of normal work.
-        if matches!(failure.verdict, Verdict::RetryAfter(_)) {
+        if failure.level() == Level::WARN {
             warn!(
                 component_id = self.labels.id,
-                error_type, request_id, wait_secs, "Told to wait: {}", failure.message
+                error_type,
+                request_id,
+                wait_secs,
+                "Told to wait: {}",
+                failure.message()
             );
         } else {
             error!(
@@ -112,7 +116,7 @@ impl Service {
                 request_id,
                 wait_secs,
                 "Could not ingest; nothing is lost, trying again: {}",
-                failure.message
+                failure.message()
             );
         }
     }

@@ -13,7 +13,8 @@ use super::destination::{Destination, Destinations};
 use super::layout::Layout;
 use super::packer::{Packed, Packer, Request};
 use super::rows::{Encoders, Rows};
-use microsoft::Failure;
+use microsoft::ServiceError;
+use microsoft::error::Rejection;
 use model::event::Batch;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver, Health};
@@ -196,7 +197,7 @@ impl Inner {
                 }
                 Err(refusal) if self.row_is_to_blame(destination, &refusal, doubted).await => {
                     rejected = true;
-                    let (message, request_id) = (refusal.message, refusal.request_id);
+                    let (message, request_id) = (refusal.message(), refusal.request_id().map(str::to_owned));
                     let reason = || Reason {
                         code: "refused",
                         message: message.clone(),
@@ -239,7 +240,12 @@ impl Inner {
 
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
     /// every row refused. If that is in doubt, says so: the row is tried again later.
-    async fn row_is_to_blame(&self, destination: &Destination, refusal: &Failure, doubted: bool) -> bool {
+    async fn row_is_to_blame(
+        &self,
+        destination: &Destination,
+        refusal: &ServiceError,
+        doubted: bool,
+    ) -> bool {
         // Back where it came from, it waits as well as here.
         if self.quarantine.expects_returns() {
             return true;
@@ -251,33 +257,33 @@ impl Inner {
             destination.service.client.probe().await
         };
         // A row's size is nobody else's fault.
-        let few = in_a_row < MAX_REFUSED_IN_A_ROW || refusal.error_type == "too_large";
+        let few = in_a_row < MAX_REFUSED_IN_A_ROW || refusal.rejection() == Some(Rejection::TooLarge);
         if probe.is_ok() && (few || doubted) {
             return true;
         }
-        let empty_call = probe.map_or_else(|failure| failure.message, |()| "accepted".to_owned());
+        let empty_call = probe.map_or_else(|error| error.message(), |()| "accepted".to_owned());
         error!(
             component_id = self.labels.id,
-            error_type = refusal.error_type,
-            request_id = refusal.request_id,
+            error_type = refusal.error_type(),
+            request_id = refusal.request_id(),
             refused_in_a_row = in_a_row + 1,
             empty_call,
             "Rows are refused and none accepted, so perhaps an option, the rule or the table is wrong and the rows are \
              good: check endpoint, dcr_immutable_id, stream_name and the types of the columns. Rows that go on being \
              refused go to the quarantine, slowly, if anything at all is accepted: {}",
-            refusal.message
+            refusal.message()
         );
         false
     }
 
-    fn report_halving(&self, refusal: &Failure, rows: usize) {
+    fn report_halving(&self, refusal: &ServiceError, rows: usize) {
         warn!(
             component_id = self.labels.id,
-            error_type = refusal.error_type,
-            request_id = refusal.request_id,
+            error_type = refusal.error_type(),
+            request_id = refusal.request_id(),
             rows,
             "A call was refused; sending it in two halves: {}",
-            refusal.message
+            refusal.message()
         );
     }
 

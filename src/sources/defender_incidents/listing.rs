@@ -3,7 +3,7 @@ use bytes::Bytes;
 use url::Url;
 
 use crate::sources::incidents::{Listing, Weight};
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::graph::{Alerts, GraphIncidents, MAX_PAGE_SIZE};
 use microsoft::listing::IncidentPage;
 use model::incident::Revision;
@@ -30,7 +30,7 @@ impl Listing for GraphListing {
         Some("alerts")
     }
 
-    async fn first_page(&self, slice: Slice, top: u32, weight: Weight) -> Result<IncidentPage, Failure> {
+    async fn first_page(&self, slice: Slice, top: u32, weight: Weight) -> Result<IncidentPage, ServiceError> {
         let alerts = match weight {
             Weight::Whole => Alerts::Expanded,
             Weight::Light => Alerts::Left,
@@ -38,7 +38,7 @@ impl Listing for GraphListing {
         self.0.first_page(slice, top, alerts).await
     }
 
-    async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
+    async fn next_page(&self, url: &Url) -> Result<IncidentPage, ServiceError> {
         self.0.next_page(url).await
     }
 
@@ -46,7 +46,7 @@ impl Listing for GraphListing {
         Revision::of(json)
     }
 
-    async fn complete(&self, _: &Revision, json: &Bytes) -> Result<Bytes, Failure> {
+    async fn complete(&self, _: &Revision, json: &Bytes) -> Result<Bytes, ServiceError> {
         Ok(json.clone())
     }
 }

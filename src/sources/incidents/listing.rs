@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::listing::IncidentPage;
 use model::incident::Revision;
 use model::watermark::Slice;
@@ -23,16 +23,16 @@ pub trait Listing: Send + Sync {
     fn heavy_part(&self) -> Option<&'static str>;
 
     /// The first page of what changed in `slice`: at most `top` incidents, in any order.
-    async fn first_page(&self, slice: Slice, top: u32, weight: Weight) -> Result<IncidentPage, Failure>;
+    async fn first_page(&self, slice: Slice, top: u32, weight: Weight) -> Result<IncidentPage, ServiceError>;
 
     /// The page at `url`, which an earlier page gave.
-    async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure>;
+    async fn next_page(&self, url: &Url) -> Result<IncidentPage, ServiceError>;
 
     /// What identifies the state of the incident with this JSON text.
     fn revision(&self, json: &str) -> Revision;
 
     /// The incident with what its listing lacks, asked for only if the revision is to be delivered.
-    async fn complete(&self, revision: &Revision, json: &Bytes) -> Result<Bytes, Failure>;
+    async fn complete(&self, revision: &Revision, json: &Bytes) -> Result<Bytes, ServiceError>;
 }
 
 /// How much of each incident is listed.

@@ -11,7 +11,7 @@ use tracing::{debug, error, warn};
 
 use super::poller::{Place, Poller, unless};
 use super::state::{Interrupt, State};
-use microsoft::Failure;
+use crate::sources::ReadError;
 use microsoft::listing::IncidentPage;
 use model::event::Event;
 use model::incident::Revision;
@@ -29,8 +29,6 @@ const MOST_AT_ONCE: usize = 50;
 const TRIES_TO_COMPLETE: u32 = 6;
 /// So many incidents that cannot be completed are left for later before the page is: it may be all of them.
 const MOST_INCOMPLETE: usize = 3;
-/// The kind of error of an incident that cannot be completed.
-const INCOMPLETE: &str = "incident_incomplete";
 
 // === impl Poller ===
 
@@ -82,7 +80,7 @@ impl Poller {
                     Ok(json) => complete.push((&revisions[i], json)),
                     Err(Interrupt::Shutdown) => return Err(Interrupt::Shutdown),
                     Err(Interrupt::Failed(failure)) => {
-                        let of_one = failure.error_type == INCOMPLETE;
+                        let of_one = matches!(failure, ReadError::IncompleteIncident(_));
                         failures.push(failure);
                         if !of_one || failures.len() >= MOST_INCOMPLETE {
                             self.offer(complete, out).await?;
@@ -106,9 +104,11 @@ impl Poller {
         json: &Bytes,
         shutdown: &CancellationToken,
     ) -> Result<Bytes, Interrupt> {
-        let failure = match unless(shutdown, self.listing.complete(revision, json)).await {
-            Err(Interrupt::Failed(failure)) if failure.is_heavy() || failure.verdict == Verdict::GiveUp => {
-                failure
+        let error = match unless(shutdown, self.listing.complete(revision, json)).await {
+            Err(Interrupt::Failed(ReadError::Service(error)))
+                if error.is_heavy() || error.verdict() == Verdict::GiveUp =>
+            {
+                error
             }
             other => return other,
         };
@@ -120,18 +120,18 @@ impl Poller {
         };
         if tries < TRIES_TO_COMPLETE {
             // The service is all right: the same page is asked for again, and not smaller ones.
-            return Err(Failure { error_type: INCOMPLETE, verdict: Verdict::Retry, ..failure }.into());
+            return Err(ReadError::IncompleteIncident(error).into());
         }
-        self.labels.count_error(INCOMPLETE, "receiving");
+        self.labels.count_error("incident_incomplete", "receiving");
         error!(
             component_id = self.labels.id,
             incident = revision.id,
-            error_type = failure.error_type,
-            request_id = failure.request_id,
+            error_type = error.error_type(),
+            request_id = error.request_id(),
             tries,
             "{} fails on the rest of this incident; it is delivered without, and with it again when it changes: {}",
             self.listing.service(),
-            failure.message
+            error.message()
         );
         Ok(json.clone())
     }
@@ -147,7 +147,7 @@ impl Poller {
             // What was rejected is in the quarantine: it is dealt with.
             BatchStatus::Delivered | BatchStatus::Rejected => {}
             BatchStatus::Errored => {
-                return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch").into());
+                return Err(ReadError::NotDelivered.into());
             }
         }
         self.labels.count(telemetry::SENT_EVENTS, revisions.len() as u64);
@@ -190,9 +190,7 @@ impl Poller {
                 return Ok(State::Slice { began: Some(began), slice });
             }
             if !drain.followed_links() {
-                let message =
-                    format!("{service} counts more incidents than it lists, and gives no link to the rest");
-                return Err(Failure::unanswered("answer_incomplete", message).into());
+                return Err(ReadError::IncompleteListing(service).into());
             }
             warn!(
                 component_id = self.labels.id,

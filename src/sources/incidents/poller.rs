@@ -13,7 +13,7 @@ use tracing::{debug, error, info};
 use super::listing::{Listing, Weight};
 use super::options::Polling;
 use super::state::{Interrupt, State};
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::listing::IncidentPage;
 use model::incident::Revision;
 use model::watermark::{Drain, Slice, Watermark};
@@ -189,20 +189,20 @@ impl Poller {
         page.server_time.unwrap_or_else(|| self.clock.now())
     }
 
-    pub(super) fn revisions(&self, page: &IncidentPage) -> Result<Vec<Revision>, Failure> {
+    pub(super) fn revisions(&self, page: &IncidentPage) -> Result<Vec<Revision>, ServiceError> {
         let revision =
             |json: &bytes::Bytes| std::str::from_utf8(json).map(|json| self.listing.revision(json));
         let revisions: Result<_, _> = page.incidents.iter().map(revision).collect();
         revisions.map_err(|error| {
             let service = self.listing.service();
-            Failure::unanswered("answer_unreadable", format!("{service}'s answer is not UTF-8: {error}"))
+            ServiceError::unreadable(service, format!("it is not UTF-8: {error}"), None)
         })
     }
 }
 
 pub(super) async fn unless<T>(
     shutdown: &CancellationToken,
-    request: impl Future<Output = Result<T, Failure>>,
+    request: impl Future<Output = Result<T, ServiceError>>,
 ) -> Result<T, Interrupt> {
     tokio::select! {
         biased;

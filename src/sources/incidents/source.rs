@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{Level, error, info, warn};
 
 use super::poller::Poller;
 use super::state::{Interrupt, State};
-use crate::sources::Source;
-use microsoft::Failure;
+use crate::sources::{ReadError, Source};
 use runtime::delivery::Deliver;
 use runtime::retry::Verdict;
 use runtime::retry::backoff::Backoff;
@@ -33,16 +32,28 @@ impl IncidentSource {
         Self { poller, rng }
     }
 
-    fn report(&self, failure: &Failure, wait: Duration) {
-        self.poller.labels.count_error(failure.error_type, "receiving");
-        error!(
-            component_id = self.poller.labels.id,
-            error_type = failure.error_type,
-            request_id = failure.request_id,
-            wait_secs = wait.as_secs_f64(),
-            "Incidents cannot be read on; nothing is lost, trying again: {}",
-            failure.message
-        );
+    fn report(&self, failure: &ReadError, wait: Duration) {
+        let (id, error_type) = (self.poller.labels.id.as_str(), failure.error_type());
+        self.poller.labels.count_error(error_type, "receiving");
+        let (request_id, wait_secs) = (failure.request_id(), wait.as_secs_f64());
+        if failure.level() == Level::WARN {
+            warn!(
+                component_id = id,
+                error_type,
+                request_id,
+                wait_secs,
+                "{} '{id}' was asked to wait: {failure}",
+                self.poller.labels.component_type
+            );
+        } else {
+            error!(
+                component_id = id,
+                error_type,
+                request_id,
+                wait_secs,
+                "Incidents cannot be read on; nothing is lost, trying again: {failure}"
+            );
+        }
     }
 
     /// Tells how many were delivered since that was told last, if any were; answers how many there were in all.
@@ -84,7 +95,7 @@ fn is_progress(done: &State, next: &State) -> bool {
 /// listing to find it in.
 fn after_failure(
     state: &State,
-    failure: &Failure,
+    failure: &ReadError,
     failures: u32,
     page_size: u32,
     has_light: bool,
@@ -98,12 +109,12 @@ fn after_failure(
     }
     match state {
         // The link to a page may have expired, or the service may refuse to page so far: ask for less, with fewer pages.
-        State::Page { began, slice, .. } if failure.verdict == Verdict::GiveUp => {
+        State::Page { began, slice, .. } if failure.verdict() == Verdict::GiveUp => {
             let slice = slice.first_half(*began).unwrap_or(*slice);
             (State::Slice { began: Some(*began), slice }, page_size)
         }
         // Counted anew from the first page.
-        _ if failure.error_type == "answer_incomplete" => (state.slice_again(), page_size),
+        _ if matches!(failure, ReadError::IncompleteListing(_)) => (state.slice_again(), page_size),
         _ => (state.clone(), page_size),
     }
 }
@@ -142,7 +153,7 @@ impl Source for IncidentSource {
                 Err(Interrupt::Shutdown) => break,
                 Err(Interrupt::Failed(failure)) => {
                     failures += 1;
-                    let wait = policy.wait(failure.verdict);
+                    let wait = policy.wait(failure.verdict());
                     self.report(&failure, wait);
                     (state, page_size) = after_failure(&state, &failure, failures, page_size, has_light);
                     if !self.wait(wait, &shutdown).await {
@@ -163,7 +174,13 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use microsoft::ServiceError;
+    use microsoft::error::{Operation, Rejection};
     use model::watermark::{Drain, Slice};
+
+    fn failed(rejection: Rejection) -> ReadError {
+        ServiceError::refused(Operation::GraphRead, rejection, "").into()
+    }
 
     fn page() -> State {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
@@ -173,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_page_that_keeps_failing_is_asked_for_in_smaller_pieces_and_then_its_incidents_one_by_one() {
-        let failure = Failure::unanswered("server_error", "");
+        let failure = failed(Rejection::ServerFailed);
         assert!(matches!(after_failure(&page(), &failure, 1, 50, true), (State::Page { .. }, 50)));
         let (mut state, mut size) = (page(), 50);
         let mut sizes = Vec::new();
@@ -190,7 +207,7 @@ mod tests {
 
     #[test]
     fn without_a_lighter_listing_the_smallest_page_is_asked_for_again_and_again() {
-        let failure = Failure::unanswered("server_error", "");
+        let failure = failed(Rejection::ServerFailed);
         let (mut state, mut size) = (page(), 100);
         for failures in 2..20 {
             (state, size) = after_failure(&state, &failure, failures, size, false);
@@ -201,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_link_that_is_refused_begins_the_first_half_of_the_slice() {
-        let failure = Failure { verdict: Verdict::GiveUp, ..Failure::unanswered("gone", "") };
+        let failure = failed(Rejection::ListingExpired);
         let (state, page_size) = after_failure(&page(), &failure, 1, 50, true);
         let State::Slice { slice, .. } = state else { panic!("{state:?}") };
         assert_eq!((slice.to, page_size), (DateTime::from_timestamp(50, 0), 50));

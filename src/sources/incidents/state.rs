@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use microsoft::Failure;
+use crate::sources::ReadError;
 use model::watermark::{Drain, Slice};
-use runtime::store::StoreError;
 
 /// What comes next.
 #[derive(Clone, Debug)]
@@ -45,18 +44,12 @@ pub enum Interrupt {
     /// We are asked to stop.
     Shutdown,
     /// Something failed; the same step may work later.
-    Failed(Failure),
+    Failed(ReadError),
 }
 
-impl From<Failure> for Interrupt {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<StoreError> for Interrupt {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(Failure::unanswered("state_file", error.to_string()))
+impl<E: Into<ReadError>> From<E> for Interrupt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
     }
 }
 

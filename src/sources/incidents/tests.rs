@@ -14,19 +14,19 @@ use url::Url;
 
 use super::*;
 use crate::sources::Source;
-use microsoft::Failure;
+use microsoft::ServiceError;
+use microsoft::error::{Answer, Operation, Rejected, Rejection};
 use microsoft::listing::IncidentPage;
 use model::event::{Batch, Event};
 use model::incident::Revision;
 use model::watermark::Slice;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
-use runtime::retry::Verdict;
 use runtime::store::Store;
 use runtime::telemetry::Component;
 
 /// The verdicts with which the service still answers for an incident.
-type Refusals = HashMap<String, Vec<(&'static str, Verdict)>>;
+type Refusals = HashMap<String, Vec<ServiceError>>;
 
 /// A service that fails on the rest of an incident as often as a test wants.
 struct Fake {
@@ -54,8 +54,8 @@ impl Fake {
         incidents.push(json!({"name": name, "properties": {"lastModifiedTimeUtc": time}}));
     }
 
-    fn refuse(&self, name: &str, times: usize, error_type: &'static str, verdict: Verdict) {
-        self.refusals.lock().unwrap().insert(name.to_owned(), vec![(error_type, verdict); times]);
+    fn refuse(&self, name: &str, times: usize, refusal: &ServiceError) {
+        self.refusals.lock().unwrap().insert(name.to_owned(), vec![refusal.clone(); times]);
     }
 
     fn page(&self, slice: Slice, skip: usize, top: usize) -> IncidentPage {
@@ -93,11 +93,11 @@ impl Listing for Fake {
         None
     }
 
-    async fn first_page(&self, slice: Slice, top: u32, _: Weight) -> Result<IncidentPage, Failure> {
+    async fn first_page(&self, slice: Slice, top: u32, _: Weight) -> Result<IncidentPage, ServiceError> {
         Ok(self.page(slice, 0, top as usize))
     }
 
-    async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
+    async fn next_page(&self, url: &Url) -> Result<IncidentPage, ServiceError> {
         let query = url.query_pairs().next().unwrap().1.into_owned();
         let parts: Vec<_> = query.split('|').collect();
         let slice = Slice { from: parts[0].parse().unwrap(), to: parts[1].parse().ok() };
@@ -108,10 +108,10 @@ impl Listing for Fake {
         Revision::of_sentinel(json)
     }
 
-    async fn complete(&self, revision: &Revision, json: &Bytes) -> Result<Bytes, Failure> {
+    async fn complete(&self, revision: &Revision, json: &Bytes) -> Result<Bytes, ServiceError> {
         let refusal = self.refusals.lock().unwrap().get_mut(&revision.id).and_then(Vec::pop);
-        if let Some((error_type, verdict)) = refusal {
-            return Err(Failure { verdict, ..Failure::unanswered(error_type, "no") });
+        if let Some(refusal) = refusal {
+            return Err(refusal);
         }
         let mut incident: Value = serde_json::from_slice(json).unwrap();
         incident["rest"] = json!("of it");
@@ -184,15 +184,20 @@ async fn run(fake: &Arc<Fake>, events: usize, then: impl FnOnce(), more: usize) 
     notes.arrived()
 }
 
-fn server_error() -> (&'static str, Verdict) {
-    ("server_error", Verdict::Retry)
+fn server_error() -> ServiceError {
+    ServiceError::refused(Operation::SentinelList, Rejection::ServerFailed, "no")
+}
+
+fn throttled(wait: Duration) -> ServiceError {
+    let answer = Answer { status: Some(429), retry_after: Some(wait), ..Answer::default() };
+    let (operation, rejection) = (Operation::SentinelList, Rejection::Throttled);
+    ServiceError::Rejected(Box::new(Rejected { operation, rejection, answer }))
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_incident_that_cannot_be_completed_holds_nothing_up_and_comes_whole_when_it_changes() {
     let fake = Fake::new(230);
-    let (error_type, verdict) = server_error();
-    fake.refuse("i005", 1_000, error_type, verdict);
+    fake.refuse("i005", 1_000, &server_error());
     let changes = || {
         fake.refusals.lock().unwrap().clear();
         fake.put("i005", TimeDelta::zero());
@@ -212,7 +217,7 @@ async fn an_incident_that_cannot_be_completed_holds_nothing_up_and_comes_whole_w
 #[tokio::test(start_paused = true)]
 async fn what_the_service_asks_to_wait_for_is_waited_for_and_no_incident_is_cut_short() {
     let fake = Fake::new(80);
-    fake.refuse("i060", 30, "throttled", Verdict::RetryAfter(Duration::from_mins(10)));
+    fake.refuse("i060", 30, &throttled(Duration::from_mins(10)));
     let arrived = run(&fake, 80, || {}, 0).await;
     assert_eq!(arrived.len(), 80);
     assert!(arrived.iter().all(|(_, complete, _)| *complete));
@@ -224,8 +229,7 @@ async fn what_the_service_asks_to_wait_for_is_waited_for_and_no_incident_is_cut_
 async fn a_short_outage_cuts_no_incident_short() {
     let fake = Fake::new(60);
     for n in 0..60 {
-        let (error_type, verdict) = server_error();
-        fake.refuse(&format!("i{n:03}"), 4, error_type, verdict);
+        fake.refuse(&format!("i{n:03}"), 4, &server_error());
     }
     let arrived = run(&fake, 60, || {}, 0).await;
     assert_eq!(arrived.len(), 60);

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::sources::incidents::{Listing, Weight};
-use microsoft::Failure;
+use microsoft::ServiceError;
 use microsoft::listing::IncidentPage;
 use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights};
 use model::incident::Revision;
@@ -57,11 +57,11 @@ impl Listing for SentinelListing {
         None
     }
 
-    async fn first_page(&self, slice: Slice, top: u32, _: Weight) -> Result<IncidentPage, Failure> {
+    async fn first_page(&self, slice: Slice, top: u32, _: Weight) -> Result<IncidentPage, ServiceError> {
         self.0.first_page(slice, top).await
     }
 
-    async fn next_page(&self, url: &Url) -> Result<IncidentPage, Failure> {
+    async fn next_page(&self, url: &Url) -> Result<IncidentPage, ServiceError> {
         self.0.next_page(url).await
     }
 
@@ -69,7 +69,7 @@ impl Listing for SentinelListing {
         Revision::of_sentinel(json)
     }
 
-    async fn complete(&self, _: &Revision, json: &Bytes) -> Result<Bytes, Failure> {
+    async fn complete(&self, _: &Revision, json: &Bytes) -> Result<Bytes, ServiceError> {
         // What is no incident that we know travels as it is.
         let Ok(Head { name: Some(name), comments: None, properties }) = serde_json::from_slice(json) else {
             return Ok(json.clone());

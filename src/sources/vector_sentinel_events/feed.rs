@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use microsoft::Failure;
+use crate::sources::ReadError;
 use model::event::Event;
 
 /// Entries in an order that lasts, which are told of one after the other.
@@ -13,7 +13,7 @@ pub trait Feed: Send + Sync {
     fn name(&self) -> &str;
 
     /// What comes after `cursor`, the oldest first; no more than can be delivered at a time.
-    async fn after(&self, cursor: Option<&Value>) -> Result<Told, Failure>;
+    async fn after(&self, cursor: Option<&Value>) -> Result<Told, ReadError>;
 }
 
 /// What a feed tells.

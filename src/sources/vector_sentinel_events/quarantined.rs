@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::config::Peer;
 use super::feed::{Feed, Told};
-use microsoft::Failure;
+use crate::sources::ReadError;
 use model::event::Event;
 use runtime::quarantine::{Contents, Entry, Limit, Position, Since};
 
@@ -76,17 +76,14 @@ impl Feed for Quarantined {
         &self.name
     }
 
-    async fn after(&self, cursor: Option<&Value>) -> Result<Told, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            let message = format!("cannot read the quarantine of {}: {error}", self.of.id);
-            Failure::unanswered("quarantine_unreadable", message)
-        };
+    async fn after(&self, cursor: Option<&Value>) -> Result<Told, ReadError> {
+        let failed = |cause| ReadError::Quarantine { component: self.of.id.clone(), cause };
         // A cursor that cannot be read is none: rather tell something twice than not at all.
         let from = cursor.and_then(|cursor| serde_json::from_value(cursor.clone()).ok()).unwrap_or_default();
         let this = self.clone();
         let read = tokio::task::spawn_blocking(move || this.read(from)).await;
-        let (events, since) = read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let cursor = serde_json::to_value(since.position).map_err(|error| failed(&error))?;
+        let (events, since) = read.unwrap_or_else(|error| Err(error.into())).map_err(failed)?;
+        let cursor = serde_json::to_value(since.position).map_err(|error| failed(error.into()))?;
         Ok(Told { events, cursor, more: since.more })
     }
 }

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::feed::Feed;
-use crate::sources::Source;
-use microsoft::Failure;
+use crate::sources::{ReadError, Source};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::retry::Verdict;
@@ -43,7 +42,7 @@ struct Cursors {
 // === impl VectorSentinelEvents ===
 
 impl VectorSentinelEvents {
-    async fn cursors(&self) -> Result<Cursors, Failure> {
+    async fn cursors(&self) -> Result<Cursors, ReadError> {
         let component = format!("sources.{}", self.labels.id);
         let by_feed = self.store.cursor(&component).await?.unwrap_or_default();
         Ok(Cursors { component, by_feed, unsaved: false })
@@ -55,7 +54,7 @@ impl VectorSentinelEvents {
         cursors: &mut Cursors,
         out: &dyn Deliver,
         shutdown: &CancellationToken,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, ReadError> {
         let (mut more, mut failed) = (false, None);
         for feed in &self.feeds {
             if shutdown.is_cancelled() {
@@ -71,7 +70,12 @@ impl VectorSentinelEvents {
     }
 
     /// Tells what is next of one feed.
-    async fn tell(&self, feed: &dyn Feed, cursors: &mut Cursors, out: &dyn Deliver) -> Result<bool, Failure> {
+    async fn tell(
+        &self,
+        feed: &dyn Feed,
+        cursors: &mut Cursors,
+        out: &dyn Deliver,
+    ) -> Result<bool, ReadError> {
         // Before anything else is delivered, so that no more than one batch comes twice after a kill.
         self.save(cursors).await?;
         let told = feed.after(cursors.by_feed.get(feed.name())).await?;
@@ -82,7 +86,7 @@ impl VectorSentinelEvents {
                 // What was rejected is in the quarantine of whoever did: it is dealt with.
                 BatchStatus::Delivered | BatchStatus::Rejected => {}
                 BatchStatus::Errored => {
-                    return Err(Failure::unanswered("not_delivered", "the sinks did not take a batch"));
+                    return Err(ReadError::NotDelivered);
                 }
             }
             self.labels.count(telemetry::SENT_EVENTS, count);
@@ -94,7 +98,7 @@ impl VectorSentinelEvents {
         Ok(told.more)
     }
 
-    async fn save(&self, cursors: &mut Cursors) -> Result<(), Failure> {
+    async fn save(&self, cursors: &mut Cursors) -> Result<(), ReadError> {
         if cursors.unsaved {
             self.store.advance(&cursors.component, &cursors.by_feed, DateTime::UNIX_EPOCH).await?;
             cursors.unsaved = false;
@@ -102,14 +106,13 @@ impl VectorSentinelEvents {
         Ok(())
     }
 
-    fn report(&self, failure: &Failure, wait: Duration) {
-        self.labels.count_error(failure.error_type, "receiving");
+    fn report(&self, failure: &ReadError, wait: Duration) {
+        self.labels.count_error(failure.error_type(), "receiving");
         error!(
             component_id = self.labels.id,
-            error_type = failure.error_type,
+            error_type = failure.error_type(),
             wait_secs = wait.as_secs_f64(),
-            "What this program has to tell cannot be told; nothing is lost, trying again: {}",
-            failure.message
+            "What this program has to tell cannot be told; nothing is lost, trying again: {failure}"
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::config::EventKind;
 use super::feed::{Feed, Told};
-use microsoft::Failure;
+use crate::sources::ReadError;
 use model::event::Event;
 use runtime::store::Store;
 
@@ -29,7 +29,7 @@ impl Feed for Synced {
         "sync"
     }
 
-    async fn after(&self, cursor: Option<&Value>) -> Result<Told, Failure> {
+    async fn after(&self, cursor: Option<&Value>) -> Result<Told, ReadError> {
         // What is delivered. Not just the last of it: one with an earlier key may come later, because keys are times, and what
         // has its key first is not always on disk first. A cursor that cannot be read is none: rather tell something twice.
         let delivered: Vec<String> =

@@ -46,6 +46,11 @@ impl fmt::Debug for CertificateAssertion {
 // === impl CertificateAssertion ===
 
 impl CertificateAssertion {
+    /// Whether the file can be used.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.sign().map(drop)
+    }
+
     /// A signed JWT. Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
     pub(super) fn sign(&self) -> Result<String, String> {
         self.try_sign()

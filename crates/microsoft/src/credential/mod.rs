@@ -1,9 +1,14 @@
-//! Tokens of Entra ID, by way of `azure_identity`, under Vector's option names.
+//! Tokens of Entra ID, under Vector's option names.
+//!
+//! [`Identity`] is a port: `azure_identity` is behind it, over our own edge. When a token is fetched is decided here, by our
+//! clock: [`Credential`] keeps the token of one audience, so that nobody waits for another audience's.
 
 mod assertion;
+mod azure;
 mod config;
 mod remedy;
 mod token;
 
 pub use config::{AuthConfig, CredentialKind, IdentityIdType};
-pub use token::Credential;
+pub(crate) use remedy::remedy_for;
+pub use token::{Credential, Identity, Token};

@@ -1,6 +1,7 @@
 //! What to do about Entra ID's error codes.
 
-/// Code and remedy. Source: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
+/// Code and remedy.
+/// Source: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 const REMEDIES: &[(&str, &str)] = &[
     (
         "AADSTS7000215",
@@ -27,7 +28,7 @@ const REMEDIES: &[(&str, &str)] = &[
 ];
 
 /// The remedy for an error text that names one of the codes.
-pub(super) fn remedy_for(error: &str) -> Option<&'static str> {
+pub(crate) fn remedy_for(error: &str) -> Option<&'static str> {
     let is_in = |code: &str| {
         error.match_indices(code).any(|(at, _)| {
             // AADSTS70021 must not be found in AADSTS700213.

@@ -1,165 +1,175 @@
-//! One identity, and its tokens for each scope.
+//! The token of one audience: fetched when it is needed, kept until shortly before it expires.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
-use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, RetryOptions, Transport};
-use azure_identity::{
-    AzureCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
-    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
-};
-use tokio::sync::RwLock;
-
-use super::assertion::CertificateAssertion;
-use super::config::{AuthConfig, CredentialKind, IdentityIdType};
-use super::remedy::remedy_for;
-use crate::Failure;
-use crate::cloud::Cloud;
-use crate::http::{HttpOptions, certificate_remedy, chain};
+use async_trait::async_trait;
 use runtime::clock::Clock;
+use runtime::secret::SensitiveString;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-/// One identity. Tokens are cached for each scope, and renewed five minutes before they expire.
-pub struct Credential {
-    source: Source,
-    current: RwLock<Arc<dyn TokenCredential>>,
+use crate::error::TokenError;
+
+/// How long before it expires a token is renewed; of one that lives shorter than twice that, after half its life.
+const REFRESH_MARGIN: Duration = Duration::from_mins(5);
+/// Longest that a token is believed to live, whatever its issuer says.
+/// Source: <https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes>
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
+
+/// Whoever gives tokens to one identity. Keeps nothing: each call asks.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// A new token for `scope`, such as `https://graph.microsoft.com/.default`.
+    async fn fetch(&self, scope: &str) -> Result<Token, TokenError>;
 }
 
-/// What a credential is made from, so that it can be made anew when a token is refused: that empties its cache.
-struct Source {
-    auth: AuthConfig,
-    authority_host: String,
-    http: reqwest::Client,
-    /// For the endpoint on this machine, which speaks plain HTTP and is never behind a proxy.
-    local: HttpOptions,
+/// A token, and how long it lives from now on.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What goes into the header `Authorization` after `Bearer`.
+    pub secret: SensitiveString,
+    /// How long it is good for.
+    pub lifetime: Duration,
+}
+
+/// The token of one identity for one audience. Whoever wants it while it is being fetched waits for that, and for nothing else.
+pub struct Credential {
+    identity: Arc<dyn Identity>,
+    scope: String,
     clock: Clock,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    secret: SensitiveString,
+    renew_at: Instant,
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("auth", &self.source.auth).finish_non_exhaustive()
+        f.debug_struct("Credential").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 
 // === impl Credential ===
 
 impl Credential {
-    /// Makes the credential: reads the certificate or the environment if its kind wants them, asks nobody for a token.
-    pub fn new(auth: AuthConfig, cloud: Cloud, http: &HttpOptions, clock: Clock) -> Result<Self, String> {
-        let authority_host = auth.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
-        let local = http.without_proxy();
-        let source = Source { auth, authority_host, http: http.build()?, local, clock };
-        let current = RwLock::new(source.make()?);
-        Ok(Self { source, current })
+    /// The token for `scope`. Asks for nothing yet.
+    #[must_use]
+    pub fn new(identity: Arc<dyn Identity>, scope: String, clock: Clock) -> Self {
+        Self { identity, scope, clock, kept: Mutex::new(None) }
     }
 
-    /// A token for `scope`.
-    pub async fn token(&self, scope: &str) -> Result<Secret, Failure> {
-        let current = Arc::clone(&*self.current.read().await);
-        let token = current.get_token(&[scope], None).await.map_err(|error| token_failure(&error))?;
-        Ok(token.token)
-    }
-
-    /// A token for `scope` that isn't `refused`. Whoever comes second gets what the first has fetched.
-    pub async fn renewed_token(&self, scope: &str, refused: &Secret) -> Result<Secret, Failure> {
-        let mut current = self.current.write().await;
-        let token = current.get_token(&[scope], None).await.map_err(|error| token_failure(&error))?;
-        if token.token.secret() != refused.secret() {
-            return Ok(token.token);
-        }
-        *current = self.source.make().map_err(|error| Failure::unanswered("authentication_failed", error))?;
-        let token = current.get_token(&[scope], None).await.map_err(|error| token_failure(&error))?;
-        Ok(token.token)
-    }
-}
-
-// === impl Source ===
-
-impl Source {
-    fn options(&self, http: &reqwest::Client) -> ClientOptions {
-        let mut cloud = CustomConfiguration::default();
-        cloud.authority_host.clone_from(&self.authority_host);
-        ClientOptions {
-            // Whoever wants the token tries again, and knows how often and how long.
-            retry: RetryOptions::none(),
-            transport: Some(Transport::new(Arc::new(http.clone()))),
-            cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
-            ..ClientOptions::default()
+    /// A token that is good now.
+    pub async fn token(&self) -> Result<SensitiveString, TokenError> {
+        let mut kept = self.kept.lock().await;
+        match &*kept {
+            Some(token) if self.clock.monotonic() < token.renew_at => Ok(token.secret.clone()),
+            _ => self.fetch(&mut kept).await,
         }
     }
 
-    fn make(&self) -> Result<Arc<dyn TokenCredential>, String> {
-        let auth = &self.auth;
-        let client_options = self.options(&self.http);
-        let assertion_options =
-            || ClientAssertionCredentialOptions { client_options: self.options(&self.http) };
-        let tenant = auth.azure_tenant_id.clone().unwrap_or_default();
-        let client = auth.azure_client_id.clone().unwrap_or_default();
-        let made: azure_core::Result<Arc<dyn TokenCredential>> = match auth.azure_credential_kind {
-            CredentialKind::ClientSecretCredential => {
-                let secret =
-                    auth.azure_client_secret.as_ref().map_or("", |secret| secret.expose()).to_owned();
-                let options = ClientSecretCredentialOptions { client_options };
-                ClientSecretCredential::new(&tenant, client, secret.into(), Some(options))
-                    .map(|made| made as _)
-            }
-            CredentialKind::ClientCertificateCredential => {
-                let assertion = CertificateAssertion {
-                    path: auth.certificate_path.clone().unwrap_or_default(),
-                    password: auth.certificate_password.clone(),
-                    client_id: client.clone(),
-                    token_url: format!(
-                        "{}/{tenant}/oauth2/v2.0/token",
-                        self.authority_host.trim_end_matches('/')
-                    ),
-                    clock: self.clock.clone(),
-                };
-                // A file that cannot be used is told at the start.
-                assertion.sign()?;
-                ClientAssertionCredential::new(tenant, client, assertion, Some(assertion_options()))
-                    .map(|made| made as _)
-            }
-            CredentialKind::ManagedIdentity => {
-                let id_type = auth.user_assigned_managed_identity_id_type.unwrap_or_default();
-                let user_assigned_id =
-                    auth.user_assigned_managed_identity_id.clone().map(|id| match id_type {
-                        IdentityIdType::ClientId => UserAssignedId::ClientId(id),
-                        IdentityIdType::ObjectId => UserAssignedId::ObjectId(id),
-                        IdentityIdType::ResourceId => UserAssignedId::ResourceId(id),
-                    });
-                let options = ManagedIdentityCredentialOptions {
-                    user_assigned_id,
-                    client_options: self.options(&self.local.build_with(false)?),
-                };
-                ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
-            }
-            CredentialKind::WorkloadIdentity => {
-                let options = WorkloadIdentityCredentialOptions {
-                    credential_options: assertion_options(),
-                    client_id: auth.client_id.clone(),
-                    tenant_id: auth.tenant_id.clone(),
-                    token_file_path: auth.token_file_path.clone(),
-                };
-                WorkloadIdentityCredential::new(Some(options)).map(|made| made as _)
-            }
-            CredentialKind::AzureCli => AzureCliCredential::new(None).map(|made| made as _),
-        };
-        made.map_err(|error| format!("cannot use these auth options: {}", chain(&error)))
+    /// A token that isn't `refused`. Whoever comes second gets what the first has fetched.
+    pub async fn renewed_token(&self, refused: &SensitiveString) -> Result<SensitiveString, TokenError> {
+        let mut kept = self.kept.lock().await;
+        match &*kept {
+            Some(token) if token.secret != *refused => Ok(token.secret.clone()),
+            _ => self.fetch(&mut kept).await,
+        }
+    }
+
+    async fn fetch(&self, kept: &mut Option<Kept>) -> Result<SensitiveString, TokenError> {
+        *kept = None;
+        let Token { secret, lifetime } = self.identity.fetch(&self.scope).await?;
+        let lifetime = lifetime.min(MAX_LIFETIME);
+        let margin = REFRESH_MARGIN.min(lifetime / 2);
+        *kept = Some(Kept { secret: secret.clone(), renew_at: self.clock.monotonic() + lifetime - margin });
+        Ok(secret)
     }
 }
 
-fn token_failure(error: &azure_core::Error) -> Failure {
-    let words = chain(error);
-    // The library appends a link to its own troubleshooting page after a line break.
-    let words = words.replace("\r\n", " ").replace('\n', " ");
-    let not_here = words.contains("ManagedIdentityCredential").then_some(
-        "no managed identity answers; that works only on Azure, with an identity assigned to the machine or service",
-    );
-    let message = match remedy_for(&words).or_else(|| certificate_remedy(&words)).or(not_here) {
-        Some(remedy) => format!("no token: {remedy} ({words})"),
-        None => format!("no token: {words}"),
-    };
-    Failure::unanswered("authentication_failed", message)
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Gives tokens with numbers, when it is let.
+    struct Numbered {
+        given: AtomicU64,
+        lifetime: Duration,
+        gate: Semaphore,
+    }
+
+    fn numbered(lifetime: Duration, open: usize) -> Arc<Numbered> {
+        Arc::new(Numbered { given: AtomicU64::new(0), lifetime, gate: Semaphore::new(open) })
+    }
+
+    #[async_trait]
+    impl Identity for Numbered {
+        async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
+            if scope == "slow" {
+                self.gate.acquire().await.unwrap().forget();
+            }
+            let number = self.given.fetch_add(1, Ordering::Relaxed);
+            Ok(Token { secret: format!("{scope} {number}").into(), lifetime: self.lifetime })
+        }
+    }
+
+    fn credential(identity: &Arc<Numbered>, scope: &str) -> Credential {
+        Credential::new(Arc::clone(identity) as _, scope.to_owned(), Clock::system())
+    }
+
+    async fn token(credential: &Credential) -> String {
+        credential.token().await.unwrap().expose().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_kept_until_five_minutes_before_it_expires() {
+        let identity = numbered(Duration::from_hours(1), 0);
+        let (credential, clock) = (credential(&identity, "a"), Clock::system());
+        assert_eq!(token(&credential).await, "a 0");
+        clock.sleep(Duration::from_mins(54)).await;
+        assert_eq!(token(&credential).await, "a 0");
+        clock.sleep(Duration::from_mins(2)).await;
+        assert_eq!(token(&credential).await, "a 1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_short_life_nor_an_endless_one_is_taken_at_its_word() {
+        let clock = Clock::system();
+        let short = credential(&numbered(Duration::from_mins(2), 0), "a");
+        assert_eq!((token(&short).await, token(&short).await), ("a 0".to_owned(), "a 0".to_owned()));
+        clock.sleep(Duration::from_secs(61)).await;
+        assert_eq!(token(&short).await, "a 1");
+        let endless = credential(&numbered(Duration::MAX, 0), "a");
+        assert_eq!(token(&endless).await, "a 0");
+        clock.sleep(Duration::from_hours(24)).await;
+        assert_eq!(token(&endless).await, "a 1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_renewed_once_for_all_who_had_it() {
+        let credential = credential(&numbered(Duration::from_hours(1), 0), "a");
+        let refused = credential.token().await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(credential.renewed_token(&refused).await.unwrap().expose(), "a 1");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_audience_does_not_wait_for_another() {
+        let identity = numbered(Duration::from_hours(1), 0);
+        let (slow, quick) = (credential(&identity, "slow"), credential(&identity, "quick"));
+        let waiting = tokio::spawn(async move { token(&slow).await });
+        tokio::task::yield_now().await;
+        assert_eq!(token(&quick).await, "quick 0");
+        assert!(!waiting.is_finished());
+        identity.gate.add_permits(1);
+        assert_eq!(waiting.await.unwrap(), "slow 1");
+    }
 }

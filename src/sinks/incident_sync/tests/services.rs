@@ -16,8 +16,9 @@ use incident_model::mapping::translate;
 use incident_model::merge::Merge;
 use incident_model::owners::Owners;
 use incident_model::snapshot::{Comment, Origin, Own, Snapshot};
-use microsoft::Failure;
-use runtime::retry::Verdict;
+use microsoft::ServiceError;
+use microsoft::error::{Operation, Rejection};
+use runtime::edge::EdgeError;
 
 /// Who writes our comments.
 const US: &str = "our application";
@@ -152,20 +153,19 @@ impl Services {
     async fn call<T>(
         &self,
         what: String,
-        run: impl FnOnce(&mut Inner) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        run: impl FnOnce(&mut Inner) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
         let (fault, answer) = {
             let mut inner = self.lock();
             let nth = inner.calls.len();
             assert!(nth < TOO_MANY, "it goes round in circles: {:#?}", inner.calls);
             inner.calls.push(what.clone());
             if inner.refused.iter().any(|refused| what.starts_with(refused)) {
-                return Err(Failure {
-                    verdict: Verdict::GiveUp,
-                    error_type: "bad_request",
-                    message: "HTTP 400: the service refuses it".to_owned(),
-                    request_id: None,
-                });
+                return Err(ServiceError::refused(
+                    Operation::SentinelIncident,
+                    Rejection::BadRequest,
+                    "HTTP 400: the service refuses it",
+                ));
             }
             let fault = inner.fault.filter(|fault| fault.call == nth);
             let is_heard = fault.is_none_or(|fault| fault.is_heard);
@@ -181,7 +181,7 @@ impl Services {
                 std::future::pending().await
             }
             (None, Some(answer)) => answer,
-            _ => Err(Failure::unanswered("connection_lost", "the connection is lost")),
+            _ => Err(EdgeError::Lost("the connection is lost".to_owned()).into()),
         }
     }
 }
@@ -248,14 +248,14 @@ impl Target for FakeTarget {
         self.1
     }
 
-    async fn read(&self, id: &str) -> Result<Option<Current>, Failure> {
+    async fn read(&self, id: &str) -> Result<Option<Current>, ServiceError> {
         let read = |inner: &mut Inner| {
             Ok(inner.incidents.get(&(self.1, id.to_owned())).map(|incident| self.current(incident)))
         };
         self.0.call(format!("read {}", self.1), read).await
     }
 
-    async fn comments(&self, id: &str) -> Result<Vec<Comment>, Failure> {
+    async fn comments(&self, id: &str) -> Result<Vec<Comment>, ServiceError> {
         let comments = |inner: &mut Inner| {
             let incident = inner.incidents.get(&(self.1, id.to_owned()));
             Ok(incident.and_then(|incident| incident.comments.clone()).unwrap_or_default())
@@ -263,7 +263,7 @@ impl Target for FakeTarget {
         self.0.call(format!("read comments {}", self.1), comments).await
     }
 
-    async fn locate(&self, key: &str, _: &Snapshot) -> Result<Located, Failure> {
+    async fn locate(&self, key: &str, _: &Snapshot) -> Result<Located, ServiceError> {
         let located = |inner: &mut Inner| {
             let ours = || Located::Ours(Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()).to_string());
             Ok(inner.located.clone().unwrap_or_else(ours))
@@ -271,7 +271,7 @@ impl Target for FakeTarget {
         self.0.call(format!("locate {}", self.1), located).await
     }
 
-    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, Failure> {
+    async fn create(&self, id: &str, offer: &Snapshot) -> Result<Current, ServiceError> {
         let create = |inner: &mut Inner| {
             let mut incident = Snapshot {
                 id: id.to_owned(),
@@ -293,7 +293,7 @@ impl Target for FakeTarget {
         self.0.call(format!("create {} {}", self.1, owner_of(offer)), create).await
     }
 
-    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, Failure> {
+    async fn write(&self, current: &Current, merge: &Merge) -> Result<Option<Current>, ServiceError> {
         let (side, id) = (self.1, current.snapshot.id.as_str());
         let write = |inner: &mut Inner| {
             if side == Side::Sentinel && inner.stale > 0 {
@@ -301,7 +301,11 @@ impl Target for FakeTarget {
                 inner.change(side, id, |_| ());
             }
             let Some(there) = inner.incidents.get(&(side, id.to_owned())) else {
-                return Err(Failure::unanswered("not_found", "there is no such incident"));
+                return Err(ServiceError::refused(
+                    Operation::SentinelIncident,
+                    Rejection::NoSuchIncident,
+                    "there is no such incident",
+                ));
             };
             if side == Side::Sentinel && there.version != current.snapshot.version {
                 return Ok(None);
@@ -318,7 +322,7 @@ impl Target for FakeTarget {
         self.0.call(format!("write {side} {}", fields.join(" ")), write).await
     }
 
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, Failure> {
+    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError> {
         let comment = |inner: &mut Inner| {
             let own = (self.1 == Side::Sentinel).then_some(part.id.as_str());
             inner.say(self.1, id, own, US, &part.text);

@@ -1,0 +1,52 @@
+//! Why there is no token.
+
+use runtime::edge::EdgeError;
+
+use super::{edge_error_type, edge_message};
+use crate::credential::remedy_for;
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+pub enum TokenError {
+    /// Whoever gives tokens cannot be reached.
+    NoAnswer(EdgeError),
+    /// Entra ID refuses: a wrong secret, an unknown application or tenant, an expired certificate.
+    Refused(String),
+    /// Entra ID asks to come later, or has failed.
+    Unavailable(String),
+    /// No managed identity answers on this machine.
+    NoManagedIdentity(String),
+    /// What the credential is made from cannot be used: a file, a variable, the `az` command.
+    Unusable(String),
+}
+
+// === impl TokenError ===
+
+impl TokenError {
+    /// The metric's label `error_type`.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::NoAnswer(error) => edge_error_type(error),
+            Self::Refused(_) | Self::NoManagedIdentity(_) | Self::Unusable(_) => "authentication_failed",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// What happened and what to do.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::NoAnswer(error) => format!("the login host does not answer: {}", edge_message(error)),
+            Self::Refused(words) => {
+                remedy_for(words).map_or_else(|| words.clone(), |remedy| format!("{remedy} ({words})"))
+            }
+            Self::Unavailable(words) => format!("the login host failed; trying again ({words})"),
+            Self::NoManagedIdentity(words) => format!(
+                "no managed identity answers; that works only on Azure, with an identity assigned to the machine or service \
+                 ({words})"
+            ),
+            Self::Unusable(words) => words.clone(),
+        }
+    }
+}
