@@ -1,6 +1,7 @@
-//! The README says what is so.
+//! The README and the pages in `docs` say what is so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 use incident_model::owners::{Owners, Person};
 use pipeline_file::document_schema;
@@ -10,29 +11,169 @@ use vector_sentinel::topology::plan;
 
 use crate::harness::program;
 
-const README: &str = include_str!("../../README.md");
+const README: &str = "README.md";
+const QUICK_START: &str = "docs/quick-start.md";
+const ROWS: &str = "docs/rows-and-layouts.md";
+const SYNC: &str = "docs/incident-sync.md";
+const BESIDE_VECTOR: &str = "docs/beside-vector.md";
+const QUARANTINE: &str = "docs/quarantine.md";
+const SIMULATOR: &str = "docs/simulator.md";
 
-/// The code blocks of a language, without their indentation.
-fn blocks(language: &str) -> Vec<String> {
+/// The heading of the options of the sinks that write incidents.
+const SYNC_OPTIONS: &str = "### Sinks `sentinel_incidents` and `defender_incidents`";
+/// A longer README is not read: what is more belongs into `docs`.
+const MOST_README_LINES: usize = 220;
+/// Pages that other changes bring: links to them are right before they are there.
+const LATER: [&str; 2] = ["ARCHITECTURE.md", "docs/configuration.md"];
+/// The README's own commands: they need nothing but a clone of the repository.
+const OWN_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo test"];
+/// Other programs in the commands of pages.
+const OTHER_PROGRAMS: [&str; 2] = ["az", "curl"];
+/// How a list of people begins.
+const PEOPLE: &str = "- ";
+/// How an option of a sink begins that stands by itself.
+const COLUMNS: &str = "columns: ";
+/// A pipeline whose sink lacks only that option.
+const WITHOUT_COLUMNS: &str = "\
+sources:
+  defender:
+    type: defender_incidents
+    auth: {azure_credential_kind: managed_identity}
+sinks:
+  sentinel:
+    type: sentinel_logs
+    inputs: [defender]
+    auth: {azure_credential_kind: managed_identity}
+    endpoint: https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com
+    dcr_immutable_id: dcr-000a00a000a00000a000000aa000a0aa
+    stream_name: Custom-Rows_CL
+";
+
+/// A code block of a page.
+struct Block {
+    language: String,
+    text: String,
+}
+
+/// A page, by its path in the repository.
+struct Page {
+    path: PathBuf,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn text_of(path: &str) -> String {
+    read(Path::new(path))
+}
+
+/// The pages of a folder.
+fn pages(folder: &str) -> Vec<Page> {
     let mut found = Vec::new();
-    let mut current: Option<String> = None;
-    for line in README.lines().map(str::trim) {
-        match &mut current {
-            None if line.strip_prefix("```") == Some(language) => current = Some(String::new()),
-            Some(_) if line == "```" => found.extend(current.take()),
-            Some(text) => {
-                text.push_str(line);
-                text.push('\n');
-            }
-            None => {}
+    for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+        let path = Path::new(folder).join(entry.unwrap().file_name());
+        if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(Page { text: read(&path), path });
         }
     }
     found
 }
 
-/// The options in the tables below a heading: what is between backticks in the first column.
-fn options(heading: &str) -> BTreeSet<String> {
-    let section = README.split(&format!("\n{heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
+/// The README and the pages in `docs`.
+fn users_pages() -> Vec<Page> {
+    let mut found = vec![Page { path: PathBuf::from(README), text: text_of(README) }];
+    found.extend(pages("docs"));
+    found
+}
+
+/// The code blocks of a page, without the indentation that they have in a list.
+fn blocks(page: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut current: Option<(String, Block)> = None;
+    for line in page.lines() {
+        let unindented = line.trim_start();
+        match &mut current {
+            None => {
+                if let Some(language) = unindented.strip_prefix("```") {
+                    let indentation = " ".repeat(line.len() - unindented.len());
+                    let block = Block { language: language.to_owned(), text: String::new() };
+                    current = Some((indentation, block));
+                }
+            }
+            Some(_) if unindented == "```" => found.extend(current.take().map(|(_, block)| block)),
+            Some((indentation, block)) => {
+                block.text.push_str(line.strip_prefix(indentation.as_str()).unwrap_or(line));
+                block.text.push('\n');
+            }
+        }
+    }
+    assert!(current.is_none(), "a code block does not end");
+    found
+}
+
+/// The texts of a page's code blocks of a language.
+fn blocks_of(path: &str, language: &str) -> Vec<String> {
+    let all = blocks(&text_of(path)).into_iter();
+    all.filter(|block| block.language == language).map(|block| block.text).collect()
+}
+
+/// The lines of a page that are in no code block.
+fn prose(page: &str) -> Vec<&str> {
+    let mut in_block = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        in_block ^= is_fence;
+        if !in_block && !is_fence {
+            found.push(line);
+        }
+    }
+    found
+}
+
+/// Where the links of a page lead.
+fn links(page: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in prose(page) {
+        found.extend(line.split("](").skip(1).filter_map(|rest| rest.split(')').next()));
+    }
+    found
+}
+
+/// What headings are called in links: as GitHub makes it.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = prose(page).into_iter().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| -> String {
+        let heading = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// A path without `.` and `..` in it.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidied = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(tidied.pop()),
+            other => tidied.push(other),
+        }
+    }
+    tidied
+}
+
+/// The options in the tables below a heading of a page: what is between backticks in the first column.
+fn options(page: &str, heading: &str) -> BTreeSet<String> {
+    let text = text_of(page);
+    let section = text.split(&format!("\n{heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
     let first_columns = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     first_columns
         .flat_map(|cell| cell.split(", ").map(|option| option.trim_matches('`').to_owned()))
@@ -63,41 +204,111 @@ fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Has the program check a pipeline, and asserts that it finds nothing.
+async fn assert_right(pipeline: &str, extension: &str, page: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pipeline").with_extension(extension);
+    std::fs::write(&file, pipeline).unwrap();
+    let output = program().arg("validate").arg(&file).output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.is_empty(), "{}: {pipeline}\n{told}", page.display());
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = text_of(README).lines().count();
+    assert!(lines <= MOST_README_LINES, "it has {lines} lines, and may have {MOST_README_LINES}");
+}
+
+#[test]
+fn the_readme_has_its_own_commands() {
+    let text = blocks_of(README, "sh").concat();
+    for command in OWN_COMMANDS {
+        assert!(text.lines().any(|line| line == command), "{command}");
+    }
+}
+
 #[tokio::test]
 async fn every_command_is_one_that_the_program_knows() {
     let mut checked = 0;
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
-        let Some(arguments) = line.strip_prefix("vector-sentinel ") else {
-            assert!(["cargo run --release -- demo", "cargo test"].contains(&line), "{line}");
-            continue;
-        };
-        // With --help at the end everything before it is parsed, and nothing is done.
-        let output = program().args(arguments.split(' ')).arg("--help").output().await.unwrap();
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        checked += 1;
+    for page in users_pages() {
+        let shown = page.path.display();
+        let in_shell = blocks(&page.text).into_iter().filter(|block| block.language == "sh");
+        let commands = in_shell.map(|block| block.text).collect::<String>();
+        for line in commands.lines().filter(|line| !line.starts_with('#')) {
+            // What a variable is set to is a command, too.
+            let command = line.split_once("=$(").map_or(line, |(_, command)| command);
+            let Some(arguments) = command.strip_prefix("vector-sentinel ") else {
+                let other = command.split(' ').next().unwrap();
+                let is_known = if page.path == Path::new(README) {
+                    OWN_COMMANDS.contains(&line)
+                } else {
+                    OTHER_PROGRAMS.contains(&other)
+                };
+                assert!(is_known, "{shown}: {line}");
+                continue;
+            };
+            // Where its output goes to is for the shell.
+            let arguments = arguments.split(" > ").next().unwrap();
+            // With --help at the end everything before it is parsed, and nothing is done.
+            let output = program().args(arguments.split(' ')).arg("--help").output().await.unwrap();
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{shown}: {line}: {told}");
+            checked += 1;
+        }
     }
-    assert!(checked >= 5);
+    assert!(checked >= 20, "only {checked} commands");
 }
 
 #[tokio::test]
 async fn every_pipeline_is_one_that_is_right() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("pipeline.yaml");
-    let pipelines: Vec<_> =
-        README.split("\n```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
-    assert!(!pipelines.is_empty());
-    // A list is of people.
-    for pipeline in pipelines.into_iter().filter(|pipeline| !pipeline.starts_with("- ")) {
-        std::fs::write(&file, pipeline).unwrap();
-        let output = program().arg("validate").arg(&file).output().await.unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && told.is_empty(), "{pipeline}\n{told}");
+    let (mut pipelines, mut others) = (0, 0);
+    for page in users_pages() {
+        for Block { language, text } in blocks(&page.text) {
+            match language.as_str() {
+                "yaml" if text.starts_with(PEOPLE) => others += 1,
+                "yaml" if text.starts_with(COLUMNS) => {
+                    others += 1;
+                    assert_right(&format!("{WITHOUT_COLUMNS}    {text}"), "yaml", &page.path).await;
+                }
+                "yaml" | "toml" => {
+                    pipelines += 1;
+                    assert_right(&text, &language, &page.path).await;
+                }
+                _ => {}
+            }
+        }
     }
+    assert!(pipelines >= 4 && others == 2, "{pipelines} pipelines, {others} others");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut checked = 0;
+    for page in [".", "docs", "docs/adr"].into_iter().flat_map(pages) {
+        let shown = page.path.display();
+        for link in links(&page.text).into_iter().filter(|link| !link.starts_with("https://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.path.clone()
+            } else {
+                tidy(&page.path.parent().unwrap_or(Path::new("")).join(file))
+            };
+            checked += 1;
+            if !root().join(&target).exists() && LATER.iter().any(|later| target == Path::new(later)) {
+                continue;
+            }
+            assert!(root().join(&target).exists(), "{shown}: there is no {link}");
+            let is_there = anchor.is_empty() || anchors(&read(&target)).contains(anchor);
+            assert!(is_there, "{shown}: there is no such heading: {link}");
+        }
+    }
+    assert!(checked >= 100, "only {checked} links");
 }
 
 #[test]
 fn the_stream_has_every_column_of_an_incident() {
-    let declarations: Value = serde_json::from_str(&blocks("json")[0]).unwrap();
+    let declarations: Value = serde_json::from_str(&blocks_of(ROWS, "json")[0]).unwrap();
     let rule = json!({"immutableId": "dcr-1", "properties": {"streamDeclarations": declarations, "immutableId": "dcr-1"}});
     let dcr = Dcr::from_json(&rule.to_string()).unwrap();
     assert_eq!(dcr.streams, Dcr::defender_incidents().streams);
@@ -105,7 +316,7 @@ fn the_stream_has_every_column_of_an_incident() {
 
 #[tokio::test]
 async fn the_faults_are_ones_that_the_simulator_knows() {
-    let plan: FaultPlan = serde_json::from_str(&blocks("json")[1]).unwrap();
+    let plan: FaultPlan = serde_json::from_str(&blocks_of(SIMULATOR, "json")[0]).unwrap();
     let simulator =
         Simulator::start(SimulatorConfig::default(), runtime::clock::Clock::system()).await.unwrap();
     simulator.faults().apply(plan);
@@ -113,15 +324,16 @@ async fn the_faults_are_ones_that_the_simulator_knows() {
 
 #[test]
 fn the_tables_have_every_option_and_no_other() {
-    for (place, heading) in [
-        ("source.defender_incidents", "### Source `defender_incidents`"),
-        ("source.vector_sentinel_events", "### Source `vector_sentinel_events`"),
-        ("source.sentinel_incidents", "### Source `sentinel_incidents`"),
-        ("sink.sentinel_logs", "### Sink `sentinel_logs`"),
-        ("sink.sentinel_incidents", "### Sinks `sentinel_incidents` and `defender_incidents`"),
+    for (place, page, heading) in [
+        ("source.defender_incidents", QUICK_START, "### Source `defender_incidents`"),
+        ("source.vector_sentinel_events", QUARANTINE, "### Source `vector_sentinel_events`"),
+        ("source.sentinel_incidents", QUICK_START, "### Source `sentinel_incidents`"),
+        ("sink.sentinel_logs", ROWS, "### Sink `sentinel_logs`"),
+        ("sink.sentinel_incidents", SYNC, SYNC_OPTIONS),
     ] {
         let schema = schema_options(place);
-        let documented = options(heading);
+        let text = text_of(page);
+        let documented = options(page, heading);
         let tops: BTreeSet<_> = documented.iter().map(|option| option.split('.').next().unwrap()).collect();
         for option in schema.keys() {
             assert!(tops.contains(option.as_str()), "{heading} lacks {option}");
@@ -132,7 +344,7 @@ fn the_tables_have_every_option_and_no_other() {
         for (option, schema) in &schema {
             let Some(default) = schema.get("default").filter(|default| default.is_number()) else { continue };
             let row = format!("| `{option}` | {default} |");
-            assert!(README.contains(&row), "{heading}: the default of {option} is {default}");
+            assert!(text.contains(&row), "{heading}: the default of {option} is {default}");
         }
     }
 }
@@ -144,7 +356,7 @@ fn the_options_beside_vector_are_the_ones_there_are() {
     for option in ["buffer", "graph", "healthcheck", "vector"] {
         leaves(option, &sink[option], &mut expected);
     }
-    assert_eq!(options("## Beside Vector"), expected);
+    assert_eq!(options(BESIDE_VECTOR, "## Options"), expected);
 }
 
 /// The paths of an option's own options, where the schema only refers to them.
@@ -162,15 +374,15 @@ fn referred(path: &str, schema: &Value, document: &Value, found: &mut BTreeSet<S
 
 #[test]
 fn the_file_of_owners_is_one_that_is_right() {
-    let list = README.split("\n```yaml\n- ").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap();
-    let people: Vec<Person> = serde_saphyr::from_str(&format!("- {list}")).unwrap();
+    let list = blocks_of(SYNC, "yaml").into_iter().find(|block| block.starts_with(PEOPLE)).unwrap();
+    let people: Vec<Person> = serde_saphyr::from_str(&list).unwrap();
     assert!(people.len() > 1);
     Owners::new(people).unwrap();
 }
 
 #[test]
 fn every_option_of_keeping_incidents_in_sync_is_in_its_table() {
-    let documented = options("### Sinks `sentinel_incidents` and `defender_incidents`");
+    let documented = options(SYNC, SYNC_OPTIONS);
     let document = document_schema(&plan::catalogue());
     for place in ["sink.sentinel_incidents", "sink.defender_incidents"] {
         let mut expected = BTreeSet::from(["tls.ca_file".to_owned()]);
