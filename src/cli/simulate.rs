@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Have Microsoft's own connector bring so many of a hundred Defender incidents into Sentinel.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
     connector: Option<u8>,
-    /// A JSON file of faults, see the README.
+    /// A JSON file of faults: see docs/simulator.md.
     #[arg(long)]
     faults: Option<PathBuf>,
     /// Enforce 1 MB for what is on the wire only, not for what it decompresses to.
