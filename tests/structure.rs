@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 /// The map of `src/lib.rs`. Modules of one row do not know each other, except within a folder.
-const ROWS: [&[&str]; 4] = [&["sinks", "sources"], &["templates"], &["topology"], &["cli"]];
+const ROWS: [&[&str]; 6] =
+    [&["component"], &["sinks", "sources"], &["templates"], &["registry"], &["topology"], &["cli"]];
 /// Crates that hold the client or are built on it: the simulator names none of them, not even in its tests.
 const CLIENT_CRATES: [&str; 4] = ["microsoft", "incident-model", "pipeline-file", "vector-link"];
 /// A file longer than this holds more than one thought. The tests of a file may stand in a file of their own.

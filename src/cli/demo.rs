@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
 use crate::topology::{Beside, Ended, Topology};
+use microsoft::connection::Connector;
 use model::problem::{Problem, words};
 use runtime::clock::Clock;
 use runtime::quarantine::Contents;
@@ -118,7 +119,8 @@ fn script_faults(simulator: &Simulator) {
 async fn build(pipeline: &Path, clock: &Clock) -> Result<Topology, String> {
     let words = |problems: Vec<Problem>| words(&problems, "\n");
     let loaded = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
-    Topology::build(&loaded.plan, Beside::Nothing, clock, &mut rng(clock)).await.map_err(words)
+    let connector = Connector::new(clock.clone());
+    Topology::build(&loaded.plan, Beside::Nothing, &connector, &mut rng(clock), false).await.map_err(words)
 }
 
 /// Lets things happen, shows them, and waits until the last of them is ingested. Answers whether that came to be.

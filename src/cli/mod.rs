@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::registry;
 use crate::topology::plan::{self, Plan};
 use model::problem::Problem;
 use pipeline_file::{File, Outline};
@@ -167,7 +168,7 @@ struct Loaded {
 /// Loads pipeline files with the values of their secrets.
 async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let environment = environment();
-    let catalogue = plan::catalogue();
+    let catalogue = registry::catalogue();
     let mut file = pipeline_file::read(paths, &environment)?;
     plan::check(&pipeline_file::outline(&file, &catalogue), &environment)?;
     pipeline_file::resolve_secrets(&mut file, clock).await?;

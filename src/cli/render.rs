@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{PipelineFile, environment, exit, say};
+use crate::registry;
 use crate::topology::plan;
 use model::problem::Problem;
 
@@ -29,7 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>> {
     let paths = arguments.file.paths();
     let environment = environment();
-    let catalogue = plan::catalogue();
+    let catalogue = registry::catalogue();
     let file = pipeline_file::read(paths, &environment)?;
     let outline = pipeline_file::outline(&file, &catalogue);
     let warnings = plan::check(&outline, &environment)?;

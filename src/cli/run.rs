@@ -10,6 +10,7 @@ use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
 use super::{Loaded, PipelineFile, exit, load, rng};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
+use microsoft::connection::Connector;
 use model::problem::{Problem, words};
 use pipeline_file::{File, Outline};
 use runtime::clock::Clock;
@@ -80,8 +81,8 @@ async fn run_once(
     (signals, seen): (&Signals, u32),
     clock: &Clock,
 ) -> Next {
-    let Loaded { file, outline, mut plan } = loaded;
-    if arguments.dry_run && !plan.only_say_what_would_be_written() {
+    let Loaded { file, outline, plan } = loaded;
+    if arguments.dry_run && !plan.keeps_incidents_in_sync() {
         let message = "--dry-run is for sinks that write incidents, and there is none in the file";
         return Next::End(exit::failed(message));
     }
@@ -115,7 +116,9 @@ async fn run_once(
             }))
         }
     };
-    let topology = match Topology::build(&plan, beside, clock, &mut rng(clock)).await {
+    let connector = Connector::new(clock.clone());
+    let topology = match Topology::build(&plan, beside, &connector, &mut rng(clock), arguments.dry_run).await
+    {
         Ok(topology) => topology,
         Err(problems) => {
             for problem in problems {
@@ -203,7 +206,7 @@ async fn reloaded(
 async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded, Vec<String>> {
     let each = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let loaded = load(arguments.file.paths(), clock).await.map_err(each)?;
-    let mut wrong = each(Topology::check(&loaded.plan, clock));
+    let mut wrong = each(Topology::check(&loaded.plan, &Connector::new(clock.clone())));
     if loaded.plan.beside_vector && !arguments.no_vector {
         match accepted(arguments, &loaded.file, &loaded.outline, clock).await {
             Ok(_) => {}

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use super::{exit, say};
-use crate::topology::plan;
+use crate::registry;
 use pipeline_file::document_schema;
 
 pub(super) fn run() -> ExitCode {
-    match serde_json::to_string_pretty(&document_schema(&plan::catalogue())) {
+    match serde_json::to_string_pretty(&document_schema(&registry::catalogue())) {
         Ok(schema) => {
             say(schema);
             ExitCode::SUCCESS

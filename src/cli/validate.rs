@@ -3,19 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::TimeDelta;
-
 use super::vector_options::{VectorOptions, rendered};
 use super::{PipelineFile, environment, exit, load, say};
-use crate::sinks::sentinel_logs::Probed;
-use crate::topology::plan::{self, Plan, SinkPlan, SourcePlan};
+use crate::component::Probed;
+use crate::registry;
+use crate::topology::plan::{self, Plan};
+use microsoft::connection::Connector;
 use model::problem::Problem;
-use model::watermark::Slice;
 use runtime::clock::Clock;
 use runtime::store::create_private_dir;
-
-/// What is said of a sink that writes incidents.
-const READABLE: &str = "reading works; writing was not tried, as it would change an incident";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -59,7 +55,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     match load(paths, &clock).await {
         Ok(loaded) => {
             say(verdict);
-            probe(&loaded.plan, &clock).await
+            probe(&loaded.plan, &Connector::new(clock)).await
         }
         Err(problems) => exit::problems(paths, &problems),
     }
@@ -76,7 +72,7 @@ struct Checked {
 fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Problem>> {
     let environment = environment();
     let file = pipeline_file::read(paths, &environment)?;
-    let outline = pipeline_file::outline(&file, &plan::catalogue());
+    let outline = pipeline_file::outline(&file, &registry::catalogue());
     let mut warnings = plan::check(&outline, &environment)?;
     warnings.extend(vector.literal_variables(&file));
     let rendered = outline.beside_vector.then(|| rendered(&file, &outline)).transpose()?;
@@ -84,9 +80,9 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
 }
 
 /// Does once what a run would do all the time.
-async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
+async fn probe(plan: &Plan, connector: &Connector) -> ExitCode {
     let (mut failed, mut all) = (0, 0);
-    let mut tell = |path: &str, probed: Probed| match probed {
+    let mut report = |path: &str, probed: Probed| match probed {
         Probed::Works(done) => {
             all += 1;
             say(format!("{path}: {done}"));
@@ -99,52 +95,14 @@ async fn probe(plan: &Plan, clock: &Clock) -> ExitCode {
         Probed::Doubtful(why) => eprintln!("warning: {path}: {why}"),
         Probed::Untried(what) => say(format!("{path}: {what}")),
     };
-    tell("data_dir", probed(probe_data_dir(&plan.data_dir)));
-    for source in &plan.sources {
-        let result = async {
-            let found = match &source.plan {
-                SourcePlan::DefenderIncidents(options) => {
-                    options.client(clock)?.probe(Slice::open(clock.now() - TimeDelta::days(30))).await
-                }
-                SourcePlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
-                SourcePlan::VectorSentinelEvents(options) => {
-                    let followed = options.followed().join(", ");
-                    let quarantines =
-                        (!followed.is_empty()).then(|| format!("the quarantines of {followed}"));
-                    let sync =
-                        options.tells_of_sync().then(|| "the incident sync, if there is one".to_owned());
-                    let all: Vec<_> = quarantines.into_iter().chain(sync).collect();
-                    return Ok(format!("follows {}", all.join(" and ")));
-                }
-            };
-            Ok(match found.map_err(|failure| failure.to_string())? {
-                0 => "reading works; there was no incident to read".to_owned(),
-                _ => "reading works".to_owned(),
-            })
-        };
-        tell(&format!("sources.{}", source.id), probed(result.await));
-    }
-    for sink in &plan.sinks {
-        let path = format!("sinks.{}", sink.id);
-        let reading = async {
-            let found = match &sink.plan {
-                SinkPlan::SentinelLogs(options) => return Ok(options.probe(clock).await),
-                SinkPlan::SentinelIncidents(options) => options.client(clock)?.probe().await,
-                SinkPlan::DefenderIncidents(options) => {
-                    options.client(clock)?.probe(Slice::open(clock.now() - TimeDelta::days(30))).await
-                }
-            };
-            found.map(|_| vec![Probed::Works(READABLE.to_owned())]).map_err(|failure| failure.to_string())
-        };
-        for probed in reading.await.unwrap_or_else(|why: String| vec![Probed::Failed(why)]) {
-            tell(&path, probed);
+    report("data_dir", probe_data_dir(&plan.data_dir).map_or_else(Probed::Failed, Probed::Works));
+    let sources = plan.sources.iter().map(|source| ("sources", source));
+    for (section, one) in sources.chain(plan.sinks.iter().map(|sink| ("sinks", sink))) {
+        for probed in one.component.probe(connector).await {
+            report(&format!("{section}.{}", one.id), probed);
         }
     }
     if failed == 0 { ExitCode::SUCCESS } else { exit::failed(&format!("{failed} of {all} failed")) }
-}
-
-fn probed(result: Result<String, String>) -> Probed {
-    result.map_or_else(Probed::Failed, Probed::Works)
 }
 
 /// Whether files can be written there; leaves nothing behind.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::environment;
-use crate::topology::plan;
+use crate::registry;
 use model::problem::Problem;
 use pipeline_file::{File, Outline};
 use runtime::clock::Clock;
@@ -23,7 +23,7 @@ pub(super) struct VectorOptions {
 
 /// What Vector gets, by the addresses that it would have if somebody else ran it.
 pub(super) fn rendered(file: &File, outline: &Outline) -> Result<String, Vec<Problem>> {
-    pipeline_file::render(file, &plan::catalogue(), &pipeline_file::stubs(outline))
+    pipeline_file::render(file, &registry::catalogue(), &pipeline_file::stubs(outline))
 }
 
 // === impl VectorOptions ===
@@ -50,7 +50,7 @@ impl VectorOptions {
         if self.dangerously_allow_env_var_interpolation {
             Vec::new()
         } else {
-            pipeline_file::variables_left_to_vector(file, &plan::catalogue())
+            pipeline_file::variables_left_to_vector(file, &registry::catalogue())
         }
     }
 }

@@ -12,7 +12,7 @@ use tracing::info;
 use super::door::Door;
 use super::process::{ANY_PORT, Process};
 use super::returning::Returning;
-use crate::topology::plan::{Plan, PlannedSink, PlannedSource};
+use crate::topology::plan::{Plan, Planned};
 use model::problem::Problem;
 use pipeline_file::LINK_DIR;
 use pipeline_file::{File, Kind, Link, Stub};
@@ -105,10 +105,7 @@ impl Meeting {
     }
 
     /// Opens the socket of a sink.
-    pub(super) async fn listen(
-        &mut self,
-        sink: &PlannedSink,
-    ) -> Result<(TcpListener, ServerTlsConfig), String> {
+    pub(super) async fn listen(&mut self, sink: &Planned) -> Result<(TcpListener, ServerTlsConfig), String> {
         let address = sink.link.address.as_ref().or_else(|| self.points.get(&sink.id));
         let address = address.map_or(ANY_PORT, String::as_str);
         let cannot = |error: std::io::Error| format!("cannot listen for Vector on {address}: {error}");
@@ -127,7 +124,7 @@ impl Meeting {
     /// The ways of a source into Vector.
     pub(super) fn forward(
         &mut self,
-        source: &PlannedSource,
+        source: &Planned,
         data_dir: &Path,
         clock: &Clock,
         mut rng: fastrand::Rng,
@@ -142,11 +139,7 @@ impl Meeting {
             let quarantine = Quarantine::open(data_dir, &source.id, QUARANTINE_BYTES);
             let options = Options {
                 peer: door.peer.clone(),
-                labels: Component {
-                    kind: "source",
-                    component_type: source.plan.type_name(),
-                    id: source.id.clone(),
-                },
+                labels: Component { kind: "source", component_type: source.type_name, id: source.id.clone() },
                 quarantine: quarantine.map_err(|error| error.to_string())?,
             };
             let quarantine = options.quarantine.clone();

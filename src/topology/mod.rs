@@ -8,7 +8,6 @@ mod door;
 pub mod plan;
 mod process;
 mod returning;
-mod sinks;
 mod sync_pairs;
 mod wiring;
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::beside::OurVector;
 use super::door::Door;
-use crate::topology::plan::catalogue;
+use crate::registry::catalogue;
 use model::problem::words;
 use pipeline_file::{File, Kind, Stub, render};
 use runtime::clock::Clock;

@@ -10,10 +10,9 @@ use tracing::{error, info, warn};
 
 use super::beside::{Beside, Meeting};
 use super::process::{Process, Reload};
-use super::sinks::Shared;
-use crate::sinks::incident_sync::Worker;
-use crate::sources::Source;
-use crate::topology::plan::{Plan, SinkPlan, SourcePlan};
+use crate::component::{Built, Runtime, Source, Task};
+use crate::topology::plan::Plan;
+use microsoft::connection::Connector;
 use model::problem::Problem;
 use pipeline_file::Link;
 use runtime::clock::Clock;
@@ -21,14 +20,14 @@ use runtime::delivery::{Deliver, FanOut};
 use runtime::store::Store;
 use vector_link::certificates::Side;
 use vector_link::child::{self, Command, State};
-use vector_link::server::Listener;
+use vector_link::server::{self, Listener};
 
 /// Components that are built and wired, ready to run.
 pub struct Topology {
     clock: Clock,
     sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)>,
     listeners: Vec<(Listener, TcpListener)>,
-    workers: Vec<Worker>,
+    tasks: Vec<Task>,
     vector: Option<Process>,
 }
 
@@ -55,7 +54,7 @@ struct Running {
     state: Option<watch::Receiver<State>>,
     listeners: JoinSet<Result<(), String>>,
     listening: CancellationToken,
-    workers: JoinSet<()>,
+    tasks: JoinSet<()>,
     working: CancellationToken,
 }
 
@@ -64,106 +63,92 @@ struct Running {
 impl Topology {
     /// Opens the state file, builds every component, and makes ready for Vector as `beside` says. What cannot be built is
     /// told all at once.
+    ///
+    /// In a dry run incidents are only planned, and not written.
     pub async fn build(
         plan: &Plan,
         beside: Beside,
-        clock: &Clock,
+        connector: &Connector,
         rng: &mut fastrand::Rng,
+        dry_run: bool,
     ) -> Result<Self, Vec<Problem>> {
         let store =
             Store::open(&plan.data_dir).map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
-        let mut meeting = Meeting::prepare(plan, beside, clock, rng)?;
+        let mut meeting = Meeting::prepare(plan, beside, &connector.clock, rng)?;
+        let mut runtime = Runtime::new(connector.clone(), rng.fork(), store, plan.data_dir.clone());
+        runtime.dry_run = dry_run;
+        runtime.sync_event_readers = plan.sync_event_readers();
         let mut problems = Vec::new();
         let mut sinks: Vec<(&[String], Arc<dyn Deliver>)> = Vec::new();
-        let mut listeners = Vec::new();
-        let mut shared = Shared::new(plan, store.clone(), clock);
+        let (mut listeners, mut tasks) = (Vec::new(), Vec::new());
         for sink in &plan.sinks {
             let path = format!("sinks.{}", sink.id);
-            let options = match shared.build(sink, rng.fork()) {
-                Ok(options) => options,
+            let built = match sink.component.build(&sink.id, &mut runtime) {
+                Ok(Built::Sink(built)) => built,
+                Ok(Built::Source(_)) => continue,
                 Err(error) => {
                     problems.push(Problem::new(path, error));
                     continue;
                 }
             };
-            let built = Arc::clone(&options.deliver);
-            if let Some(meeting) = &mut meeting {
-                match meeting.listen(sink).await {
-                    Ok((socket, tls)) => {
-                        listeners.push((Listener::new(options, tls, clock.clone(), rng.fork()), socket));
-                    }
-                    Err(error) => problems.push(Problem::new(path, error)),
+            tasks.extend(built.task);
+            sinks.push((&sink.inputs, Arc::clone(&built.deliver)));
+            let Some(meeting) = &mut meeting else { continue };
+            match meeting.listen(sink).await {
+                Ok((socket, tls)) => {
+                    let options = server::Options {
+                        deliver: built.deliver,
+                        health: built.health,
+                        quarantine: built.quarantine,
+                        labels: built.labels,
+                    };
+                    let listener = Listener::new(options, tls, connector.clock.clone(), rng.fork());
+                    listeners.push((listener, socket));
                 }
+                Err(error) => problems.push(Problem::new(path, error)),
             }
-            sinks.push((&sink.inputs, built));
         }
         let mut sources: Vec<(Box<dyn Source>, Arc<dyn Deliver>)> = Vec::new();
         for source in &plan.sources {
             let path = format!("sources.{}", source.id);
             let out: Result<Arc<dyn Deliver>, String> = if let Some(meeting) = &mut meeting {
-                meeting.forward(source, &plan.data_dir, clock, rng.fork()).map(|ways| {
+                meeting.forward(source, &plan.data_dir, &connector.clock, rng.fork()).map(|ways| {
                     sources.push((Box::new(ways.returning), ways.again));
                     ways.forward
                 })
             } else {
                 let reads_it = sinks.iter().filter(|(inputs, _)| inputs.contains(&source.id));
                 let branches = reads_it.map(|(_, sink)| Arc::clone(sink));
-                Ok(Arc::new(FanOut::new(branches.collect(), clock.clone(), rng.fork())))
+                Ok(Arc::new(FanOut::new(branches.collect(), connector.clock.clone(), rng.fork())))
             };
-            let (store, id) = (store.clone(), source.id.as_str());
-            let built = match &source.plan {
-                SourcePlan::DefenderIncidents(options) => options
-                    .build(id, store, clock, rng.fork())
-                    .map(|built| Box::new(built) as Box<dyn Source>),
-                SourcePlan::SentinelIncidents(options) => options
-                    .build(id, store, clock, rng.fork())
-                    .map(|built| Box::new(built) as Box<dyn Source>),
-                SourcePlan::VectorSentinelEvents(options) => {
-                    Ok(Box::new(options.build(id, &plan.data_dir, store, clock.clone(), rng.fork()))
-                        as Box<dyn Source>)
-                }
-            };
-            match (built, out) {
-                (Ok(built), Ok(out)) => sources.push((built, out)),
+            match (source.component.build(&source.id, &mut runtime), out) {
+                (Ok(Built::Source(built)), Ok(out)) => sources.push((built, out)),
+                (Ok(Built::Sink(_)), _) => {}
                 (Err(error), _) | (_, Err(error)) => problems.push(Problem::new(path, error)),
             }
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        for sink in &shared.logs {
-            sink.look_out();
-        }
         let vector = meeting.and_then(Meeting::into_process);
-        Ok(Self { clock: clock.clone(), sources, listeners, workers: shared.workers, vector })
+        Ok(Self { clock: connector.clock.clone(), sources, listeners, tasks, vector })
     }
 
     /// Whether components can be built from `plan`, as far as can be told while others run: reads certificates, opens nothing.
     #[must_use]
-    pub fn check(plan: &Plan, clock: &Clock) -> Vec<Problem> {
+    pub fn check(plan: &Plan, connector: &Connector) -> Vec<Problem> {
         let readable = |link: &Link| {
             link.tls
                 .as_ref()
                 .map_or(Ok(()), |tls| Side::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file).map(drop))
         };
-        let sources = plan.sources.iter().map(|source| {
-            let built = match &source.plan {
-                SourcePlan::DefenderIncidents(options) => options.client(clock).map(drop),
-                SourcePlan::SentinelIncidents(options) => options.client(clock).map(drop),
-                SourcePlan::VectorSentinelEvents(_) => Ok(()),
-            };
-            (format!("sources.{}", source.id), built.and_then(|()| readable(&source.link)))
-        });
-        let sinks = plan.sinks.iter().map(|sink| {
-            let built = match &sink.plan {
-                SinkPlan::SentinelLogs(options) => options.check(clock),
-                SinkPlan::SentinelIncidents(options) => options.client(clock).map(drop),
-                SinkPlan::DefenderIncidents(options) => options.client(clock).map(drop),
-            };
-            let built = built.and_then(|()| readable(&sink.link));
-            (format!("sinks.{}", sink.id), built)
-        });
-        sources.chain(sinks).filter_map(|(path, built)| Some(Problem::new(path, built.err()?))).collect()
+        let sources = plan.sources.iter().map(|source| ("sources", source));
+        let all = sources.chain(plan.sinks.iter().map(|sink| ("sinks", sink)));
+        all.filter_map(|(section, one)| {
+            let checked = one.component.check(connector).and_then(|()| readable(&one.link));
+            Some(Problem::new(format!("{section}.{}", one.id), checked.err()?))
+        })
+        .collect()
     }
 
     /// Lets Vector read its configuration anew; nothing if we do not run one.
@@ -213,9 +198,9 @@ async fn down(state: Option<watch::Receiver<State>>) {
 impl Running {
     fn start(topology: Topology) -> Self {
         let [reading, listening, working] = std::array::from_fn(|_| CancellationToken::new());
-        let mut workers = JoinSet::new();
-        for worker in topology.workers {
-            workers.spawn(worker.run(working.clone()));
+        let mut tasks = JoinSet::new();
+        for task in topology.tasks {
+            tasks.spawn(task(working.clone()));
         }
         let mut listeners = JoinSet::new();
         for (listener, socket) in topology.listeners {
@@ -239,7 +224,7 @@ impl Running {
             state,
             listeners,
             listening,
-            workers,
+            tasks,
             working,
         }
     }
@@ -249,7 +234,7 @@ impl Running {
         let vector = OptionFuture::from(self.vector.as_mut());
         tokio::select! {
             Some(_) = self.sources.join_next() => "A source ended by itself".to_owned(),
-            Some(_) = self.workers.join_next() => "What keeps incidents in sync ended by itself".to_owned(),
+            Some(_) = self.tasks.join_next() => "The task of a sink ended by itself".to_owned(),
             Some(ended) = self.listeners.join_next() => match ended {
                 Ok(Err(reason)) => reason,
                 _ => "A listener for Vector ended by itself".to_owned(),
@@ -311,8 +296,8 @@ impl Running {
             }
         }
         self.working.cancel();
-        while let Some(worker) = self.workers.join_next().await {
-            if worker.is_err() {
+        while let Some(task) = self.tasks.join_next().await {
+            if task.is_err() {
                 ended = Ended::Broke;
             }
         }
@@ -329,6 +314,6 @@ impl Running {
             vector.await.ok();
         }
         self.listeners.shutdown().await;
-        self.workers.shutdown().await;
+        self.tasks.shutdown().await;
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use microsoft::connection::Connector;
+use microsoft::http::ProxyConfig;
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 use simulator::{Fault, Revision, Simulator, SimulatorConfig, Stats};
@@ -13,6 +15,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use vector_sentinel::component::{Registered, Validation};
+use vector_sentinel::registry::catalogue;
 use vector_sentinel::topology::plan;
 use vector_sentinel::topology::{Beside, Ended, Topology};
 
@@ -22,6 +26,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// An answer in the place of the real one.
 pub(crate) fn status(code: u16, retry_after: Option<&str>) -> Fault {
     Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+/// A component of these options, whatever stands beside them in a pipeline file.
+pub(crate) fn checked<C: Registered>(mut options: Value, proxy: &ProxyConfig) -> C {
+    for name in ["type", "inputs"] {
+        options.as_object_mut().unwrap().remove(name);
+    }
+    let config = serde_json::from_value(options).unwrap();
+    let path = format!("{}.checked", C::KIND.section());
+    C::validate(config, &Validation { path, proxy, peers: &[] }).unwrap()
 }
 
 /// Every way in which a request of a source can go wrong.
@@ -145,13 +159,14 @@ impl Bench {
     pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
         let file = pipeline_file::read(&[self.file(pipeline)], &environment).unwrap();
-        let outline = pipeline_file::outline(&file, &plan::catalogue());
+        let outline = pipeline_file::outline(&file, &catalogue());
         let plan = plan::plan(&outline, &environment).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
         let task = tokio::spawn(async move {
-            let mut rng = fastrand::Rng::with_seed(1);
-            let topology = Topology::build(&plan, Beside::Nothing, &clock, &mut rng).await.unwrap();
+            let (connector, mut rng) = (Connector::new(clock.clone()), fastrand::Rng::with_seed(1));
+            let topology =
+                Topology::build(&plan, Beside::Nothing, &connector, &mut rng, false).await.unwrap();
             topology.run(stopped, async { clock.sleep(PATIENCE).await }).await
         });
         Running { stop, task }

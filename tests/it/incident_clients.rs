@@ -1,6 +1,7 @@
 //! The clients that write incidents, against the services' own rules.
 
 use bytes::Bytes;
+use microsoft::connection::Connector;
 use microsoft::graph::GraphIncidents;
 use microsoft::http::ProxyConfig;
 use microsoft::security_insights::{SecurityInsights, Written};
@@ -8,27 +9,24 @@ use runtime::clock::Clock;
 use runtime::retry::Verdict;
 use serde_json::{Value, json};
 use simulator::{SimulatorConfig, WorkspaceRole};
-use vector_sentinel::sources::defender_incidents::DefenderIncidentsConfig;
-use vector_sentinel::sources::sentinel_incidents::SentinelIncidentsConfig;
+use vector_sentinel::sources::defender_incidents::DefenderIncidents;
+use vector_sentinel::sources::sentinel_incidents::SentinelIncidents;
 
-use crate::harness::Bench;
+use crate::harness::{Bench, checked};
 use crate::workspace::Workplace;
 
 const MISSING: &str = "00000000-0000-0000-0000-000000000000";
 
 fn sentinel(place: &Workplace, workspace_name: &str) -> SecurityInsights {
     let mut options = place.pipeline()["sources"]["incidents"].clone();
-    options.as_object_mut().unwrap().remove("type");
     options["workspace_name"] = workspace_name.into();
-    let config: SentinelIncidentsConfig = serde_json::from_value(options).unwrap();
-    config.validate("", &ProxyConfig::default()).unwrap().client(&Clock::system()).unwrap()
+    let source: SentinelIncidents = checked(options, &ProxyConfig::default());
+    source.client(&Connector::new(Clock::system())).unwrap()
 }
 
 fn graph(bench: &Bench) -> GraphIncidents {
-    let mut options = bench.source();
-    options.as_object_mut().unwrap().remove("type");
-    let config: DefenderIncidentsConfig = serde_json::from_value(options).unwrap();
-    config.validate("", &ProxyConfig::default()).unwrap().client(&Clock::system()).unwrap()
+    let source: DefenderIncidents = checked(bench.source(), &ProxyConfig::default());
+    source.client(&Connector::new(Clock::system())).unwrap()
 }
 
 fn read(json: &Bytes) -> Value {

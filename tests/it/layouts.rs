@@ -10,7 +10,7 @@ use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
 use simulator::{Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
-use vector_sentinel::sinks::sentinel_logs::{SentinelLogs, TablePlan};
+use vector_sentinel::sinks::sentinel_logs::{LogSink, TablePlan};
 use vector_sentinel::templates::{Format, rule};
 
 use crate::harness::Bench;
@@ -35,7 +35,7 @@ async fn bench(layout: Layout) -> Bench {
 }
 
 /// The sink with that layout: where rows go and which columns they have is the layout's to say.
-fn sink_with(bench: &Bench, layout: &str) -> Arc<SentinelLogs> {
+fn sink_with(bench: &Bench, layout: &str) -> Arc<LogSink> {
     sink(bench, &json!({"layout": layout, "stream_name": null}))
 }
 

@@ -7,7 +7,7 @@ use incident_model::owners::{Owners, Person};
 use pipeline_file::document_schema;
 use serde_json::{Value, json};
 use simulator::{Dcr, FaultPlan, Simulator, SimulatorConfig};
-use vector_sentinel::topology::plan;
+use vector_sentinel::registry::catalogue;
 
 use crate::harness::program;
 
@@ -182,7 +182,7 @@ fn options(page: &str, heading: &str) -> BTreeSet<String> {
 
 /// The options of a component as the schema of whole files has them.
 fn schema_options(place: &str) -> BTreeMap<String, Value> {
-    let document = document_schema(&plan::catalogue());
+    let document = document_schema(&catalogue());
     let properties = document["$defs"][place]["properties"].as_object().unwrap().clone();
     properties.into_iter().filter(|(name, _)| name != "type").collect()
 }
@@ -383,7 +383,7 @@ fn the_file_of_owners_is_one_that_is_right() {
 #[test]
 fn every_option_of_keeping_incidents_in_sync_is_in_its_table() {
     let documented = options(SYNC, SYNC_OPTIONS);
-    let document = document_schema(&plan::catalogue());
+    let document = document_schema(&catalogue());
     for place in ["sink.sentinel_incidents", "sink.defender_incidents"] {
         let mut expected = BTreeSet::from(["tls.ca_file".to_owned()]);
         for option in ["sync", "write", "request", "quarantine"] {

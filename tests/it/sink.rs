@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use microsoft::connection::Connector;
 use microsoft::http::ProxyConfig;
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
 use simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
-use vector_sentinel::sinks::sentinel_logs::{Rules, SentinelLogs, SentinelLogsConfig};
+use vector_sentinel::sinks::sentinel_logs::{LogSink, Rules, SentinelLogs};
 
-use crate::harness::Bench;
+use crate::harness::{Bench, checked};
 
 /// A simulator with one table of a few columns.
 pub(crate) async fn bench() -> Bench {
@@ -31,19 +32,16 @@ pub(crate) async fn bench() -> Bench {
 }
 
 /// The sink, with `options` over the usual ones.
-pub(crate) fn sink(bench: &Bench, options: &Value) -> Arc<SentinelLogs> {
+pub(crate) fn sink(bench: &Bench, options: &Value) -> Arc<LogSink> {
     let mut all = bench.sink();
-    for name in ["type", "inputs"] {
-        all.as_object_mut().unwrap().remove(name);
-    }
     for (name, value) in options.as_object().unwrap() {
         all[name] = value.clone();
     }
-    let config: SentinelLogsConfig = serde_json::from_value(all).unwrap();
-    let validated = config.validate("sinks.sentinel", &ProxyConfig::default()).unwrap();
+    let checked: SentinelLogs = checked(all, &ProxyConfig::default());
     let data_dir: &Path = &bench.path("data");
     let (rules, rng) = (Rules::default(), fastrand::Rng::with_seed(1));
-    Arc::new(validated.build("sentinel", data_dir, &rules, Clock::system(), rng).unwrap())
+    let connector = Connector::new(Clock::system());
+    Arc::new(checked.sink("sentinel", data_dir, &rules, &connector, rng).unwrap())
 }
 
 pub(crate) fn batch(events: impl IntoIterator<Item = Value>) -> Batch {

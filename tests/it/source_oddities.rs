@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use microsoft::connection::Connector;
 use microsoft::http::ProxyConfig;
 use model::event::{Batch, Event};
 use model::watermark::Slice;
@@ -14,11 +15,11 @@ use runtime::store::Store;
 use serde_json::json;
 use simulator::{Fault, Oddities, Service, Simulator, SimulatorConfig};
 use tokio_util::sync::CancellationToken;
-use vector_sentinel::sources::defender_incidents::DefenderIncidentsConfig;
+use vector_sentinel::sources::defender_incidents::DefenderIncidents;
 use vector_sentinel::sources::incidents::State;
 use vector_sentinel::topology::Ended;
 
-use crate::harness::{Bench, PATIENCE, spawn};
+use crate::harness::{Bench, PATIENCE, checked, spawn};
 
 async fn bench(incidents: usize, oddities: Oddities) -> Bench {
     let mut config = SimulatorConfig { oddities, ..SimulatorConfig::default() };
@@ -173,14 +174,12 @@ async fn what_becomes_visible_while_a_long_sweep_is_under_way_is_not_missed() {
     }
     // Small pages make many slices; the sweep will take longer than the overlap.
     let mut options = bench.source();
-    options.as_object_mut().unwrap().remove("type");
     options["page_size"] = 1.into();
     options["overlap_secs"] = 5.into();
     options["look_back_secs"] = 4.into();
-    let config: DefenderIncidentsConfig = serde_json::from_value(options).unwrap();
-    let validated = config.validate("sources.defender", &ProxyConfig::default()).unwrap();
+    let source: DefenderIncidents = checked(options, &ProxyConfig::default());
     let store = Store::open(&bench.path("data")).unwrap();
-    let poller = validated.poller("defender", store, &clock).unwrap();
+    let poller = source.poller("defender", store, &Connector::new(clock.clone())).unwrap();
     let (notes, shutdown) = (Notes::default(), CancellationToken::new());
     let step = async |state: &State| poller.step(state, 1, &notes, &shutdown).await.unwrap();
 

@@ -15,6 +15,7 @@ pub mod defender;
 pub mod field;
 pub mod mapping;
 pub mod merge;
+pub mod options;
 pub mod owners;
 pub mod record;
 pub mod sentinel;

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use url::Url;
-
-use super::cloud::Cloud;
-use super::http::https_url;
-use model::problem::Problem;
+use super::connection::Api;
 use runtime::clock::Clock;
 use runtime::retry::quota::{Allowance, Amount, Quota};
 
@@ -23,15 +19,16 @@ const READS_AT_ONCE: AtOnce = AtOnce { most: 250, within_secs: 10 };
 /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>
 const WRITES_AT_ONCE: AtOnce = AtOnce { most: 200, within_secs: 20 };
 
-/// The base URL that is `written` in the options at `path`, else that of `cloud`. What is wrong with it is told.
-pub fn endpoint(written: Option<&str>, cloud: Cloud, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
-    let url = https_url(written.unwrap_or_else(|| cloud.arm()));
-    if url.is_none() {
-        let message = "must be an https URL, such as https://management.azure.com";
-        problems.push(Problem::new(format!("{path}.endpoint"), message));
-    }
-    url
-}
+/// The API for whoever reads. Requests: a fifth of what is allowed, as others may read with the same identity.
+pub const READING: Api = Api {
+    base: |cloud| Some(cloud.arm()),
+    missing: "Azure Resource Manager is in every cloud",
+    max_requests: MAX_READS_A_MINUTE,
+    default_requests: MAX_READS_A_MINUTE / 5,
+};
+/// The API for whoever writes. Requests: a fifth of what is allowed, as others may write with the same identity.
+pub const WRITING: Api =
+    Api { max_requests: MAX_WRITES_A_MINUTE, default_requests: MAX_WRITES_A_MINUTE / 5, ..READING };
 
 /// What a bucket holds, and how long it takes to fill.
 struct AtOnce {

@@ -10,6 +10,7 @@ use runtime::edge::Edge;
 use runtime::secret::SensitiveString;
 
 use crate::cloud::Cloud;
+use crate::connection::Connector;
 use crate::credential::{AuthConfig, Credential, Identity};
 use crate::error::{ServiceError, TokenError};
 use crate::http::{self as edge_http, HttpOptions, Reply};
@@ -28,17 +29,18 @@ pub struct Authorized {
 impl Authorized {
     /// A way to the service whose tokens have `scope`, such as `https://monitor.azure.com/.default`. Reads certificate
     /// files, asks nobody anything.
-    pub fn new(
+    pub(crate) fn new(
         auth: &AuthConfig,
         cloud: Cloud,
         http: &HttpOptions,
         scope: String,
-        clock: &Clock,
+        connector: &Connector,
     ) -> Result<Self, String> {
-        let edge = http.build().map_err(|error| error.to_string())?;
-        let identity = auth.identity(cloud, http, edge.clone(), clock.clone())?;
+        let edge = connector.open(http).map_err(|error| error.to_string())?;
+        let identity = auth.identity(cloud, http, edge.clone(), connector)?;
+        let clock = connector.clock.clone();
         let credential = Arc::new(Credential::new(Arc::clone(&identity), scope, clock.clone()));
-        Ok(Self { edge, identity, credential, clock: clock.clone() })
+        Ok(Self { edge, identity, credential, clock })
     }
 
     /// The same identity's way to another service, whose tokens have `scope`. Neither waits for the other's token.

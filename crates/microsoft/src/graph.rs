@@ -12,11 +12,11 @@ use url::Url;
 
 use super::authorized::Authorized;
 use super::cloud::Cloud;
-use super::http::{Reply, https_url};
+use super::connection::{Api, Connection, Connector};
+use super::http::Reply;
 use super::listing::{self, IncidentPage};
 use crate::answer;
 use crate::error::{Operation, ServiceError};
-use model::problem::Problem;
 use model::watermark::Slice;
 use runtime::clock::Clock;
 use runtime::retry::quota::{Allowance, Amount, Quota};
@@ -26,7 +26,7 @@ use runtime::retry::quota::{Allowance, Amount, Quota};
 pub const MAX_PAGE_SIZE: u32 = 50;
 /// Most requests in a minute that the service allows an application in a tenant.
 /// Source: <https://learn.microsoft.com/graph/throttling-limits#security-detections-and-incidents-service-limits>
-pub const MAX_REQUESTS_A_MINUTE: usize = 150;
+const MAX_REQUESTS_A_MINUTE: usize = 150;
 /// Most bytes of one answer that are read: fifty incidents are a megabyte, fifty very large ones some tens.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -48,33 +48,23 @@ pub enum Alerts {
     Left,
 }
 
-/// The base URL that is `written` in the options at `path`, else that of `cloud`. What is wrong with them is told; `purpose` is
-/// what is to be done there.
-pub fn endpoint(
-    written: Option<&str>,
-    cloud: Cloud,
-    purpose: &str,
-    path: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<Url> {
-    if cloud.graph().is_none() {
-        let message = format!(
-            "Microsoft Graph has no incident API in the China cloud, so there is nothing to {purpose} there"
-        );
-        problems.push(Problem::new(format!("{path}.cloud"), message));
-    }
-    let base = written.or(cloud.graph())?;
-    let url = https_url(base);
-    if url.is_none() {
-        let message = "must be an https URL, such as https://graph.microsoft.com";
-        problems.push(Problem::new(format!("{path}.endpoint"), message));
-    }
-    url
-}
+/// The API for whoever reads incidents. Requests: far under what Graph allows, and what the older incident API allows.
+/// Source: <https://learn.microsoft.com/graph/throttling-limits>
+pub const READING: Api = Api {
+    base: Cloud::graph,
+    missing: "Microsoft Graph has no incident API in the China cloud, so there is nothing to read there",
+    max_requests: MAX_REQUESTS_A_MINUTE,
+    default_requests: 50,
+};
+/// The API for whoever writes to incidents. Requests: together with whoever reads, well under what Graph allows.
+/// Source: <https://learn.microsoft.com/graph/throttling-limits>
+pub const WRITING: Api = Api {
+    missing: "Microsoft Graph has no incident API in the China cloud, so there is nothing to write there",
+    ..READING
+};
 
 /// So many requests a minute, and in an hour no more than thirty times as many.
-#[must_use]
-pub fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
+fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
     let allowances = [(a_minute, Duration::from_mins(1)), (a_minute * 30, Duration::from_hours(1))];
     let allowance = |(most, within)| Allowance { amount: Amount::Requests(most), within };
     Arc::new(Quota::new(allowances.map(allowance).to_vec(), clock.clone()))
@@ -83,8 +73,11 @@ pub fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
 // === impl GraphIncidents ===
 
 impl GraphIncidents {
-    /// `base` is Graph's, such as `https://graph.microsoft.com`.
-    pub fn new(authorized: Authorized, base: &Url, quota: Arc<Quota>) -> Result<Self, String> {
+    /// The client of a connection: reads certificate files, asks nobody anything.
+    pub fn connect(connection: &Connection, connector: &Connector) -> Result<Self, String> {
+        let authorized = connection.authorized(connector)?;
+        let quota = quota(connection.requests_a_minute, &connector.clock);
+        let base = &connection.endpoint;
         let path = format!("{}/v1.0/security/incidents", base.path().trim_end_matches('/'));
         let url = base.join(&path).map_err(|error| format!("cannot use the endpoint {base}: {error}"))?;
         Ok(Self { authorized, url, quota })

@@ -59,6 +59,8 @@ pub struct HttpOptions {
     pub proxy: ProxyConfig,
     /// How long one request may take, the answer's body included.
     pub timeout: Duration,
+    /// Whether plain HTTP is refused. It is not for the one endpoint that has no TLS, the managed identity's.
+    pub https_only: bool,
 }
 
 /// An answer.
@@ -99,21 +101,6 @@ pub enum HttpError {
 #[must_use]
 pub fn https_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
-}
-
-/// Most requests a minute that an option may ask for: what the service allows, unless `endpoint` is a simulator's.
-#[must_use]
-pub fn most_a_minute(endpoint: Option<&Url>, allowed: usize) -> u64 {
-    if endpoint.is_some_and(is_loopback) { 100_000 } else { allowed as u64 }
-}
-
-/// Whether the URL names an address of this machine that no other reaches.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        _ => false,
-    }
 }
 
 // === impl ProxyConfig ===
@@ -170,16 +157,11 @@ impl ProxyConfig {
 impl HttpOptions {
     /// Builds the edge that has reqwest behind it: reads `tls.ca_file`, touches nothing else.
     pub fn build(&self) -> Result<Edge, HttpError> {
-        self.build_with(true)
-    }
-
-    /// The same; `https_only` is false for the one endpoint that has no TLS, the managed identity's.
-    pub(super) fn build_with(&self, https_only: bool) -> Result<Edge, HttpError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
-            .https_only(https_only)
+            .https_only(self.https_only)
             // Proxies are those that `self.proxy` names, which has read the environment itself.
             .no_proxy()
             // A redirect could carry the token to another host; no API here documents one.
@@ -200,9 +182,10 @@ impl HttpOptions {
         Ok(edge_of(builder.build().map_err(HttpError::Client)?))
     }
 
-    /// The same without any proxy: the managed identity's endpoint is on this machine.
-    pub(super) fn without_proxy(&self) -> Self {
-        Self { proxy: ProxyConfig { enabled: false, ..ProxyConfig::default() }, ..self.clone() }
+    /// The same for the managed identity's endpoint, which is on this machine: without TLS and without a proxy.
+    pub(super) fn on_this_machine(&self) -> Self {
+        let proxy = ProxyConfig { enabled: false, ..ProxyConfig::default() };
+        Self { proxy, https_only: false, ..self.clone() }
     }
 }
 
@@ -333,7 +316,12 @@ mod tests {
     #[test]
     fn an_unreadable_ca_file_is_named() {
         let tls = TlsConfig { ca_file: Some("/nowhere/ca.pem".into()) };
-        let options = HttpOptions { tls, proxy: ProxyConfig::default(), timeout: Duration::from_secs(1) };
+        let options = HttpOptions {
+            tls,
+            proxy: ProxyConfig::default(),
+            timeout: Duration::from_secs(1),
+            https_only: true,
+        };
         let error = options.build().map(drop).unwrap_err().to_string();
         assert!(error.contains("/nowhere/ca.pem") && error.contains("tls.ca_file"), "{error}");
     }
@@ -356,9 +344,9 @@ mod tests {
 
     async fn asked(url: String, proxy: Option<String>, timeout: Duration) -> EdgeError {
         let proxy = ProxyConfig { https: proxy.map(Into::into), ..ProxyConfig::default() };
-        let options = HttpOptions { tls: TlsConfig::default(), proxy, timeout };
+        let options = HttpOptions { tls: TlsConfig::default(), proxy, timeout, https_only: false };
         let request = http::Request::get(url).body(Bytes::new()).unwrap();
-        send(&options.build_with(false).unwrap(), request, 100, &Clock::system()).await.unwrap_err()
+        send(&options.build().unwrap(), request, 100, &Clock::system()).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -396,8 +384,13 @@ mod tests {
         assert!(matches!(error, EdgeError::Lost(_)), "{error:?}");
         let (large, _serving) = peer(Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[1,2]")).await;
         let request = http::Request::get(format!("http://{large}/")).body(Bytes::new()).unwrap();
-        let options = HttpOptions { tls: TlsConfig::default(), proxy: ProxyConfig::default(), timeout: long };
-        let edge = options.build_with(false).unwrap();
+        let options = HttpOptions {
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
+            timeout: long,
+            https_only: false,
+        };
+        let edge = options.build().unwrap();
         assert_eq!(send(&edge, request, 4, &Clock::system()).await.unwrap_err(), EdgeError::TooLarge(4));
     }
 }

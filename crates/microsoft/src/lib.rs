@@ -7,6 +7,7 @@ mod answer;
 pub mod arm;
 pub mod authorized;
 pub mod cloud;
+pub mod connection;
 pub mod credential;
 pub mod data_collection_rules;
 pub mod error;

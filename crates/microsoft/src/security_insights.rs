@@ -5,11 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::arm::ArmQuota;
 use super::authorized::Authorized;
+use super::connection::{Connection, Connector};
 use super::http::Reply;
 use super::listing::{self, IncidentPage};
 use crate::answer;
@@ -28,14 +31,15 @@ pub const MAX_PAGE_SIZE: u32 = 1_000;
 const MAX_COMMENTS: usize = 100;
 /// Most bytes of one answer that are read: a thousand incidents are some megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
 /// Which workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Workspace {
-    /// The subscription's id.
+    /// The id of the workspace's subscription, a GUID. Example: `0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0`.
     pub subscription_id: String,
-    /// The resource group's name.
+    /// The name of the workspace's resource group: up to 90 characters. Example: `rg-security`.
     pub resource_group: String,
-    /// The Log Analytics workspace's name.
+    /// The name of the Log Analytics workspace: 4 to 63 characters. Example: `law-sentinel`.
     pub workspace_name: String,
 }
 
@@ -99,13 +103,14 @@ impl Workspace {
 // === impl SecurityInsights ===
 
 impl SecurityInsights {
-    /// `base` is Azure Resource Manager's, such as `https://management.azure.com`.
-    pub fn new(
-        authorized: Authorized,
-        base: &Url,
+    /// The client of a connection, which may ask `quota`: reads certificate files, asks nobody anything.
+    pub fn connect(
+        connection: &Connection,
         workspace: &Workspace,
-        quota: Arc<ArmQuota>,
+        quota: ArmQuota,
+        connector: &Connector,
     ) -> Result<Self, String> {
+        let (authorized, base) = (connection.authorized(connector)?, &connection.endpoint);
         let mut url = base.clone();
         url.path_segments_mut()
             .map_err(|()| format!("the endpoint {base} cannot have a path"))?
@@ -119,7 +124,7 @@ impl SecurityInsights {
             .extend(["providers", "Microsoft.OperationalInsights", "workspaces", &workspace.workspace_name])
             .extend(["providers", "Microsoft.SecurityInsights", "incidents"]);
         url.set_query(Some(&format!("api-version={API_VERSION}")));
-        Ok(Self { authorized, url, quota })
+        Ok(Self { authorized, url, quota: Arc::new(quota) })
     }
 
     /// The first page of the incidents that were last modified in `slice`: at most `top` of them, oldest change first.

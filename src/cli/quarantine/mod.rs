@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{environment, exit};
+use crate::registry;
 use crate::topology::plan;
 use model::problem::Problem;
 use runtime::clock::Clock;
@@ -101,7 +102,7 @@ impl Place {
         let read = || {
             let environment = environment();
             let outline =
-                pipeline_file::outline(&pipeline_file::read(paths, &environment)?, &plan::catalogue());
+                pipeline_file::outline(&pipeline_file::read(paths, &environment)?, &registry::catalogue());
             plan::check(&outline, &environment)?;
             Ok(outline.data_dir())
         };

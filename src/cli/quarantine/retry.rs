@@ -10,11 +10,12 @@ use tracing::info;
 use super::{Selection, Wrong, contents, or_nothing, retry_source, unreadable};
 use crate::cli::signals::Signals;
 use crate::cli::{exit, load, rng, say};
-use crate::sinks::sentinel_logs::{Rules, SentinelLogs};
-use crate::topology::plan::{Plan, SinkPlan};
+use crate::component::BuiltSink;
+use crate::topology::plan::{Plan, Planned};
+use microsoft::connection::Connector;
 use model::event::{Batch, Body, Event};
 use runtime::clock::Clock;
-use runtime::delivery::{BatchStatus, Deliver};
+use runtime::delivery::BatchStatus;
 use runtime::quarantine::{At, Entries, Entry, Removal};
 use vector_link::protocol::{Decoded, decode};
 
@@ -61,7 +62,7 @@ struct Outcome {
 }
 
 struct Retrying<'a> {
-    sink: SentinelLogs,
+    sink: BuiltSink,
     selection: &'a Selection,
     removal: Removal,
     signals: Signals,
@@ -81,19 +82,20 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
         selection.check(&id, &contents(&plan.data_dir, &id)?)?;
         return retry_source::run(&plan.data_dir, &id, &selection, &signals, &clock).await;
     }
-    let SinkPlan::SentinelLogs(options) = sink(&plan, &config, &id)? else {
-        let message = format!(
-            "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names, \
-             have the incident written as it is now with `sync retry`, and remove what is here with `quarantine drop`"
-        );
-        return Err(message.into());
-    };
+    let planned = sink(&plan, &config, &id)?;
+    if planned.component.sync().is_some() {
+        return Err(not_again(&id));
+    }
     // Before anything is made, so that a sink that never kept anything gets no directory.
     contents(&plan.data_dir, &id)?;
     let removal = Removal::begin(&plan.data_dir, &id).map_err(|error| error.to_string())?;
     selection.check(&id, removal.contents())?;
-    let sink = options.build(&id, &plan.data_dir, &Rules::default(), clock.clone(), rng(&clock))?;
-    sink.quarantine().expect_returns();
+    let connector = Connector::new(clock.clone());
+    let Some(sink) = planned.component.redeliver(&id, &plan.data_dir, &connector, rng(&clock)) else {
+        return Err(not_again(&id));
+    };
+    let sink = sink?;
+    sink.quarantine.expect_returns();
     let mut all = 0;
     for entry in removal.contents().entries() {
         all += u64::from(selection.takes(&entry.map_err(|error| unreadable(&id, &error))?));
@@ -114,10 +116,19 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     })
 }
 
-/// The options of the sink with this id.
-fn sink<'p>(plan: &'p Plan, paths: &[PathBuf], id: &str) -> Result<&'p SinkPlan, Wrong> {
+/// What is in the quarantine may be older than what is known by now.
+fn not_again(id: &str) -> Wrong {
+    let message = format!(
+        "{id} writes incidents, and what is here may be older than what both sides have by now. Mend what the reason names, \
+         have the incident written as it is now with `sync retry`, and remove what is here with `quarantine drop`"
+    );
+    message.into()
+}
+
+/// The sink with this id.
+fn sink<'p>(plan: &'p Plan, paths: &[PathBuf], id: &str) -> Result<&'p Planned, Wrong> {
     if let Some(sink) = plan.sinks.iter().find(|sink| sink.id == id) {
-        return Ok(&sink.plan);
+        return Ok(sink);
     }
     let ids = plan.sinks.iter().map(|sink| sink.id.as_str());
     let ids = or_nothing(ids.chain(plan.sources.iter().map(|source| source.id.as_str())));
@@ -205,7 +216,7 @@ impl Retrying<'_> {
 
     /// Delivers a batch, and answers whether it is known what became of each of its events.
     async fn deliver(&mut self, events: Vec<Event>) -> bool {
-        let (count, before) = (events.len() as u64, self.sink.quarantine().kept());
+        let (count, before) = (events.len() as u64, self.sink.quarantine.kept());
         let give_up = async {
             self.signals.stopped(1).await;
             info!("Stopping: finishing what is being delivered.");
@@ -215,7 +226,7 @@ impl Retrying<'_> {
             }
         };
         let status = tokio::select! {
-            status = self.sink.deliver(Batch::from(events)) => status,
+            status = self.sink.deliver.deliver(Batch::from(events)) => status,
             () = give_up => {
                 let why = "stopped while events were being delivered: they stay, and may arrive twice next time";
                 self.outcome.stopped = Some(why.to_owned());
@@ -227,7 +238,7 @@ impl Retrying<'_> {
             self.outcome.stopped = Some("the sink failed: see the log lines".to_owned());
             return false;
         }
-        let refused = self.sink.quarantine().kept() - before;
+        let refused = self.sink.quarantine.kept() - before;
         self.outcome.refused += refused;
         self.outcome.delivered += count - refused;
         true

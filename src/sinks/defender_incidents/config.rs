@@ -1,163 +1,103 @@
 //! The options of `defender_incidents`, the sink.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use incident_model::field::Side;
+use incident_model::options::SyncConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Url;
 
 use super::service::DefenderTenant;
-use crate::sinks::incident_sync::{BuiltSync, Ledger, SyncConfig, SyncOptions, WriteConfig, assemble};
+use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation};
+use crate::sinks::incident_sync::{Assembly, SyncOptions, WriteConfig, probed};
 use crate::sinks::quarantine::QuarantineConfig;
-use microsoft::authorized::Authorized;
-use microsoft::cloud::Cloud;
-use microsoft::credential::AuthConfig;
-use microsoft::graph::{self, GraphIncidents, MAX_REQUESTS_A_MINUTE};
-use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
-use model::problem::{Problem, check_ranges};
-use runtime::clock::Clock;
-use runtime::telemetry::Component;
+use microsoft::connection::{Connection, ConnectionConfig, Connector};
+use microsoft::graph::{self, GraphIncidents};
+use model::problem::Problem;
+use model::watermark::Slice;
 
 /// Writes what incidents of Microsoft Sentinel say back into Defender XDR: status, owner, classification, tags and comments.
 /// Its inputs are incidents of `sentinel_incidents`.
 ///
 /// The identity needs the Microsoft Graph application permission `SecurityIncident.ReadWrite.All`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct DefenderIncidentsConfig {
-    /// Which identity writes.
-    pub auth: AuthConfig,
-    /// Which Microsoft cloud the tenant lives in: sets `endpoint`, `token_scope` and the login host.
-    #[serde(default)]
-    pub cloud: Cloud,
-    /// Microsoft Graph's base URL, if it isn't the one of `cloud`.
-    pub endpoint: Option<String>,
-    /// The token's scope, if it isn't the one of `cloud`.
-    pub token_scope: Option<String>,
+    /// Where Microsoft Graph is, who asks, and how.
+    #[serde(flatten)]
+    pub connection: ConnectionConfig,
     /// What is kept in sync, and how.
     #[serde(default)]
     pub sync: SyncConfig,
     /// How this direction writes.
     #[serde(default)]
     pub write: WriteConfig,
-    /// How requests are made.
-    #[serde(default)]
-    pub request: RequestConfig,
     /// Where goes what can never be written.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
-    /// Whom to trust.
-    #[serde(default)]
-    pub tls: TlsConfig,
-    /// Which proxy to go through. Default: the file's `proxy`.
-    pub proxy: Option<ProxyConfig>,
 }
 
-/// How requests are made.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestConfig {
-    /// Seconds that one request may take.
-    #[schemars(range(min = 1, max = 3_600))]
-    pub timeout_secs: u64,
-    /// Requests a minute, at most: up to 150, which is what Graph allows; more only at a loopback `endpoint`, a simulator. In
-    /// an hour there are at most thirty times as many. What the source asks for counts as well in Graph, and not here.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub rate_limit_num: usize,
-}
-
-/// Options that were checked, and can be built from.
+/// The sink, its options checked.
 #[derive(Clone, Debug)]
-pub struct Validated {
-    config: DefenderIncidentsConfig,
+pub struct DefenderIncidents {
+    connection: Connection,
     sync: SyncOptions,
-    endpoint: Url,
-    token_scope: String,
-    proxy: ProxyConfig,
+    quarantine: QuarantineConfig,
 }
 
-// === impl RequestConfig ===
+// === impl DefenderIncidents ===
 
-impl Default for RequestConfig {
-    fn default() -> Self {
-        // Together with the source, well under Graph's 150 a minute for security APIs.
-        // Source: https://learn.microsoft.com/graph/throttling-limits
-        Self { timeout_secs: 60, rate_limit_num: 50 }
+impl DefenderIncidents {
+    /// The client for these options: reads certificate files and that of owners, asks nobody anything.
+    pub fn client(&self, connector: &Connector) -> Result<GraphIncidents, String> {
+        self.sync.check()?;
+        GraphIncidents::connect(&self.connection, connector)
     }
 }
 
-// === impl DefenderIncidentsConfig ===
-
-impl DefenderIncidentsConfig {
-    /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
-    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let endpoint = graph::endpoint(self.endpoint.as_deref(), self.cloud, "write", path, &mut problems);
-        let sync = SyncOptions::validate(self.sync.clone(), self.write, path, &mut problems);
-        let max_rate = most_a_minute(endpoint.as_ref(), MAX_REQUESTS_A_MINUTE);
-        let ranges = [
-            ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
-            ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
-        ];
-        check_ranges(path, &ranges, &mut problems);
-        self.quarantine.validate(path, &mut problems);
-        self.auth.validate(&format!("{path}.auth"), &mut problems);
-        if let Some(own) = &self.proxy {
-            own.validate(&format!("{path}.proxy"), &mut problems);
+#[async_trait]
+impl Component for DefenderIncidents {
+    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
+        let slice = Slice::open(connector.clock.now() - TimeDelta::days(30));
+        match self.client(connector) {
+            Ok(client) => probed(client.probe(slice).await),
+            Err(error) => vec![Probed::Failed(error)],
         }
-        let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        let token_scope = self
-            .token_scope
-            .clone()
-            .unwrap_or_else(|| format!("{}/.default", self.cloud.graph().unwrap_or_default()));
-        match endpoint {
-            Some(endpoint) if problems.is_empty() => {
-                Ok(Validated { config: self, sync, endpoint, token_scope, proxy })
-            }
+    }
+
+    fn check(&self, connector: &Connector) -> Result<(), String> {
+        self.client(connector).map(drop)
+    }
+
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+        let client = self.client(&runtime.connector)?;
+        let target = |_| Arc::new(DefenderTenant { client }) as _;
+        let assembly =
+            Assembly { labels: Self::labels(id), options: self.sync.clone(), quarantine: self.quarantine };
+        assembly.build(target, runtime).map(Built::Sink)
+    }
+
+    fn sync(&self) -> Option<SyncDirection<'_>> {
+        Some(self.sync.direction(Side::Defender))
+    }
+}
+
+impl Registered for DefenderIncidents {
+    const KIND: Kind = Kind::Sink;
+    const TYPE: &'static str = "defender_incidents";
+    type Config = DefenderIncidentsConfig;
+
+    fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
+        let (path, mut problems) = (validation.path.as_str(), Vec::new());
+        let DefenderIncidentsConfig { connection, sync, write, quarantine } = config;
+        let connection = connection.validate(graph::WRITING, path, validation.proxy, &mut problems);
+        let sync = SyncOptions::validate(sync, write, path, &mut problems);
+        quarantine.validate(path, &mut problems);
+        match connection {
+            Some(connection) if problems.is_empty() => Ok(Self { connection, sync, quarantine }),
             _ => Err(problems),
         }
-    }
-}
-
-// === impl Validated ===
-
-impl Validated {
-    /// What both directions have in common.
-    #[must_use]
-    pub const fn sync(&self) -> &SyncOptions {
-        &self.sync
-    }
-
-    /// Has it only say what it would write.
-    pub const fn only_say(&mut self) {
-        self.sync.only_say();
-    }
-
-    /// The client for these options: reads certificate files and that of owners, asks nobody anything.
-    pub fn client(&self, clock: &Clock) -> Result<GraphIncidents, String> {
-        self.sync.check()?;
-        let config = &self.config;
-        let timeout = Duration::from_secs(config.request.timeout_secs);
-        let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
-        GraphIncidents::new(authorized, &self.endpoint, graph::quota(config.request.rate_limit_num, clock))
-    }
-
-    /// Builds the sink and its worker. `id` is the component's; what it keeps is below `data_dir`.
-    pub fn build(
-        &self,
-        id: &str,
-        data_dir: &Path,
-        ledger: Arc<Ledger>,
-        clock: &Clock,
-        rng: fastrand::Rng,
-    ) -> Result<BuiltSync, String> {
-        let client = self.client(clock)?;
-        let labels = Component { kind: "sink", component_type: "defender_incidents", id: id.to_owned() };
-        let target = |_| Arc::new(DefenderTenant { client }) as _;
-        let quarantine = self.config.quarantine;
-        assemble(target, ledger, self.sync.clone(), labels, quarantine, data_dir, clock, rng)
     }
 }

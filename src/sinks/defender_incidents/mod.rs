@@ -4,4 +4,4 @@ mod config;
 mod encoder;
 mod service;
 
-pub use config::{DefenderIncidentsConfig, Validated};
+pub use config::{DefenderIncidents, DefenderIncidentsConfig};

@@ -1,7 +1,7 @@
-//! Puts the parts of one direction together.
+//! Puts together what both sinks that keep incidents in sync consist of.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ledger::Ledger;
 use super::options::SyncOptions;
@@ -9,39 +9,80 @@ use super::pass::Direction;
 use super::sink::IncidentSink;
 use super::target::Target;
 use super::worker::Worker;
+use crate::component::{BuiltSink, Probed, Runtime};
 use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::owners::Owners;
-use runtime::clock::Clock;
+use microsoft::ServiceError;
 use runtime::delivery::Health;
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::Component;
 
-/// One direction, ready to run.
-pub struct BuiltSync {
-    /// Takes incidents.
-    pub sink: IncidentSink,
-    /// Writes them.
-    pub worker: Worker,
+/// What a direction is put together from.
+pub struct Assembly {
+    /// Who it is, in metrics and log lines.
+    pub labels: Component,
+    /// What is kept in sync, and how.
+    pub options: SyncOptions,
+    /// The options of its quarantine.
+    pub quarantine: QuarantineConfig,
 }
 
-/// Puts a direction together: `target` makes the service of who is who. Reads the file of owners, opens the quarantine.
-#[expect(clippy::too_many_arguments, reason = "the parts of a direction, each of them once")]
-pub fn assemble(
-    target: impl FnOnce(Owners) -> Arc<dyn Target>,
-    ledger: Arc<Ledger>,
-    options: SyncOptions,
-    labels: Component,
-    quarantine: QuarantineConfig,
-    data_dir: &Path,
-    clock: &Clock,
-    rng: fastrand::Rng,
-) -> Result<BuiltSync, String> {
-    let rules = options.rules()?;
-    let target = target(rules.owners.clone());
-    let quarantine =
-        Quarantine::open(data_dir, &labels.id, quarantine.max_bytes).map_err(|error| error.to_string())?;
-    let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock.clone(), rng);
-    let direction = Arc::new(direction);
-    let sink = IncidentSink::new(Arc::clone(&direction), Health::default());
-    Ok(BuiltSync { sink, worker: Worker::new(direction, data_dir) })
+/// The ledgers of a process, by name: the two directions of a pair share one.
+#[derive(Clone, Default)]
+pub struct Ledgers(Arc<Mutex<BTreeMap<String, Arc<Ledger>>>>);
+
+// === impl Assembly ===
+
+impl Assembly {
+    /// Builds the sink, whose task writes: `target` makes the service of who is who. Reads the file of owners, opens the
+    /// quarantine.
+    pub fn build(
+        self,
+        target: impl FnOnce(Owners) -> Arc<dyn Target>,
+        runtime: &mut Runtime,
+    ) -> Result<BuiltSink, String> {
+        let Self { labels, options, quarantine } = self;
+        let options = if runtime.dry_run { options.dry_run() } else { options };
+        let rules = options.rules()?;
+        let target = target(rules.owners.clone());
+        let data_dir = runtime.data_dir.clone();
+        let quarantine = Quarantine::open(&data_dir, &labels.id, quarantine.max_bytes)
+            .map_err(|error| error.to_string())?;
+        let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
+        let rng = runtime.rng.fork();
+        let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
+        let direction = Arc::new(direction);
+        let sink = IncidentSink::new(Arc::clone(&direction), Health::default());
+        let worker = Worker::new(direction, &data_dir);
+        Ok(BuiltSink {
+            health: sink.health().clone(),
+            quarantine: sink.quarantine().clone(),
+            labels: sink.labels().clone(),
+            deliver: Arc::new(sink),
+            task: Some(Box::new(|shutdown| Box::pin(worker.run(shutdown)))),
+        })
+    }
+}
+
+// === impl Ledgers ===
+
+impl Ledgers {
+    /// The ledger of that name in the process of `runtime`, made if there is none yet.
+    #[must_use]
+    pub fn ledger(runtime: &mut Runtime, name: &str) -> Arc<Ledger> {
+        let Self(ledgers) = runtime.shared();
+        let mut ledgers = ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || {
+            let (store, readers) = (runtime.store.clone(), runtime.sync_event_readers.clone());
+            Arc::new(Ledger::new(store, name, readers, runtime.connector.clock.clone()))
+        };
+        Arc::clone(ledgers.entry(name.to_owned()).or_insert_with(made))
+    }
+}
+
+/// What asking a side for an incident came to.
+#[must_use]
+pub fn probed(found: Result<usize, ServiceError>) -> Vec<Probed> {
+    let read = "reading works; writing was not tried, as it would change an incident";
+    vec![found.map_or_else(|error| Probed::Failed(error.to_string()), |_| Probed::Works(read.to_owned()))]
 }

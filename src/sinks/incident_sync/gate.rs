@@ -1,10 +1,11 @@
 //! The part of a pass that says whether anything may be written, and whether there is anything to write.
 
 use super::error::PassError;
-use super::options::{NativeConnector, Severity, SyncedField};
+use super::options::Severity;
 use super::pass::Direction;
 use incident_model::comment;
 use incident_model::field::{Field, Side};
+use incident_model::options::{NativeConnector, SyncedField};
 use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
 

@@ -39,10 +39,10 @@ mod tell;
 mod tests;
 mod worker;
 
-pub use assemble::{BuiltSync, assemble};
+pub use assemble::{Assembly, Ledgers, probed};
 pub use brake::SafetyConfig;
 pub use ledger::Ledger;
-pub use options::{SyncConfig, SyncOptions, SyncedField, WriteConfig};
+pub use options::{SyncOptions, WriteConfig};
 pub use pass::Direction;
 pub use sink::IncidentSink;
 pub use target::{Current, Located, Target, Wrote};

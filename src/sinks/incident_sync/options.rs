@@ -1,66 +1,18 @@
 //! What both sinks have in a pipeline file.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::brake::SafetyConfig;
-use incident_model::field::{Field, Policy};
+use crate::component::SyncDirection;
+use incident_model::field::{Field, Side};
 use incident_model::merge::Rules;
+use incident_model::options::{SyncConfig, SyncedField};
 use incident_model::owners::{Owners, Person};
 use model::problem::{Problem, check_ranges};
-
-/// What is kept in sync, and how. If both directions are in one file, they must have the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SyncConfig {
-    /// The name under which the state file keeps what both sides agreed on. The two directions between one tenant and one
-    /// workspace share it; every further pair needs a name of its own. Default: `default`.
-    pub ledger: Option<String>,
-    /// What is kept in sync. Default: all but `severity`.
-    pub fields: Option<Vec<SyncedField>>,
-    /// Whose value a field is to be that was changed on both sides. Default: `newest` for each.
-    #[schemars(schema_with = "conflicts_schema")]
-    pub conflicts: BTreeMap<Field, Policy>,
-    /// A YAML or JSON file with the people who have different names on the two sides: a list of
-    /// `{defender: …, sentinel: {user_principal_name: …, object_id: …}}`.
-    pub owners_file: Option<PathBuf>,
-    /// What is written on incidents that Microsoft's own connector keeps in sync.
-    pub native_connector: NativeConnector,
-}
-
-/// A field of an incident that can be kept in sync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncedField {
-    /// `status` on both sides.
-    Status,
-    /// `severity` on both sides.
-    Severity,
-    /// `assignedTo`; `owner`.
-    Owner,
-    /// `classification` and `determination`; `classification` and `classificationReason`.
-    Classification,
-    /// `resolvingComment`; `classificationComment`.
-    ClosingComment,
-    /// `customTags`; `labels` that a user made.
-    Tags,
-    /// The comments.
-    Comments,
-}
-
-/// What is written on incidents that Microsoft's own connector keeps in sync.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NativeConnector {
-    /// What the connector does not carry: Sentinel's comments and tags into Defender.
-    #[default]
-    Complement,
-    /// Nothing.
-    Leave,
-}
 
 /// How one direction writes.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -101,32 +53,6 @@ pub struct SyncOptions {
     pub shared: SyncConfig,
     pub(super) fields: BTreeSet<SyncedField>,
     pub(super) write: WriteConfig,
-}
-
-/// Tags and comments cannot conflict, so that they are no options here.
-fn conflicts_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let policy = generator.subschema_for::<Policy>();
-    let fields = Field::ALL.map(|field| (field.name().to_owned(), policy.clone().to_value()));
-    let properties: serde_json::Map<_, _> = fields.into_iter().collect();
-    schemars::json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
-}
-
-// === impl SyncedField ===
-
-impl SyncedField {
-    const DEFAULT: [Self; 6] =
-        [Self::Status, Self::Owner, Self::Classification, Self::ClosingComment, Self::Tags, Self::Comments];
-
-    const fn field(self) -> Option<Field> {
-        match self {
-            Self::Status => Some(Field::Status),
-            Self::Severity => Some(Field::Severity),
-            Self::Owner => Some(Field::Owner),
-            Self::Classification => Some(Field::Classification),
-            Self::ClosingComment => Some(Field::ClosingComment),
-            Self::Tags | Self::Comments => None,
-        }
-    }
 }
 
 // === impl Severity ===
@@ -181,9 +107,16 @@ impl SyncOptions {
         Self { ledger, shared, fields, write }
     }
 
-    /// Has it only say what would be written.
-    pub const fn only_say(&mut self) {
-        self.write.dry_run = true;
+    /// The direction that writes to `target`.
+    #[must_use]
+    pub fn direction(&self, target: Side) -> SyncDirection<'_> {
+        SyncDirection { target, ledger: &self.ledger, shared: &self.shared }
+    }
+
+    /// The same, but nothing is written.
+    #[must_use]
+    pub fn dry_run(self) -> Self {
+        Self { write: WriteConfig { dry_run: true, ..self.write }, ..self }
     }
 
     /// Whether the file of owners can be used.
@@ -217,6 +150,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use incident_model::field::Policy;
 
     fn validate(options: serde_json::Value) -> (SyncOptions, Vec<String>) {
         let mut problems = Vec::new();

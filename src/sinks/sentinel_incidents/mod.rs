@@ -5,4 +5,4 @@ mod encoder;
 mod native;
 mod service;
 
-pub use config::{SentinelIncidentsConfig, Validated};
+pub use config::{SentinelIncidents, SentinelIncidentsConfig};

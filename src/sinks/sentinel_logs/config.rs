@@ -9,15 +9,14 @@ use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
 use super::destination::{check_dcr_immutable_id, check_stream_name};
 use super::layout::Layout;
+use super::ready::SentinelLogs;
 use super::request::RequestConfig;
 use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
-use super::validated::Validated;
 use crate::sinks::quarantine::QuarantineConfig;
-use microsoft::cloud::Cloud;
-use microsoft::credential::AuthConfig;
-use microsoft::http::{ProxyConfig, TlsConfig, https_url};
+use microsoft::connection::IdentityConfig;
+use microsoft::http::{ProxyConfig, https_url};
 use microsoft::logs_ingestion::MAX_CALL_BYTES;
 use model::problem::{Problem, check_ranges};
 
@@ -28,13 +27,11 @@ const MIN_CALL_BYTES: usize = 10_000;
 ///
 /// The identity needs the role Monitoring Metrics Publisher on the rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct SentinelLogsConfig {
-    /// Which identity writes.
-    pub auth: AuthConfig,
-    /// Which Microsoft cloud the workspace lives in: sets `token_scope` and the login host.
-    #[serde(default)]
-    pub cloud: Cloud,
+    /// Who writes, in which cloud, and through what.
+    #[serde(flatten)]
+    pub identity: IdentityConfig,
     /// Logs ingestion URL of the data collection endpoint, or of the rule itself:
     /// `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
     pub endpoint: String,
@@ -49,8 +46,6 @@ pub struct SentinelLogsConfig {
     /// Stream of the rule: `Custom-DefenderIncidentsRaw_CL`. May be a template: `Custom-{{ table }}`, which is the default for
     /// layouts that have tables of their own.
     pub stream_name: Option<String>,
-    /// The token's scope, if it isn't the one of `cloud`.
-    pub token_scope: Option<String>,
     /// Azure Resource Manager, if it isn't the one of `cloud`: where the rule is read, to compare it with what is written.
     pub management_endpoint: Option<String>,
     /// The scope of tokens for it, if it isn't the one of `cloud`.
@@ -77,11 +72,6 @@ pub struct SentinelLogsConfig {
     /// Where rows go that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
-    /// Whom to trust.
-    #[serde(default)]
-    pub tls: TlsConfig,
-    /// Which proxy to go through. Default: the file's `proxy`.
-    pub proxy: Option<ProxyConfig>,
 }
 
 /// How requests are compressed.
@@ -120,12 +110,12 @@ impl Default for BatchConfig {
 
 impl SentinelLogsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
-    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
+    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
         let mut problems = Vec::new();
         let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
-        let management = self.management_endpoint.as_deref().unwrap_or_else(|| self.cloud.arm());
+        let management = self.management_endpoint.as_deref().unwrap_or_else(|| self.identity.cloud.arm());
         let management = https_url(management).filter(|url| url.path() == "/" && url.query().is_none());
         if management.is_none() {
             let message = "must be an https URL without a path, such as https://management.azure.com";
@@ -186,17 +176,13 @@ impl SentinelLogsConfig {
         check_ranges(path, &ranges, &mut problems);
         self.quarantine.validate(path, &mut problems);
         self.request.validate(&format!("{path}.request"), &mut problems);
-        self.auth.validate(&format!("{path}.auth"), &mut problems);
-        if let Some(own) = &self.proxy {
-            own.validate(&format!("{path}.proxy"), &mut problems);
-        }
-        let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
+        let identity = self.identity.validate(path, proxy, &mut problems);
         match (endpoints, management, dcr_immutable_id, stream_name) {
             (Some(endpoints), Some(management), Ok(dcr_immutable_id), Ok(stream_name))
                 if problems.is_empty() =>
             {
                 let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
-                Ok(Validated { config: self, targets, management, proxy })
+                Ok(SentinelLogs { config: self, targets, management, identity })
             }
             _ => Err(problems),
         }

@@ -1,31 +1,19 @@
 //! `validate --probe`: posts an empty array to every stream that is known beforehand, and compares the rules.
 
 use super::preflight::{Finding, Preflight, Weight};
+use super::ready::SentinelLogs;
 use super::targets::Place;
-use super::validated::Validated;
+use crate::component::Probed;
 use microsoft::authorized::Authorized;
+use microsoft::connection::Connector;
 use microsoft::logs_ingestion::LogsIngestion;
-use runtime::clock::Clock;
 
-/// What one thing that was tried came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probed {
-    /// It works.
-    Works(String),
-    /// It works, but perhaps not as its author thinks.
-    Doubtful(String),
-    /// It was not tried, for a reason that says nothing about whether it would work.
-    Untried(String),
-    /// It does not work.
-    Failed(String),
-}
+// === impl SentinelLogs ===
 
-// === impl Validated ===
-
-impl Validated {
+impl SentinelLogs {
     /// Tries everything that can be tried without events. Nothing is written.
-    pub async fn probe(&self, clock: &Clock) -> Vec<Probed> {
-        let authorized = match self.authorized(clock) {
+    pub(super) async fn probed(&self, connector: &Connector) -> Vec<Probed> {
+        let authorized = match self.authorized(connector) {
             Ok(authorized) => authorized,
             Err(error) => return vec![Probed::Failed(error)],
         };

@@ -28,7 +28,7 @@ use runtime::telemetry::{self, Component};
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
 
 /// The sink, ready to take batches.
-pub struct SentinelLogs(pub(super) Arc<Inner>);
+pub struct LogSink(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) labels: Component,
@@ -61,7 +61,7 @@ struct Part {
 }
 
 #[async_trait]
-impl Deliver for SentinelLogs {
+impl Deliver for LogSink {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let inner = &self.0;
         let now = inner.clock.now();
@@ -106,9 +106,9 @@ impl Deliver for SentinelLogs {
     }
 }
 
-// === impl SentinelLogs ===
+// === impl LogSink ===
 
-impl SentinelLogs {
+impl LogSink {
     /// Who it is, in metrics and log lines.
     #[must_use]
     pub fn labels(&self) -> &Component {

@@ -3,4 +3,4 @@
 mod config;
 mod listing;
 
-pub use config::{DefenderIncidentsConfig, Validated};
+pub use config::{DefenderIncidents, DefenderIncidentsConfig};

@@ -11,9 +11,19 @@ mod state;
 mod tests;
 
 pub use listing::{Listing, Weight};
-pub(in crate::sources) use options::{
-    Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
-};
+pub use options::{Polling, PollingConfig};
 pub use poller::Poller;
 pub use source::IncidentSource;
 pub use state::{Interrupt, State};
+
+use crate::component::Probed;
+use microsoft::ServiceError;
+
+/// What asking a service for an incident came to.
+pub(in crate::sources) fn probed(found: Result<usize, ServiceError>) -> Vec<Probed> {
+    vec![match found {
+        Ok(0) => Probed::Works("reading works; there was no incident to read".to_owned()),
+        Ok(_) => Probed::Works("reading works".to_owned()),
+        Err(error) => Probed::Failed(error.to_string()),
+    }]
+}

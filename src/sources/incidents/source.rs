@@ -10,7 +10,8 @@ use tracing::{Level, error, info, warn};
 
 use super::poller::Poller;
 use super::state::{Interrupt, State};
-use crate::sources::{ReadError, Source};
+use crate::component::Source;
+use crate::sources::ReadError;
 use runtime::delivery::Deliver;
 use runtime::retry::Verdict;
 use runtime::retry::backoff::Backoff;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::*;
-use crate::sources::Source;
+use crate::component::Source;
 use microsoft::ServiceError;
 use microsoft::error::{Answer, Operation, Rejected, Rejection};
 use microsoft::listing::IncidentPage;
@@ -166,7 +166,8 @@ async fn run(fake: &Arc<Fake>, events: usize, then: impl FnOnce(), more: usize) 
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let labels = Component { kind: "source", component_type: "fake", id: "fake".to_owned() };
-    let polling = Polling { interval_secs: 60, look_back_secs: 3_600, overlap_secs: 900, page_size: 100 };
+    let polling = PollingConfig { look_back_secs: 3_600, ..PollingConfig::default() };
+    let polling = polling.validate(100, 100, "sources.fake", &mut Vec::new());
     let listing = Arc::clone(fake) as Arc<dyn Listing>;
     let poller = Poller::new(listing, store, labels, polling, fake.clock.clone());
     let source = Box::new(IncidentSource::new(poller, fastrand::Rng::with_seed(1)));

@@ -1,186 +1,105 @@
 //! The options of `sentinel_incidents`, the source.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Url;
 
 use super::listing::SentinelListing;
-use crate::sources::incidents::{
-    IncidentSource, Poller, Polling, default_look_back_secs, default_overlap_secs, default_poll_interval_secs,
-};
-use microsoft::arm::{self, ArmQuota, MAX_READS_A_MINUTE, MAX_WRITES_A_MINUTE};
-use microsoft::authorized::Authorized;
-use microsoft::cloud::Cloud;
-use microsoft::credential::AuthConfig;
-use microsoft::http::{HttpOptions, ProxyConfig, TlsConfig, most_a_minute};
+use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, Validation};
+use crate::sources::incidents::{IncidentSource, Poller, Polling, PollingConfig, probed};
+use microsoft::arm::{self, ArmQuota, MAX_WRITES_A_MINUTE};
+use microsoft::connection::{Connection, ConnectionConfig, Connector};
 use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights, Workspace};
-use model::problem::{Problem, check_ranges};
-use runtime::clock::Clock;
+use model::problem::Problem;
 use runtime::store::Store;
-use runtime::telemetry::Component;
 
 /// Emits Microsoft Sentinel incidents, with their comments, each time they change.
 ///
-/// The identity needs the role Microsoft Sentinel Reader on the workspace.
+/// The identity needs the role Microsoft Sentinel Reader on the workspace. An incident that has comments takes one request more.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct SentinelIncidentsConfig {
-    /// Which identity reads.
-    pub auth: AuthConfig,
-    /// Which Microsoft cloud the workspace lives in: sets `endpoint`, `token_scope` and the login host.
-    #[serde(default)]
-    pub cloud: Cloud,
-    /// The id of the workspace's subscription.
-    pub subscription_id: String,
-    /// The name of the workspace's resource group.
-    pub resource_group: String,
-    /// The name of the Log Analytics workspace.
-    pub workspace_name: String,
-    /// Azure Resource Manager's base URL, if it isn't the one of `cloud`.
-    pub endpoint: Option<String>,
-    /// The token's scope, if it isn't the one of `cloud`.
-    pub token_scope: Option<String>,
-    /// Seconds from the end of one look to the next.
-    #[serde(default = "default_poll_interval_secs")]
-    #[schemars(range(min = 1, max = 86_400))]
-    pub poll_interval_secs: u64,
-    /// How many seconds back the very first run begins.
-    #[serde(default = "default_look_back_secs")]
-    #[schemars(range(max = 31_536_000))]
-    pub look_back_secs: u64,
-    /// How many seconds every look reaches back behind the last: an incident may appear later than it says.
-    /// What was delivered already is not delivered again.
-    #[serde(default = "default_overlap_secs")]
-    #[schemars(range(max = 86_400))]
-    pub overlap_secs: u64,
-    /// Incidents a page. Made smaller by itself, for a while, when Sentinel fails on a page.
+    /// Where Azure Resource Manager is, who asks, and how.
+    #[serde(flatten)]
+    pub connection: ConnectionConfig,
+    /// Whose incidents are read.
+    #[serde(flatten)]
+    pub workspace: Workspace,
+    /// How often is read, and from when on.
+    #[serde(flatten)]
+    pub polling: PollingConfig,
+    /// Incidents a page, from 1 to 1000. Made smaller by itself, for a while, when Sentinel fails on a page. Default: 100.
     #[serde(default = "default_page_size")]
     #[schemars(range(min = 1, max = 1_000))]
     pub page_size: u32,
-    /// How requests are made.
-    #[serde(default)]
-    pub request: RequestConfig,
-    /// Whom to trust.
-    #[serde(default)]
-    pub tls: TlsConfig,
-    /// Which proxy to go through. Default: the file's `proxy`.
-    pub proxy: Option<ProxyConfig>,
 }
 
-/// How requests are made.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestConfig {
-    /// Seconds that one request may take.
-    #[schemars(range(min = 1, max = 3_600))]
-    pub timeout_secs: u64,
-    /// Requests a minute, at most: up to 1500, which is what Azure Resource Manager allows an identity in a subscription;
-    /// more only at a loopback `endpoint`, a simulator. An incident that has comments takes one of its own.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub rate_limit_num: usize,
-}
-
-/// Options that were checked, and can be built from.
+/// The source, its options checked.
 #[derive(Clone, Debug)]
-pub struct Validated {
-    config: SentinelIncidentsConfig,
+pub struct SentinelIncidents {
+    connection: Connection,
     workspace: Workspace,
-    endpoint: Url,
-    token_scope: String,
-    proxy: ProxyConfig,
+    polling: Polling,
 }
-
-// === impl RequestConfig ===
-
-impl Default for RequestConfig {
-    fn default() -> Self {
-        // Requests: a fifth of what is allowed, as others may read with the same identity.
-        Self { timeout_secs: 60, rate_limit_num: MAX_READS_A_MINUTE / 5 }
-    }
-}
-
-// === impl SentinelIncidentsConfig ===
 
 const fn default_page_size() -> u32 {
     100
 }
 
-impl SentinelIncidentsConfig {
-    /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
-    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<Validated, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let endpoint = arm::endpoint(self.endpoint.as_deref(), self.cloud, path, &mut problems);
-        let workspace = Workspace {
-            subscription_id: self.subscription_id.clone(),
-            resource_group: self.resource_group.clone(),
-            workspace_name: self.workspace_name.clone(),
-        };
-        workspace.validate(path, &mut problems);
-        self.polling().validate(path, MAX_PAGE_SIZE, &mut problems);
-        let max_rate = most_a_minute(endpoint.as_ref(), MAX_READS_A_MINUTE);
-        let ranges = [
-            ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
-            ("request.rate_limit_num", self.request.rate_limit_num as u64, 1, max_rate),
-        ];
-        check_ranges(path, &ranges, &mut problems);
-        self.auth.validate(&format!("{path}.auth"), &mut problems);
-        if let Some(own) = &self.proxy {
-            own.validate(&format!("{path}.proxy"), &mut problems);
-        }
-        let proxy = self.proxy.clone().unwrap_or_else(|| proxy.clone());
-        let token_scope =
-            self.token_scope.clone().unwrap_or_else(|| format!("{}/.default", self.cloud.arm()));
-        match endpoint {
-            Some(endpoint) if problems.is_empty() => {
-                Ok(Validated { config: self, workspace, endpoint, token_scope, proxy })
-            }
-            _ => Err(problems),
-        }
-    }
+// === impl SentinelIncidents ===
 
-    const fn polling(&self) -> Polling {
-        Polling {
-            interval_secs: self.poll_interval_secs,
-            look_back_secs: self.look_back_secs,
-            overlap_secs: self.overlap_secs,
-            page_size: self.page_size,
-        }
-    }
-}
-
-// === impl Validated ===
-
-impl Validated {
+impl SentinelIncidents {
     /// The client for these options: reads certificate files, asks nobody anything.
-    pub fn client(&self, clock: &Clock) -> Result<SecurityInsights, String> {
-        let config = &self.config;
-        let timeout = Duration::from_secs(config.request.timeout_secs);
-        let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let authorized = Authorized::new(&config.auth, config.cloud, &http, self.token_scope.clone(), clock)?;
+    pub fn client(&self, connector: &Connector) -> Result<SecurityInsights, String> {
         // Nothing is written.
-        let quota = ArmQuota::a_minute(config.request.rate_limit_num, MAX_WRITES_A_MINUTE, clock);
-        SecurityInsights::new(authorized, &self.endpoint, &self.workspace, Arc::new(quota))
+        let reads = self.connection.requests_a_minute;
+        let quota = ArmQuota::a_minute(reads, MAX_WRITES_A_MINUTE, &connector.clock);
+        SecurityInsights::connect(&self.connection, &self.workspace, quota, connector)
     }
 
     /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.
-    pub fn poller(&self, id: &str, store: Store, clock: &Clock) -> Result<Poller, String> {
-        let listing = Arc::new(SentinelListing(self.client(clock)?));
-        let labels = Component { kind: "source", component_type: "sentinel_incidents", id: id.to_owned() };
-        Ok(Poller::new(listing, store, labels, self.config.polling(), clock.clone()))
+    pub fn poller(&self, id: &str, store: Store, connector: &Connector) -> Result<Poller, String> {
+        let listing = Arc::new(SentinelListing(self.client(connector)?));
+        Ok(Poller::new(listing, store, Self::labels(id), self.polling, connector.clock.clone()))
+    }
+}
+
+#[async_trait]
+impl Component for SentinelIncidents {
+    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
+        match self.client(connector) {
+            Ok(client) => probed(client.probe().await),
+            Err(error) => vec![Probed::Failed(error)],
+        }
     }
 
-    /// Builds the source.
-    pub fn build(
-        &self,
-        id: &str,
-        store: Store,
-        clock: &Clock,
-        rng: fastrand::Rng,
-    ) -> Result<IncidentSource, String> {
-        Ok(IncidentSource::new(self.poller(id, store, clock)?, rng))
+    fn check(&self, connector: &Connector) -> Result<(), String> {
+        self.client(connector).map(drop)
+    }
+
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+        let poller = self.poller(id, runtime.store.clone(), &runtime.connector)?;
+        Ok(Built::Source(Box::new(IncidentSource::new(poller, runtime.rng.fork()))))
+    }
+}
+
+impl Registered for SentinelIncidents {
+    const KIND: Kind = Kind::Source;
+    const TYPE: &'static str = "sentinel_incidents";
+    type Config = SentinelIncidentsConfig;
+
+    fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
+        let (path, mut problems) = (validation.path.as_str(), Vec::new());
+        let SentinelIncidentsConfig { connection, workspace, polling, page_size } = config;
+        let connection = connection.validate(arm::READING, path, validation.proxy, &mut problems);
+        workspace.validate(path, &mut problems);
+        let polling = polling.validate(page_size, MAX_PAGE_SIZE, path, &mut problems);
+        match connection {
+            Some(connection) if problems.is_empty() => Ok(Self { connection, workspace, polling }),
+            _ => Err(problems),
+        }
     }
 }
 
@@ -189,8 +108,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use microsoft::http::ProxyConfig;
 
-    fn validate(more: &Value) -> Result<Validated, Vec<String>> {
+    fn validate(more: &Value) -> Result<SentinelIncidents, Vec<String>> {
         let mut options = json!({
             "auth": {"azure_credential_kind": "managed_identity"},
             "subscription_id": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
@@ -200,7 +120,8 @@ mod tests {
         options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config: SentinelIncidentsConfig = serde_json::from_value(options).unwrap();
         let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
-        config.validate("sources.s", &ProxyConfig::default()).map_err(problems)
+        let (path, proxy) = ("sources.s".to_owned(), &ProxyConfig::default());
+        SentinelIncidents::validate(config, &Validation { path, proxy, peers: &[] }).map_err(problems)
     }
 
     #[test]
@@ -212,8 +133,8 @@ mod tests {
             ("china", "https://management.chinacloudapi.cn"),
         ] {
             let validated = validate(&json!({"cloud": cloud})).unwrap();
-            assert_eq!(validated.endpoint.as_str(), format!("{arm}/"));
-            assert_eq!(validated.token_scope, format!("{arm}/.default"));
+            assert_eq!(validated.connection.endpoint.as_str(), format!("{arm}/"));
+            assert_eq!(validated.connection.scope(), format!("{arm}/.default"));
         }
     }
 
@@ -234,14 +155,14 @@ mod tests {
             paths,
             [
                 "sources.s.endpoint",
-                "sources.s.subscription_id",
-                "sources.s.resource_group",
-                "sources.s.workspace_name",
-                "sources.s.page_size",
                 "sources.s.request.rate_limit_num",
                 "sources.s.auth.azure_tenant_id",
                 "sources.s.auth.azure_client_id",
-                "sources.s.auth.azure_client_secret"
+                "sources.s.auth.azure_client_secret",
+                "sources.s.subscription_id",
+                "sources.s.resource_group",
+                "sources.s.workspace_name",
+                "sources.s.page_size"
             ]
         );
     }

@@ -3,4 +3,4 @@
 mod config;
 mod listing;
 
-pub use config::{SentinelIncidentsConfig, Validated};
+pub use config::{SentinelIncidents, SentinelIncidentsConfig};

@@ -1,21 +1,19 @@
 //! The options of `vector_sentinel_events`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::TYPE_NAME;
 use super::feed::Feed;
 use super::quarantined::Quarantined;
-use super::source::VectorSentinelEvents;
+use super::source::EventSource;
 use super::synced::Synced;
+use crate::component::{Built, Component, Kind, Peer, Probed, Registered, Runtime, Validation};
+use microsoft::connection::Connector;
 use model::problem::{Problem, check_ranges};
-use runtime::clock::Clock;
-use runtime::store::Store;
-use runtime::telemetry::Component;
 
 /// Emits what this program itself has to tell: what is put into the quarantines of other components, and what keeping
 /// incidents in sync writes and comes across.
@@ -55,22 +53,9 @@ pub enum EventKind {
     Alarm,
 }
 
-/// Another component of ours in the same file, which has a quarantine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its id.
-    pub id: String,
-    /// `source` or `sink`.
-    pub kind: &'static str,
-    /// Its type.
-    pub component_type: String,
-    /// Whether it takes events of a source of this type.
-    pub takes: bool,
-}
-
-/// Options that were checked, and can be built from.
+/// The source, its options checked.
 #[derive(Clone, Debug)]
-pub struct Validated {
+pub struct VectorSentinelEvents {
     followed: Vec<Peer>,
     /// What is told of the sync.
     of_sync: BTreeSet<EventKind>,
@@ -96,13 +81,9 @@ impl EventKind {
     }
 }
 
-// === impl Peer ===
-
-impl Peer {
-    /// Whether it has a quarantine of something else than what we tell.
-    fn can_be_followed(&self) -> bool {
-        !self.takes && self.component_type != TYPE_NAME
-    }
+/// Whether a component has a quarantine of something else than the events of this program.
+fn can_be_followed(peer: &Peer) -> bool {
+    !peer.consumes_own_events && peer.component_type != VectorSentinelEvents::TYPE
 }
 
 // === impl VectorSentinelEventsConfig ===
@@ -124,7 +105,7 @@ const fn default_max_event_bytes() -> u64 {
 impl VectorSentinelEventsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `peers` are the components of
     /// ours in it that have quarantines.
-    pub fn validate(self, path: &str, peers: &[Peer]) -> Result<Validated, Vec<Problem>> {
+    fn validate(self, path: &str, peers: &[Peer]) -> Result<VectorSentinelEvents, Vec<Problem>> {
         let mut problems = Vec::new();
         check_ranges(path, &[("poll_interval_secs", self.poll_interval_secs, 1, 3_600)], &mut problems);
         if self.include.is_empty() {
@@ -133,7 +114,7 @@ impl VectorSentinelEventsConfig {
         let of_quarantines = self.include.contains(&EventKind::Quarantine);
         let followed = match &self.components {
             Some(ids) => named(ids, path, peers, &mut problems),
-            None => peers.iter().filter(|peer| peer.can_be_followed()).cloned().collect(),
+            None => peers.iter().filter(|peer| can_be_followed(peer)).cloned().collect(),
         };
         if of_quarantines && followed.is_empty() && problems.is_empty() {
             let message = "there is no quarantine to follow: every sink of ours takes events of this source, and what such a \
@@ -143,7 +124,8 @@ impl VectorSentinelEventsConfig {
         let poll_interval = Duration::from_secs(self.poll_interval_secs);
         let followed = if of_quarantines { followed } else { Vec::new() };
         let of_sync = EventKind::OF_SYNC.into_iter().filter(|kind| self.include.contains(kind)).collect();
-        let validated = Validated { followed, of_sync, poll_interval, max_event_bytes: self.max_event_bytes };
+        let validated =
+            VectorSentinelEvents { followed, of_sync, poll_interval, max_event_bytes: self.max_event_bytes };
         if problems.is_empty() { Ok(validated) } else { Err(problems) }
     }
 }
@@ -156,17 +138,18 @@ fn named(ids: &[String], path: &str, peers: &[Peer], problems: &mut Vec<Problem>
         let message = match peers.iter().find(|peer| peer.id == *id) {
             _ if !seen.insert(id) => "is there twice".to_owned(),
             None => {
-                let others = peers.iter().filter(|peer| peer.can_be_followed()).map(|peer| peer.id.as_str());
+                let others = peers.iter().filter(|peer| can_be_followed(peer)).map(|peer| peer.id.as_str());
                 format!(
                     "is no component of ours with a quarantine in this file; there is: {}",
                     others.collect::<Vec<_>>().join(", ")
                 )
             }
-            Some(peer) if peer.takes => format!(
-                "takes events of a source of type {TYPE_NAME}, so that what it refuses would come again and again: leave it \
-                 out, or have those events go to a sink of their own"
+            Some(peer) if peer.consumes_own_events => format!(
+                "takes events of a source of type {}, so that what it refuses would come again and again: leave it \
+                 out, or have those events go to a sink of their own",
+                VectorSentinelEvents::TYPE
             ),
-            Some(peer) if peer.component_type == TYPE_NAME => {
+            Some(peer) if peer.component_type == VectorSentinelEvents::TYPE => {
                 "only tells what others have: what is refused of that would come again and again".to_owned()
             }
             Some(peer) => {
@@ -179,49 +162,63 @@ fn named(ids: &[String], path: &str, peers: &[Peer], problems: &mut Vec<Problem>
     followed
 }
 
-// === impl Validated ===
+// === impl VectorSentinelEvents ===
 
-impl Validated {
+impl VectorSentinelEvents {
     /// The components whose quarantines are followed.
-    #[must_use]
-    pub fn followed(&self) -> Vec<&str> {
+    fn followed(&self) -> Vec<&str> {
         self.followed.iter().map(|peer| peer.id.as_str()).collect()
     }
+}
 
-    /// Whether it tells of anything that keeping incidents in sync does.
-    #[must_use]
-    pub fn tells_of_sync(&self) -> bool {
-        !self.of_sync.is_empty()
+#[async_trait]
+impl Component for VectorSentinelEvents {
+    async fn probe(&self, _: &Connector) -> Vec<Probed> {
+        let followed = self.followed().join(", ");
+        let quarantines = (!followed.is_empty()).then(|| format!("the quarantines of {followed}"));
+        let sync = self.reads_sync_events().then(|| "the incident sync, if there is one".to_owned());
+        let all: Vec<_> = quarantines.into_iter().chain(sync).collect();
+        vec![Probed::Works(format!("follows {}", all.join(" and ")))]
     }
 
-    /// Builds the source. `id` is the component's, under which its cursors are kept in `store`; quarantines are below
-    /// `data_dir`.
-    #[must_use]
-    pub fn build(
-        &self,
-        id: &str,
-        data_dir: &Path,
-        store: Store,
-        clock: Clock,
-        rng: fastrand::Rng,
-    ) -> VectorSentinelEvents {
+    fn check(&self, _: &Connector) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+        let (store, data_dir) = (&runtime.store, &runtime.data_dir);
         // Every kind of event adds its feeds here.
         let feeds = self.followed.iter().map(|peer| {
-            let feed = Quarantined::new(data_dir.to_owned(), peer.clone(), self.max_event_bytes);
+            let feed = Quarantined::new(data_dir.clone(), peer.clone(), self.max_event_bytes);
             Box::new(feed) as Box<dyn Feed>
         });
-        let synced = self.tells_of_sync().then(|| {
+        let synced = self.reads_sync_events().then(|| {
             let kinds = self.of_sync.clone();
             Box::new(Synced { store: store.clone(), reader: id.to_owned(), kinds }) as Box<dyn Feed>
         });
-        VectorSentinelEvents {
-            labels: Component { kind: "source", component_type: TYPE_NAME, id: id.to_owned() },
+        Ok(Built::Source(Box::new(EventSource {
+            labels: Self::labels(id),
             feeds: feeds.chain(synced).collect(),
-            store,
+            store: store.clone(),
             poll_interval: self.poll_interval,
-            clock,
-            rng,
-        }
+            clock: runtime.connector.clock.clone(),
+            rng: runtime.rng.fork(),
+        })))
+    }
+
+    fn reads_sync_events(&self) -> bool {
+        !self.of_sync.is_empty()
+    }
+}
+
+impl Registered for VectorSentinelEvents {
+    const KIND: Kind = Kind::Source;
+    const TYPE: &'static str = "vector_sentinel_events";
+    const EMITS_OWN_EVENTS: bool = true;
+    type Config = VectorSentinelEventsConfig;
+
+    fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
+        config.validate(&validation.path, validation.peers)
     }
 }
 
@@ -236,11 +233,11 @@ mod tests {
             id: id.to_owned(),
             kind,
             component_type: component_type.to_owned(),
-            takes,
+            consumes_own_events: takes,
         };
         vec![
             peer("defender", "source", "defender_incidents", false),
-            peer("events", "source", TYPE_NAME, false),
+            peer("events", "source", VectorSentinelEvents::TYPE, false),
             peer("sentinel", "sink", "sentinel_logs", false),
             peer("refused", "sink", "sentinel_logs", true),
         ]

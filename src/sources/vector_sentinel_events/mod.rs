@@ -9,9 +9,6 @@ mod quarantined;
 mod source;
 mod synced;
 
-pub use config::{EventKind, Peer, Validated, VectorSentinelEventsConfig};
+pub use config::{EventKind, VectorSentinelEvents, VectorSentinelEventsConfig};
 pub use feed::{Feed, Told};
-pub use source::VectorSentinelEvents;
-
-/// What stands after `type:`.
-pub const TYPE_NAME: &str = "vector_sentinel_events";
+pub use source::EventSource;

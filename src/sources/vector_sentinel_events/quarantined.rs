@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::config::Peer;
 use super::feed::{Feed, Told};
+use crate::component::Peer;
 use crate::sources::ReadError;
 use model::event::Event;
 use runtime::quarantine::{Contents, Entry, Limit, Position, Since};
@@ -114,7 +114,7 @@ mod tests {
             id: "sentinel".to_owned(),
             kind: "sink",
             component_type: "sentinel_logs".to_owned(),
-            takes: false,
+            consumes_own_events: false,
         };
         let feed = Quarantined::new(dir.path().to_owned(), of, 40);
         let told = feed.after(None).await.unwrap();

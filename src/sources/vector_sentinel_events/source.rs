@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::feed::Feed;
-use crate::sources::{ReadError, Source};
+use crate::component::Source;
+use crate::sources::ReadError;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::retry::Verdict;
@@ -21,7 +22,7 @@ use runtime::store::Store;
 use runtime::telemetry::{self, Component};
 
 /// The source, ready to run.
-pub struct VectorSentinelEvents {
+pub struct EventSource {
     pub(super) labels: Component,
     pub(super) feeds: Vec<Box<dyn Feed>>,
     pub(super) store: Store,
@@ -39,9 +40,9 @@ struct Cursors {
     unsaved: bool,
 }
 
-// === impl VectorSentinelEvents ===
+// === impl EventSource ===
 
-impl VectorSentinelEvents {
+impl EventSource {
     async fn cursors(&self) -> Result<Cursors, ReadError> {
         let component = format!("sources.{}", self.labels.id);
         let by_feed = self.store.cursor(&component).await?.unwrap_or_default();
@@ -127,7 +128,7 @@ impl VectorSentinelEvents {
 }
 
 #[async_trait]
-impl Source for VectorSentinelEvents {
+impl Source for EventSource {
     async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
         let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
         let mut known = None;

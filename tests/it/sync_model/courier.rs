@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use incident_model::field::Side;
+use microsoft::connection::Connector;
 use microsoft::http::ProxyConfig;
 use model::event::Event;
 use runtime::clock::Clock;
@@ -15,10 +16,11 @@ use serde_json::{Value, json};
 use simulator::{ArmQuota, Fault, Service, Simulator, SimulatorConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vector_sentinel::sinks::incident_sync::{IncidentSink, Ledger};
+use vector_sentinel::component::{Built, Component, Runtime};
+use vector_sentinel::sinks::incident_sync::{Ledger, Ledgers};
 use vector_sentinel::sinks::{defender_incidents, sentinel_incidents};
 
-use crate::harness::{Bench, PATIENCE};
+use crate::harness::{Bench, PATIENCE, checked};
 
 /// The sinks and who writes for them, and what is on its way to them.
 pub(super) struct Courier {
@@ -32,8 +34,8 @@ pub(super) struct Courier {
 
 struct Running {
     ledger: Arc<Ledger>,
-    to_sentinel: IncidentSink,
-    to_defender: IncidentSink,
+    to_sentinel: Arc<dyn Deliver>,
+    to_defender: Arc<dyn Deliver>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -78,8 +80,9 @@ impl Courier {
 
     /// Starts those who write, on what those before them have left.
     pub(super) fn listen(&mut self) {
-        let clock = Clock::system();
-        let ledger = Arc::new(Ledger::new(self.store.clone(), "model", Vec::new(), clock.clone()));
+        let (connector, data_dir) = (Connector::new(Clock::system()), self.bench.path("data"));
+        let mut runtime = Runtime::new(connector, self.rng.fork(), self.store.clone(), data_dir);
+        let ledger = Ledgers::ledger(&mut runtime, "model");
         let sync = json!({
             "ledger": "model",
             "conflicts": {"status": "defender", "owner": "sentinel", "classification": "newest"},
@@ -100,19 +103,18 @@ impl Courier {
             ("workspace_name".to_owned(), workspace.name.clone().into()),
         ]);
         let proxy: ProxyConfig = serde_json::from_value(json!({"enabled": false})).unwrap();
-        let (data_dir, rng) = (self.bench.path("data"), &mut self.rng);
-        let config: sentinel_incidents::SentinelIncidentsConfig =
-            serde_json::from_value(with_workspace).unwrap();
-        let options = config.validate("sinks.to_sentinel", &proxy).unwrap();
-        let to_sentinel =
-            options.build("to_sentinel", &data_dir, Arc::clone(&ledger), &clock, rng.fork()).unwrap();
-        let config: defender_incidents::DefenderIncidentsConfig = serde_json::from_value(common).unwrap();
-        let options = config.validate("sinks.to_defender", &proxy).unwrap();
-        let to_defender =
-            options.build("to_defender", &data_dir, Arc::clone(&ledger), &clock, rng.fork()).unwrap();
-        let workers = [to_sentinel.worker, to_defender.worker];
-        let workers = workers.map(|worker| tokio::spawn(worker.run(CancellationToken::new())));
-        let (to_sentinel, to_defender) = (to_sentinel.sink, to_defender.sink);
+        let to_sentinel: sentinel_incidents::SentinelIncidents = checked(with_workspace, &proxy);
+        let to_defender: defender_incidents::DefenderIncidents = checked(common, &proxy);
+        let components: [(&str, &dyn Component); 2] =
+            [("to_sentinel", &to_sentinel), ("to_defender", &to_defender)];
+        let [to_sentinel, to_defender] =
+            components.map(|(id, component)| match component.build(id, &mut runtime).unwrap() {
+                Built::Sink(sink) => sink,
+                Built::Source(_) => panic!("{id} is a sink"),
+            });
+        let workers = [to_sentinel.task, to_defender.task];
+        let workers = workers.map(|task| tokio::spawn(task.unwrap()(CancellationToken::new())));
+        let (to_sentinel, to_defender) = (to_sentinel.deliver, to_defender.deliver);
         self.running = Some(Running { ledger, to_sentinel, to_defender, workers: workers.into() });
     }
 

@@ -19,7 +19,6 @@ use azure_identity::{
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use bytes::Bytes;
-use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
 use tower::ServiceExt;
 
@@ -27,6 +26,7 @@ use super::assertion::CertificateAssertion;
 use super::config::{AuthConfig, CredentialKind, IdentityIdType};
 use super::token::{Identity, Token};
 use crate::cloud::Cloud;
+use crate::connection::Connector;
 use crate::error::TokenError;
 use crate::http::{HttpOptions, chain};
 
@@ -41,7 +41,7 @@ struct AzureIdentity {
     edge: Edge,
     /// For the endpoint on this machine, which speaks plain HTTP and is never behind a proxy.
     local: HttpOptions,
-    clock: Clock,
+    connector: Connector,
 }
 
 /// Our edge, as `azure_identity` wants it.
@@ -58,16 +58,16 @@ impl fmt::Debug for OverEdge {
 impl AuthConfig {
     /// The identity that these options describe, whose tokens are fetched over `edge`. Reads the certificate or the environment
     /// if its kind wants them, asks nobody for a token.
-    pub fn identity(
+    pub(crate) fn identity(
         &self,
         cloud: Cloud,
         http: &HttpOptions,
         edge: Edge,
-        clock: Clock,
+        connector: &Connector,
     ) -> Result<Arc<dyn Identity>, String> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
-        let identity =
-            AzureIdentity { auth: self.clone(), authority_host, edge, local: http.without_proxy(), clock };
+        let (connector, local) = (connector.clone(), http.on_this_machine());
+        let identity = AzureIdentity { auth: self.clone(), authority_host, edge, local, connector };
         // A file or a variable that cannot be used is reported at the start.
         identity.make()?;
         Ok(Arc::new(identity))
@@ -113,7 +113,7 @@ impl AzureIdentity {
                         "{}/{tenant}/oauth2/v2.0/token",
                         self.authority_host.trim_end_matches('/')
                     ),
-                    clock: self.clock.clone(),
+                    clock: self.connector.clock.clone(),
                 };
                 assertion.check()?;
                 ClientAssertionCredential::new(tenant, client, assertion, Some(assertion_options()))
@@ -127,7 +127,7 @@ impl AzureIdentity {
                         IdentityIdType::ObjectId => UserAssignedId::ObjectId(id),
                         IdentityIdType::ResourceId => UserAssignedId::ResourceId(id),
                     });
-                let local = self.local.build_with(false).map_err(|error| error.to_string())?;
+                let local = self.connector.open(&self.local).map_err(|error| error.to_string())?;
                 let options = ManagedIdentityCredentialOptions {
                     user_assigned_id,
                     client_options: self.options(local),

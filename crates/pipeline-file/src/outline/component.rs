@@ -78,14 +78,7 @@ fn component(
         outer.get("vector").and_then(|vector| serde_json::from_value::<LinkConfig>(vector.clone()).ok());
     let link = config.unwrap_or_default().validate(&wording.join(&path, "vector"), &mut report.link_problems);
     let options = Value::Object(options);
-    Some(Component {
-        id: id.to_owned(),
-        type_name: found.name.to_owned(),
-        inputs: Vec::new(),
-        options,
-        outer,
-        link,
-    })
+    Some(Component { id: id.to_owned(), component_type: *found, inputs: Vec::new(), options, outer, link })
 }
 
 fn component_type<'c>(

@@ -31,7 +31,7 @@ pub enum Kind {
     Sink,
 }
 
-/// A component type that a file may name.
+/// A component type that a file may name. Two are equal if they have the same kind and name.
 #[derive(Clone, Copy, Debug)]
 pub struct ComponentType {
     /// Which end of a pipeline it is.
@@ -49,8 +49,8 @@ pub struct ComponentType {
 pub struct Component {
     /// The name the user gave it.
     pub id: String,
-    /// The name of its [`ComponentType`].
-    pub type_name: String,
+    /// Its type, from the catalogue that the file was read with.
+    pub component_type: ComponentType,
     /// The ids of the sources a sink reads, globs expanded; empty for a source.
     pub inputs: Vec<String>,
     /// Its own options, without `type`, `inputs` and those that Vector's own components have as well.
@@ -117,11 +117,19 @@ impl Kind {
     }
 }
 
+// === impl ComponentType ===
+
+impl PartialEq for ComponentType {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.name) == (other.kind, other.name)
+    }
+}
+
 // === impl Component ===
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").field("type_name", &self.type_name).finish_non_exhaustive()
+        f.debug_struct("Component").field("type", &self.component_type.name).finish_non_exhaustive()
     }
 }
 
@@ -151,8 +159,8 @@ impl Outline {
         let same = |ours: &[Component], others: &[Component]| {
             ours.len() == others.len()
                 && ours.iter().zip(others).all(|(one, other)| {
-                    (&one.id, &one.type_name, &one.options, &one.link)
-                        == (&other.id, &other.type_name, &other.options, &other.link)
+                    (&one.id, &one.component_type, &one.options, &one.link)
+                        == (&other.id, &other.component_type, &other.options, &other.link)
                         && (self.beside_vector || one.inputs == other.inputs)
                 })
         };
@@ -256,12 +264,8 @@ pub(crate) fn outline(
         }
     }
     let silent_sinks = silent_sinks(tree, &sources, wording, &mut report);
-    let emits_own_events = |source: &&Component| {
-        catalogue.iter().any(|known| {
-            known.kind == Kind::Source && known.emits_own_events && known.name == source.type_name
-        })
-    };
-    let event_consumers = sinks_of_ours(tree, sources.iter().filter(emits_own_events));
+    let emitting = sources.iter().filter(|source| source.component_type.emits_own_events);
+    let event_consumers = sinks_of_ours(tree, emitting);
 
     let Report { warnings, problems, mut link_problems } = report;
     let (data_dir, proxy) = (top.data_dir, top.proxy);

@@ -74,7 +74,7 @@ fn a_good_file_gives_its_components_in_file_order() {
         (vec!["z".into(), "a".into()], vec!["s2".into(), "s1".into()])
     );
     assert_eq!(read.sources[0].options, json!({"endpoint": "e"}));
-    assert_eq!(read.sources[0].type_name, "defender_incidents");
+    assert_eq!(read.sources[0].component_type.name, "defender_incidents");
     assert_eq!(read.sinks[0].inputs, ["z"]);
     assert_eq!(read.sinks[0].options, json!({}));
     assert_eq!(read.sinks[1].inputs, ["z", "a"]);

@@ -14,13 +14,15 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{BuiltSync, assemble};
+use super::assemble::{Assembly, Ledgers};
 use super::ledger::Ledger;
 use super::options::{SyncOptions, WriteConfig};
 use super::status::{self, Status};
+use crate::component::Runtime;
 use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::field::{Field, Side};
 use incident_model::snapshot::{Own, Profile, Snapshot};
+use microsoft::connection::Connector;
 use model::problem::Problem;
 use runtime::clock::Clock;
 use runtime::quarantine::{Contents, Entry};
@@ -98,12 +100,10 @@ impl World {
             running.workers.abort_all();
             while running.workers.join_next().await.is_some() {}
         }
-        let ledger = Arc::new(Ledger::new(
-            self.store.clone(),
-            "default",
-            vec!["events".to_owned()],
-            self.clock.clone(),
-        ));
+        let (connector, rng) = (Connector::new(self.clock.clone()), fastrand::Rng::with_seed(7));
+        let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().to_owned());
+        runtime.sync_event_readers = vec!["events".to_owned()];
+        let ledger = Ledgers::ledger(&mut runtime, "default");
         let mut workers = JoinSet::new();
         for (side, write) in &self.options.write {
             let mut problems: Vec<Problem> = Vec::new();
@@ -112,18 +112,9 @@ impl World {
             assert!(problems.is_empty(), "{problems:?}");
             let target = FakeTarget(Arc::clone(&self.services), *side);
             let labels = Component { kind: "sink", component_type: "incidents", id: sink(*side) };
-            let BuiltSync { worker, .. } = assemble(
-                |_| Arc::new(target),
-                Arc::clone(&ledger),
-                options,
-                labels,
-                QuarantineConfig::default(),
-                self.dir.path(),
-                &self.clock,
-                fastrand::Rng::with_seed(7),
-            )
-            .unwrap();
-            workers.spawn(worker.run(CancellationToken::new()));
+            let assembly = Assembly { labels, options, quarantine: QuarantineConfig::default() };
+            let built = assembly.build(|_| Arc::new(target), &mut runtime).unwrap();
+            workers.spawn(built.task.unwrap()(CancellationToken::new()));
         }
         self.running = Some(Running { ledger, workers });
         // They read what was waiting.

@@ -6,6 +6,7 @@ use super::{ID, STREAM, flow, rule};
 use crate::sinks::sentinel_logs::SentinelLogsConfig;
 use crate::sinks::sentinel_logs::preflight::lookout::Lookout;
 use crate::sinks::sentinel_logs::preflight::undeclared::columns_of;
+use microsoft::connection::Connector;
 use microsoft::data_collection_rules::NamedColumn;
 use microsoft::http::ProxyConfig;
 use runtime::clock::Clock;
@@ -50,7 +51,7 @@ fn options() -> Value {
 fn lookout(clock: &Clock) -> Lookout {
     let config: SentinelLogsConfig = serde_json::from_value(options()).unwrap();
     let validated = config.validate("sinks.s", &ProxyConfig::default()).unwrap();
-    let preflight = validated.preflight(&validated.authorized(clock).unwrap());
+    let preflight = validated.preflight(&validated.authorized(&Connector::new(clock.clone())).unwrap());
     Lookout::new(preflight, labels(), clock.clone())
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use url::Url;
 
 use super::columns::Columns;
@@ -14,50 +15,34 @@ use super::layout::Layout;
 use super::preflight::{Lookout, Preflight};
 use super::rows::Encoders;
 use super::rule::Rules;
-use super::sink::{Inner, SentinelLogs};
+use super::sink::{Inner, LogSink};
 use super::targets::Targets;
+use crate::component::{Built, BuiltSink, Component, Kind, Probed, Registered, Runtime, Task, Validation};
 use microsoft::authorized::Authorized;
+use microsoft::connection::{Connector, Identity};
 use microsoft::data_collection_rules::DataCollectionRules;
-use microsoft::http::{HttpOptions, ProxyConfig};
 use model::problem::Problem;
-use runtime::clock::Clock;
 use runtime::delivery::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::Component;
 
-/// Options that were checked, and can be built from.
+/// The sink, its options checked.
 #[derive(Clone, Debug)]
-pub struct Validated {
+pub struct SentinelLogs {
     pub(super) config: SentinelLogsConfig,
     pub(super) targets: Targets,
     pub(super) management: Url,
-    pub(super) proxy: ProxyConfig,
+    pub(super) identity: Identity,
 }
 
-// === impl Validated ===
+// === impl SentinelLogs ===
 
-impl Validated {
-    /// What works, but perhaps not as its author thinks.
-    #[must_use]
-    pub fn warnings(&self, path: &str) -> Vec<Problem> {
-        let message = "without 'columns', a field that the stream does not declare vanishes in Azure without an error; with \
-                       it, such a field goes into ExtraColumns";
-        let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
-        let silent = silent.then(|| Problem::new(path, message));
-        silent.into_iter().chain(self.targets.warnings(path)).collect()
-    }
-
-    /// Whether it can be built, as far as can be told without touching anything: reads certificate files, asks nobody.
-    pub fn check(&self, clock: &Clock) -> Result<(), String> {
-        self.authorized(clock).map(drop)
-    }
-
+impl SentinelLogs {
     /// What compares the rules with what is written, as the identity that writes.
     pub(super) fn preflight(&self, authorized: &Authorized) -> Preflight {
         let config = &self.config;
         let scope = config.management_token_scope.clone();
-        let scope = scope.unwrap_or_else(|| format!("{}/.default", config.cloud.arm()));
+        let scope = scope.unwrap_or_else(|| format!("{}/.default", self.identity.cloud().arm()));
         Preflight {
             rules: DataCollectionRules::new(authorized.with_scope(scope), self.management.clone()),
             targets: self.targets.clone(),
@@ -67,29 +52,26 @@ impl Validated {
         }
     }
 
-    pub(super) fn authorized(&self, clock: &Clock) -> Result<Authorized, String> {
-        let config = &self.config;
-        let timeout = Duration::from_secs(config.request.timeout_secs);
-        let http = HttpOptions { tls: config.tls.clone(), proxy: self.proxy.clone(), timeout };
-        let scope = config.token_scope.clone().unwrap_or_else(|| config.cloud.ingestion_scope().to_owned());
-        Authorized::new(&config.auth, config.cloud, &http, scope, clock)
+    pub(super) fn authorized(&self, connector: &Connector) -> Result<Authorized, String> {
+        let timeout = Duration::from_secs(self.config.request.timeout_secs);
+        self.identity.authorized(self.identity.cloud().ingestion_scope(), timeout, connector)
     }
 
     /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`. All sinks of a process share `rules`.
-    pub fn build(
+    pub fn sink(
         &self,
         id: &str,
         data_dir: &Path,
         rules: &Rules,
-        clock: Clock,
+        connector: &Connector,
         mut rng: fastrand::Rng,
-    ) -> Result<SentinelLogs, String> {
-        let config = &self.config;
-        let labels = Component { kind: "sink", component_type: "sentinel_logs", id: id.to_owned() };
+    ) -> Result<LogSink, String> {
+        let (config, clock) = (&self.config, connector.clock.clone());
+        let labels = Self::labels(id);
         let health = Health::default();
         let policies = Policies::new(rng.fork());
         let concurrency = Arc::new(config.request.concurrency(&clock, &labels));
-        let authorized = self.authorized(&clock)?;
+        let authorized = self.authorized(connector)?;
         let lookout = Lookout::new(self.preflight(&authorized), labels.clone(), clock.clone());
         let destinations = Destinations {
             targets: self.targets.clone(),
@@ -119,7 +101,7 @@ impl Validated {
             ),
             by_table: by_table.collect(),
         };
-        Ok(SentinelLogs(Arc::new(Inner {
+        Ok(LogSink(Arc::new(Inner {
             labels,
             health,
             destinations,
@@ -131,5 +113,69 @@ impl Validated {
             clock,
             policies,
         })))
+    }
+}
+
+#[async_trait]
+impl Component for SentinelLogs {
+    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
+        self.probed(connector).await
+    }
+
+    fn check(&self, connector: &Connector) -> Result<(), String> {
+        self.authorized(connector).map(drop)
+    }
+
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+        let (rules, rng) = (runtime.shared::<Rules>(), runtime.rng.fork());
+        let sink = Arc::new(self.sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?);
+        let task: Task = {
+            let sink = Arc::clone(&sink);
+            Box::new(|shutdown| {
+                Box::pin(async move {
+                    sink.look_out();
+                    shutdown.cancelled().await;
+                })
+            })
+        };
+        Ok(Built::Sink(BuiltSink { task: Some(task), ..built(sink) }))
+    }
+
+    fn redeliver(
+        &self,
+        id: &str,
+        data_dir: &Path,
+        connector: &Connector,
+        rng: fastrand::Rng,
+    ) -> Option<Result<BuiltSink, String>> {
+        Some(self.sink(id, data_dir, &Rules::default(), connector, rng).map(|sink| built(Arc::new(sink))))
+    }
+
+    fn warnings(&self, path: &str) -> Vec<Problem> {
+        let message = "without 'columns', a field that the stream does not declare vanishes in Azure without an error; with \
+                       it, such a field goes into ExtraColumns";
+        let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
+        let silent = silent.then(|| Problem::new(path, message));
+        silent.into_iter().chain(self.targets.warnings(path)).collect()
+    }
+}
+
+fn built(sink: Arc<LogSink>) -> BuiltSink {
+    BuiltSink {
+        health: sink.health().clone(),
+        quarantine: sink.quarantine().clone(),
+        labels: sink.labels().clone(),
+        deliver: sink,
+        task: None,
+    }
+}
+
+impl Registered for SentinelLogs {
+    const KIND: Kind = Kind::Sink;
+    const TYPE: &'static str = "sentinel_logs";
+    type Config = SentinelLogsConfig;
+
+    fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
+        config.validate(&validation.path, validation.proxy)
     }
 }

@@ -1,0 +1,319 @@
+//! How to reach one of Microsoft's services, and as whom: the options that components share, and the one way to a client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::problem::{Problem, check_ranges};
+use runtime::clock::Clock;
+use runtime::edge::Edge;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use crate::authorized::Authorized;
+use crate::cloud::Cloud;
+use crate::credential::AuthConfig;
+use crate::http::{HttpError, HttpOptions, ProxyConfig, TlsConfig, https_url};
+
+/// Most requests a minute that an option may ask for at a simulator, which is a loopback `endpoint`.
+const MAX_SIMULATED_REQUESTS: u64 = 100_000;
+
+/// Which identity is used, in which cloud, and through what: the options of every component that talks to Microsoft.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct IdentityConfig {
+    /// Which identity is used, and how it proves itself.
+    pub auth: AuthConfig,
+    /// Which Microsoft cloud the tenant lives in: sets the endpoint, the token's scope and the login host. Default: `public`.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// The token's scope, if it is not the one of `cloud`. Example: `https://graph.microsoft.com/.default`.
+    pub token_scope: Option<String>,
+    /// Which certificate authorities are trusted.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// Which proxy requests and token requests go through. Default: the file's own `proxy`.
+    pub proxy: Option<ProxyConfig>,
+}
+
+/// Where one service is, and how it is asked: the options of a component with one service.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct ConnectionConfig {
+    /// Who asks, in which cloud, through what.
+    #[serde(flatten)]
+    pub identity: IdentityConfig,
+    /// The service's base URL, if it is not the one of `cloud`. Example: `https://graph.microsoft.com`.
+    pub endpoint: Option<String>,
+    /// How requests are made.
+    #[serde(default)]
+    pub request: RequestConfig,
+}
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestConfig {
+    /// Seconds that one request may take, the answer included: from 1 to 3600. Default: 60.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub timeout_secs: u64,
+    /// Most requests a minute of this component, at least 1. Microsoft Graph allows an application 150 in a tenant (default:
+    /// 50, and in an hour thirty times as many as in a minute); Azure Resource Manager allows an identity 1500 reads in a
+    /// subscription (default: 300) and 600 writes (default: 120, and twice as many reads). What other components ask for
+    /// counts as well there, and not here. More is allowed only at a loopback `endpoint`, a simulator.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub rate_limit_num: Option<usize>,
+}
+
+/// One API as its clients see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Api {
+    /// Its base URL in a cloud; nothing where it is not.
+    pub base: fn(Cloud) -> Option<&'static str>,
+    /// What there is not, where it is not: `Microsoft Graph has no incident API in the China cloud, so there is nothing to read
+    /// there`.
+    pub missing: &'static str,
+    /// Most requests a minute that it allows.
+    pub max_requests: usize,
+    /// Requests a minute, unless the file says.
+    pub default_requests: usize,
+}
+
+/// [`IdentityConfig`], checked.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    auth: AuthConfig,
+    cloud: Cloud,
+    token_scope: Option<String>,
+    tls: TlsConfig,
+    proxy: ProxyConfig,
+}
+
+/// [`ConnectionConfig`], checked.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    identity: Identity,
+    scope: String,
+    /// The service's base URL.
+    pub endpoint: Url,
+    timeout: Duration,
+    /// Most requests a minute.
+    pub requests_a_minute: usize,
+}
+
+/// Opens the HTTPS edge, and tells the time: what a client needs of the process it is in. Cheap to clone.
+#[derive(Clone)]
+pub struct Connector {
+    /// The one clock.
+    pub clock: Clock,
+    open: Arc<Open>,
+}
+
+type Open = dyn Fn(&HttpOptions) -> Result<Edge, HttpError> + Send + Sync;
+
+// === impl RequestConfig ===
+
+impl Default for RequestConfig {
+    fn default() -> Self {
+        Self { timeout_secs: 60, rate_limit_num: None }
+    }
+}
+
+// === impl IdentityConfig ===
+
+impl IdentityConfig {
+    /// Checks the options of the component at `path`, touching nothing. `proxy` is the file's own. What is returned is only good
+    /// if nothing was reported.
+    pub fn validate(&self, path: &str, proxy: &ProxyConfig, problems: &mut Vec<Problem>) -> Identity {
+        self.auth.validate(&format!("{path}.auth"), problems);
+        if let Some(own) = &self.proxy {
+            own.validate(&format!("{path}.proxy"), problems);
+        }
+        Identity {
+            auth: self.auth.clone(),
+            cloud: self.cloud,
+            token_scope: self.token_scope.clone(),
+            tls: self.tls.clone(),
+            proxy: self.proxy.clone().unwrap_or_else(|| proxy.clone()),
+        }
+    }
+}
+
+// === impl ConnectionConfig ===
+
+impl ConnectionConfig {
+    /// Checks the options of the component at `path`, touching nothing. Nothing is returned if no client could be made; what is
+    /// returned is only good if nothing was reported.
+    pub fn validate(
+        &self,
+        api: Api,
+        path: &str,
+        proxy: &ProxyConfig,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Connection> {
+        let cloud = self.identity.cloud;
+        let of_cloud = (api.base)(cloud);
+        if of_cloud.is_none() {
+            problems.push(Problem::new(format!("{path}.cloud"), api.missing));
+        }
+        let written = self.endpoint.as_deref().or(of_cloud);
+        let endpoint = written.and_then(https_url);
+        if written.is_some() && endpoint.is_none() {
+            let example = (api.base)(Cloud::Public).unwrap_or_default();
+            let message = format!("must be an https URL, such as {example}");
+            problems.push(Problem::new(format!("{path}.endpoint"), message));
+        }
+        let is_simulated = endpoint.as_ref().is_some_and(is_loopback);
+        let max = if is_simulated { MAX_SIMULATED_REQUESTS } else { api.max_requests as u64 };
+        let requests = self.request.rate_limit_num.unwrap_or(api.default_requests);
+        let ranges = [
+            ("request.timeout_secs", self.request.timeout_secs, 1, 3_600),
+            ("request.rate_limit_num", requests as u64, 1, max),
+        ];
+        check_ranges(path, &ranges, problems);
+        let identity = self.identity.validate(path, proxy, problems);
+        let scope = format!("{}/.default", of_cloud.unwrap_or_default());
+        Some(Connection {
+            scope: identity.token_scope.clone().unwrap_or(scope),
+            identity,
+            endpoint: endpoint?,
+            timeout: Duration::from_secs(self.request.timeout_secs),
+            requests_a_minute: requests,
+        })
+    }
+}
+
+/// Whether the URL names an address of this machine that no other reaches.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// The cloud that it is in.
+    #[must_use]
+    pub const fn cloud(&self) -> Cloud {
+        self.cloud
+    }
+
+    /// A way to send requests, whose tokens have the file's scope or else `scope`. Reads certificate files, asks nobody anything.
+    pub fn authorized(
+        &self,
+        scope: &str,
+        timeout: Duration,
+        connector: &Connector,
+    ) -> Result<Authorized, String> {
+        let scope = self.token_scope.clone().unwrap_or_else(|| scope.to_owned());
+        let http =
+            HttpOptions { tls: self.tls.clone(), proxy: self.proxy.clone(), timeout, https_only: true };
+        Authorized::new(&self.auth, self.cloud, &http, scope, connector)
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// The scope of its tokens.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// A way to send requests to the service. Reads certificate files, asks nobody anything.
+    pub fn authorized(&self, connector: &Connector) -> Result<Authorized, String> {
+        self.identity.authorized(&self.scope, self.timeout, connector)
+    }
+}
+
+// === impl Connector ===
+
+impl Connector {
+    /// Over real sockets.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self::with(clock, HttpOptions::build)
+    }
+
+    /// Over what `open` makes of the options: in a test a simulated service, without a socket.
+    pub fn with(
+        clock: Clock,
+        open: impl Fn(&HttpOptions) -> Result<Edge, HttpError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { clock, open: Arc::new(open) }
+    }
+
+    pub(crate) fn open(&self, options: &HttpOptions) -> Result<Edge, HttpError> {
+        (self.open)(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const API: Api = Api {
+        base: Cloud::graph,
+        missing: "there is nothing to read there",
+        max_requests: 150,
+        default_requests: 50,
+    };
+
+    fn validated(options: &Value) -> (Option<Connection>, Vec<String>) {
+        let mut all = json!({"auth": {"azure_credential_kind": "managed_identity"}});
+        all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let config: ConnectionConfig = serde_json::from_value(all).unwrap();
+        let mut problems = Vec::new();
+        let connection = config.validate(API, "sources.s", &ProxyConfig::default(), &mut problems);
+        (connection, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_cloud_names_endpoint_and_scope_unless_the_file_does() {
+        let (connection, problems) = validated(&json!({"cloud": "usgov"}));
+        let connection = connection.unwrap();
+        assert_eq!((problems.len(), connection.endpoint.as_str()), (0, "https://graph.microsoft.us/"));
+        assert_eq!(
+            (connection.scope.as_str(), connection.requests_a_minute),
+            ("https://graph.microsoft.us/.default", 50)
+        );
+        let (connection, _) =
+            validated(&json!({"token_scope": "api://x/.default", "endpoint": "https://g.test"}));
+        let connection = connection.unwrap();
+        assert_eq!(
+            (connection.scope.as_str(), connection.endpoint.as_str()),
+            ("api://x/.default", "https://g.test/")
+        );
+    }
+
+    #[test]
+    fn each_mistake_is_reported_with_its_path() {
+        for (options, expected) in [
+            (json!({"cloud": "china"}), "sources.s.cloud: there is nothing to read there"),
+            (
+                json!({"endpoint": "http://g"}),
+                "sources.s.endpoint: must be an https URL, such as https://graph.microsoft.com",
+            ),
+            (
+                json!({"request": {"timeout_secs": 0}}),
+                "sources.s.request.timeout_secs: must be from 1 to 3600",
+            ),
+            (
+                json!({"request": {"rate_limit_num": 151}}),
+                "sources.s.request.rate_limit_num: must be from 1 to 150",
+            ),
+            (
+                json!({"proxy": {"https": "::"}}),
+                "sources.s.proxy.https: not the URL of a proxy, expected something like http://proxy.example.com:3128",
+            ),
+        ] {
+            assert_eq!(validated(&options).1, [expected], "{options}");
+        }
+        let simulated = json!({"endpoint": "https://127.0.0.1:1", "request": {"rate_limit_num": 100_000}});
+        assert_eq!(validated(&simulated).1, [""; 0]);
+    }
+}

@@ -1,0 +1,208 @@
+//! What a component is: options that were checked, and what a run, a probe and a check want of them.
+//!
+//! A component is one folder below `sources` or `sinks`, and one line in `registry`.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use incident_model::field::Side;
+use incident_model::options::SyncConfig;
+use microsoft::connection::Connector;
+use microsoft::http::ProxyConfig;
+use model::problem::Problem;
+use runtime::delivery::{Deliver, Health};
+use runtime::quarantine::Quarantine;
+use runtime::store::Store;
+use runtime::telemetry;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+pub use pipeline_file::Kind;
+
+/// A component whose options were checked. It holds nothing but options: what it needs of the world is passed in.
+#[async_trait]
+pub trait Component: Debug + Send + Sync {
+    /// Tries once what a run does all the time, and writes nothing.
+    async fn probe(&self, connector: &Connector) -> Vec<Probed>;
+
+    /// Whether it can be built, as far as can be told while others run: reads certificates and the like, opens nothing.
+    fn check(&self, connector: &Connector) -> Result<(), String>;
+
+    /// Builds it. `id` is its name in the file, under which it keeps what it keeps.
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String>;
+
+    /// Builds the sink for what is in its quarantine to be delivered again, beside a pipeline that may be running: without the
+    /// state. Nothing if what is there must not be delivered again, because it may be older than what is known by now.
+    fn redeliver(
+        &self,
+        _id: &str,
+        _data_dir: &Path,
+        _connector: &Connector,
+        _rng: fastrand::Rng,
+    ) -> Option<Result<BuiltSink, String>> {
+        None
+    }
+
+    /// What works, but perhaps not as its author thinks; `path` is where its options stand in the file.
+    fn warnings(&self, _path: &str) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Which direction of a sync it is, if it keeps incidents in sync.
+    fn sync(&self) -> Option<SyncDirection<'_>> {
+        None
+    }
+
+    /// Whether it emits what keeping incidents in sync has to report.
+    fn reads_sync_events(&self) -> bool {
+        false
+    }
+}
+
+/// A type of component, as the registry wants it.
+pub trait Registered: Component + Sized + 'static {
+    /// Which end of a pipeline it is.
+    const KIND: Kind;
+    /// What stands after `type:`.
+    const TYPE: &'static str;
+    /// Whether it emits events about this program itself: a sink that consumes those must not add to them.
+    const EMITS_OWN_EVENTS: bool = false;
+    /// Its options as they stand in the file.
+    type Config: JsonSchema + DeserializeOwned;
+
+    /// Checks the options, and touches nothing.
+    fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>>;
+
+    /// Who a component of this type is, in metrics and log lines.
+    #[must_use]
+    fn labels(id: &str) -> telemetry::Component {
+        telemetry::Component { kind: Self::KIND.word(), component_type: Self::TYPE, id: id.to_owned() }
+    }
+}
+
+/// What options are checked against.
+#[derive(Debug)]
+pub struct Validation<'v> {
+    /// Where the options stand in the file: `sinks.sentinel`.
+    pub path: String,
+    /// The file's own proxy.
+    pub proxy: &'v ProxyConfig,
+    /// The components of the file that have quarantines.
+    pub peers: &'v [Peer],
+}
+
+/// A component of ours in the same file that has a quarantine.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its id in the file.
+    pub id: String,
+    /// `source` or `sink`.
+    pub kind: &'static str,
+    /// What stands after `type:`.
+    pub component_type: String,
+    /// Whether it consumes events about this program itself, through transforms too.
+    pub consumes_own_events: bool,
+}
+
+/// One direction in which incidents are kept in sync.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncDirection<'s> {
+    /// The side that is written.
+    pub target: Side,
+    /// Under which name both directions of a pair keep what they have agreed on.
+    pub ledger: &'s str,
+    /// What both directions must have alike.
+    pub shared: &'s SyncConfig,
+}
+
+/// What one thing that was tried came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// It works.
+    Works(String),
+    /// It works, but perhaps not as its author thinks.
+    Doubtful(String),
+    /// It was not tried, for a reason that says nothing about whether it would work.
+    Untried(String),
+    /// It does not work.
+    Failed(String),
+}
+
+/// The process that components are built into.
+pub struct Runtime {
+    /// Opens the HTTPS edge, and has the one clock.
+    pub connector: Connector,
+    /// Where random numbers come from.
+    pub rng: fastrand::Rng,
+    /// The state.
+    pub store: Store,
+    /// Where quarantines and the like are.
+    pub data_dir: PathBuf,
+    /// Whether incidents are only planned, and not written.
+    pub dry_run: bool,
+    /// The ids of the sources that emit what keeping incidents in sync has to report.
+    pub sync_event_readers: Vec<String>,
+    shared: BTreeMap<TypeId, Box<dyn Any + Send>>,
+}
+
+/// A component, ready to run.
+pub enum Built {
+    /// Where events come from.
+    Source(Box<dyn Source>),
+    /// Where events go.
+    Sink(BuiltSink),
+}
+
+/// A sink, ready to run.
+pub struct BuiltSink {
+    /// Takes events.
+    pub deliver: Arc<dyn Deliver>,
+    /// Whether what is behind it works.
+    pub health: Health,
+    /// Where it keeps what can never be accepted.
+    pub quarantine: Quarantine,
+    /// Who it is, in metrics and log lines.
+    pub labels: telemetry::Component,
+    /// What it does beside taking events, if anything, until it is asked to stop. Stopping it comes last.
+    pub task: Option<Task>,
+}
+
+/// What a sink does beside taking events. It ends when the token is cancelled, and not before.
+pub type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// A source that is ready to run.
+#[async_trait]
+pub trait Source: Send {
+    /// Offers events to `out` until `shutdown` is cancelled; what is being delivered by then is still finished.
+    async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken);
+}
+
+// === impl Runtime ===
+
+impl Runtime {
+    /// A process that keeps its state in `store` and the rest in `data_dir`.
+    #[must_use]
+    pub fn new(connector: Connector, rng: fastrand::Rng, store: Store, data_dir: PathBuf) -> Self {
+        Self {
+            connector,
+            rng,
+            store,
+            data_dir,
+            dry_run: false,
+            sync_event_readers: Vec::new(),
+            shared: BTreeMap::new(),
+        }
+    }
+
+    /// What all components of this process share of one type: empty for whoever asks first.
+    pub fn shared<T: Clone + Default + Send + 'static>(&mut self) -> T {
+        let one = self.shared.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        one.downcast_ref::<T>().cloned().unwrap_or_default()
+    }
+}
