@@ -1,5 +1,5 @@
-//! `sentinel_logs`: encoding rows and compressing them, against flate2 alone on the very bytes that are sent; and the whole way
-//! from what Vector pushes, against `serde_json` and flate2.
+//! `sentinel_logs`: encoding rows and compressing them, against flate2 alone on the very bytes that are sent; the whole way
+//! from what Vector pushes, against `serde_json` and flate2; and the rows of layouts.
 //!
 //! All report JSON bytes per second of the requests' bodies before compression.
 
@@ -13,10 +13,11 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::event::Event;
+use model::event::{Batch, Event};
 use prost::Message;
 use vector_link::protocol::{Decoded, decode, encode};
-use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request};
+use vector_sentinel::sinks::sentinel_logs::layout::Layout;
+use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request, Rows, TablePlan};
 
 mod incidents;
 
@@ -33,16 +34,19 @@ fn now() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
+fn encoder(layout: Layout) -> Encoder {
+    Encoder::new(layout, TablePlan::Analytics, "TimeGenerated".to_owned(), None, MAX_BYTES - 2)
+}
+
 /// The requests that one push becomes.
-fn requests(batch: &[Event], compress: bool) -> Vec<Request> {
-    let encoder = Encoder::new("TimeGenerated".to_owned(), MAX_BYTES - 2, None);
-    let events = (0..batch.len()).collect();
-    let packer = Packer::new(&encoder, batch, events, MAX_BYTES, compress, now());
+fn requests(batch: &Batch, compress: bool) -> Vec<Request> {
+    let (rows, _) = Rows::new(&encoder(Layout::Raw), Batch::clone(batch), now());
+    let packer = Packer::new(&rows, (0..batch.len()).collect(), MAX_BYTES, compress);
     packer.filter_map(|packed| packed.request).collect()
 }
 
 /// Bytes of a push' requests.
-fn packed(batch: &[Event], compress: bool) -> usize {
+fn packed(batch: &Batch, compress: bool) -> usize {
     requests(batch, compress).iter().map(|request| request.body.len()).sum()
 }
 
@@ -67,7 +71,7 @@ fn pushes(kind: &str) -> Vec<Vec<Bytes>> {
     events.chunks(PUSHED).map(|push| push.iter().map(wire).collect()).collect()
 }
 
-fn decoded(push: &[Bytes]) -> Vec<Event> {
+fn decoded(push: &[Bytes]) -> Batch {
     let log = |decoded| match decoded {
         Decoded::Log { event, .. } => Some(event),
         Decoded::NotALog => None,
@@ -76,7 +80,7 @@ fn decoded(push: &[Bytes]) -> Vec<Event> {
 }
 
 /// The same events as ours, so that everything here is measured on the same bytes.
-fn batches(kind: &str) -> Vec<Vec<Event>> {
+fn batches(kind: &str) -> Vec<Batch> {
     pushes(kind).iter().map(|push| decoded(push)).collect()
 }
 
@@ -134,4 +138,44 @@ fn serde_json_then_flate2(bencher: Bencher<'_, '_>, kind: &str) {
         bodies(kind).iter().map(|json| serde_json::from_slice(json).unwrap()).collect();
     let zip = |rows: &Vec<serde_json::Value>| zipped(&serde_json::to_vec(rows).unwrap());
     bencher.counter(json_bytes(kind)).bench(|| values.iter().map(zip).sum::<usize>());
+}
+
+/// Syslog as Vector's `syslog` source gives it.
+fn syslog() -> Vec<Event> {
+    let event = |n: u32| {
+        format!(
+            r#"{{"appname":"sshd","facility":"auth","host":"192.0.2.{0}","hostname":"fw{0}.example.com","message":"Accepted publickey for mia from 192.0.2.7 port {n}","msgid":"ID{n}","procid":{n},"severity":"notice","source_ip":"192.0.2.{0}","source_type":"syslog","timestamp":"2026-11-23T12:00:00.119Z","version":1}}"#,
+            n % 17,
+        )
+    };
+    (0..20_000).map(|n| Event::new(Bytes::from(event(n)), None)).collect()
+}
+
+fn layout_and_batches(kind: &str) -> (Layout, Vec<Batch>) {
+    let of = |events: Vec<Event>| events.chunks(PUSHED).map(Batch::from).collect();
+    let incidents = || of(incidents::incidents(300).into_iter().map(|json| Event::new(json, None)).collect());
+    match kind {
+        "defender" => (Layout::Defender, incidents()),
+        "asim_alert" => (Layout::AsimAlert, incidents()),
+        _ => (Layout::Syslog, of(syslog())),
+    }
+}
+
+/// Bytes of the requests that a layout's rows become.
+fn laid_out(layout: Layout, batch: &Batch) -> usize {
+    let (rows, _) = Rows::new(&encoder(layout), Batch::clone(batch), now());
+    let tables = layout.tables().iter().map(|table| Some(table.name));
+    let chosen = tables.map(|table| (0..rows.count()).filter(|row| rows.table(*row) == table).collect());
+    let packed = chosen.flat_map(|chosen| Packer::new(&rows, chosen, MAX_BYTES, false));
+    packed.filter_map(|packed| packed.request).map(|request| request.body.len()).sum()
+}
+
+/// A layout's rows, written and packed.
+#[divan::bench(args = ["defender", "asim_alert", "syslog"])]
+fn layout_only(bencher: Bencher<'_, '_>, kind: &str) {
+    let (layout, batches) = layout_and_batches(kind);
+    let bytes = batches.iter().map(|batch| laid_out(layout, batch)).sum::<usize>();
+    bencher
+        .counter(BytesCount::new(bytes))
+        .bench(|| batches.iter().map(|batch| laid_out(layout, batch)).sum::<usize>());
 }

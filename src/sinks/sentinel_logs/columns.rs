@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::column_type::{ColumnType, in_micros};
-use super::layout::Table;
 use super::table_plan::TablePlan;
 
 /// The columns of a stream, as a pipeline file has them.
@@ -100,15 +99,6 @@ impl Columns {
             }
         };
         Self { by_name, in_micros: plan == TablePlan::Auxiliary }
-    }
-
-    /// The columns of a layout's table. The layout keeps to their types by itself, but for the form of times.
-    pub(super) fn of_table(table: &Table, plan: TablePlan) -> Self {
-        let in_micros = plan == TablePlan::Auxiliary;
-        let column_type = |column_type| in_micros.then_some(column_type);
-        let by_name =
-            table.declared().map(|column| (column.name.to_owned(), column_type(column.column_type)));
-        Self { by_name: by_name.collect(), in_micros }
     }
 
     /// What is written into the column of that name, if there is one and it can hold the value, which is JSON. Null is what a

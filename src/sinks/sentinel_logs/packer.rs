@@ -1,14 +1,12 @@
 //! Packs rows into requests: as many as fit, in order, measured exactly.
 //!
-//! A row is written once, into a buffer whose content is compressed and forgotten as soon as there is enough of it. So a
-//! request is never in memory both plain and compressed.
+//! Rows are written into a buffer whose content is compressed and forgotten as soon as there is enough of it. So a request is
+//! never in memory both plain and compressed.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 
-use super::encoder::Encoder;
 use super::gzip::Gzip;
-use model::event::Event;
+use super::rows::Rows;
 use runtime::quarantine::Reason;
 
 /// Rows are compressed when there are so many bytes of them: row by row would be slower.
@@ -23,8 +21,8 @@ pub struct Request {
     pub gzip: bool,
     /// Bytes of the array before compression.
     pub json_bytes: usize,
-    /// Which events of the batch the rows are.
-    pub events: Vec<usize>,
+    /// Which rows of the batch are in it.
+    pub rows: Vec<usize>,
 }
 
 /// What was packed next.
@@ -32,55 +30,47 @@ pub struct Request {
 pub struct Packed {
     /// A request, unless everything that was left was refused.
     pub request: Option<Request>,
-    /// Events that cannot be rows, and why.
+    /// Rows that cannot be sent, and why.
     pub refused: Vec<(usize, Reason)>,
     /// How many fields were cut.
     pub truncated_fields: u64,
 }
 
-/// Packs the given events of a batch, one request at a time. In between it holds no rows.
+/// Packs rows of a batch, one request at a time. In between it holds none.
 pub struct Packer<'a> {
-    encoder: &'a Encoder,
-    batch: &'a [Event],
-    events: Vec<usize>,
-    /// How many of them are packed.
+    rows: &'a Rows,
+    /// Which of them are packed, in this order.
+    chosen: Vec<usize>,
+    /// How many of those are done.
     done: usize,
     max_bytes: usize,
     compress: bool,
-    now: DateTime<Utc>,
     buffer: usize,
 }
 
 // === impl Packer ===
 
 impl<'a> Packer<'a> {
-    /// Packs `events` of `batch` into requests of at most `max_bytes`.
+    /// Packs the `chosen` ones of the `rows` into requests of at most `max_bytes`.
     #[must_use]
-    pub const fn new(
-        encoder: &'a Encoder,
-        batch: &'a [Event],
-        events: Vec<usize>,
-        max_bytes: usize,
-        compress: bool,
-        now: DateTime<Utc>,
-    ) -> Self {
-        Self { encoder, batch, events, done: 0, max_bytes, compress, now, buffer: BUFFER }
+    pub const fn new(rows: &'a Rows, chosen: Vec<usize>, max_bytes: usize, compress: bool) -> Self {
+        Self { rows, chosen, done: 0, max_bytes, compress, buffer: BUFFER }
     }
 
-    /// Whether all events are packed.
+    /// Whether all rows are packed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.done >= self.events.len()
+        self.done >= self.chosen.len()
     }
 
-    /// The events that are not packed yet.
+    /// The rows that are not packed yet.
     #[must_use]
     pub fn into_left(mut self) -> Vec<usize> {
-        self.events.split_off(self.done.min(self.events.len()))
+        self.chosen.split_off(self.done.min(self.chosen.len()))
     }
 
     /// Ends the array whose last rows are in `plain`, and of which so many bytes are in `gzip` already.
-    fn finish(&self, mut plain: Vec<u8>, zipped: usize, gzip: Option<Gzip>, events: Vec<usize>) -> Request {
+    fn finish(&self, mut plain: Vec<u8>, zipped: usize, gzip: Option<Gzip>, rows: Vec<usize>) -> Request {
         plain.push(b']');
         let json_bytes = zipped + plain.len();
         let gzip = gzip.and_then(|gzip| gzip.finish(&plain)).filter(|body| body.len() < json_bytes);
@@ -88,20 +78,20 @@ impl<'a> Packer<'a> {
             Some(body) => (body, true),
             None if zipped == 0 => (plain, false),
             // Text that compression does not make smaller: hardly ever, so its rows are written again.
-            None => (self.array(&events, json_bytes), false),
+            None => (self.array(&rows, json_bytes), false),
         };
-        Request { body: body.into(), gzip, json_bytes, events }
+        Request { body: body.into(), gzip, json_bytes, rows }
     }
 
-    fn array(&self, events: &[usize], bytes: usize) -> Vec<u8> {
+    fn array(&self, rows: &[usize], bytes: usize) -> Vec<u8> {
         let mut json = Vec::with_capacity(bytes);
         json.push(b'[');
-        for event in events {
+        for row in rows {
             if json.len() > 1 {
                 json.push(b',');
             }
             // It was a row before, and the same comes out again.
-            drop(self.encoder.write_row(&self.batch[*event], self.now, &mut json));
+            drop(self.rows.write(*row, &mut json));
         }
         json.push(b']');
         json
@@ -113,23 +103,23 @@ impl Iterator for Packer<'_> {
 
     fn next(&mut self) -> Option<Packed> {
         let mut packed = Packed::default();
-        let mut events = Vec::new();
+        let mut rows = Vec::new();
         let mut gzip = self.compress.then(|| Gzip::new(self.max_bytes));
         let (mut plain, mut zipped) = (vec![b'['], 0);
-        while let Some(&event) = self.events.get(self.done) {
+        while let Some(&row) = self.chosen.get(self.done) {
             let before = plain.len();
-            if !events.is_empty() {
+            if !rows.is_empty() {
                 plain.push(b',');
             }
-            match self.encoder.write_row(&self.batch[event], self.now, &mut plain) {
+            match self.rows.write(row, &mut plain) {
                 Err(reason) => {
                     plain.truncate(before);
-                    packed.refused.push((event, reason));
+                    packed.refused.push((row, reason));
                 }
                 // One byte more for the bracket that ends the array.
-                Ok(cut) if zipped + plain.len() < self.max_bytes || events.is_empty() => {
+                Ok(cut) if zipped + plain.len() < self.max_bytes || rows.is_empty() => {
                     packed.truncated_fields += cut;
-                    events.push(event);
+                    rows.push(row);
                 }
                 // It is the first of the next request, and written again then.
                 Ok(_) => {
@@ -146,8 +136,8 @@ impl Iterator for Packer<'_> {
                 plain.clear();
             }
         }
-        if !events.is_empty() {
-            packed.request = Some(self.finish(plain, zipped, gzip, events));
+        if !rows.is_empty() {
+            packed.request = Some(self.finish(plain, zipped, gzip, rows));
         }
         (packed.request.is_some() || !packed.refused.is_empty()).then_some(packed)
     }
@@ -161,6 +151,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sinks::sentinel_logs::layout::Layout;
+    use crate::sinks::sentinel_logs::{Encoder, TablePlan};
+    use model::event::Event;
 
     const TIME: &str = "2026-11-23T12:00:00Z";
 
@@ -174,9 +167,10 @@ mod tests {
     /// Requests, of which a few rows at a time are compressed.
     fn pack(batch: &[Event], max_bytes: usize, compress: bool) -> Vec<Packed> {
         // Brackets around a single row.
-        let encoder = Encoder::new("TimeGenerated".to_owned(), max_bytes - 2, None);
-        let events = (0..batch.len()).collect();
-        let packer = Packer::new(&encoder, batch, events, max_bytes, compress, TIME.parse().unwrap());
+        let time_field = "TimeGenerated".to_owned();
+        let encoder = Encoder::new(Layout::Raw, TablePlan::Analytics, time_field, None, max_bytes - 2);
+        let (rows, _) = Rows::new(&encoder, batch.into(), TIME.parse().unwrap());
+        let packer = Packer::new(&rows, (0..batch.len()).collect(), max_bytes, compress);
         Packer { buffer: 150, ..packer }.collect()
     }
 
@@ -195,27 +189,27 @@ mod tests {
             sizes in proptest::collection::vec(0_usize..400, 0..40), max_bytes in 100_usize..700,
         ) {
             let batch: Vec<_> = sizes.iter().map(|size| event(*size)).collect();
-            let mut places = Vec::new();
+            let mut found = Vec::new();
             let mut lengths = Vec::new();
             let plain = pack(&batch, max_bytes, false);
             for (packed, plain) in pack(&batch, max_bytes, true).into_iter().zip(&plain) {
-                places.extend(packed.refused.iter().map(|(event, _)| *event));
+                found.extend(packed.refused.iter().map(|(row, _)| *row));
                 let Some(request) = packed.request else { continue };
                 let json = json(&request);
                 let rows: Vec<serde_json::Value> = serde_json::from_slice(&json).unwrap();
-                prop_assert_eq!(rows.len(), request.events.len());
+                prop_assert_eq!(rows.len(), request.rows.len());
                 prop_assert!(json.len() <= max_bytes && request.body.len() <= max_bytes);
                 prop_assert_eq!(json.len(), request.json_bytes);
                 let plain = plain.request.as_ref().unwrap();
-                prop_assert_eq!((&json, &request.events), (&plain.body.to_vec(), &plain.events));
+                prop_assert_eq!((&json, &request.rows), (&plain.body.to_vec(), &plain.rows));
                 prop_assert!(!plain.gzip);
                 lengths.push(json.len());
-                places.extend(request.events);
+                found.extend(request.rows);
             }
             // As many as fit: two neighbours together would have been too large.
             prop_assert!(lengths.windows(2).all(|two| two[0] + two[1] - 1 > max_bytes));
-            places.sort_unstable();
-            prop_assert_eq!(places, (0..batch.len()).collect::<Vec<_>>());
+            found.sort_unstable();
+            prop_assert_eq!(found, (0..batch.len()).collect::<Vec<_>>());
         }
     }
 

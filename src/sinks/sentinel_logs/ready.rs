@@ -13,7 +13,6 @@ use super::destination::Destinations;
 use super::encoder::Encoder;
 use super::layout::Layout;
 use super::preflight::{Lookout, Preflight};
-use super::rows::Encoders;
 use super::rule::Rules;
 use super::sink::{Inner, LogSink};
 use super::targets::Targets;
@@ -87,25 +86,20 @@ impl SentinelLogs {
         };
         let quarantine =
             Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
-        // A single row has the array's brackets around it.
-        let encoder =
-            |columns| Encoder::new(config.timestamp_field.clone(), config.batch.max_bytes - 2, columns);
-        let by_table = config.layout.tables().iter().map(|table| {
-            let columns = Columns::of_table(table, config.table_plan);
-            (table.name, encoder(Some(columns)).with_times_elsewhere())
-        });
-        let encoders = Encoders {
-            layout: config.layout,
-            raw: encoder(
-                config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan)),
-            ),
-            by_table: by_table.collect(),
-        };
+        let declared = config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan));
+        let encoder = Encoder::new(
+            config.layout,
+            config.table_plan,
+            config.timestamp_field.clone(),
+            declared,
+            // A single row has the array's brackets around it.
+            config.batch.max_bytes - 2,
+        );
         Ok(LogSink(Arc::new(Inner {
             labels,
             health,
             destinations,
-            encoders,
+            encoder,
             max_bytes: config.batch.max_bytes,
             compress: config.compression == Compression::Gzip,
             concurrency,

@@ -1,95 +1,98 @@
 //! The rows that a batch of events becomes, and which event each is of.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::encoder::Encoder;
-use super::layout::Layout;
+use chrono::{DateTime, Utc};
+
+use super::encoder::{Encoder, FieldsEncoder, RowFormat};
+use super::layout::TableRows;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
 
 /// The rows of one batch.
-pub(super) struct Rows {
+pub struct Rows {
     /// What was offered.
     pub(super) events: Batch,
-    /// One event a row. The same as `events`, if the layout leaves them as they are.
-    pub(super) all: Batch,
-    /// Of each row, which event it is of and which table it goes to; nothing if the layout leaves events as they are.
-    places: Option<Vec<Place>>,
+    texts: RowTexts,
     /// Events that are in the quarantine already: one that becomes many rows is kept once.
-    kept: Mutex<HashSet<usize>>,
+    quarantined: Mutex<HashSet<usize>>,
 }
 
-struct Place {
-    event: usize,
-    table: &'static str,
-}
-
-/// Writes rows, by table.
-pub(super) struct Encoders {
-    pub(super) layout: Layout,
-    /// For rows without a table of a layout.
-    pub(super) raw: Encoder,
-    pub(super) by_table: HashMap<&'static str, Encoder>,
+/// Where the texts of rows are.
+enum RowTexts {
+    /// In the events: each is a row, and written when it is asked for.
+    Events { encoder: Arc<FieldsEncoder>, now: DateTime<Utc> },
+    /// A layout has written them.
+    Written(TableRows),
 }
 
 // === impl Rows ===
 
 impl Rows {
-    /// The rows of `events`, and the events that have none, with the reason.
-    pub(super) fn of(layout: Layout, events: Batch) -> (Self, Vec<(usize, Reason)>) {
-        if layout == Layout::Raw {
-            let rows = Arc::clone(&events);
-            return (Self { events, all: rows, places: None, kept: Mutex::default() }, Vec::new());
-        }
-        let (mut rows, mut places, mut lost) = (Vec::new(), Vec::new(), Vec::new());
-        for (event, offered) in events.iter().enumerate() {
-            match layout.rows(offered) {
-                Ok(found) => {
-                    for row in found {
-                        rows.push(row.event);
-                        places.push(Place { event, table: row.table });
-                    }
-                }
-                Err(reason) => lost.push((event, reason)),
+    /// The rows of `events`, which happened `now` if they do not say when; and the events that have none, with the reason.
+    #[must_use]
+    pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
+        let (texts, rowless) = match &encoder.0 {
+            RowFormat::Fields(encoder) => {
+                (RowTexts::Events { encoder: Arc::clone(encoder), now }, Vec::new())
             }
+            RowFormat::Tables(encoder) => {
+                let (written, rowless) = TableRows::of(encoder, &events, now);
+                (RowTexts::Written(written), rowless)
+            }
+        };
+        (Self { events, texts, quarantined: Mutex::default() }, rowless)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match &self.texts {
+            RowTexts::Events { .. } => self.events.len(),
+            RowTexts::Written(rows) => rows.count(),
         }
-        (Self { events, all: rows.into(), places: Some(places), kept: Mutex::default() }, lost)
     }
 
     /// The table of a layout that a row goes to.
-    pub(super) fn table(&self, row: usize) -> Option<&'static str> {
-        self.places.as_ref()?.get(row).map(|place| place.table)
+    #[must_use]
+    pub fn table(&self, row: usize) -> Option<&'static str> {
+        match &self.texts {
+            RowTexts::Events { .. } => None,
+            RowTexts::Written(rows) => rows.origin(row).map(|origin| origin.table),
+        }
     }
 
-    /// The event that a row is of, and its place in the batch.
+    /// The event that a row is of, and its index in the batch.
     pub(super) fn event(&self, row: usize) -> (usize, &Event) {
-        let event = self.places.as_ref().and_then(|places| places.get(row)).map_or(row, |place| place.event);
+        let event = match &self.texts {
+            RowTexts::Events { .. } => row,
+            RowTexts::Written(rows) => rows.origin(row).map_or(row, |origin| origin.event),
+        };
         (event, &self.events[event])
+    }
+
+    /// Appends a row to `out`, and answers how many of its fields were cut. If it cannot be sent, `out` is as before.
+    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<u64, Reason> {
+        match &self.texts {
+            RowTexts::Events { encoder, now } => encoder.write_row(&self.events[row], *now, out),
+            RowTexts::Written(rows) => rows.copy(row, out),
+        }
     }
 
     /// The events of refused rows, each only once.
     pub(super) fn events_of(&self, refused: Vec<(usize, Reason)>) -> Vec<(usize, Reason)> {
-        if self.places.is_none() {
-            return refused;
+        let RowTexts::Written(rows) = &self.texts else { return refused };
+        let mut quarantined = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = Vec::new();
+        for (row, reason) in refused {
+            let Some(origin) = rows.origin(row) else { continue };
+            if quarantined.insert(origin.event) {
+                let message = format!("its row for {}: {}", origin.table, reason.message);
+                events.push((origin.event, Reason { message, ..reason }));
+            }
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let events = refused.into_iter().map(|(row, reason)| (row, self.event(row).0, reason));
-        let new = events.filter(|(_, event, _)| kept.insert(*event));
-        let told = new.map(|(row, event, reason)| {
-            let table = self.table(row).unwrap_or_default();
-            let message = format!("its row for {table}: {}", reason.message);
-            (event, Reason { message, ..reason })
-        });
-        told.collect()
-    }
-}
-
-// === impl Encoders ===
-
-impl Encoders {
-    pub(super) fn of(&self, table: Option<&str>) -> &Encoder {
-        table.and_then(|table| self.by_table.get(table)).unwrap_or(&self.raw)
+        events
     }
 }
 

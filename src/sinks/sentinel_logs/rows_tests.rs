@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::sinks::sentinel_logs::column::Column;
-use crate::sinks::sentinel_logs::layout::ColumnType;
+use crate::sinks::sentinel_logs::layout::{ColumnType, Layout};
 use crate::sinks::sentinel_logs::packer::{Packer, Request};
 use crate::sinks::sentinel_logs::{Columns, ColumnsConfig, TablePlan};
 use model::value::Value;
@@ -122,16 +122,6 @@ fn any_columns() -> impl Strategy<Value = (Option<ColumnsConfig>, TablePlan)> {
     ]
 }
 
-fn encoders(layout: Layout, max_bytes: usize, columns: Option<&ColumnsConfig>, plan: TablePlan) -> Encoders {
-    let encoder = |columns| Encoder::new("TimeGenerated".to_owned(), max_bytes - 2, columns);
-    let by_table = layout
-        .tables()
-        .iter()
-        .map(|table| (table.name, encoder(Some(Columns::of_table(table, plan))).with_times_elsewhere()));
-    let raw = encoder(columns.map(|columns| Columns::of_config(columns, plan)));
-    Encoders { layout, raw, by_table: by_table.collect() }
-}
-
 fn json(request: &Request) -> Vec<u8> {
     if !request.gzip {
         return request.body.to_vec();
@@ -146,7 +136,7 @@ fn assert_fits(request: &Request, max_bytes: usize, declared: Option<&Declared>,
     let json = json(request);
     assert!(json.len() <= max_bytes && request.body.len() <= max_bytes && json.len() == request.json_bytes);
     let rows: Vec<HashMap<String, &RawValue>> = serde_json::from_slice(&json).unwrap();
-    assert_eq!(rows.len(), request.events.len());
+    assert_eq!(rows.len(), request.rows.len());
     for row in rows {
         assert!(ColumnType::DateTime.takes(row["TimeGenerated"].get()), "{row:?}");
         for (name, json) in row {
@@ -176,8 +166,9 @@ proptest! {
     ) {
         let events: Batch = events.into();
         for layout in LAYOUTS {
-            let encoders = encoders(layout, max_bytes, columns.as_ref(), plan);
-            let (rows, rowless) = Rows::of(layout, Arc::clone(&events));
+            let types = columns.as_ref().map(|columns| Columns::of_config(columns, plan));
+            let encoder = Encoder::new(layout, plan, "TimeGenerated".to_owned(), types, max_bytes - 2);
+            let (rows, rowless) = Rows::new(&encoder, Arc::clone(&events), now());
             let mut accounted: HashSet<usize> = rowless.iter().map(|(event, _)| *event).collect();
             let mut tables: Vec<_> = layout.tables().iter().map(|table| Some((table.name, table))).collect();
             if tables.is_empty() {
@@ -195,8 +186,8 @@ proptest! {
                     (None, Some(ColumnsConfig::Names(_))) => Some(DECLARED.map(|(name, _)| (name, None)).into()),
                     (None, None) => None,
                 };
-                let places = (0..rows.all.len()).filter(|row| rows.table(*row) == name).collect();
-                let packer = Packer::new(encoders.of(name), &rows.all, places, max_bytes, compress, now());
+                let chosen = (0..rows.count()).filter(|row| rows.table(*row) == name).collect();
+                let packer = Packer::new(&rows, chosen, max_bytes, compress);
                 for packed in packer {
                     accounted.extend(packed.refused.iter().map(|(row, _)| rows.event(*row).0));
                     for (_, reason) in &packed.refused {
@@ -204,7 +195,7 @@ proptest! {
                     }
                     let Some(request) = packed.request else { continue };
                     assert_fits(&request, max_bytes, declared.as_ref(), plan);
-                    accounted.extend(request.events.iter().map(|row| rows.event(*row).0));
+                    accounted.extend(request.rows.iter().map(|row| rows.event(*row).0));
                 }
             }
             prop_assert_eq!(accounted.len(), events.len(), "{:?}", layout);

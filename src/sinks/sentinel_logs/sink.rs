@@ -5,14 +5,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use super::destination::{Destination, Destinations};
-use super::layout::Layout;
+use super::encoder::Encoder;
 use super::packer::{Packed, Packer, Request};
-use super::rows::{Encoders, Rows};
+use super::rows::Rows;
 use microsoft::ServiceError;
 use microsoft::error::Rejection;
 use model::event::Batch;
@@ -34,7 +33,7 @@ pub(super) struct Inner {
     pub(super) labels: Component,
     pub(super) health: Health,
     pub(super) destinations: Destinations,
-    pub(super) encoders: Encoders,
+    pub(super) encoder: Encoder,
     pub(super) max_bytes: usize,
     pub(super) compress: bool,
     /// A place for each request: a batch that needs more waits, and so does whoever offers it.
@@ -44,17 +43,16 @@ pub(super) struct Inner {
     pub(super) policies: Policies,
 }
 
-/// Rows of a batch that go to one place.
+/// Rows of a batch that go to one stream.
 struct Group {
     destination: Arc<Destination>,
-    table: Option<&'static str>,
-    /// By their place in the batch.
+    /// By their index in the batch.
     rows: Vec<usize>,
 }
 
 /// A part of a request, not written yet.
 struct Part {
-    /// By their place in the batch.
+    /// By their index in the batch.
     rows: Vec<usize>,
     /// Whether it was refused before, and it was in doubt whether for what is in it.
     doubted: bool,
@@ -66,7 +64,7 @@ impl Deliver for LogSink {
         let inner = &self.0;
         let now = inner.clock.now();
         inner.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
-        let (rows, rowless) = Rows::of(inner.encoders.layout, batch);
+        let (rows, rowless) = Rows::new(&inner.encoder, batch, now);
         let rows = Arc::new(rows);
         let (groups, placeless) = inner.group(&rows);
         let mut rejected = !rowless.is_empty() || !placeless.is_empty();
@@ -74,8 +72,8 @@ impl Deliver for LogSink {
         inner.quarantine(&rows.events, rows.events_of(placeless), None).await;
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
-        for Group { destination, table, rows: places } in groups {
-            let mut packer = inner.packer(table, &rows, places, now);
+        for Group { destination, rows: chosen } in groups {
+            let mut packer = inner.packer(&rows, chosen);
             while !packer.is_empty() {
                 // The place comes first: so no more rows are in memory than there are places.
                 let place = inner.concurrency.place().await;
@@ -88,7 +86,7 @@ impl Deliver for LogSink {
                     let (inner, rows) = (Arc::clone(inner), Arc::clone(&rows));
                     let destination = Arc::clone(&destination);
                     requests.spawn(async move {
-                        let rejected = inner.ingest(&destination, table, &rows, request, now).await;
+                        let rejected = inner.ingest(&destination, &rows, request).await;
                         drop(place);
                         rejected
                     });
@@ -139,25 +137,20 @@ impl LogSink {
 impl Inner {
     /// Sorts rows by where they go; those that go nowhere come with the reason.
     fn group(&self, rows: &Rows) -> (Vec<Group>, Vec<(usize, Reason)>) {
-        let all = 0..rows.all.len();
+        let all = 0..rows.count();
         match self.destinations.only() {
-            Some(Ok(destination)) if self.encoders.layout == Layout::Raw => {
-                return (vec![Group { destination, table: None, rows: all.collect() }], Vec::new());
-            }
+            Some(Ok(destination)) => return (vec![Group { destination, rows: all.collect() }], Vec::new()),
             Some(Err(reason)) => return (Vec::new(), all.map(|row| (row, reason.clone())).collect()),
-            _ => {}
+            None => {}
         }
         let (mut groups, mut lost): (Vec<Group>, _) = (Vec::new(), Vec::new());
         for row in all {
-            let table = rows.table(row);
-            match self.destinations.of(rows.event(row).1, table) {
+            match self.destinations.of(rows.event(row).1, rows.table(row)) {
                 Ok(destination) => {
-                    let known = groups
-                        .iter_mut()
-                        .find(|group| Arc::ptr_eq(&group.destination, &destination) && group.table == table);
+                    let known = groups.iter_mut().find(|group| Arc::ptr_eq(&group.destination, &destination));
                     match known {
                         Some(group) => group.rows.push(row),
-                        None => groups.push(Group { destination, table, rows: vec![row] }),
+                        None => groups.push(Group { destination, rows: vec![row] }),
                     }
                 }
                 Err(reason) => lost.push((row, reason)),
@@ -168,14 +161,7 @@ impl Inner {
 
     /// Sends a request, in ever smaller parts if the service refuses it as a whole, until each row is either in the
     /// table or in the quarantine. Answers whether any is in the quarantine.
-    async fn ingest(
-        &self,
-        destination: &Destination,
-        table: Option<&str>,
-        rows: &Rows,
-        request: Request,
-        now: DateTime<Utc>,
-    ) -> bool {
+    async fn ingest(&self, destination: &Destination, rows: &Rows, request: Request) -> bool {
         let mut rejected = false;
         let mut parts = VecDeque::new();
         let mut next = Some((request, false));
@@ -188,9 +174,9 @@ impl Inner {
             }
             match destination.service.send(&request).await {
                 Ok(()) => self.note_sent(destination, &request),
-                Err(refusal) if request.events.len() > 1 => {
-                    self.report_halving(&refusal, request.events.len());
-                    let (first, second) = request.events.split_at(request.events.len() / 2);
+                Err(refusal) if request.rows.len() > 1 => {
+                    self.report_halving(&refusal, request.rows.len());
+                    let (first, second) = request.rows.split_at(request.rows.len() / 2);
                     for half in [second, first] {
                         parts.push_back(Part { rows: half.to_vec(), doubted: false });
                     }
@@ -203,17 +189,17 @@ impl Inner {
                         message: message.clone(),
                         request_id: request_id.clone(),
                     };
-                    let refused = request.events.iter().map(|row| (*row, reason())).collect();
+                    let refused = request.rows.iter().map(|row| (*row, reason())).collect();
                     let refused = rows.events_of(refused);
                     self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
                 }
                 // The others first: one that is accepted tells that it is the row, and not an option.
-                Err(_) => parts.push_front(Part { rows: request.events.clone(), doubted: true }),
+                Err(_) => parts.push_front(Part { rows: request.rows.clone(), doubted: true }),
             }
             // Written again only when it is gone, so that no two parts are in memory.
             drop(request);
             while let Some(part) = parts.pop_back() {
-                let mut packer = self.packer(table, rows, part.rows, now);
+                let mut packer = self.packer(rows, part.rows);
                 let Some(Packed { request, refused, .. }) = packer.next() else { continue };
                 rejected |= !refused.is_empty();
                 let refused = rows.events_of(refused);
@@ -228,14 +214,8 @@ impl Inner {
         rejected
     }
 
-    fn packer<'a>(
-        &'a self,
-        table: Option<&str>,
-        rows: &'a Rows,
-        places: Vec<usize>,
-        now: DateTime<Utc>,
-    ) -> Packer<'a> {
-        Packer::new(self.encoders.of(table), &rows.all, places, self.max_bytes, self.compress, now)
+    fn packer<'a>(&self, rows: &'a Rows, chosen: Vec<usize>) -> Packer<'a> {
+        Packer::new(rows, chosen, self.max_bytes, self.compress)
     }
 
     /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
@@ -336,7 +316,7 @@ impl Inner {
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
         destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.labels;
-        labels.count(telemetry::SENT_EVENTS, request.events.len() as u64);
+        labels.count(telemetry::SENT_EVENTS, request.rows.len() as u64);
         labels.count(telemetry::SENT_EVENT_BYTES, request.json_bytes as u64);
     }
 

@@ -14,9 +14,9 @@ use super::asim_words as words;
 use super::defender::TYPE_PREFIX;
 use super::fields::{Fields, write_text};
 use super::incident::{Alert, Incident};
-use super::row::{Row, RowWriter};
 use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
 use super::table::{Table, TableColumn, TableKind, column, is_time};
+use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
 
@@ -170,28 +170,25 @@ const EVIDENCE_COPIES: [(&str, &[&str]); 25] = [
     ("EmailSubject", &["subject"]),
 ];
 
-/// The rows that an incident becomes.
-pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+/// Writes the rows that an incident becomes.
+pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
     let incident = Incident::read(&json)?;
     if incident.alerts.is_empty() {
-        return Ok(vec![incident_row(&incident).finish(event.timestamp())]);
+        incident_row(rows.begin(&TABLE), &incident);
     }
-    let mut rows = Vec::new();
+    let nothing = Fields::default();
+    let mut whole_incident = Some(&incident.fields);
     for alert in &incident.alerts {
-        let nothing = Fields::default();
-        let pieces: Vec<_> =
-            if alert.evidence.is_empty() { vec![&nothing] } else { alert.evidence.iter().collect() };
-        for (index, evidence) in pieces.into_iter().enumerate() {
-            let whole = Originals {
-                incident: rows.is_empty().then_some(&incident.fields),
-                alert: (index == 0).then_some(&alert.fields),
-                evidence,
-            };
-            rows.push(row(&incident, alert, &whole).finish(event.timestamp()));
+        let mut whole_alert = Some(&alert.fields);
+        let pieces = if alert.evidence.is_empty() { std::slice::from_ref(&nothing) } else { &alert.evidence };
+        for evidence in pieces {
+            let originals =
+                Originals { incident: whole_incident.take(), alert: whole_alert.take(), evidence };
+            alert_row(rows.begin(&TABLE), &incident, alert, &originals);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// What goes into `AdditionalFields` of one row.
@@ -202,10 +199,10 @@ struct Originals<'r, 'a> {
 }
 
 /// The row of an incident without alerts.
-fn incident_row(incident: &Incident<'_>) -> RowWriter {
+fn incident_row(mut row: TableRow<'_>, incident: &Incident<'_>) {
     let fields = &incident.fields;
     let word = |name: &str| fields.text(name).unwrap_or_default();
-    let mut row = begin(incident, "incident");
+    write_constants(&mut row, incident, "incident");
     row.text("EventProduct", PRODUCT);
     row.copy_first(fields, &INCIDENT_COPIES);
     row.text("EventSubType", words::sub_type("", &word("classification"), false));
@@ -215,30 +212,34 @@ fn incident_row(incident: &Incident<'_>) -> RowWriter {
     let nothing = Fields::default();
     let originals = Originals { incident: Some(fields), alert: None, evidence: &nothing };
     row.dynamic("AdditionalFields", |out| write_originals(incident, &originals, out));
-    row
+    row.finish();
 }
 
-/// A row that says what all of its kind do.
-fn begin(incident: &Incident<'_>, original_type: &str) -> RowWriter {
-    let mut row = RowWriter::new(&TABLE);
+/// Writes what all rows say.
+fn write_constants(row: &mut TableRow<'_>, incident: &Incident<'_>, original_type: &str) {
     row.text_if("TimeGenerated", incident.last_update.as_deref());
     row.number("EventCount", 1);
     for (column, value) in CONSTANTS {
         row.text(column, value);
     }
     row.text("EventOriginalType", original_type);
-    row
 }
 
-fn row(incident: &Incident<'_>, alert: &Alert<'_>, originals: &Originals<'_, '_>) -> RowWriter {
-    let mut row = begin(incident, "alert");
+/// The row of an alert and one piece of its evidence.
+fn alert_row(
+    mut row: TableRow<'_>,
+    incident: &Incident<'_>,
+    alert: &Alert<'_>,
+    originals: &Originals<'_, '_>,
+) {
+    write_constants(&mut row, incident, "alert");
     write_alert(&mut row, incident, alert);
     write_evidence(&mut row, originals.evidence);
     row.dynamic("AdditionalFields", |out| write_originals(incident, originals, out));
-    row
+    row.finish();
 }
 
-fn write_alert(row: &mut RowWriter, incident: &Incident<'_>, alert: &Alert<'_>) {
+fn write_alert(row: &mut TableRow<'_>, incident: &Incident<'_>, alert: &Alert<'_>) {
     let fields = &alert.fields;
     let word = |name: &str| fields.text(name).unwrap_or_default();
     // Both are mandatory: what is nearest to it is better than nothing.
@@ -271,7 +272,7 @@ fn write_alert(row: &mut RowWriter, incident: &Incident<'_>, alert: &Alert<'_>) 
     row.text_if("AttackTechniques", techniques.map(|techniques| techniques.join(", ")));
 }
 
-fn write_evidence(row: &mut RowWriter, evidence: &Fields<'_>) {
+fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
     let Some(evidence_type) = evidence.text("@odata.type") else { return };
     let evidence_type = evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type);
     row.text_if("IndicatorType", words::indicator_type(evidence_type));

@@ -16,9 +16,9 @@ use serde_json::value::RawValue;
 use super::cef_columns::{COLUMNS, KEYS};
 use super::fields::text;
 use super::incident::read_object;
-use super::row::{Row, RowWriter};
 use super::syslog::{write_host, write_time};
 use super::table::{ColumnType, Table, TableKind, is_time};
+use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
 
@@ -38,8 +38,8 @@ const SYSLOG_FIELDS: [(&str, &str); 4] = [
 /// Every message in this format has these.
 const HEADER: [&str; 3] = ["deviceVendor", "deviceProduct", "deviceEventClassId"];
 
-/// The row that an event becomes.
-pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+/// Writes the row that an event becomes.
+pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
     let mut fields = read_object(&json)?;
     fields.remove_nulls();
@@ -48,7 +48,7 @@ pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
                        with VRL's parse_cef; anything else goes to a sink of its own, with layout raw";
         return Err(Reason { code: "not_cef", message: message.to_owned(), request_id: None });
     }
-    let mut row = RowWriter::new(&TABLE);
+    let mut row = rows.begin(&TABLE);
     write_time(&mut row, &mut fields, &["TimeGenerated"]);
     let mut written = Vec::new();
     if write_host(&mut row, &mut fields, &["Computer"]) {
@@ -70,7 +70,8 @@ pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
     if !rest.is_empty() {
         row.text("AdditionalExtensions", &extensions(&rest));
     }
-    Ok(vec![row.finish(event.timestamp())])
+    row.finish();
+    Ok(())
 }
 
 /// The column that a field is for.
@@ -82,7 +83,7 @@ fn column_of(name: &str) -> Option<&'static str> {
 }
 
 /// Writes a value into a column, if it can be what the column holds: in CEF every value is text.
-fn write(row: &mut RowWriter, column: &str, value: &RawValue) -> bool {
+fn write(row: &mut TableRow<'_>, column: &str, value: &RawValue) -> bool {
     if row.copy(column, value) {
         return true;
     }

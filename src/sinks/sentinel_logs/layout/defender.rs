@@ -6,14 +6,14 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use super::defender_tables::{ALERTS, EVIDENCE, INCIDENTS};
 use super::fields::{Fields, text, write_text};
 use super::incident::{Alert, Incident};
-use super::row::{Row, RowWriter};
 use super::sentinel_words as words;
 use super::table::is_time;
+use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
 
@@ -105,39 +105,37 @@ const COPIES: [(&str, &[&str]); 21] = [
 
 /// What the rows of alerts and evidence have from their incident.
 struct State<'a> {
-    time: Option<DateTime<Utc>>,
     id: &'a serde_json::value::RawValue,
     last_update: Option<Cow<'a, str>>,
     tenant: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
 }
 
-/// The rows that an incident becomes.
-pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+/// Writes the rows that an incident becomes.
+pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
     let incident = Incident::read(&json)?;
     let state = State {
-        time: event.timestamp(),
         id: incident.id,
         last_update: incident.last_update.clone(),
         tenant: incident.fields.text("tenantId"),
         url: incident.fields.text("incidentWebUrl"),
     };
     let Incident { fields, alerts, .. } = incident;
-    let mut rows = vec![incident_row(fields, &alerts, &state)];
+    incident_row(rows.begin(INCIDENTS), fields, &alerts, &state);
     for Alert { fields, evidence } in alerts {
         let alert_id = fields.text("id").map(Cow::into_owned);
         let tenant = fields.text("tenantId").or_else(|| state.tenant.clone());
-        rows.push(alert_row(fields, &state));
+        alert_row(rows.begin(ALERTS), fields, &state);
         for (index, piece) in (0..).zip(evidence) {
-            rows.push(evidence_row(piece, index, alert_id.as_deref(), tenant.as_deref(), &state));
+            let row = rows.begin(EVIDENCE);
+            evidence_row(row, piece, index, alert_id.as_deref(), tenant.as_deref(), &state);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
-fn incident_row(mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>) -> Row {
-    let mut row = RowWriter::new(INCIDENTS);
+fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>) {
     row.text_if("TimeGenerated", state.last_update.as_deref());
     row.take(&mut fields, "id", "ProviderIncidentId");
     if let Some(number) = text(state.id).and_then(|id| id.parse::<i32>().ok()) {
@@ -172,12 +170,12 @@ fn incident_row(mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>)
         out.extend_from_slice(format!("[{}]", ids.join(",")).as_bytes());
     });
     row.rest("AdditionalData", &fields);
-    row.finish(state.time)
+    row.finish();
 }
 
 /// Tags become Sentinel's labels: those of people, and those that Defender set.
 /// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/get#incidentlabel>
-fn write_labels(row: &mut RowWriter, fields: &mut Fields<'_>) {
+fn write_labels(row: &mut TableRow<'_>, fields: &mut Fields<'_>) {
     let mut labels = Vec::new();
     for (field, label_type) in [("customTags", "User"), ("systemTags", "AutoAssigned")] {
         let Some(tags) = fields.texts(field) else { continue };
@@ -204,8 +202,7 @@ fn by_time(times: Vec<Cow<'_, str>>) -> impl DoubleEndedIterator<Item = Cow<'_, 
     times.into_iter().map(|(_, text)| Cow::Owned(text))
 }
 
-fn alert_row(mut fields: Fields<'_>, state: &State<'_>) -> Row {
-    let mut row = RowWriter::new(ALERTS);
+fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
     write_state(&mut row, state);
     row.text("VendorName", "Microsoft");
     // Of what the incident says too, only what differs has to be said again.
@@ -241,17 +238,17 @@ fn alert_row(mut fields: Fields<'_>, state: &State<'_>) -> Row {
         fields.remove("mitreTechniques");
     }
     row.rest("AdditionalData", &fields);
-    row.finish(state.time)
+    row.finish();
 }
 
 fn evidence_row(
+    mut row: TableRow<'_>,
     mut fields: Fields<'_>,
     index: i32,
     alert_id: Option<&str>,
     tenant: Option<&str>,
     state: &State<'_>,
-) -> Row {
-    let mut row = RowWriter::new(EVIDENCE);
+) {
     write_state(&mut row, state);
     row.text_if("SystemAlertId", alert_id);
     row.text_if("SourceTenantId", tenant);
@@ -265,10 +262,10 @@ fn evidence_row(
     }
     row.copy_first(&fields, &COPIES);
     row.rest("AdditionalData", &fields);
-    row.finish(state.time)
+    row.finish();
 }
 
-fn write_state(row: &mut RowWriter, state: &State<'_>) {
+fn write_state(row: &mut TableRow<'_>, state: &State<'_>) {
     if let Some(time) = state.last_update.as_deref().filter(|time| is_time(time)) {
         row.text("TimeGenerated", time);
         row.text("IncidentLastModifiedTime", time);

@@ -12,7 +12,7 @@ pub(super) use model::json::write_text;
 /// The fields of an object, in their order. Values are read only when somebody asks for what is in them: most of an
 /// incident is copied from the event to its rows and never looked at.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(in crate::sinks::sentinel_logs) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A name, borrowed unless it has escapes.
 #[derive(Deserialize)]

@@ -67,7 +67,7 @@ fn objects<'a>(fields: &Fields<'a>, name: &str) -> Option<Vec<Fields<'a>>> {
 }
 
 /// The fields of an event.
-pub(super) fn read_object(json: &[u8]) -> Result<Fields<'_>, Reason> {
+pub(in crate::sinks::sentinel_logs) fn read_object(json: &[u8]) -> Result<Fields<'_>, Reason> {
     serde_json::from_slice(json).map_err(|error| Reason {
         code: "not_an_object",
         message: format!("an event must be an object to become a row: {error}"),

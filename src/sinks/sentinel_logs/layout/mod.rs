@@ -13,10 +13,10 @@ mod defender_tables;
 mod fields;
 mod incident;
 mod raw;
-mod row;
 mod sentinel_words;
 mod syslog;
 mod table;
+mod table_rows;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +26,13 @@ use serde::Deserialize;
 use model::event::Event;
 use runtime::quarantine::Reason;
 
+pub(super) use incident::read_object;
 pub use raw::RAW_INCIDENTS;
-pub use row::Row;
 pub use table::{ColumnType, Table, TableColumn, TableKind};
+pub(super) use table_rows::TableRows;
+
+/// Writes the rows that an event becomes, at least one; or answers why it becomes none.
+pub(super) type WriteRows = fn(&Event, &mut TableRows) -> Result<(), Reason>;
 
 /// Which rows an event becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -64,15 +68,14 @@ impl Layout {
         }
     }
 
-    /// The rows that an event becomes, at least one; or why it becomes none. An event that stays as it is has no table,
-    /// and so an empty name of one.
-    pub fn rows(self, event: &Event) -> Result<Vec<Row>, Reason> {
+    /// What writes the rows of its tables. Nothing if it leaves events as they are.
+    pub(super) fn write_rows(self) -> Option<WriteRows> {
         match self {
-            Self::Raw => Ok(vec![Row { table: "", event: event.clone() }]),
-            Self::Defender => defender::rows(event),
-            Self::AsimAlert => asim_alert::rows(event),
-            Self::CommonSecurityLog => common_security_log::rows(event),
-            Self::Syslog => syslog::rows(event),
+            Self::Raw => None,
+            Self::Defender => Some(defender::write_rows),
+            Self::AsimAlert => Some(asim_alert::write_rows),
+            Self::CommonSecurityLog => Some(common_security_log::write_rows),
+            Self::Syslog => Some(syslog::write_rows),
         }
     }
 }

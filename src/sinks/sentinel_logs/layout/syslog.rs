@@ -9,9 +9,9 @@
 
 use super::fields::{Fields, text};
 use super::incident::read_object;
-use super::row::{Row, RowWriter};
 use super::table::ColumnType::{DateTime, Int, String};
 use super::table::{Table, TableColumn, TableKind, column};
+use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
 
@@ -39,8 +39,8 @@ const FIELDS: [(&str, &str); 4] = [
     ("appname", "ProcessName"),
 ];
 
-/// The row that an event becomes.
-pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
+/// Writes the row that an event becomes.
+pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
     let mut fields = read_object(&json)?;
     let Some(message) = fields.text("message") else {
@@ -50,7 +50,7 @@ pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
     };
     fields.remove("message");
     fields.remove_nulls();
-    let mut row = RowWriter::new(&TABLE);
+    let mut row = rows.begin(&TABLE);
     write_time(&mut row, &mut fields, &["TimeGenerated", "EventTime"]);
     write_host(&mut row, &mut fields, &["Computer", "HostName"]);
     for (field, column) in FIELDS {
@@ -73,11 +73,12 @@ pub(super) fn rows(event: &Event) -> Result<Vec<Row>, Reason> {
         fields.write(&mut rest);
         row.text("SyslogMessage", &format!("{message} {}", std::string::String::from_utf8_lossy(&rest)));
     }
-    Ok(vec![row.finish(event.timestamp())])
+    row.finish();
+    Ok(())
 }
 
 /// Moves Vector's time into columns of times. An event that has a `TimeGenerated` keeps that.
-pub(super) fn write_time(row: &mut RowWriter, fields: &mut Fields<'_>, columns: &[&str]) {
+pub(super) fn write_time(row: &mut TableRow<'_>, fields: &mut Fields<'_>, columns: &[&str]) {
     let own = fields.get("TimeGenerated").is_some_and(|time| row.copy("TimeGenerated", time));
     if own {
         fields.remove("TimeGenerated");
@@ -92,7 +93,7 @@ pub(super) fn write_time(row: &mut RowWriter, fields: &mut Fields<'_>, columns: 
 
 /// Moves the host's name into columns of text, and answers whether there is one. Vector's `host` is left out if it
 /// repeats `hostname` or `source_ip`.
-pub(super) fn write_host(row: &mut RowWriter, fields: &mut Fields<'_>, columns: &[&str]) -> bool {
+pub(super) fn write_host(row: &mut TableRow<'_>, fields: &mut Fields<'_>, columns: &[&str]) -> bool {
     let (host, hostname) = (fields.text("host"), fields.text("hostname"));
     let name = hostname.as_ref().or(host.as_ref()).cloned();
     for column in columns {

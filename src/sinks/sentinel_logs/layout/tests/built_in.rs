@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{assert_has, event, fixture, rows};
+use super::{NOW, assert_has, event, fixture, rows, written};
 use crate::sinks::sentinel_logs::layout::Layout;
 
 #[test]
@@ -27,7 +27,10 @@ fn a_plain_message_stays_plain_but_for_what_is_no_process_id() {
         &rows(Layout::Syslog, &json!({"message": "m", "host": "192.0.2.2", "source_ip": "192.0.2.2"}))[0].1;
     assert_eq!(
         row,
-        &json!({"Computer": "192.0.2.2", "HostName": "192.0.2.2", "HostIP": "192.0.2.2", "SyslogMessage": "m"})
+        &json!({
+            "Computer": "192.0.2.2", "HostName": "192.0.2.2", "HostIP": "192.0.2.2", "SyslogMessage": "m",
+            "TimeGenerated": NOW,
+        })
     );
 }
 
@@ -72,7 +75,10 @@ fn cef_alone_is_enough() {
     // A transform may have named columns itself.
     let row =
         &rows(Layout::CommonSecurityLog, &json!({"DeviceVendor": "v", "RemoteIP": "1", "Reason": 5}))[0].1;
-    assert_eq!(row, &json!({"DeviceVendor": "v", "Reason": "5", "AdditionalExtensions": "RemoteIP=1"}));
+    let expected = json!({
+        "DeviceVendor": "v", "Reason": "5", "AdditionalExtensions": "RemoteIP=1", "TimeGenerated": NOW,
+    });
+    assert_eq!(row, &expected);
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn two_fields_for_one_column_are_both_kept() {
     .1;
     let expected = json!({
         "Computer": "h", "DeviceVendor": "a", "Message": "n",
-        "AdditionalExtensions": "DeviceVendor=b;message=m;Computer=c",
+        "AdditionalExtensions": "DeviceVendor=b;message=m;Computer=c", "TimeGenerated": NOW,
     });
     assert_eq!(row, &expected);
 }
@@ -98,6 +104,6 @@ fn what_is_of_another_format_is_refused_with_words() {
         (Layout::CommonSecurityLog, fixture("syslog-plain"), "not_cef"),
         (Layout::CommonSecurityLog, json!({"deviceVendor": null}), "not_cef"),
     ] {
-        assert_eq!(layout.rows(&event(&json)).unwrap_err().code, code, "{json}");
+        assert_eq!(written(layout, &event(&json)).unwrap_err().code, code, "{json}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{assert_has, fixture, rows};
+use super::{assert_has, event, fixture, rows, written};
 use crate::sinks::sentinel_logs::layout::Layout;
 use model::event::Event;
 use model::value::Value as V;
@@ -118,16 +118,16 @@ fn an_event_from_vector_becomes_the_rows_that_its_json_would() {
         ("timestamp", V::Timestamp(chrono::DateTime::UNIX_EPOCH)),
     ];
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let from_vector = Layout::Defender.rows(&Event::from_value(V::Object(fields))).unwrap();
+    let from_vector = written(Layout::Defender, &Event::from_value(V::Object(fields))).unwrap();
     let json = json!({
         "id": "7", "lastUpdateDateTime": "2026-11-21T00:00:01Z", "timestamp": "1970-01-01T00:00:00Z"
     });
-    assert_eq!(from_vector, Layout::Defender.rows(&super::event(&json)).unwrap());
+    assert_eq!(from_vector, written(Layout::Defender, &event(&json)).unwrap());
 }
 
 #[test]
 fn what_is_no_incident_is_refused_with_words() {
-    for (event, code) in [
+    for (json, code) in [
         (json!({"message": "link down"}), "not_an_incident"),
         (json!({"id": 29, "lastUpdateDateTime": "2026-11-21T00:00:01Z"}), "not_an_incident"),
         (json!({"id": "", "incidentWebUrl": "https://security.microsoft.com"}), "not_an_incident"),
@@ -138,8 +138,8 @@ fn what_is_no_incident_is_refused_with_words() {
         (json!([1]), "not_an_object"),
     ] {
         for layout in [Layout::Defender, Layout::AsimAlert] {
-            let reason = layout.rows(&super::event(&event)).unwrap_err();
-            assert_eq!(reason.code, code, "{event}");
+            let reason = written(layout, &event(&json)).unwrap_err();
+            assert_eq!(reason.code, code, "{json}");
             assert!(reason.message.len() > 40, "{}", reason.message);
         }
     }
@@ -149,8 +149,7 @@ fn what_is_no_incident_is_refused_with_words() {
 fn without_a_time_the_rows_have_the_one_of_their_source() {
     let time = chrono::DateTime::from_timestamp(1_800_000_000, 0);
     let json = json!({"id": "7", "lastUpdateDateTime": "soon", "alerts": [{}]});
-    for row in Layout::Defender.rows(&Event::new(json.to_string().into(), time)).unwrap() {
-        assert_eq!(row.event.timestamp(), time);
-        assert!(super::columns(&row).get("TimeGenerated").is_none());
+    for (_, row) in written(Layout::Defender, &Event::new(json.to_string().into(), time)).unwrap() {
+        assert!(row.ends_with(r#","TimeGenerated":"2027-01-15T08:00:00.000000Z"}"#), "{row}");
     }
 }

@@ -4,10 +4,17 @@ mod defender;
 mod nothing_is_lost;
 mod tables;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Layout, Row};
+use super::{Layout, TableRows};
+use crate::sinks::sentinel_logs::TablePlan;
+use crate::sinks::sentinel_logs::encoder::TablesEncoder;
 use model::event::Event;
+use runtime::quarantine::Reason;
+
+/// When rows were written whose event does not say when it happened.
+const NOW: &str = "2026-11-23T12:00:00.000000Z";
 
 /// An event of `tests/fixtures/layouts`.
 fn fixture(name: &str) -> Value {
@@ -19,14 +26,30 @@ fn event(json: &Value) -> Event {
     Event::new(json.to_string().into(), None)
 }
 
-/// What rows say, and the tables that they go to.
-fn rows(layout: Layout, json: &Value) -> Vec<(&'static str, Value)> {
-    let rows = layout.rows(&event(json)).unwrap();
-    rows.iter().map(|row| (row.table, columns(row))).collect()
+/// The texts of an event's rows, and the tables that they go to; or why it has none.
+fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>, Reason> {
+    let encoder = TablesEncoder {
+        write_rows: layout.write_rows().unwrap(),
+        plan: TablePlan::Analytics,
+        max_row_bytes: 1_000_000,
+    };
+    let now: DateTime<Utc> = NOW.parse().unwrap();
+    let (rows, rowless) = TableRows::of(&encoder, std::slice::from_ref(event), now);
+    if let Some((_, reason)) = rowless.into_iter().next() {
+        assert_eq!(rows.count(), 0);
+        return Err(reason);
+    }
+    let text = |row| {
+        let mut text = Vec::new();
+        rows.copy(row, &mut text).map(|_| String::from_utf8(text).unwrap())
+    };
+    (0..rows.count()).map(|row| Ok((rows.origin(row).unwrap().table, text(row)?))).collect()
 }
 
-fn columns(row: &Row) -> Value {
-    serde_json::from_slice(&row.event.to_json()).unwrap()
+/// What rows say, and the tables that they go to.
+fn rows(layout: Layout, json: &Value) -> Vec<(&'static str, Value)> {
+    let rows = written(layout, &event(json)).unwrap();
+    rows.into_iter().map(|(table, row)| (table, serde_json::from_str(&row).unwrap())).collect()
 }
 
 /// Asserts that a row has at least these columns.

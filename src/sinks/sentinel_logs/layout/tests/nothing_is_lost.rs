@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{event, fixture, rows};
+use super::{event, fixture, rows, written};
 use crate::sinks::sentinel_logs::layout::{Layout, Table};
 
 /// Field names that layouts know, and some that they do not.
@@ -169,10 +169,9 @@ fn assert_kept(layout: Layout, input: &Value) {
 /// Asserts that rows have only columns that their table has, with values that those take.
 fn assert_fits(layout: Layout, input: &Value) {
     let tables: HashMap<&str, &Table> = layout.tables().iter().map(|table| (table.name, table)).collect();
-    for row in layout.rows(&event(input)).unwrap() {
-        let json = row.event.to_json();
+    for (table, row) in written(layout, &event(input)).unwrap() {
         let columns: Vec<(String, &serde_json::value::RawValue)> =
-            super::super::fields::Fields::of(serde_json::from_slice(&json).unwrap())
+            super::super::fields::Fields::of(serde_json::from_str(&row).unwrap())
                 .unwrap()
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value))
@@ -181,7 +180,7 @@ fn assert_fits(layout: Layout, input: &Value) {
         names.sort_unstable();
         assert!(names.windows(2).all(|two| two[0] != two[1]), "twice in {names:?}");
         for (name, value) in columns {
-            let column_type = tables[row.table].column_type(&name);
+            let column_type = tables[table].column_type(&name);
             assert!(column_type.is_some_and(|column_type| column_type.takes(value.get())), "{name}: {value}");
         }
     }

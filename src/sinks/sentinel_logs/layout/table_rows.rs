@@ -1,0 +1,231 @@
+//! Rows of tables, each written once, with no column that its table has not and no value that its column cannot take.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, write_text};
+use super::table::{ColumnType, Table};
+use crate::sinks::sentinel_logs::column_type::in_micros;
+use crate::sinks::sentinel_logs::encoder::{TablesEncoder, time_of_row};
+use crate::sinks::sentinel_logs::row_writer::{RowSize, RowWriter};
+use crate::sinks::sentinel_logs::table_plan::TablePlan;
+use model::event::Event;
+use runtime::quarantine::Reason;
+
+/// The column of a row's time, which every table has.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>
+const TIME_GENERATED: &str = "TimeGenerated";
+/// A buffer that has so many bytes is left as it is, so that none is moved in memory that is large.
+const BUFFER: usize = 1024 * 1024;
+
+/// The rows that a layout makes of a batch.
+pub(in crate::sinks::sentinel_logs) struct TableRows {
+    /// Whether the tables take no time with more than six digits behind the point.
+    in_micros: bool,
+    max_row_bytes: usize,
+    /// Rows behind each other; the last buffer is the one that grows.
+    buffers: Vec<Vec<u8>>,
+    rows: Vec<WrittenRow>,
+    /// The event that rows are written of now: its index in the batch, and its time if its fields do not tell.
+    event: (usize, DateTime<Utc>),
+}
+
+/// Where a row comes from, and where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sinks::sentinel_logs) struct RowOrigin {
+    /// The event's index in the batch.
+    pub(in crate::sinks::sentinel_logs) event: usize,
+    /// The table's name.
+    pub(in crate::sinks::sentinel_logs) table: &'static str,
+}
+
+struct WrittenRow {
+    origin: RowOrigin,
+    /// Where it is, or why it cannot be sent.
+    text: Result<RowText, Reason>,
+}
+
+struct RowText {
+    buffer: usize,
+    bytes: Range<usize>,
+    truncated_fields: u64,
+}
+
+/// A row of a table that is being written. A value that its column cannot take is not written: it stays with whoever offers it.
+pub(super) struct TableRow<'r> {
+    table: &'static Table,
+    in_micros: bool,
+    row: RowWriter<'r>,
+    /// Where the row begins, in the buffer of this index.
+    place: (usize, usize),
+    has_time: bool,
+    event: (usize, DateTime<Utc>),
+    rows: &'r mut Vec<WrittenRow>,
+}
+
+// === impl TableRows ===
+
+impl TableRows {
+    /// The rows that `encoder` makes of `events`, and the events that become none, with the reason. Rows whose events do not
+    /// tell their time have `now`.
+    pub(in crate::sinks::sentinel_logs) fn of(
+        encoder: &TablesEncoder,
+        events: &[Event],
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<(usize, Reason)>) {
+        let mut rows = Self {
+            in_micros: encoder.plan == TablePlan::Auxiliary,
+            max_row_bytes: encoder.max_row_bytes,
+            buffers: vec![Vec::new()],
+            rows: Vec::new(),
+            event: (0, now),
+        };
+        let mut rowless = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            rows.event = (index, event.timestamp().unwrap_or(now));
+            if let Err(reason) = (encoder.write_rows)(event, &mut rows) {
+                rowless.push((index, reason));
+            }
+        }
+        (rows, rowless)
+    }
+
+    /// How many there are.
+    pub(in crate::sinks::sentinel_logs) const fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Where a row comes from, and where it goes.
+    pub(in crate::sinks::sentinel_logs) fn origin(&self, row: usize) -> Option<RowOrigin> {
+        self.rows.get(row).map(|row| row.origin)
+    }
+
+    /// Appends a row to `out`, and answers how many of its fields were cut; or why it cannot be sent.
+    pub(in crate::sinks::sentinel_logs) fn copy(&self, row: usize, out: &mut Vec<u8>) -> Result<u64, Reason> {
+        let text = self.rows[row].text.as_ref().map_err(Clone::clone)?;
+        out.extend_from_slice(&self.buffers[text.buffer][text.bytes.clone()]);
+        Ok(text.truncated_fields)
+    }
+
+    /// Begins a row of the event whose turn it is. It counts when it is finished.
+    pub(super) fn begin(&mut self, table: &'static Table) -> TableRow<'_> {
+        if self.buffers.last().is_none_or(|buffer| buffer.len() >= BUFFER) {
+            self.buffers.push(Vec::new());
+        }
+        let index = self.buffers.len() - 1;
+        let buffer = &mut self.buffers[index];
+        let place = (index, buffer.len());
+        TableRow {
+            table,
+            in_micros: self.in_micros,
+            row: RowWriter::new(buffer, self.max_row_bytes),
+            place,
+            has_time: false,
+            event: self.event,
+            rows: &mut self.rows,
+        }
+    }
+}
+
+// === impl TableRow ===
+
+impl TableRow<'_> {
+    /// Writes a column as it is, if it can take the value; answers whether it could.
+    pub(super) fn copy(&mut self, column: &str, value: &RawValue) -> bool {
+        let column_type = self.column_type(column).filter(|column_type| column_type.takes(value.get()));
+        if let Some(column_type) = column_type {
+            self.write(column, column_type, value.get());
+        }
+        column_type.is_some()
+    }
+
+    /// Moves a field into a column, if the column can take it. What it cannot take stays in `fields`, and so does null,
+    /// which a column has anyway if nobody says otherwise.
+    pub(super) fn take(&mut self, fields: &mut Fields<'_>, field: &str, column: &str) {
+        if fields.get(field).is_some_and(|value| self.copy(column, value)) {
+            fields.remove(field);
+        }
+    }
+
+    /// Copies into each column the value at the first of its paths that is there and fits.
+    pub(super) fn copy_first(&mut self, fields: &Fields<'_>, copies: &[(&str, &[&str])]) {
+        for (column, paths) in copies {
+            for path in *paths {
+                if fields.find(path).is_some_and(|value| self.copy(column, value)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Writes a text of ours, which is a time if that is what the column holds.
+    pub(super) fn text(&mut self, column: &str, text: &str) {
+        let is_time = (self.in_micros || cfg!(debug_assertions))
+            && self.column_type(column) == Some(ColumnType::DateTime);
+        debug_assert!(is_time || self.column_type(column) == Some(ColumnType::String), "{column}");
+        if is_time {
+            let mut json = Vec::new();
+            write_text(text, &mut json);
+            self.write(column, ColumnType::DateTime, &String::from_utf8(json).unwrap_or_default());
+        } else {
+            self.has_time |= column == TIME_GENERATED;
+            self.row.column_with(column, |out| write_text(text, out));
+        }
+    }
+
+    /// Writes a text of ours, if there is one.
+    pub(super) fn text_if(&mut self, column: &str, text: Option<impl AsRef<str>>) {
+        if let Some(text) = text {
+            self.text(column, text.as_ref());
+        }
+    }
+
+    /// Writes a whole number.
+    pub(super) fn number(&mut self, column: &str, number: impl Into<i64>) {
+        self.row.column(column, "", &number.into().to_string());
+    }
+
+    /// Writes a column that holds any JSON.
+    pub(super) fn dynamic(&mut self, column: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        debug_assert_eq!(self.column_type(column), Some(ColumnType::Dynamic), "{column}");
+        self.row.column_with(column, write);
+    }
+
+    /// Writes what is left of an object, if anything is.
+    pub(super) fn rest(&mut self, column: &str, fields: &Fields<'_>) {
+        if !fields.is_empty() {
+            self.dynamic(column, |out| fields.write(out));
+        }
+    }
+
+    /// Ends the row. If nothing has said its time, it has its event's.
+    pub(super) fn finish(mut self) {
+        let (event, time) = self.event;
+        if !self.has_time {
+            self.row.column(TIME_GENERATED, "", &time_of_row(time));
+        }
+        let (buffer, start) = self.place;
+        let text = self.row.finish().map(|RowSize { bytes, truncated_fields }| RowText {
+            buffer,
+            bytes: start..start + bytes,
+            truncated_fields,
+        });
+        self.rows.push(WrittenRow { origin: RowOrigin { event, table: self.table.name }, text });
+    }
+
+    /// What a column holds, if the table has it.
+    pub(super) fn column_type(&self, column: &str) -> Option<ColumnType> {
+        self.table.column_type(column)
+    }
+
+    fn write(&mut self, column: &str, column_type: ColumnType, json: &str) {
+        self.has_time |= column == TIME_GENERATED;
+        if self.in_micros && column_type == ColumnType::DateTime {
+            self.row.column(column, "", &in_micros(json));
+        } else {
+            self.row.column(column, "", json);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Writes one row, whoever says what is in it: a JSON object whose fields are columns.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::column::TRUNCATED_COLUMNS;
+use model::json::write_text;
+use runtime::quarantine::Reason;
+
+/// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
+const MAX_FIELD_BYTES: usize = 65_536;
+
+/// A row that is being written at the end of a buffer.
+pub(super) struct RowWriter<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where in the buffer the row begins.
+    start: usize,
+    max_bytes: usize,
+    /// Bytes of values that were cut off.
+    cut_bytes: usize,
+    /// The value of `TruncatedColumns`, without its last bracket.
+    truncated: Vec<u8>,
+    truncated_fields: u64,
+}
+
+/// What a finished row came to.
+pub(super) struct RowSize {
+    pub(super) bytes: usize,
+    /// How many of its fields were cut.
+    pub(super) truncated_fields: u64,
+}
+
+/// A text, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+// === impl RowWriter ===
+
+impl<'a> RowWriter<'a> {
+    /// Begins a row at the end of `out`. It may have `max_bytes`, before any of its values is cut.
+    #[inline]
+    pub(super) fn new(out: &'a mut Vec<u8>, max_bytes: usize) -> Self {
+        let start = out.len();
+        out.push(b'{');
+        Self { out, start, max_bytes, cut_bytes: 0, truncated: Vec::new(), truncated_fields: 0 }
+    }
+
+    /// Writes one column with a value that is JSON. `name` and `suffix` need no escaping: they are legal names.
+    #[inline]
+    pub(super) fn column(&mut self, name: &str, suffix: &str, json: &str) {
+        self.begin(name, suffix);
+        // A value's text is at least as long as the value: most need no closer look.
+        if json.len() > MAX_FIELD_BYTES {
+            self.long_value(name, suffix, json);
+        } else {
+            self.out.extend_from_slice(json.as_bytes());
+        }
+    }
+
+    /// Writes a value that may have to be cut.
+    fn long_value(&mut self, name: &str, suffix: &str, json: &str) {
+        let Some((kept, bytes)) = cut(json) else {
+            self.out.extend_from_slice(json.as_bytes());
+            return;
+        };
+        self.cut_bytes += json.len().saturating_sub(kept.len());
+        self.out.extend_from_slice(&kept);
+        self.truncated.push(if self.truncated.is_empty() { b'[' } else { b',' });
+        self.truncated
+            .extend_from_slice(format!("{{\"column\":\"{name}{suffix}\",\"bytes\":{bytes}}}").as_bytes());
+        self.truncated_fields += 1;
+    }
+
+    /// Writes one column with the value that `write` appends, which is JSON.
+    pub(super) fn column_with(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.begin(name, "");
+        let start = self.out.len();
+        write(self.out);
+        if self.out.len() - start > MAX_FIELD_BYTES {
+            let json = String::from_utf8(self.out.split_off(start)).unwrap_or_default();
+            self.long_value(name, "", &json);
+        }
+    }
+
+    /// Ends the row. Of one that is too large nothing is left in the buffer.
+    #[inline]
+    pub(super) fn finish(mut self) -> Result<RowSize, Reason> {
+        if !self.truncated.is_empty() {
+            self.begin(TRUNCATED_COLUMNS, "");
+            self.out.append(&mut self.truncated);
+            self.out.push(b']');
+        }
+        self.out.push(b'}');
+        // With what was cut: a row that is too large as a whole is kept whole, in the quarantine.
+        let bytes = self.out.len() - self.start;
+        let whole = bytes + self.cut_bytes;
+        if whole > self.max_bytes {
+            self.out.truncate(self.start);
+            let message = format!(
+                "the row has {whole} bytes, and one call may have {} in all (batch.max_bytes)",
+                self.max_bytes
+            );
+            return Err(Reason { code: "too_large", message, request_id: None });
+        }
+        Ok(RowSize { bytes, truncated_fields: self.truncated_fields })
+    }
+
+    #[inline]
+    fn begin(&mut self, name: &str, suffix: &str) {
+        let quote = if self.out.len() == self.start + 1 { "\"" } else { ",\"" };
+        for part in [quote, name] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+        if !suffix.is_empty() {
+            self.out.extend_from_slice(suffix.as_bytes());
+        }
+        self.out.extend_from_slice(b"\":");
+    }
+}
+
+/// The value cut to what a field may have, as JSON, with its size before; nothing if it need not be cut.
+///
+/// A string is cut at a character, and an array after an element, so that it stays an array. Anything else is cut as JSON
+/// text and becomes a string.
+fn cut(json: &str) -> Option<(Vec<u8>, usize)> {
+    if let Some(kept) = cut_array(json) {
+        return Some((kept, json.len()));
+    }
+    // A string with an escape that stands for no character is cut as text, too.
+    let text = serde_json::from_str(json).map_or(Cow::Borrowed(json), |Text(text)| text);
+    if text.len() <= MAX_FIELD_BYTES {
+        return None;
+    }
+    let end = text.floor_char_boundary(MAX_FIELD_BYTES);
+    let mut kept = Vec::with_capacity(MAX_FIELD_BYTES + 2);
+    write_text(text.get(..end).unwrap_or_default(), &mut kept);
+    Some((kept, text.len()))
+}
+
+/// As many elements as fit; nothing if not even the first does, or if it is no array.
+fn cut_array(json: &str) -> Option<Vec<u8>> {
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let mut kept = vec![b'['];
+    for element in elements {
+        // A comma or the bracket, and the bracket that ends the array.
+        if kept.len() + element.get().len() + 2 > MAX_FIELD_BYTES {
+            break;
+        }
+        if kept.len() > 1 {
+            kept.push(b',');
+        }
+        kept.extend_from_slice(element.get().as_bytes());
+    }
+    kept.push(b']');
+    (kept.len() > 2).then_some(kept)
+}
