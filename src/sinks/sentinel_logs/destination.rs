@@ -40,8 +40,8 @@ pub(super) struct Destination {
     pub(super) accepted: AtomicBool,
     /// How many single rows were refused since anything was accepted.
     pub(super) refused_in_a_row: AtomicU32,
-    /// How long to wait while it is in doubt whether rows or options are to blame.
-    pub(super) doubts: Mutex<Policy>,
+    /// How long to wait while it is in doubt whether rows are poison or an option is wrong.
+    pub(super) poison_backoff: Mutex<Policy>,
 }
 
 /// Every stream that a sink has come to write to.
@@ -118,14 +118,14 @@ impl Destinations {
             health: self.health.clone(),
             concurrency: Arc::clone(&self.concurrency),
         };
-        let doubts = Policies::new(rng.fork()).forever();
+        let poison_backoff = Policies::new(rng.fork()).forever();
         let destination = Arc::new(Destination {
             service,
             stream: place.1.clone(),
             undeclared: self.lookout.meet(&place.0, &place.1, table),
             accepted: AtomicBool::new(false),
             refused_in_a_row: AtomicU32::new(0),
-            doubts: Mutex::new(doubts),
+            poison_backoff: Mutex::new(poison_backoff),
         });
         known.insert(place, Arc::clone(&destination));
         Ok(destination)

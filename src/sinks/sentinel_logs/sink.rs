@@ -23,7 +23,7 @@ use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::Policies;
 use runtime::telemetry::{self, Component};
 
-/// When so many single rows were refused and none accepted in between, the rows are not to blame without a doubt.
+/// When so many single rows were refused and none accepted in between, it is in doubt whether they are poison.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
 
 /// The sink, ready to take batches.
@@ -50,12 +50,12 @@ struct Group {
     rows: Vec<usize>,
 }
 
-/// A part of a request, not written yet.
+/// A part of a request that was refused, not written again yet.
 struct Part {
     /// By their index in the batch.
     rows: Vec<usize>,
-    /// Whether it was refused before, and it was in doubt whether for what is in it.
-    doubted: bool,
+    /// Whether it was refused before, and it is in doubt whether it is poison.
+    in_doubt: bool,
 }
 
 #[async_trait]
@@ -80,8 +80,7 @@ impl Deliver for LogSink {
                 let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
                 inner.note_truncated(truncated_fields);
                 rejected |= !refused.is_empty();
-                let refused = rows.events_of(refused);
-                inner.quarantine(&rows.events, refused, Some(&destination.stream)).await;
+                inner.quarantine_rows(&destination, &rows, refused).await;
                 if let Some(request) = request {
                     let (inner, rows) = (Arc::clone(inner), Arc::clone(&rows));
                     let destination = Arc::clone(&destination);
@@ -163,69 +162,60 @@ impl Inner {
     /// table or in the quarantine. Answers whether any is in the quarantine.
     async fn ingest(&self, destination: &Destination, rows: &Rows, request: Request) -> bool {
         let mut rejected = false;
-        let mut parts = VecDeque::new();
-        let mut next = Some((request, false));
-        while let Some((request, doubted)) = next.take() {
-            // Since it was put off, another row may have been accepted: then there is no doubt any more.
-            if doubted && destination.refused_in_a_row.load(Ordering::Relaxed) > 0 {
-                let wait =
-                    destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
-                self.clock.sleep(wait).await;
-            }
+        let (mut next, mut in_doubt) = (Some(request), false);
+        // The last one is sent next.
+        let mut parts: VecDeque<Part> = VecDeque::new();
+        loop {
+            let Some(request) = next.take() else {
+                let Some(part) = parts.pop_back() else { return rejected };
+                in_doubt = part.in_doubt;
+                // Since it was put off, another row may have been accepted: then there is no doubt any more.
+                if in_doubt && destination.refused_in_a_row.load(Ordering::Relaxed) > 0 {
+                    let backoff = &destination.poison_backoff;
+                    let wait = backoff.lock().unwrap_or_else(PoisonError::into_inner).wait(Verdict::Retry);
+                    self.clock.sleep(wait).await;
+                }
+                // Written again only now that the other is gone, so that no two parts are in memory.
+                let mut packer = self.packer(rows, part.rows);
+                if let Some(Packed { request, refused, .. }) = packer.next() {
+                    rejected |= !refused.is_empty();
+                    self.quarantine_rows(destination, rows, refused).await;
+                    next = request;
+                }
+                if !packer.is_empty() {
+                    parts.push_back(Part { rows: packer.into_left(), in_doubt });
+                }
+                continue;
+            };
             match destination.service.send(&request).await {
                 Ok(()) => self.note_sent(destination, &request),
                 Err(refusal) if request.rows.len() > 1 => {
                     self.report_halving(&refusal, request.rows.len());
                     let (first, second) = request.rows.split_at(request.rows.len() / 2);
                     for half in [second, first] {
-                        parts.push_back(Part { rows: half.to_vec(), doubted: false });
+                        parts.push_back(Part { rows: half.to_vec(), in_doubt: false });
                     }
                 }
-                Err(refusal) if self.row_is_to_blame(destination, &refusal, doubted).await => {
+                Err(refusal) if self.is_poison(destination, &refusal, in_doubt).await => {
                     rejected = true;
                     let (message, request_id) = (refusal.message(), refusal.request_id().map(str::to_owned));
-                    let reason = || Reason {
-                        code: "refused",
-                        message: message.clone(),
-                        request_id: request_id.clone(),
-                    };
-                    let refused = request.rows.iter().map(|row| (*row, reason())).collect();
-                    let refused = rows.events_of(refused);
-                    self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
+                    let reason = Reason { code: "refused", message, request_id };
+                    let refused = request.rows.iter().map(|row| (*row, reason.clone())).collect();
+                    self.quarantine_rows(destination, rows, refused).await;
                 }
                 // The others first: one that is accepted tells that it is the row, and not an option.
-                Err(_) => parts.push_front(Part { rows: request.rows.clone(), doubted: true }),
-            }
-            // Written again only when it is gone, so that no two parts are in memory.
-            drop(request);
-            while let Some(part) = parts.pop_back() {
-                let mut packer = self.packer(rows, part.rows);
-                let Some(Packed { request, refused, .. }) = packer.next() else { continue };
-                rejected |= !refused.is_empty();
-                let refused = rows.events_of(refused);
-                self.quarantine(&rows.events, refused, Some(&destination.stream)).await;
-                parts.push_back(Part { rows: packer.into_left(), doubted: part.doubted });
-                next = request.map(|request| (request, part.doubted));
-                if next.is_some() {
-                    break;
-                }
+                Err(_) => parts.push_front(Part { rows: request.rows.clone(), in_doubt: true }),
             }
         }
-        rejected
     }
 
     fn packer<'a>(&self, rows: &'a Rows, chosen: Vec<usize>) -> Packer<'a> {
         Packer::new(rows, chosen, self.max_bytes, self.compress)
     }
 
-    /// Whether a row that was refused alone is the cause, rather than an option, the rule or the table, which would have
-    /// every row refused. If that is in doubt, says so: the row is tried again later.
-    async fn row_is_to_blame(
-        &self,
-        destination: &Destination,
-        refusal: &ServiceError,
-        doubted: bool,
-    ) -> bool {
+    /// Whether a row that was refused alone is poison: refused for what is in it, and not for an option, the rule or the
+    /// table, which would have every row refused. If that is in doubt, reports it: the row is tried again later.
+    async fn is_poison(&self, destination: &Destination, refusal: &ServiceError, in_doubt: bool) -> bool {
         // Back where it came from, it waits as well as here.
         if self.quarantine.expects_returns() {
             return true;
@@ -238,7 +228,7 @@ impl Inner {
         };
         // A row's size is nobody else's fault.
         let few = in_a_row < MAX_REFUSED_IN_A_ROW || refusal.rejection() == Some(Rejection::TooLarge);
-        if probe.is_ok() && (few || doubted) {
+        if probe.is_ok() && (few || in_doubt) {
             return true;
         }
         let empty_call = probe.map_or_else(|error| error.message(), |()| "accepted".to_owned());
@@ -265,6 +255,11 @@ impl Inner {
             "A call was refused; sending it in two halves: {}",
             refusal.message()
         );
+    }
+
+    /// Keeps the events of rows in the quarantine that their stream does not take.
+    async fn quarantine_rows(&self, destination: &Destination, rows: &Rows, refused: Vec<(usize, Reason)>) {
+        self.quarantine(&rows.events, rows.events_of(refused), Some(&destination.stream)).await;
     }
 
     /// Keeps events in the quarantine, however long it takes to get them there.
@@ -314,7 +309,7 @@ impl Inner {
             undeclared.look_at(request);
         }
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
-        destination.doubts.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        destination.poison_backoff.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.labels;
         labels.count(telemetry::SENT_EVENTS, request.rows.len() as u64);
         labels.count(telemetry::SENT_EVENT_BYTES, request.json_bytes as u64);
