@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_at_once_with_what_to_write() {
+    fn every_problem_is_reported_at_once_with_what_to_write() {
         let found = problems(json!({
             "auth": {"azure_credential_kind": "azure_cli", "client_id": "x"},
             "endpoint": "my-dce.ingest.monitor.azure.com",

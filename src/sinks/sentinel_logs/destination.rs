@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::preflight::{Lookout, Undeclared};
+use super::preflight::{ColumnSampler, RuleMonitor};
 use super::rule::{Rule, Rules};
 use super::service::Service;
-use super::targets::{Place, Targets};
+use super::targets::{StreamKey, Targets};
 use super::template::Template;
 use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
@@ -35,7 +35,7 @@ pub(super) struct Destination {
     pub(super) service: Service,
     pub(super) stream: String,
     /// Looks for columns that vanish, if the rows are not known beforehand.
-    pub(super) undeclared: Option<Arc<Undeclared>>,
+    pub(super) sampler: Option<Arc<ColumnSampler>>,
     /// Whether the service has accepted anything since we started.
     pub(super) accepted: AtomicBool,
     /// How many single rows were refused since anything was accepted.
@@ -47,7 +47,7 @@ pub(super) struct Destination {
 /// Every stream that a sink has come to write to.
 pub(super) struct Destinations {
     pub(super) targets: Targets,
-    pub(super) lookout: Lookout,
+    pub(super) rule_monitor: RuleMonitor,
     pub(super) authorized: Authorized,
     pub(super) rules: Rules,
     pub(super) labels: Component,
@@ -83,18 +83,18 @@ impl Destinations {
     }
 
     /// Compares the rules with what is written from now on, those of fixed streams at once, and goes on in the background.
-    pub(super) fn look_out(&self) {
-        self.lookout.begin();
-        for Place { rule, stream, table } in self.targets.fixed() {
-            // One that is refused is told when rows come for it.
+    pub(super) fn start_rule_monitor(&self) {
+        self.rule_monitor.start();
+        for StreamKey { rule, stream, table } in self.targets.fixed() {
+            // One that is refused is reported when rows come for it.
             self.at(rule, stream, table).ok();
         }
     }
 
     fn at(&self, rule: String, stream: String, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (rule, stream);
-        if let Some(destination) = known.get(&place) {
+        let key = (rule, stream);
+        if let Some(destination) = known.get(&key) {
             return Ok(Arc::clone(destination));
         }
         if known.len() >= MAX_DESTINATIONS {
@@ -104,11 +104,11 @@ impl Destinations {
             );
             return Err(reason("too_many_streams", message));
         }
-        let endpoint = self.targets.endpoints.of(&place.0);
-        let client = LogsIngestion::new(self.authorized.clone(), endpoint, &place.0, &place.1)
+        let endpoint = self.targets.endpoints.of(&key.0);
+        let client = LogsIngestion::new(self.authorized.clone(), endpoint, &key.0, &key.1)
             .map_err(|message| reason("unresolved_template", message))?;
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule: Arc<Rule> = self.rules.rule(endpoint, &place.0, &self.clock);
+        let rule: Arc<Rule> = self.rules.rule(endpoint, &key.0, &self.clock);
         let service = Service {
             labels: self.labels.clone(),
             client,
@@ -121,13 +121,13 @@ impl Destinations {
         let poison_backoff = Policies::new(rng.fork()).forever();
         let destination = Arc::new(Destination {
             service,
-            stream: place.1.clone(),
-            undeclared: self.lookout.meet(&place.0, &place.1, table),
+            stream: key.1.clone(),
+            sampler: self.rule_monitor.watch(&key.0, &key.1, table),
             accepted: AtomicBool::new(false),
             refused_in_a_row: AtomicU32::new(0),
             poison_backoff: Mutex::new(poison_backoff),
         });
-        known.insert(place, Arc::clone(&destination));
+        known.insert(key, Arc::clone(&destination));
         Ok(destination)
     }
 }

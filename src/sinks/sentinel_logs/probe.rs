@@ -1,8 +1,8 @@
 //! `validate --probe`: posts an empty array to every stream that is known beforehand, and compares the rules.
 
-use super::preflight::{Finding, Preflight, Weight};
+use super::preflight::{Finding, Preflight, Severity};
+use super::targets::StreamKey;
 use super::ready::SentinelLogs;
-use super::targets::Place;
 use crate::component::Probed;
 use microsoft::authorized::Authorized;
 use microsoft::connection::Connector;
@@ -17,23 +17,23 @@ impl SentinelLogs {
             Ok(authorized) => authorized,
             Err(error) => return vec![Probed::Failed(error)],
         };
-        let places = self.targets.fixed();
+        let streams = self.targets.fixed();
         let mut probed = Vec::new();
-        for place in &places {
-            probed.push(self.post(&authorized, place).await);
+        for key in &streams {
+            probed.push(self.post(&authorized, key).await);
         }
         if let Some(open) = self.targets.open() {
             probed.push(Probed::Untried(format!("not tried: {open}")));
         }
         let preflight = self.preflight(&authorized);
-        for of_rule in places.chunk_by(|one, other| one.rule == other.rule) {
+        for of_rule in streams.chunk_by(|one, other| one.rule == other.rule) {
             compare(&preflight, of_rule, &mut probed).await;
         }
         probed
     }
 
-    async fn post(&self, authorized: &Authorized, place: &Place) -> Probed {
-        let Place { rule, stream, .. } = place;
+    async fn post(&self, authorized: &Authorized, key: &StreamKey) -> Probed {
+        let StreamKey { rule, stream, .. } = key;
         let endpoint = self.targets.endpoints.of(rule);
         let posted = match LogsIngestion::new(authorized.clone(), endpoint, rule, stream) {
             Ok(client) => client.probe().await.map_err(|failure| failure.to_string()),
@@ -47,15 +47,15 @@ impl SentinelLogs {
 }
 
 /// Compares one rule, and its streams.
-async fn compare(preflight: &Preflight, places: &[Place], probed: &mut Vec<Probed>) {
-    let Some(Place { rule: id, .. }) = places.first() else { return };
+async fn compare(preflight: &Preflight, streams: &[StreamKey], probed: &mut Vec<Probed>) {
+    let Some(StreamKey { rule: id, .. }) = streams.first() else { return };
     let rule = match preflight.read(id).await {
         Ok(rule) => rule,
         Err(why) => return probed.push(Probed::Untried(why)),
     };
     let before = probed.len();
     probed.extend(preflight.compare_endpoint(id, &rule).into_iter().map(said));
-    for Place { stream, table, .. } in places {
+    for StreamKey { stream, table, .. } in streams {
         let written = preflight.written(*table);
         let compared = preflight.compare_stream(id, &rule, stream, &written).await;
         probed.extend(compared.findings.into_iter().map(said));
@@ -72,8 +72,8 @@ async fn compare(preflight: &Preflight, places: &[Place], probed: &mut Vec<Probe
 }
 
 fn said(finding: Finding) -> Probed {
-    match finding.weight {
-        Weight::Everything | Weight::Something => Probed::Failed(finding.message),
-        Weight::Doubt => Probed::Doubtful(finding.message),
+    match finding.severity {
+        Severity::Blocking | Severity::DataLoss => Probed::Failed(finding.message),
+        Severity::Doubtful => Probed::Doubtful(finding.message),
     }
 }

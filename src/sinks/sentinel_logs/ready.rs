@@ -12,7 +12,7 @@ use super::config::{Compression, SentinelLogsConfig};
 use super::destination::Destinations;
 use super::encoder::Encoder;
 use super::layout::Layout;
-use super::preflight::{Lookout, Preflight};
+use super::preflight::{Preflight, RuleMonitor};
 use super::rule::Rules;
 use super::sink::{Inner, LogSink};
 use super::targets::Targets;
@@ -71,10 +71,10 @@ impl SentinelLogs {
         let policies = Policies::new(rng.fork());
         let concurrency = Arc::new(config.request.concurrency(&clock, &labels));
         let authorized = self.authorized(connector)?;
-        let lookout = Lookout::new(self.preflight(&authorized), labels.clone(), clock.clone());
+        let rule_monitor = RuleMonitor::new(self.preflight(&authorized), labels.clone(), clock.clone());
         let destinations = Destinations {
             targets: self.targets.clone(),
-            lookout,
+            rule_monitor,
             authorized,
             rules: rules.clone(),
             labels: labels.clone(),

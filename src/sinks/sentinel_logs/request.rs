@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_that_cannot_work_is_told() {
+    fn every_number_that_cannot_work_is_reported() {
         let found = problems(json!({
             "timeout_secs": 0,
             "concurrency": 0,

@@ -19,10 +19,10 @@ const BYTES_A_MINUTE: u64 = 2_000_000_000;
 
 /// The rules that this process writes to. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(Arc<Mutex<ByPlace>>);
+pub struct Rules(Arc<Mutex<ByEndpoint>>);
 
 /// By endpoint and immutable id.
-type ByPlace = HashMap<(String, String), Arc<Rule>>;
+type ByEndpoint = HashMap<(String, String), Arc<Rule>>;
 
 /// One rule.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub struct Rule {
 impl Rules {
     /// The rule `id` behind `endpoint`.
     pub(super) fn rule(&self, endpoint: &Url, id: &str, clock: &Clock) -> Arc<Rule> {
-        let place = (endpoint.host_str().unwrap_or_default().to_owned(), id.to_ascii_lowercase());
+        let key = (endpoint.host_str().unwrap_or_default().to_owned(), id.to_ascii_lowercase());
         let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule = rules.entry(place).or_insert_with(|| Arc::new(Rule::new(clock)));
+        let rule = rules.entry(key).or_insert_with(|| Arc::new(Rule::new(clock)));
         Arc::clone(rule)
     }
 }

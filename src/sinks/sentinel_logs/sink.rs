@@ -66,10 +66,10 @@ impl Deliver for LogSink {
         inner.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
         let (rows, rowless) = Rows::new(&inner.encoder, batch, now);
         let rows = Arc::new(rows);
-        let (groups, placeless) = inner.group(&rows);
-        let mut rejected = !rowless.is_empty() || !placeless.is_empty();
+        let (groups, unrouted) = inner.group(&rows);
+        let mut rejected = !rowless.is_empty() || !unrouted.is_empty();
         inner.quarantine(&rows.events, rowless, None).await;
-        inner.quarantine(&rows.events, rows.events_of(placeless), None).await;
+        inner.quarantine(&rows.events, rows.events_of(unrouted), None).await;
         // Dropping the set, when this future is dropped, ends its requests.
         let mut requests = JoinSet::new();
         for Group { destination, rows: chosen } in groups {
@@ -112,10 +112,10 @@ impl LogSink {
         &self.0.labels
     }
 
-    /// Begins to compare the data collection rules with what is written, in the background: a rule that does not fit is
-    /// told in the log. Holds nothing up.
-    pub fn look_out(&self) {
-        self.0.destinations.look_out();
+    /// Starts to compare the data collection rules with what is written, in the background: a rule that does not fit is
+    /// reported in the log. Holds nothing up.
+    pub fn start_rule_monitor(&self) {
+        self.0.destinations.start_rule_monitor();
     }
 
     /// Whether the service answers.
@@ -142,7 +142,7 @@ impl Inner {
             Some(Err(reason)) => return (Vec::new(), all.map(|row| (row, reason.clone())).collect()),
             None => {}
         }
-        let (mut groups, mut lost): (Vec<Group>, _) = (Vec::new(), Vec::new());
+        let (mut groups, mut unrouted): (Vec<Group>, _) = (Vec::new(), Vec::new());
         for row in all {
             match self.destinations.of(rows.event(row).1, rows.table(row)) {
                 Ok(destination) => {
@@ -152,10 +152,10 @@ impl Inner {
                         None => groups.push(Group { destination, rows: vec![row] }),
                     }
                 }
-                Err(reason) => lost.push((row, reason)),
+                Err(reason) => unrouted.push((row, reason)),
             }
         }
-        (groups, lost)
+        (groups, unrouted)
     }
 
     /// Sends a request, in ever smaller parts if the service refuses it as a whole, until each row is either in the
@@ -305,8 +305,8 @@ impl Inner {
 
     fn note_sent(&self, destination: &Destination, request: &Request) {
         destination.accepted.store(true, Ordering::Relaxed);
-        if let Some(undeclared) = &destination.undeclared {
-            undeclared.look_at(request);
+        if let Some(sampler) = &destination.sampler {
+            sampler.sample(request);
         }
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
         destination.poison_backoff.lock().unwrap_or_else(PoisonError::into_inner).reset();

@@ -30,7 +30,7 @@ pub(super) struct Targets {
 
 /// A stream that rows go to whatever is in events.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct StreamKey {
     /// The rule's immutable id.
     pub(super) rule: String,
     pub(super) stream: String,
@@ -96,24 +96,24 @@ fn ingestion_url(written: &str, path: &str, problems: &mut Vec<Problem>) -> Opti
 impl Targets {
     /// The streams that rows go to whatever is in events. If events choose the rule, these are the streams of each rule
     /// that `endpoints` names.
-    pub(super) fn fixed(&self) -> Vec<Place> {
+    pub(super) fn fixed(&self) -> Vec<StreamKey> {
         let rules: Vec<_> = match self.dcr_immutable_id.fixed() {
             Some(rule) => vec![rule],
             None => self.endpoints.named().collect(),
         };
-        let mut places: Vec<Place> = Vec::new();
+        let mut streams: Vec<StreamKey> = Vec::new();
         for rule in rules {
             if let Some(stream) = self.stream_name.fixed() {
-                places.push(Place { rule: rule.to_owned(), stream: stream.to_owned(), table: None });
+                streams.push(StreamKey { rule: rule.to_owned(), stream: stream.to_owned(), table: None });
                 continue;
             }
-            let streams = self.layout.tables().iter().filter_map(|table| {
+            let by_table = self.layout.tables().iter().filter_map(|table| {
                 let stream = self.stream_name.for_table(table.name)?;
-                Some(Place { rule: rule.to_owned(), stream, table: Some(table.name) })
+                Some(StreamKey { rule: rule.to_owned(), stream, table: Some(table.name) })
             });
-            places.extend(streams);
+            streams.extend(by_table);
         }
-        places
+        streams
     }
 
     /// Which streams depend on events, in words; nothing if none does.
@@ -184,8 +184,8 @@ mod tests {
     fn fixed(targets: &Targets) -> Vec<String> {
         let fixed = targets.fixed().into_iter();
         fixed
-            .map(|place| {
-                format!("{}/{}", place.rule.replace("dcr-000000000000000000000000000000", ""), place.stream)
+            .map(|key| {
+                format!("{}/{}", key.rule.replace("dcr-000000000000000000000000000000", ""), key.stream)
             })
             .collect()
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_endpoint_is_told() {
+    fn every_wrong_endpoint_is_reported() {
         let lower = TWO.to_ascii_lowercase();
         let found = endpoints(
             "https://{{ host }}.example",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_no_row_can_go_to_is_told() {
+    fn an_endpoint_that_no_row_can_go_to_is_reported() {
         let warnings = targets(ONE, "Custom-A", Layout::Raw, &[(ONE, "https://a.b"), (TWO, "https://c.d")])
             .warnings("s");
         assert_eq!(warnings.len(), 1);

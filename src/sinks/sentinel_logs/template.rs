@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_told() {
+    fn what_is_no_template_is_reported() {
         for wrong in ["{{ table", "{{ }}", "{{ a..b }}", "{{ a b }}", "{{ \"a }}", "{{ \"a\"b }}"] {
             Template::parse(wrong).unwrap_err();
         }

@@ -10,7 +10,7 @@
 //! Sources: <https://learn.microsoft.com/azure/sentinel/normalization-schema-alert>,
 //! <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
 
-use super::asim_words as words;
+use super::asim_vocabulary as words;
 use super::defender::TYPE_PREFIX;
 use super::fields::{Fields, write_text};
 use super::incident::{Alert, Incident};

@@ -11,7 +11,7 @@ use chrono::DateTime;
 use super::defender_tables::{ALERTS, EVIDENCE, INCIDENTS};
 use super::fields::{Fields, text, write_text};
 use super::incident::{Alert, Incident};
-use super::sentinel_words as words;
+use super::sentinel_vocabulary as words;
 use super::table::is_time;
 use super::table_rows::{TableRow, TableRows};
 use model::event::Event;

@@ -5,7 +5,7 @@
 //! column cannot take, because Microsoft or a transform has changed its type, goes there too.
 
 mod asim_alert;
-mod asim_words;
+mod asim_vocabulary;
 mod cef_columns;
 mod common_security_log;
 mod defender;
@@ -13,7 +13,7 @@ mod defender_tables;
 mod fields;
 mod incident;
 mod raw;
-mod sentinel_words;
+mod sentinel_vocabulary;
 mod syslog;
 mod table;
 mod table_rows;

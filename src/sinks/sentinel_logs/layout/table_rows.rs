@@ -59,7 +59,7 @@ pub(super) struct TableRow<'r> {
     in_micros: bool,
     row: RowWriter<'r>,
     /// Where the row begins, in the buffer of this index.
-    place: (usize, usize),
+    location: (usize, usize),
     has_time: bool,
     event: (usize, DateTime<Utc>),
     rows: &'r mut Vec<WrittenRow>,
@@ -116,12 +116,12 @@ impl TableRows {
         }
         let index = self.buffers.len() - 1;
         let buffer = &mut self.buffers[index];
-        let place = (index, buffer.len());
+        let location = (index, buffer.len());
         TableRow {
             table,
             in_micros: self.in_micros,
             row: RowWriter::new(buffer, self.max_row_bytes),
-            place,
+            location,
             has_time: false,
             event: self.event,
             rows: &mut self.rows,
@@ -206,7 +206,7 @@ impl TableRow<'_> {
         if !self.has_time {
             self.row.column(TIME_GENERATED, "", &time_of_row(time));
         }
-        let (buffer, start) = self.place;
+        let (buffer, start) = self.location;
         let text = self.row.finish().map(|RowSize { bytes, truncated_fields }| RowText {
             buffer,
             bytes: start..start + bytes,

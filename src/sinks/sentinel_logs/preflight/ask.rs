@@ -4,7 +4,7 @@ use url::Url;
 
 use super::compare::{self, Stream};
 use super::finding::Finding;
-use super::written::Written;
+use super::written_columns::WrittenColumns;
 use crate::sinks::sentinel_logs::columns::ColumnsConfig;
 use crate::sinks::sentinel_logs::layout::Layout;
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
@@ -49,10 +49,10 @@ impl Preflight {
     }
 
     /// What is written for `table` of the layout, or for no table in particular.
-    pub(in crate::sinks::sentinel_logs) fn written(&self, table: Option<&str>) -> Written {
+    pub(in crate::sinks::sentinel_logs) fn written(&self, table: Option<&str>) -> WrittenColumns {
         match self.targets.layout {
-            Layout::Raw => Written::raw(&self.timestamp_field, self.columns.as_ref()),
-            _ => Written::of_tables(&self.targets.tables(table)),
+            Layout::Raw => WrittenColumns::raw(&self.timestamp_field, self.columns.as_ref()),
+            _ => WrittenColumns::of_tables(&self.targets.tables(table)),
         }
     }
 
@@ -77,7 +77,7 @@ impl Preflight {
         id: &str,
         rule: &DataCollectionRule,
         name: &str,
-        written: &Written,
+        written: &WrittenColumns,
     ) -> Compared {
         let stream = Stream { id, rule, name, written };
         let mut compared = Compared { findings: stream.findings(), unread: Vec::new() };

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::finding::{Finding, Weight, declaration, quoted};
-use super::written::Written;
+use super::finding::{Finding, Severity, declaration, quoted};
+use super::written_columns::WrittenColumns;
 use crate::sinks::sentinel_logs::column::Column;
 use crate::sinks::sentinel_logs::layout::ColumnType;
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
@@ -34,7 +34,7 @@ pub(super) struct Stream<'a> {
     pub(super) id: &'a str,
     pub(super) rule: &'a DataCollectionRule,
     pub(super) name: &'a str,
-    pub(super) written: &'a Written,
+    pub(super) written: &'a WrittenColumns,
 }
 
 /// A table that a stream's rows reach as they are.
@@ -62,7 +62,7 @@ pub(super) fn endpoint(id: &str, rule: &DataCollectionRule, endpoint: &Url) -> V
             own.origin().ascii_serialization(),
             endpoint.origin().ascii_serialization()
         );
-        findings.push(Finding::new("endpoint_differs", Weight::Doubt, message));
+        findings.push(Finding::new("endpoint_differs", Severity::Doubtful, message));
     }
     let location: String =
         rule.location.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
@@ -74,7 +74,7 @@ pub(super) fn endpoint(id: &str, rule: &DataCollectionRule, endpoint: &Url) -> V
             "the rule {id} is in {location} and the endpoint in {region}, which Azure does not allow: use an endpoint in \
              {location}"
         );
-        findings.push(Finding::new("region_differs", Weight::Doubt, message));
+        findings.push(Finding::new("region_differs", Severity::Doubtful, message));
     }
     findings
 }
@@ -111,7 +111,7 @@ impl Stream<'_> {
                 "{self}: no data flow of the rule takes it, so its rows go nowhere: name it in the 'streams' of a data flow \
                  whose outputStream is the table",
             );
-            findings.push(Finding::new("no_data_flow", Weight::Everything, message));
+            findings.push(Finding::new("no_data_flow", Severity::Blocking, message));
         }
         let time = self.time(declared, &flows);
         findings.extend(self.undeclared(declared, time.is_none()));
@@ -147,12 +147,12 @@ impl Stream<'_> {
             "{self}: there is no such stream, and every row is refused; {has}. Set stream_name to the right one, or declare \
              it in streamDeclarations and in a data flow"
         );
-        Finding::new("stream_missing", Weight::Everything, message)
+        Finding::new("stream_missing", Severity::Blocking, message)
     }
 
     fn undeclared(&self, declared: &[NamedColumn], and_time: bool) -> Option<Finding> {
         let mut lacks = self.lacking(declared, true);
-        // That is told in other words.
+        // That is reported in other words.
         lacks.retain(|column| and_time || column.name != TIME_GENERATED);
         if lacks.is_empty() {
             return None;
@@ -162,7 +162,7 @@ impl Stream<'_> {
             quoted(lacks.iter().map(|column| column.name.as_str())),
             declaration(&lacks)
         );
-        Some(Finding::new("column_undeclared", Weight::Something, message))
+        Some(Finding::new("column_undeclared", Severity::DataLoss, message))
     }
 
     /// Our own columns that rows may have though nobody has asked for them.
@@ -177,7 +177,7 @@ impl Stream<'_> {
             quoted(lacks.iter().map(|column| column.name.as_str())),
             declaration(&lacks)
         );
-        Some(Finding::new("notes_undeclared", Weight::Doubt, message))
+        Some(Finding::new("notes_undeclared", Severity::Doubtful, message))
     }
 
     /// Columns that rows have and the stream has not.
@@ -219,7 +219,7 @@ impl Stream<'_> {
             clashes.join(", "),
             declaration(&right)
         );
-        Some(Finding::new("type_differs", Weight::Something, message))
+        Some(Finding::new("type_differs", Severity::DataLoss, message))
     }
 
     /// Declared names that no row ever has.
@@ -239,7 +239,7 @@ impl Stream<'_> {
             quoted(names.iter().copied()),
             written.collect::<Vec<_>>().join(", ")
         );
-        Some(Finding::new("name_unusable", Weight::Doubt, message))
+        Some(Finding::new("name_unusable", Severity::Doubtful, message))
     }
 
     fn time(&self, declared: &[NamedColumn], flows: &[&DataFlow]) -> Option<Finding> {
@@ -249,16 +249,18 @@ impl Stream<'_> {
             return None;
         }
         let is_declared = declared.iter().any(|column| column.name == TIME_GENERATED);
-        let (weight, what) = match (is_declared, self.written.has(TIME_GENERATED)) {
+        let (severity, what) = match (is_declared, self.written.has(TIME_GENERATED)) {
             (true, true) => return None,
-            (false, _) => (Weight::Something, "it does not declare TimeGenerated, which every table needs"),
-            (true, false) => (Weight::Doubt, "TimeGenerated is not written, and becomes the time of arrival"),
+            (false, _) => (Severity::DataLoss, "it does not declare TimeGenerated, which every table needs"),
+            (true, false) => {
+                (Severity::Doubtful, "TimeGenerated is not written, and becomes the time of arrival")
+            }
         };
         let message = format!(
             "{self}: {what}, and the data flow's transformKql does not make it. Declare it as datetime and leave \
              timestamp_field as it is, or let transformKql extend TimeGenerated"
         );
-        Some(Finding::new("time_missing", weight, message))
+        Some(Finding::new("time_missing", severity, message))
     }
 
     /// The tables that its rows reach as they are, without a transformation.
@@ -284,7 +286,7 @@ impl Stream<'_> {
     /// A table that is not there.
     pub(super) fn missing_table(&self, target: &Target) -> Finding {
         let message = format!("{self}: its rows go to {target}, and there is no such table: create it first");
-        Finding::new("table_missing", Weight::Everything, message)
+        Finding::new("table_missing", Severity::Blocking, message)
     }
 
     /// What is passed on to a table that lacks it.
@@ -306,23 +308,23 @@ impl Stream<'_> {
              table: {}",
             declaration(&lacks)
         );
-        Some(Finding::new("table_column_missing", Weight::Something, message))
+        Some(Finding::new("table_column_missing", Severity::DataLoss, message))
     }
 
     /// A table that has another plan than rows are written for.
     pub(super) fn plan_of(&self, target: &Target, table: &LogTable, expected: TablePlan) -> Option<Finding> {
         let found = TablePlan::ALL.into_iter().find(|plan| plan.name().eq_ignore_ascii_case(&table.plan))?;
-        let (weight, cost) = match (found, expected) {
+        let (severity, cost) = match (found, expected) {
             _ if found == expected => return None,
             (TablePlan::Auxiliary, _) => {
                 let cost = "a row is refused that has a time with more than six digits behind the point, or nested JSON in any \
                             but a dynamic column";
-                (Weight::Something, cost)
+                (Severity::DataLoss, cost)
             }
             (_, TablePlan::Auxiliary) => {
-                (Weight::Doubt, "times are cut to six digits, which the table does not ask for")
+                (Severity::Doubtful, "times are cut to six digits, which the table does not ask for")
             }
-            _ => (Weight::Doubt, "nothing is lost, but it costs and can do something else"),
+            _ => (Severity::Doubtful, "nothing is lost, but it costs and can do something else"),
         };
         let types = if found == TablePlan::Auxiliary && !self.written.is_typed() {
             ", with columns as a map of names and types"
@@ -335,7 +337,7 @@ impl Stream<'_> {
             "{self}: {target} has the plan {name}, and rows are written for {expected}: {cost}. Set table_plan to {option} in \
              the place of {written}{types}; or let the rule send rows to a table of the plan {expected}",
         );
-        Some(Finding::new("plan_differs", weight, message))
+        Some(Finding::new("plan_differs", severity, message))
     }
 }
 

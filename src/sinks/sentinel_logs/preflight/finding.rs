@@ -7,27 +7,27 @@ use microsoft::data_collection_rules::NamedColumn;
 pub(in crate::sinks::sentinel_logs) struct Finding {
     /// What it is, in a word for metrics.
     pub(in crate::sinks::sentinel_logs) code: &'static str,
-    pub(in crate::sinks::sentinel_logs) weight: Weight,
+    pub(in crate::sinks::sentinel_logs) severity: Severity,
     /// What it is and what to do.
     pub(in crate::sinks::sentinel_logs) message: String,
 }
 
 /// What it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sinks::sentinel_logs) enum Weight {
+pub(in crate::sinks::sentinel_logs) enum Severity {
     /// No row arrives.
-    Everything,
+    Blocking,
     /// Something of every row is lost, or of those that have it.
-    Something,
-    /// Perhaps nothing.
-    Doubt,
+    DataLoss,
+    /// Nothing is lost for certain.
+    Doubtful,
 }
 
 // === impl Finding ===
 
 impl Finding {
-    pub(super) const fn new(code: &'static str, weight: Weight, message: String) -> Self {
-        Self { code, weight, message }
+    pub(super) const fn new(code: &'static str, severity: Severity, message: String) -> Self {
+        Self { code, severity, message }
     }
 }
 

@@ -1,10 +1,10 @@
-mod lookout;
+mod rule_monitor;
 
 use serde_json::{Value, json};
 
 use super::compare::{Stream, Target, endpoint};
-use super::finding::{Finding, Weight};
-use super::written::Written;
+use super::finding::{Finding, Severity};
+use super::written_columns::WrittenColumns;
 use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table};
 use crate::sinks::sentinel_logs::{ColumnsConfig, TablePlan};
 use microsoft::data_collection_rules::{DataCollectionRule, LogTable, NamedColumn};
@@ -40,31 +40,31 @@ fn flow(transform: Option<&str>) -> Value {
     json!([{"streams": [STREAM], "destinations": ["here"], "transformKql": transform, "outputStream": STREAM}])
 }
 
-fn findings(declared: &[(&str, &str)], flows: &Value, written: &Written) -> Vec<Finding> {
+fn findings(declared: &[(&str, &str)], flows: &Value, written: &WrittenColumns) -> Vec<Finding> {
     let rule = rule(declared, flows);
     Stream { id: ID, rule: &rule, name: STREAM, written }.findings()
 }
 
 /// The one finding there is.
-fn only(findings: &[Finding]) -> (&'static str, Weight, &str) {
-    let [Finding { code, weight, message }] = findings else { panic!("{findings:#?}") };
-    (code, *weight, message)
+fn only(findings: &[Finding]) -> (&'static str, Severity, &str) {
+    let [Finding { code, severity, message }] = findings else { panic!("{findings:#?}") };
+    (code, *severity, message)
 }
 
-fn with_columns(names: &[&str]) -> Written {
+fn with_columns(names: &[&str]) -> WrittenColumns {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    Written::raw("TimeGenerated", Some(&ColumnsConfig::Names(names)))
+    WrittenColumns::raw("TimeGenerated", Some(&ColumnsConfig::Names(names)))
 }
 
 /// Of a sink whose option `columns` has these types, and ours.
-fn with_types(types: &[(&str, ColumnType)]) -> Written {
+fn with_types(types: &[(&str, ColumnType)]) -> WrittenColumns {
     let ours = [
         ("TimeGenerated", ColumnType::DateTime),
         ("ExtraColumns", ColumnType::Dynamic),
         ("TruncatedColumns", ColumnType::Dynamic),
     ];
     let types = ours.iter().chain(types).map(|(name, found)| ((*name).to_owned(), *found));
-    Written::raw("TimeGenerated", Some(&ColumnsConfig::Types(types.collect())))
+    WrittenColumns::raw("TimeGenerated", Some(&ColumnsConfig::Types(types.collect())))
 }
 
 const OURS: [(&str, &str); 3] =
@@ -80,26 +80,26 @@ fn a_rule_that_declares_what_is_written_is_not_talked_about() {
     for table in every {
         let declared: Vec<_> =
             table.declared().map(|column| (column.name, column.column_type.in_stream())).collect();
-        let found = findings(&declared, &flow(Some("source")), &Written::of_tables(&[table]));
+        let found = findings(&declared, &flow(Some("source")), &WrittenColumns::of_tables(&[table]));
         assert_eq!(found, [], "{}", table.name);
     }
     let written = with_columns(&["TimeGenerated", "n", "ExtraColumns", "TruncatedColumns"]);
     assert_eq!(findings(&ours_and(&[("n", "int"), ("more", "int")]), &flow(None), &written), []);
-    assert_eq!(findings(&OURS, &flow(None), &Written::raw("TimeGenerated", None)), []);
+    assert_eq!(findings(&OURS, &flow(None), &WrittenColumns::raw("TimeGenerated", None)), []);
 }
 
 #[test]
-fn a_missing_stream_is_told_with_those_there_are_the_nearest_first() {
+fn a_missing_stream_is_reported_with_those_there_are_the_nearest_first() {
     let rule = rule(&OURS, &flow(None));
-    let written = Written::raw("TimeGenerated", None);
+    let written = WrittenColumns::raw("TimeGenerated", None);
     let stream = |name| Stream { id: ID, rule: &rule, name, written: &written };
     for (name, order) in [
         ("Custom-Row_CL", "'Custom-Rows_CL', 'Custom-Other_CL'"),
         ("Custom-Others_CL", "'Custom-Other_CL', 'Custom-Rows_CL'"),
     ] {
         let found = stream(name).findings();
-        let (code, weight, message) = only(&found);
-        assert_eq!((code, weight), ("stream_missing", Weight::Everything));
+        let (code, severity, message) = only(&found);
+        assert_eq!((code, severity), ("stream_missing", Severity::Blocking));
         assert!(message.contains(order) && message.contains("Set stream_name"), "{message}");
     }
     assert_eq!(stream("custom-rows_cl").findings(), [], "the service does not mind the case");
@@ -109,25 +109,25 @@ fn a_missing_stream_is_told_with_those_there_are_the_nearest_first() {
 #[test]
 fn a_stream_that_no_data_flow_takes_leads_nowhere() {
     let flows = json!([{"streams": ["Custom-Other_CL"], "destinations": ["here"]}]);
-    let found = findings(&OURS, &flows, &Written::raw("TimeGenerated", None));
-    let (code, weight, message) = only(&found);
-    assert_eq!((code, weight), ("no_data_flow", Weight::Everything));
+    let found = findings(&OURS, &flows, &WrittenColumns::raw("TimeGenerated", None));
+    let (code, severity, message) = only(&found);
+    assert_eq!((code, severity), ("no_data_flow", Severity::Blocking));
     assert!(message.contains(STREAM) && message.contains("outputStream"), "{message}");
 }
 
 #[test]
-fn columns_that_vanish_are_told_with_what_to_declare() {
+fn columns_that_vanish_are_reported_with_what_to_declare() {
     let written = with_columns(&["TimeGenerated", "n", "id_", "ExtraColumns", "TruncatedColumns"]);
     let found = findings(&[("TimeGenerated", "datetime"), ("n", "int")], &flow(None), &written);
-    let (code, weight, message) = only(&found);
-    assert_eq!((code, weight), ("column_undeclared", Weight::Something));
+    let (code, severity, message) = only(&found);
+    assert_eq!((code, severity), ("column_undeclared", Severity::DataLoss));
     assert!(message.contains("declare 'id_', 'ExtraColumns', 'TruncatedColumns'"), "{message}");
     assert!(message.contains(r#"{"name": "ExtraColumns", "type": "dynamic"}"#), "{message}");
     let table: &Table = &Layout::Syslog.tables()[0];
     let declared: Vec<_> =
         table.declared().map(|column| (column.name, column.column_type.in_stream())).collect();
     let without: Vec<_> = declared.iter().copied().filter(|(name, _)| *name != "ProcessID").collect();
-    let found = findings(&without, &flow(None), &Written::of_tables(&[table]));
+    let found = findings(&without, &flow(None), &WrittenColumns::of_tables(&[table]));
     assert!(
         only(&found).2.ends_with(r#"Add to its columns: {"name": "ProcessID", "type": "int"}"#),
         "{found:?}"
@@ -136,14 +136,15 @@ fn columns_that_vanish_are_told_with_what_to_declare() {
 
 #[test]
 fn notes_that_nobody_was_asked_to_declare_are_only_a_doubt() {
-    let found = findings(&[("TimeGenerated", "datetime")], &flow(None), &Written::raw("TimeGenerated", None));
-    let (code, weight, message) = only(&found);
-    assert_eq!((code, weight), ("notes_undeclared", Weight::Doubt));
+    let found =
+        findings(&[("TimeGenerated", "datetime")], &flow(None), &WrittenColumns::raw("TimeGenerated", None));
+    let (code, severity, message) = only(&found);
+    assert_eq!((code, severity), ("notes_undeclared", Severity::Doubtful));
     assert!(message.contains("'ExtraColumns', 'TruncatedColumns'"), "{message}");
 }
 
 #[test]
-fn a_type_that_does_not_take_every_value_is_told_and_a_wider_one_is_not() {
+fn a_type_that_does_not_take_every_value_is_reported_and_a_wider_one_is_not() {
     let table: &Table = &Layout::Syslog.tables()[0];
     let with = |name: &str, column_type: &str| {
         let column = table.declared().map(|column| {
@@ -152,7 +153,7 @@ fn a_type_that_does_not_take_every_value_is_told_and_a_wider_one_is_not() {
         });
         let declared: Vec<_> = column.collect();
         let declared: Vec<_> = declared.iter().map(|(name, found)| (*name, found.as_str())).collect();
-        findings(&declared, &flow(None), &Written::of_tables(&[table]))
+        findings(&declared, &flow(None), &WrittenColumns::of_tables(&[table]))
     };
     for (name, wider) in [
         ("ProcessID", "long"),
@@ -168,8 +169,8 @@ fn a_type_that_does_not_take_every_value_is_told_and_a_wider_one_is_not() {
         [("ProcessID", "string", "int"), ("HostName", "long", "string"), ("HostName", "datetime", "string")]
     {
         let found = with(name, wrong);
-        let (code, weight, message) = only(&found);
-        assert_eq!((code, weight), ("type_differs", Weight::Something));
+        let (code, severity, message) = only(&found);
+        assert_eq!((code, severity), ("type_differs", Severity::DataLoss));
         let declare = format!("{{\"name\": \"{name}\", \"type\": \"{right}\"}}");
         assert!(
             message.contains(&format!("'{name}' is {wrong} there")) && message.contains(&declare),
@@ -179,37 +180,37 @@ fn a_type_that_does_not_take_every_value_is_told_and_a_wider_one_is_not() {
 }
 
 #[test]
-fn declared_names_that_no_row_has_are_told_with_those_it_has() {
+fn declared_names_that_no_row_has_are_reported_with_those_it_has() {
     let declared = ours_and(&[("id", "string"), ("with space", "string")]);
-    let found = findings(&declared, &flow(None), &Written::raw("TimeGenerated", None));
-    let (code, weight, message) = only(&found);
-    assert_eq!((code, weight), ("name_unusable", Weight::Doubt));
+    let found = findings(&declared, &flow(None), &WrittenColumns::raw("TimeGenerated", None));
+    let (code, severity, message) = only(&found);
+    assert_eq!((code, severity), ("name_unusable", Severity::Doubtful));
     assert!(message.contains("'id' is written as 'id_', 'with space' goes into ExtraColumns"), "{message}");
 }
 
 #[test]
-fn a_row_without_its_time_is_told_unless_the_transformation_makes_it() {
+fn a_row_without_its_time_is_reported_unless_the_transformation_makes_it() {
     let without = [("Time", "datetime"), ("ExtraColumns", "dynamic"), ("TruncatedColumns", "dynamic")];
-    let raw = |field| Written::raw(field, None);
+    let raw = |field| WrittenColumns::raw(field, None);
     let makes_it = flow(Some("source | extend TimeGenerated = Time"));
     assert_eq!(findings(&without, &makes_it, &raw("Time")), []);
     for field in ["Time", "TimeGenerated"] {
         let found = findings(&without, &flow(Some("source")), &raw(field));
-        let (code, weight, message) = only(&found);
-        assert_eq!((code, weight), ("time_missing", Weight::Something), "{field}");
+        let (code, severity, message) = only(&found);
+        assert_eq!((code, severity), ("time_missing", Severity::DataLoss), "{field}");
         assert!(message.contains("Declare it as datetime"), "{message}");
     }
     // The transformation makes a time, and the event's own vanishes.
     assert_eq!(only(&findings(&without, &makes_it, &raw("TimeGenerated"))).0, "column_undeclared");
     let names = ["Time", "ExtraColumns", "TruncatedColumns"].map(str::to_owned);
-    let other = Written::raw("Time", Some(&ColumnsConfig::Names(names.into())));
+    let other = WrittenColumns::raw("Time", Some(&ColumnsConfig::Names(names.into())));
     let found = findings(&ours_and(&[("Time", "datetime")]), &flow(None), &other);
-    assert_eq!((only(&found).0, only(&found).1), ("time_missing", Weight::Doubt));
+    assert_eq!((only(&found).0, only(&found).1), ("time_missing", Severity::Doubtful));
 }
 
 #[test]
 fn only_a_table_that_rows_reach_as_they_are_is_looked_at() {
-    let written = Written::raw("TimeGenerated", None);
+    let written = WrittenColumns::raw("TimeGenerated", None);
     let targets = |transform: Option<&str>, destination: &str| {
         let mut flows = flow(transform);
         flows[0]["destinations"] = json!([destination]);
@@ -225,14 +226,14 @@ fn only_a_table_that_rows_reach_as_they_are_is_looked_at() {
 }
 
 #[test]
-fn a_table_that_is_missing_or_lacks_columns_is_told() {
+fn a_table_that_is_missing_or_lacks_columns_is_reported() {
     let declared = ours_and(&[("n", "int"), ("unused", "int"), ("id", "string")]);
     let rule = rule(&declared, &flow(None));
     let target = Target { workspace: "/w/soc".to_owned(), table: "Rows_CL".to_owned() };
     let written = with_columns(&["TimeGenerated", "n", "ExtraColumns", "TruncatedColumns"]);
     let stream = |written| Stream { id: ID, rule: &rule, name: STREAM, written };
     let found = stream(&written).missing_table(&target);
-    assert_eq!((found.code, found.weight), ("table_missing", Weight::Everything));
+    assert_eq!((found.code, found.severity), ("table_missing", Severity::Blocking));
     assert!(
         found.message.contains("no such table: create it first")
             && found.message.contains("Rows_CL of the workspace soc"),
@@ -242,14 +243,14 @@ fn a_table_that_is_missing_or_lacks_columns_is_told() {
 
     let table = LogTable { plan: "Analytics".to_owned(), columns: columns(&OURS) };
     let found = stream(&written).lacking_in(&target, &table).unwrap();
-    assert_eq!((found.code, found.weight), ("table_column_missing", Weight::Something));
+    assert_eq!((found.code, found.severity), ("table_column_missing", Severity::DataLoss));
     assert!(
         found.message.ends_with(r#"Add to the table: {"name": "n", "type": "int"}"#),
         "{}",
         found.message
     );
     // Where events' own fields make columns, any that is declared may come.
-    let raw = Written::raw("TimeGenerated", None);
+    let raw = WrittenColumns::raw("TimeGenerated", None);
     let found = stream(&raw).lacking_in(&target, &table).unwrap();
     assert!(found.message.contains("\"n\"") && found.message.contains("\"unused\""), "{}", found.message);
     let whole = LogTable { columns: columns(&ours_and(&[("n", "int")])), ..table };
@@ -264,8 +265,8 @@ fn types_of_the_option_columns_are_compared_and_may_be_narrower() {
         assert_eq!(found(n, "string"), [], "{n}");
     }
     let differing = found("boolean", "int");
-    let (code, weight, message) = only(&differing);
-    assert_eq!((code, weight), ("type_differs", Weight::Something));
+    let (code, severity, message) = only(&differing);
+    assert_eq!((code, severity), ("type_differs", Severity::DataLoss));
     for words in [
         "'n' is boolean there, 'text' is int there",
         r#"{"name": "n", "type": "int"}, {"name": "text", "type": "string"}"#,
@@ -278,10 +279,10 @@ fn types_of_the_option_columns_are_compared_and_may_be_narrower() {
 }
 
 #[test]
-fn a_table_of_another_plan_is_told_with_the_option_to_set() {
+fn a_table_of_another_plan_is_reported_with_the_option_to_set() {
     let rule = rule(&OURS, &flow(None));
     let target = Target { workspace: "/w/soc".to_owned(), table: "Rows_CL".to_owned() };
-    let found = |plan: &str, expected, written: &Written| {
+    let found = |plan: &str, expected, written: &WrittenColumns| {
         let table = LogTable { plan: plan.to_owned(), columns: columns(&OURS) };
         let stream = Stream { id: ID, rule: &rule, name: STREAM, written };
         stream.plan_of(&target, &table, expected)
@@ -295,27 +296,33 @@ fn a_table_of_another_plan_is_told_with_the_option_to_set() {
     ] {
         assert_eq!(found(plan, expected, &typed), None, "{plan}");
     }
-    for (plan, expected, weight, cost, fix) in [
+    for (plan, expected, severity, cost, fix) in [
         (
             "Auxiliary",
             TablePlan::Analytics,
-            Weight::Something,
+            Severity::DataLoss,
             "a row is refused",
             "table_plan to auxiliary in",
         ),
-        ("Auxiliary", TablePlan::Basic, Weight::Something, "a row is refused", "table_plan to auxiliary in"),
-        ("Analytics", TablePlan::Auxiliary, Weight::Doubt, "cut to six digits", "table_plan to analytics in"),
-        ("Basic", TablePlan::Analytics, Weight::Doubt, "nothing is lost", "table_plan to basic in"),
+        ("Auxiliary", TablePlan::Basic, Severity::DataLoss, "a row is refused", "table_plan to auxiliary in"),
+        (
+            "Analytics",
+            TablePlan::Auxiliary,
+            Severity::Doubtful,
+            "cut to six digits",
+            "table_plan to analytics in",
+        ),
+        ("Basic", TablePlan::Analytics, Severity::Doubtful, "nothing is lost", "table_plan to basic in"),
     ] {
-        let Finding { code, weight: found, message } = found(plan, expected, &typed).unwrap();
-        assert_eq!((code, found), ("plan_differs", weight), "{plan} {expected:?}");
+        let Finding { code, severity: found, message } = found(plan, expected, &typed).unwrap();
+        assert_eq!((code, found), ("plan_differs", severity), "{plan} {expected:?}");
         assert!(message.contains(cost) && message.contains(fix), "{message}");
         assert!(
             message.contains("Rows_CL of the workspace soc") && !message.contains("map of names"),
             "{message}"
         );
     }
-    for untyped in [with_columns(&["TimeGenerated", "n"]), Written::raw("TimeGenerated", None)] {
+    for untyped in [with_columns(&["TimeGenerated", "n"]), WrittenColumns::raw("TimeGenerated", None)] {
         let found = found("Auxiliary", TablePlan::Analytics, &untyped).unwrap();
         assert!(
             found.message.contains("auxiliary in the place of analytics, with columns as a map"),
@@ -325,14 +332,14 @@ fn a_table_of_another_plan_is_told_with_the_option_to_set() {
 }
 
 #[test]
-fn a_rule_that_is_not_behind_the_endpoint_is_told_with_where_it_is() {
+fn a_rule_that_is_not_behind_the_endpoint_is_reported_with_where_it_is() {
     let mut rule = rule(&OURS, &flow(None));
     let at = |rule: &DataCollectionRule, url: &str| endpoint(ID, rule, &url.parse().unwrap());
     let own = "https://rule-1a2b.westeurope-1.ingest.monitor.azure.com";
     assert_eq!(at(&rule, own), []);
     let found = at(&rule, "https://dce-5kyl.westeurope-1.ingest.monitor.azure.com");
-    let (code, weight, message) = only(&found);
-    assert_eq!((code, weight), ("endpoint_differs", Weight::Doubt));
+    let (code, severity, message) = only(&found);
+    assert_eq!((code, severity), ("endpoint_differs", Severity::Doubtful));
     assert!(message.contains(&format!("to {own} in the place of")), "{message}");
     // Behind an endpoint of its own, it may be asked for there, too; but only in its region.
     rule.properties.data_collection_endpoint_id = Some("/subscriptions/s/dce".to_owned());

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{ID, STREAM, flow, rule};
 use crate::sinks::sentinel_logs::SentinelLogsConfig;
-use crate::sinks::sentinel_logs::preflight::lookout::Lookout;
-use crate::sinks::sentinel_logs::preflight::undeclared::columns_of;
+use crate::sinks::sentinel_logs::preflight::column_sampler::columns_of;
+use crate::sinks::sentinel_logs::preflight::rule_monitor::RuleMonitor;
 use microsoft::connection::Connector;
 use microsoft::data_collection_rules::NamedColumn;
 use microsoft::http::ProxyConfig;
@@ -48,48 +48,48 @@ fn options() -> Value {
     })
 }
 
-fn lookout(clock: &Clock) -> Lookout {
+fn rule_monitor(clock: &Clock) -> RuleMonitor {
     let config: SentinelLogsConfig = serde_json::from_value(options()).unwrap();
     let validated = config.validate("sinks.s", &ProxyConfig::default()).unwrap();
     let preflight = validated.preflight(&validated.authorized(&Connector::new(clock.clone())).unwrap());
-    Lookout::new(preflight, labels(), clock.clone())
+    RuleMonitor::new(preflight, labels(), clock.clone())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_that_cannot_be_read_is_asked_for_for_an_hour_and_then_no_more() {
     let clock = Clock::system();
-    let lookout = lookout(&clock);
-    assert!(lookout.meet(ID, STREAM, None).is_none(), "nothing is done before it begins");
+    let rule_monitor = rule_monitor(&clock);
+    assert!(rule_monitor.watch(ID, STREAM, None).is_none(), "nothing is done before it begins");
     let began = clock.monotonic();
-    lookout.begin();
-    lookout.meet(ID, STREAM, None).unwrap();
-    lookout.idle().await;
+    rule_monitor.start();
+    rule_monitor.watch(ID, STREAM, None).unwrap();
+    rule_monitor.idle().await;
     let asked_for = clock.monotonic() - began;
     assert!((Duration::from_mins(63)..Duration::from_mins(75)).contains(&asked_for), "{asked_for:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_are_looked_at_once_a_minute_and_a_column_is_told_once() {
+async fn rows_are_looked_at_once_a_minute_and_a_column_is_reported_once() {
     let clock = Clock::system();
-    let lookout = lookout(&clock);
-    lookout.begin();
-    let rows = lookout.meet(ID, STREAM, None).unwrap();
-    assert!(!rows.is_time(), "the rule has not been read yet");
-    rows.compare_with(&rule(&[("n", "int")], &flow(None)));
-    assert!(rows.is_time() && !rows.is_time());
+    let rule_monitor = rule_monitor(&clock);
+    rule_monitor.start();
+    let rows = rule_monitor.watch(ID, STREAM, None).unwrap();
+    assert!(!rows.is_due(), "the rule has not been read yet");
+    rows.set_declared(&rule(&[("n", "int")], &flow(None)));
+    assert!(rows.is_due() && !rows.is_due());
     clock.sleep(Duration::from_secs(59)).await;
-    assert!(!rows.is_time());
+    assert!(!rows.is_due());
     clock.sleep(Duration::from_secs(2)).await;
-    assert!(rows.is_time());
+    assert!(rows.is_due());
 
-    let new = |json: &[u8]| rows.unknown(&columns_of(json));
+    let new = |json: &[u8]| rows.undeclared(&columns_of(json));
     let names =
         |columns: &[NamedColumn]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     let found = new(br#"[{"n":1,"a":1},{"b":1}]"#);
     assert_eq!(names(&found), ["a", "b"]);
-    rows.tell(&found);
+    rows.report(&found);
     assert_eq!(names(&new(br#"[{"n":1,"a":1,"c":1}]"#)), ["c"]);
-    rows.compare_with(&rule(&[("n", "int"), ("c", "int")], &flow(None)));
+    rows.set_declared(&rule(&[("n", "int"), ("c", "int")], &flow(None)));
     assert_eq!(names(&new(br#"[{"n":1,"a":1,"c":1}]"#)), [""; 0]);
     // Names come from events: there may be any number of them.
     let many: Vec<_> = (0..2_000).map(|n| format!("\"x{n}\":1")).collect();

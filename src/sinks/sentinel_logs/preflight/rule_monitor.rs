@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use super::ask::{Compared, Preflight};
-use super::finding::{Finding, Weight};
-use super::undeclared::Undeclared;
-use super::written::Written;
+use super::column_sampler::ColumnSampler;
+use super::finding::{Finding, Severity};
+use super::written_columns::WrittenColumns;
 use microsoft::data_collection_rules::DataCollectionRule;
 use runtime::clock::Clock;
 use runtime::telemetry::Component;
@@ -21,12 +21,12 @@ use runtime::telemetry::Component;
 /// Source: <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>
 const FIRST_WAIT: Duration = Duration::from_mins(1);
 /// How often a rule is asked for in all: for about an hour.
-const TRIES: u32 = 7;
+const MAX_TRIES: u32 = 7;
 /// How many rules are read at a time.
-const AT_A_TIME: usize = 2;
+const MAX_READS_AT_A_TIME: usize = 2;
 
 /// Compares rules in the background. What it does ends when it is dropped.
-pub(in crate::sinks::sentinel_logs) struct Lookout {
+pub(in crate::sinks::sentinel_logs) struct RuleMonitor {
     shared: Arc<Shared>,
     state: Mutex<State>,
 }
@@ -36,66 +36,68 @@ pub(super) struct Shared {
     preflight: Preflight,
     pub(super) labels: Component,
     pub(super) clock: Clock,
-    asking: Semaphore,
+    reads: Semaphore,
 }
 
 #[derive(Default)]
 struct State {
-    begun: bool,
+    started: bool,
     /// By immutable id, in lower case.
-    rules: HashMap<String, mpsc::UnboundedSender<Met>>,
+    rules: HashMap<String, mpsc::UnboundedSender<WatchedStream>>,
     tasks: JoinSet<()>,
 }
 
 /// A stream that rows go to.
-struct Met {
+struct WatchedStream {
     stream: String,
-    written: Written,
-    undeclared: Option<Arc<Undeclared>>,
+    written: WrittenColumns,
+    sampler: Option<Arc<ColumnSampler>>,
 }
 
-// === impl Lookout ===
+// === impl RuleMonitor ===
 
-impl Lookout {
+impl RuleMonitor {
     pub(in crate::sinks::sentinel_logs) fn new(
         preflight: Preflight,
         labels: Component,
         clock: Clock,
     ) -> Self {
-        let shared = Shared { preflight, labels, clock, asking: Semaphore::new(AT_A_TIME) };
+        let shared = Shared { preflight, labels, clock, reads: Semaphore::new(MAX_READS_AT_A_TIME) };
         Self { shared: Arc::new(shared), state: Mutex::default() }
     }
 
     /// Streams that are met from now on are compared.
-    pub(in crate::sinks::sentinel_logs) fn begin(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).begun = true;
+    pub(in crate::sinks::sentinel_logs) fn start(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).started = true;
     }
 
     /// A stream that rows go to from now on. Answers who looks at its rows, if that is needed.
-    pub(in crate::sinks::sentinel_logs) fn meet(
+    pub(in crate::sinks::sentinel_logs) fn watch(
         &self,
         rule: &str,
         stream: &str,
         table: Option<&str>,
-    ) -> Option<Arc<Undeclared>> {
+    ) -> Option<Arc<ColumnSampler>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { begun: true, rules, tasks } = &mut *state else { return None };
+        let State { started: true, rules, tasks } = &mut *state else { return None };
         let shared = &self.shared;
-        let undeclared =
-            shared.preflight.is_open().then(|| Arc::new(Undeclared::new(rule, stream, Arc::clone(shared))));
+        let sampler = shared
+            .preflight
+            .is_open()
+            .then(|| Arc::new(ColumnSampler::new(rule, stream, Arc::clone(shared))));
         let sender = rules.entry(rule.to_ascii_lowercase()).or_insert_with(|| {
-            let (sender, met) = mpsc::unbounded_channel();
-            tasks.spawn(Arc::clone(shared).attend(rule.to_owned(), met));
+            let (sender, streams) = mpsc::unbounded_channel();
+            tasks.spawn(Arc::clone(shared).watch_streams(rule.to_owned(), streams));
             sender
         });
-        let met = Met {
+        let watched = WatchedStream {
             stream: stream.to_owned(),
             written: shared.preflight.written(table),
-            undeclared: undeclared.clone(),
+            sampler: sampler.clone(),
         };
         // Nobody listens any more if the rule could not be read.
-        sender.send(met).ok();
-        undeclared
+        sender.send(watched).ok();
+        sampler
     }
 
     /// Waits until it has given up on every rule.
@@ -110,26 +112,26 @@ impl Lookout {
 
 impl Shared {
     /// Reads a rule, and compares each of its streams as it is met.
-    async fn attend(self: Arc<Self>, id: String, mut met: mpsc::UnboundedReceiver<Met>) {
+    async fn watch_streams(self: Arc<Self>, id: String, mut streams: mpsc::UnboundedReceiver<WatchedStream>) {
         let Some(rule) = self.read(&id).await else { return };
         for finding in self.preflight.compare_endpoint(&id, &rule) {
-            self.tell(&finding);
+            self.report(&finding);
         }
-        while let Some(Met { stream, written, undeclared }) = met.recv().await {
+        while let Some(WatchedStream { stream, written, sampler }) = streams.recv().await {
             let compared = {
-                let _permit = self.asking.acquire().await;
+                let _permit = self.reads.acquire().await;
                 self.preflight.compare_stream(&id, &rule, &stream, &written).await
             };
-            self.tell_all(&id, &stream, &compared);
-            if let Some(undeclared) = undeclared {
-                undeclared.compare_with(&rule);
+            self.report_all(&id, &stream, &compared);
+            if let Some(sampler) = sampler {
+                sampler.set_declared(&rule);
             }
         }
     }
 
     /// Reads a rule, if need be again and again for a while. Says only once that it could not.
     async fn read(&self, id: &str) -> Option<DataCollectionRule> {
-        for tries in 0..TRIES {
+        for tries in 0..MAX_TRIES {
             match self.read_once(id).await {
                 Ok(rule) => return Some(rule),
                 Err(why) if tries == 0 => {
@@ -137,7 +139,7 @@ impl Shared {
                 }
                 Err(why) => debug!(component_id = self.labels.id, tries, "Still so: {why}"),
             }
-            if tries + 1 < TRIES {
+            if tries + 1 < MAX_TRIES {
                 self.clock.sleep(FIRST_WAIT * 2_u32.pow(tries)).await;
             }
         }
@@ -145,13 +147,13 @@ impl Shared {
     }
 
     pub(super) async fn read_once(&self, id: &str) -> Result<DataCollectionRule, String> {
-        let _permit = self.asking.acquire().await;
+        let _permit = self.reads.acquire().await;
         self.preflight.read(id).await
     }
 
-    fn tell_all(&self, rule: &str, stream: &str, compared: &Compared) {
+    fn report_all(&self, rule: &str, stream: &str, compared: &Compared) {
         for finding in &compared.findings {
-            self.tell(finding);
+            self.report(finding);
         }
         for why in &compared.unread {
             info!(component_id = self.labels.id, "This does not stop anything: {why}");
@@ -161,14 +163,16 @@ impl Shared {
         }
     }
 
-    fn tell(&self, finding: &Finding) {
-        let Finding { code, weight, message } = finding;
+    fn report(&self, finding: &Finding) {
+        let Finding { code, severity, message } = finding;
         self.labels.count_finding(code);
         let component_id = &self.labels.id;
-        match weight {
-            Weight::Everything => error!(component_id, finding = code, "Rows cannot arrive: {message}"),
-            Weight::Something => warn!(component_id, finding = code, "Something is lost: {message}"),
-            Weight::Doubt => warn!(component_id, finding = code, "Perhaps not as it was meant: {message}"),
+        match severity {
+            Severity::Blocking => error!(component_id, finding = code, "Rows cannot arrive: {message}"),
+            Severity::DataLoss => warn!(component_id, finding = code, "Something is lost: {message}"),
+            Severity::Doubtful => {
+                warn!(component_id, finding = code, "Perhaps not as it was meant: {message}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::sinks::sentinel_logs::layout::{ColumnType, Table};
 
 /// The columns that rows for one stream may have.
 #[derive(Clone, Debug)]
-pub(in crate::sinks::sentinel_logs) struct Written {
+pub(in crate::sinks::sentinel_logs) struct WrittenColumns {
     pub(super) columns: Vec<WrittenColumn>,
     /// Whether rows have no others. If not, events' own fields make columns, too.
     pub(super) complete: bool,
@@ -23,9 +23,9 @@ pub(super) struct WrittenColumn {
     pub(super) expected: bool,
 }
 
-// === impl Written ===
+// === impl WrittenColumns ===
 
-impl Written {
+impl WrittenColumns {
     /// What rows of these tables have.
     pub(super) fn of_tables(tables: &[&Table]) -> Self {
         let mut columns: Vec<WrittenColumn> = Vec::new();

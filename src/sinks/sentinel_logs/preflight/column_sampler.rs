@@ -13,30 +13,30 @@ use tracing::warn;
 
 use super::compare::declared;
 use super::finding::{declaration, quoted};
-use super::lookout::Shared;
+use super::rule_monitor::Shared;
 use crate::sinks::sentinel_logs::layout::ColumnType;
 use crate::sinks::sentinel_logs::packer::Request;
 use microsoft::data_collection_rules::{DataCollectionRule, NamedColumn};
 use microsoft::logs_ingestion::MAX_CALL_BYTES;
 
 /// One request of a stream is looked at in so long.
-const PAUSE: Duration = Duration::from_mins(1);
-/// So many names are told, and no more: names come from events.
-const MAX_TOLD: usize = 1_000;
+const SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
+/// So many names are reported, and no more: names come from events.
+const MAX_REPORTED: usize = 1_000;
 
 /// Looks at the rows of one stream.
-pub(in crate::sinks::sentinel_logs) struct Undeclared {
+pub(in crate::sinks::sentinel_logs) struct ColumnSampler {
     rule: String,
     stream: String,
     shared: Arc<Shared>,
-    known: Mutex<Known>,
+    state: Mutex<SamplerState>,
 }
 
 #[derive(Default)]
-struct Known {
+struct SamplerState {
     /// The columns that the stream has; nothing until the rule has been read.
     declared: Option<HashSet<String>>,
-    told: HashSet<String>,
+    reported: HashSet<String>,
     /// Nothing is looked at before this.
     next: Option<Instant>,
 }
@@ -44,75 +44,75 @@ struct Known {
 /// Columns that have a value somewhere, and the type that would suit it.
 type Columns = BTreeMap<String, ColumnType>;
 
-// === impl Undeclared ===
+// === impl ColumnSampler ===
 
-impl Undeclared {
+impl ColumnSampler {
     pub(super) fn new(rule: &str, stream: &str, shared: Arc<Shared>) -> Self {
-        Self { rule: rule.to_owned(), stream: stream.to_owned(), shared, known: Mutex::default() }
+        Self { rule: rule.to_owned(), stream: stream.to_owned(), shared, state: Mutex::default() }
     }
 
     /// Says which columns the stream has.
-    pub(super) fn compare_with(&self, rule: &DataCollectionRule) {
+    pub(super) fn set_declared(&self, rule: &DataCollectionRule) {
         if let Some(columns) = declared(rule, &self.stream) {
-            self.known().declared = Some(columns.iter().map(|column| column.name.clone()).collect());
+            self.state().declared = Some(columns.iter().map(|column| column.name.clone()).collect());
         }
     }
 
     /// Looks at the rows of a request, unless some were looked at a short while ago. Does not wait for it.
-    pub(in crate::sinks::sentinel_logs) fn look_at(self: &Arc<Self>, request: &Request) {
-        if self.is_time() {
+    pub(in crate::sinks::sentinel_logs) fn sample(self: &Arc<Self>, request: &Request) {
+        if self.is_due() {
             tokio::spawn(Arc::clone(self).compare(request.body.clone(), request.gzip));
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, SamplerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request may be looked at now. Then none may for a while.
-    pub(super) fn is_time(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let now = self.shared.clock.monotonic();
-        let mut known = self.known();
-        if known.declared.is_none() || known.next.is_some_and(|next| now < next) {
+        let mut state = self.state();
+        if state.declared.is_none() || state.next.is_some_and(|next| now < next) {
             return false;
         }
-        known.next = Some(now + PAUSE);
+        state.next = Some(now + SAMPLE_INTERVAL);
         true
     }
 
     async fn compare(self: Arc<Self>, body: Bytes, gzip: bool) {
         let columns = move || if gzip { columns_of(&unzipped(&body)) } else { columns_of(&body) };
         let columns = tokio::task::spawn_blocking(columns).await.unwrap_or_default();
-        if self.unknown(&columns).is_empty() {
+        if self.undeclared(&columns).is_empty() {
             return;
         }
         // Somebody may have mended the rule since.
         if let Ok(rule) = self.shared.read_once(&self.rule).await {
-            self.compare_with(&rule);
+            self.set_declared(&rule);
         }
-        let unknown = self.unknown(&columns);
-        if !unknown.is_empty() {
-            self.tell(&unknown);
+        let undeclared = self.undeclared(&columns);
+        if !undeclared.is_empty() {
+            self.report(&undeclared);
         }
     }
 
-    /// Those that are not declared and have not been told.
-    pub(super) fn unknown(&self, columns: &Columns) -> Vec<NamedColumn> {
-        let known = self.known();
+    /// Those that are not declared and have not been reported.
+    pub(super) fn undeclared(&self, columns: &Columns) -> Vec<NamedColumn> {
+        let state = self.state();
         let is_known = |name: &String| {
-            known.told.contains(name)
-                || known.declared.as_ref().is_none_or(|declared| declared.contains(name))
+            state.reported.contains(name)
+                || state.declared.as_ref().is_none_or(|declared| declared.contains(name))
         };
-        let unknown = columns.iter().filter(|(name, _)| !is_known(name));
-        let named = unknown.map(|(name, column_type)| NamedColumn {
+        let undeclared = columns.iter().filter(|(name, _)| !is_known(name));
+        let named = undeclared.map(|(name, column_type)| NamedColumn {
             name: name.clone(),
             column_type: column_type.in_stream().to_owned(),
         });
-        named.take(MAX_TOLD.saturating_sub(known.told.len())).collect()
+        named.take(MAX_REPORTED.saturating_sub(state.reported.len())).collect()
     }
 
-    pub(super) fn tell(&self, columns: &[NamedColumn]) {
-        self.known().told.extend(columns.iter().map(|column| column.name.clone()));
+    pub(super) fn report(&self, columns: &[NamedColumn]) {
+        self.state().reported.extend(columns.iter().map(|column| column.name.clone()));
         let labels = &self.shared.labels;
         labels.count_finding("column_undeclared");
         warn!(
