@@ -1,7 +1,7 @@
 //! Looks at rows whose columns nobody knows beforehand, for some that the stream does not declare.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -142,7 +142,7 @@ fn unzipped(body: &[u8]) -> Vec<u8> {
 
 /// The columns of rows.
 pub(super) fn columns_of(rows: &[u8]) -> Columns {
-    let rows: Vec<HashMap<Cow<'_, str>, &RawValue>> = serde_json::from_slice(rows).unwrap_or_default();
+    let rows: Vec<BTreeMap<Cow<'_, str>, &RawValue>> = serde_json::from_slice(rows).unwrap_or_default();
     let values = rows.iter().flatten().filter(|(_, value)| value.get() != "null");
     let mut columns = Columns::new();
     for (name, value) in values {
