@@ -25,20 +25,6 @@ fn slow(milliseconds: u64) -> Vec<(f64, Fault)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_steady_service_gets_more_requests_at_a_time_up_to_the_most() {
-    let bench = bench().await;
-    bench.simulator.faults().at_random(Service::LogsIngestion, slow(50));
-    let sink = sink(&bench, &options(&json!({"adaptive_concurrency": {"max_concurrency_limit": 4}})));
-    let delivery = tokio::spawn(async move { sink.deliver(rows()).await });
-    bench.until(|stats| stats.ingestion_most_at_once == 4).await;
-    // Now it has every reason to want more.
-    let requests = bench.simulator.stats().ingestion_requests;
-    bench.until(|stats| stats.ingestion_requests > requests + 100).await;
-    delivery.abort();
-    assert_eq!(bench.simulator.stats().ingestion_most_at_once, 4);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_that_many_from_the_beginning() {
     let bench = bench().await;
     bench.simulator.faults().at_random(Service::LogsIngestion, slow(50));

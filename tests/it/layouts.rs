@@ -90,14 +90,6 @@ async fn incidents_as_the_simulator_makes_them_fit_too() {
 }
 
 #[tokio::test]
-async fn what_is_cut_is_noted_in_a_declared_column() {
-    let long = json!({"message": "x".repeat(70_000), "timestamp": "2026-11-23T20:45:38Z"});
-    let bench = send(Layout::Syslog, &[Event::new(Bytes::from(long.to_string()), None)]).await;
-    let rows = bench.simulator.rows();
-    assert_eq!(rows[0].columns["TruncatedColumns"], json!([{"column": "SyslogMessage", "bytes": 70_000}]));
-}
-
-#[tokio::test]
 async fn what_a_layout_cannot_take_is_kept_as_it_came_and_once() {
     let bench = bench(Layout::Defender).await;
     let incident: Value = serde_json::from_slice(&fixture("defender-two-alerts").to_json()).unwrap();
@@ -115,26 +107,4 @@ async fn what_a_layout_cannot_take_is_kept_as_it_came_and_once() {
     assert_eq!(codes, ["not_an_incident", "refused"], "{kept:?}");
     assert_eq!(kept[1]["event"], incident);
     assert!(kept[1]["message"].as_str().unwrap().starts_with("its row for Defender"), "{kept:?}");
-}
-
-#[test]
-fn options_that_a_layout_settles_are_refused() {
-    use microsoft::http::ProxyConfig;
-    use vector_sentinel::sinks::sentinel_logs::SentinelLogsConfig;
-
-    let problems = |more: &str| {
-        let text = format!(
-            "{{\"auth\":{{\"azure_credential_kind\":\"azure_cli\"}},\"endpoint\":\"https://a.ingest.monitor.azure.com\",\
-             \"dcr_immutable_id\":\"dcr-000a00a000a00000a000000aa000a0aa\"{more}}}"
-        );
-        let config: SentinelLogsConfig = serde_json::from_str(&text).unwrap();
-        let found = config.validate("s", &ProxyConfig::default()).err().unwrap_or_default();
-        found.iter().map(|problem| problem.path.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(problems(""), ["s.stream_name"]);
-    assert_eq!(problems(",\"layout\":\"defender\""), [""; 0]);
-    let settled = ",\"layout\":\"syslog\",\"columns\":[\"TimeGenerated\",\"ExtraColumns\",\"TruncatedColumns\"],\
-                   \"timestamp_field\":\"Time\"";
-    assert!(problems(settled).contains(&"s.timestamp_field".to_owned()));
-    assert!(problems(settled).contains(&"s.columns".to_owned()));
 }

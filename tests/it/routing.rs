@@ -59,7 +59,7 @@ async fn an_event_whose_template_does_not_resolve_is_kept_and_the_others_go_thro
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_may_depend_on_the_event_and_one_that_fails_does_not_hold_the_other_for_ever() {
+async fn rules_may_depend_on_the_event_and_a_failing_one_does_not_hold_the_other() {
     let bench = two_streams().await;
     let right = bench.config.dcr.immutable_id.clone();
     let sink = sink(&bench, &json!({"dcr_immutable_id": "{{ rule }}", "stream_name": "Custom-One_CL"}));

@@ -107,3 +107,12 @@ fn what_is_of_another_format_is_refused_with_words() {
         assert_eq!(written(layout, &event(&json)).unwrap_err().code, code, "{json}");
     }
 }
+
+#[test]
+fn a_text_over_64_kb_is_cut_and_noted_in_a_declared_column() {
+    let long = json!({"message": "x".repeat(70_000), "timestamp": "2026-11-23T20:45:38Z"});
+    let row = &rows(Layout::Syslog, &long)[0].1;
+    assert_eq!(row["SyslogMessage"], "x".repeat(65_536));
+    assert_eq!(row["TruncatedColumns"], json!([{"column": "SyslogMessage", "bytes": 70_000}]));
+    assert!(Layout::Syslog.tables()[0].declared().any(|column| column.name == "TruncatedColumns"));
+}

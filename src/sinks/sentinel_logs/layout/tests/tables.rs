@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::sinks::sentinel_logs::SentinelLogsConfig;
 use crate::sinks::sentinel_logs::column::Column;
 use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, TableKind};
+use microsoft::http::ProxyConfig;
 
 /// Most columns of a table.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces>
@@ -51,4 +53,26 @@ fn layouts_are_named_alike_in_files_and_on_the_command_line() {
     }
     assert_eq!(Layout::default(), Layout::Raw);
     assert!(Layout::Raw.write_rows().is_none(), "it leaves an event as it is");
+}
+
+#[test]
+fn options_that_a_layout_settles_are_refused() {
+    let problems = |more: Value| {
+        let mut options = json!({
+            "auth": {"azure_credential_kind": "azure_cli"},
+            "endpoint": "https://a.ingest.monitor.azure.com",
+            "dcr_immutable_id": "dcr-000a00a000a00000a000000aa000a0aa",
+        });
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let config: SentinelLogsConfig = serde_json::from_value(options).unwrap();
+        let found = config.validate("s", &ProxyConfig::default()).err().unwrap_or_default();
+        found.into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(json!({})), ["s.stream_name"]);
+    assert_eq!(problems(json!({"layout": "defender"})), [""; 0]);
+    let columns = ["TimeGenerated", "ExtraColumns", "TruncatedColumns"];
+    let settled = problems(json!({"layout": "syslog", "columns": columns, "timestamp_field": "Time"}));
+    for path in ["s.timestamp_field", "s.columns"] {
+        assert!(settled.contains(&path.to_owned()), "{settled:?}");
+    }
 }
