@@ -130,12 +130,6 @@ impl Topology {
         if !problems.is_empty() {
             return Err(problems);
         }
-<<<<<<< HEAD
-=======
-        for sink in &shared.logs {
-            sink.start_rule_monitor();
-        }
->>>>>>> 84f3f4c (sentinel_logs: the field's words for the preflight and its parts)
         let vector = meeting.and_then(Meeting::into_process);
         Ok(Self { clock: connector.clock.clone(), sources, listeners, tasks, vector })
     }

@@ -11,31 +11,31 @@ use model::time::rfc3339;
 /// Most digits behind the point of a second, if a table takes no more than microseconds.
 const MICROS_DIGITS: usize = 6;
 
-/// What a column holds.
+/// Type of a column, as a stream declares it.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {
-    /// Text.
+    /// Text of at most 64 KB; no number is taken for one.
     String,
-    /// A whole number of 32 bits.
+    /// Whole number of 32 bits, with a sign.
     Int,
-    /// A whole number of 64 bits.
+    /// Whole number of 64 bits, with a sign.
     Long,
-    /// Any number.
+    /// Number with a point or an exponent, or a whole one, of 64 bits.
     Real,
-    /// True or false.
+    /// `true` or `false`, and neither 0 nor 1.
     Boolean,
-    /// Any JSON.
+    /// Any JSON value, of at most 64 KB as text.
     Dynamic,
-    /// A time, as text.
+    /// Time as RFC 3339 text: `2026-11-23T12:00:00.123Z`.
     DateTime,
 }
 
 // === impl ColumnType ===
 
 impl ColumnType {
-    /// What a stream's declaration calls it.
+    /// Name of the type in a stream's declaration.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
     #[must_use]
     pub const fn in_stream(self) -> &'static str {

@@ -14,13 +14,13 @@ use super::table_plan::TablePlan;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ColumnsConfig {
-    /// Their names.
+    /// Names of the columns, without types: any value goes into each.
     Names(Vec<String>),
-    /// Their names and types: a value that its column could not hold goes into `ExtraColumns`, too.
+    /// Names and types of the columns: a value that its column could not hold goes into `ExtraColumns`, too.
     Types(BTreeMap<String, ColumnType>),
 }
 
-/// Columns that rows may have.
+/// Columns that rows of one stream may have, with their types if those are known.
 #[derive(Clone, Debug)]
 pub struct Columns {
     /// Their types, if those are known.

@@ -24,7 +24,7 @@ const VECTOR_TIMESTAMP: &str = "timestamp";
 const OLDEST: TimeDelta = TimeDelta::days(2);
 const NEWEST: TimeDelta = TimeDelta::days(1);
 
-/// Writes the rows of one sink. Cheap to clone.
+/// Encoder of one sink: writes events as rows. Cheap to clone.
 #[derive(Clone)]
 pub struct Encoder(pub(super) RowFormat);
 
@@ -72,7 +72,7 @@ struct FieldsRow<'a> {
 // === impl Encoder ===
 
 impl Encoder {
-    /// Writes rows of `max_row_bytes` at most, as the `layout` says, for tables of this `plan`.
+    /// Encoder of rows as `layout` says, of at most `max_row_bytes` each, for tables of this `plan`.
     ///
     /// Of a layout that leaves events as they are, `timestamp_field` is the column of the event's time; and if the columns
     /// that the stream has are `declared`, no field goes into any other, nor into one that cannot hold it.

@@ -12,31 +12,31 @@ use runtime::quarantine::Reason;
 /// Rows are compressed when there are so many bytes of them: row by row would be slower.
 const BUFFER: usize = 64 * 1024;
 
-/// One request, ready to be sent. Neither before compression nor after it is over the limit.
+/// Request that is ready to be sent. Neither before compression nor after it is over the limit.
 #[derive(Debug)]
 pub struct Request {
-    /// A JSON array of rows.
+    /// JSON array of rows.
     pub body: Bytes,
     /// Whether the body is compressed. One that would not get smaller isn't.
     pub gzip: bool,
     /// Bytes of the array before compression.
     pub json_bytes: usize,
-    /// Which rows of the batch are in it.
+    /// Rows that are in it, by their index in the batch.
     pub rows: Vec<usize>,
 }
 
-/// What was packed next.
+/// Outcome of packing rows until a request was full or no row was left.
 #[derive(Debug, Default)]
 pub struct Packed {
-    /// A request, unless everything that was left was refused.
+    /// The request, unless every row that was left was refused.
     pub request: Option<Request>,
     /// Rows that cannot be sent, and why.
     pub refused: Vec<(usize, Reason)>,
-    /// How many fields were cut.
+    /// Number of fields that were cut at 64 KB.
     pub truncated_fields: u64,
 }
 
-/// Packs rows of a batch, one request at a time. In between it holds none.
+/// Packer of a batch's rows: an iterator over requests. Between two of them it holds no row.
 pub struct Packer<'a> {
     rows: &'a Rows,
     /// Which of them are packed, in this order.

@@ -127,7 +127,7 @@ impl Component for SentinelLogs {
             let sink = Arc::clone(&sink);
             Box::new(|shutdown| {
                 Box::pin(async move {
-                    sink.look_out();
+                    sink.start_rule_monitor();
                     shutdown.cancelled().await;
                 })
             })

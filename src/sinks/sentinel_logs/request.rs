@@ -32,9 +32,9 @@ pub struct RequestConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(untagged)]
 pub enum ConcurrencyConfig {
-    /// A word for it.
+    /// `adaptive` or `none`.
     Word(ConcurrencyWord),
-    /// So many.
+    /// Number of requests at a time, from 1 to 200.
     Fixed(#[schemars(range(min = 1, max = 200))] u64),
 }
 

@@ -10,7 +10,7 @@ use super::layout::TableRows;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
 
-/// The rows of one batch.
+/// Rows of one batch, and which event each is of.
 pub struct Rows {
     /// What was offered.
     pub(super) events: Batch,
@@ -30,7 +30,8 @@ enum RowTexts {
 // === impl Rows ===
 
 impl Rows {
-    /// The rows of `events`, which happened `now` if they do not say when; and the events that have none, with the reason.
+    /// Rows of `events`, whose time is `now` if they do not say when they happened; and the events that have none, by their
+    /// index in the batch, with the reason.
     #[must_use]
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
@@ -45,7 +46,7 @@ impl Rows {
         (Self { events, texts, quarantined: Mutex::default() }, rowless)
     }
 
-    /// How many there are.
+    /// Number of rows.
     #[must_use]
     pub fn count(&self) -> usize {
         match &self.texts {
@@ -54,7 +55,7 @@ impl Rows {
         }
     }
 
-    /// The table of a layout that a row goes to.
+    /// Name of the layout's table that a row goes to; nothing if the options say where it goes.
     #[must_use]
     pub fn table(&self, row: usize) -> Option<&'static str> {
         match &self.texts {

@@ -17,14 +17,14 @@ const REQUESTS_A_MINUTE: usize = 12_000;
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
 const BYTES_A_MINUTE: u64 = 2_000_000_000;
 
-/// The rules that this process writes to. Cheap to clone; all clones are the same.
+/// Data collection rules that this process writes to. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Rules(Arc<Mutex<ByEndpoint>>);
 
 /// By endpoint and immutable id.
 type ByEndpoint = HashMap<(String, String), Arc<Rule>>;
 
-/// One rule.
+/// One data collection rule: its limits a minute, and until when the service has asked to be left alone.
 #[derive(Debug)]
 pub struct Rule {
     budget: Quota,

@@ -26,7 +26,7 @@ use runtime::telemetry::{self, Component};
 /// When so many single rows were refused and none accepted in between, it is in doubt whether they are poison.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
 
-/// The sink, ready to take batches.
+/// Sink `sentinel_logs`, ready to take batches.
 pub struct LogSink(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
@@ -106,7 +106,7 @@ impl Deliver for LogSink {
 // === impl LogSink ===
 
 impl LogSink {
-    /// Who it is, in metrics and log lines.
+    /// Labels of the component, in metrics and log lines.
     #[must_use]
     pub fn labels(&self) -> &Component {
         &self.0.labels
@@ -118,13 +118,13 @@ impl LogSink {
         self.0.destinations.start_rule_monitor();
     }
 
-    /// Whether the service answers.
+    /// Health of the sink: whether the service has answered its last request.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.0.health
     }
 
-    /// Where it keeps what can never be accepted.
+    /// Quarantine of the sink, for what can never be accepted.
     #[must_use]
     pub fn quarantine(&self) -> &Quarantine {
         &self.0.quarantine

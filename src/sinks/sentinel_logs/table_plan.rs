@@ -5,15 +5,15 @@ use serde::Deserialize;
 
 use super::layout::Layout;
 
-/// The plan of a table.
+/// Plan of a table: what it costs, and what can be done with its rows.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TablePlan {
-    /// Everything that Sentinel does, works on it.
+    /// The usual plan: everything that Sentinel does, works on it.
     #[default]
     Analytics,
-    /// Cheaper; queries of one table.
+    /// Cheaper than Analytics: a query reads one table of this plan.
     Basic,
     /// The cheapest, also called Lake. Takes times with six digits behind the point at most, and nested JSON only in dynamic
     /// columns.
@@ -26,7 +26,7 @@ impl TablePlan {
     /// Every plan there is.
     pub(super) const ALL: [Self; 3] = [Self::Analytics, Self::Basic, Self::Auxiliary];
 
-    /// What Azure calls it.
+    /// Name of the plan in Azure.
     /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#tableproperties>
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -37,7 +37,7 @@ impl TablePlan {
         }
     }
 
-    /// Why a layout's tables cannot have it, if they cannot.
+    /// Reason why a layout's tables cannot have this plan, if they cannot.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/reference/tables-features>
     #[must_use]
     pub fn objection(self, layout: Layout) -> Option<&'static str> {

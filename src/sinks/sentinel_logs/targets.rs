@@ -74,7 +74,7 @@ impl Endpoints {
     }
 }
 
-/// The URL of an endpoint. What is wrong with it is told at `path`.
+/// The URL of an endpoint. What is wrong with it is reported at `path`.
 fn ingestion_url(written: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
     if written.contains("{{") {
         let message = "cannot be a template: whatever events name would get our token. Name the endpoint of each rule in \

@@ -19,7 +19,7 @@ pub(super) struct Incident<'a> {
     pub(super) alerts: Vec<Alert<'a>>,
 }
 
-/// An alert.
+/// An alert of an incident, taken apart.
 pub(super) struct Alert<'a> {
     /// Its fields but for `evidence`.
     pub(super) fields: Fields<'a>,

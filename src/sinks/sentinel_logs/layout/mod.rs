@@ -56,7 +56,7 @@ pub enum Layout {
 // === impl Layout ===
 
 impl Layout {
-    /// The tables that rows go to. None if the layout leaves events as they are: then the options say which.
+    /// Tables that rows go to; none if the layout leaves events as they are: then the options say which.
     #[must_use]
     pub const fn tables(self) -> &'static [Table] {
         match self {

@@ -1,6 +1,7 @@
 //! Defender's words in Sentinel's: so that a query written for `SecurityIncident` or `SecurityAlert` means the same here.
 //! A word that is not known passes as it is.
 
+/// Sentinel's severity of an incident or an alert.
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-alert#alertseverity-values>
 pub(super) fn severity(word: &str) -> &str {
     match word {
@@ -23,6 +24,7 @@ pub(super) fn incident_status(word: &str) -> &str {
     }
 }
 
+/// Sentinel's status of an alert.
 /// Source: <https://learn.microsoft.com/azure/sentinel/security-alert-schema>
 pub(super) fn alert_status(word: &str) -> &str {
     match word {
@@ -34,6 +36,7 @@ pub(super) fn alert_status(word: &str) -> &str {
     }
 }
 
+/// Sentinel's classification of an incident or an alert.
 /// Source: <https://learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration>
 pub(super) fn classification(word: &str) -> &str {
     match word {

@@ -4,45 +4,45 @@ use crate::sinks::sentinel_logs::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 pub use crate::sinks::sentinel_logs::column_type::ColumnType;
 pub(super) use crate::sinks::sentinel_logs::column_type::is_time;
 
-/// A table that rows go to.
+/// Table that rows go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Its name in the workspace.
+    /// Name of the table in the workspace, with `_CL` if it is a custom one.
     pub name: &'static str,
-    /// Whose it is.
+    /// Owner of the table: it is ours or Microsoft's.
     pub kind: TableKind,
-    /// The columns that rows may have.
+    /// Columns that rows may have, without the two that the encoder adds.
     pub columns: &'static [TableColumn],
 }
 
-/// Whose table it is.
+/// Owner of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableKind {
-    /// Ours: it has to be made first.
+    /// Custom table of ours: it has to be created first.
     Custom,
-    /// Microsoft's: it is there, and has no column for what the encoder notes about a row.
+    /// Built-in table of Microsoft's: it is there, and has no column for what the encoder notes about a row.
     BuiltIn {
-        /// The text column that the rule puts such notes in front of.
+        /// Text column that the rule puts such notes in front of.
         notes: &'static str,
     },
 }
 
-/// A column of a table.
+/// Column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableColumn {
-    /// Its name.
+    /// Name of the column, which needs no escaping in JSON.
     pub name: &'static str,
-    /// What it holds.
+    /// Type of its values.
     pub column_type: ColumnType,
-    /// Where its values come from.
+    /// Source of its values, as a sentence for the templates.
     pub description: &'static str,
 }
 
-/// Columns that the encoder may add to any row. Custom tables have them; in front of a built-in table the rule puts them
+/// Column of fields that no column is declared for, which the encoder may add to any row. Custom tables have them; in front of a built-in table the rule puts them
 /// elsewhere.
 pub(super) const EXTRA: TableColumn =
     column(EXTRA_COLUMNS, ColumnType::Dynamic, "Fields that no column is declared for, under their names.");
-/// The other one.
+/// Column of what was cut, which the encoder may add to any row.
 pub(super) const TRUNCATED: TableColumn = column(
     TRUNCATED_COLUMNS,
     ColumnType::Dynamic,
@@ -61,7 +61,7 @@ pub(super) const fn column(
 // === impl Table ===
 
 impl Table {
-    /// The stream that rows of this table are sent to. One that is sent to directly has to be declared, and so begins
+    /// Stream that rows of this table are sent to. One that is sent to directly has to be declared, and so begins
     /// with `Custom-` even in front of a table of Microsoft's.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
     #[must_use]
@@ -69,7 +69,7 @@ impl Table {
         format!("Custom-{}", self.name)
     }
 
-    /// The stream that the rule writes into the table.
+    /// Stream that the rule writes into the table.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#data-flows>
     #[must_use]
     pub fn output_stream(&self) -> String {
@@ -79,7 +79,7 @@ impl Table {
         }
     }
 
-    /// What its stream declares: the columns of rows, and those that the encoder may add.
+    /// Columns that its stream declares: those of rows, and those that the encoder may add.
     pub fn declared(&self) -> impl Iterator<Item = TableColumn> + use<> {
         self.columns.iter().copied().chain([EXTRA, TRUNCATED])
     }

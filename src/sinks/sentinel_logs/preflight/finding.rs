@@ -2,7 +2,7 @@
 
 use microsoft::data_collection_rules::NamedColumn;
 
-/// One thing that does not fit.
+/// Finding about a rule: one thing that does not fit what is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sinks::sentinel_logs) struct Finding {
     /// What it is, in a word for metrics.
@@ -12,7 +12,7 @@ pub(in crate::sinks::sentinel_logs) struct Finding {
     pub(in crate::sinks::sentinel_logs) message: String,
 }
 
-/// What it costs.
+/// Severity of a finding: what it costs if nobody mends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sinks::sentinel_logs) enum Severity {
     /// No row arrives.
