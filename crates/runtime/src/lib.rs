@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`control`] | the mailbox for commands to the process that runs |
 //! | [`delivery`] | the acknowledgement of a batch as a return value, fan-out, and the health of a sink |
 //! | [`edge`] | the HTTPS edge as a port: requests out, answers in, and why there is none |
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
@@ -10,6 +11,7 @@
 //! | [`clock`], [`secret`], [`telemetry`] | the one clock, strings that never show themselves, log lines and metrics |
 
 pub mod clock;
+pub mod control;
 pub mod delivery;
 pub mod edge;
 pub mod quarantine;

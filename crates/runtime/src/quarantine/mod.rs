@@ -35,5 +35,6 @@ pub use keep::{Kept, Quarantine, QuarantineError, Refused};
 pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
+pub(crate) use place::give_to_owner_of;
 pub use removal::{Removal, RemovalError};
 pub use request::{Answer, Progress, Request};

@@ -131,7 +131,7 @@ impl Place {
 /// A command that an administrator runs must not leave files that the service cannot write. Whoever may not give a file away
 /// is not an administrator.
 #[cfg(unix)]
-fn give_to_owner_of(dir: &Path, path: &Path) {
+pub(crate) fn give_to_owner_of(dir: &Path, path: &Path) {
     use std::os::unix::fs::{MetadataExt, chown};
     if let (Ok(dir), Ok(made)) = (std::fs::metadata(dir), std::fs::metadata(path))
         && dir.uid() != made.uid()
@@ -141,4 +141,4 @@ fn give_to_owner_of(dir: &Path, path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn give_to_owner_of(_: &Path, _: &Path) {}
+pub(crate) fn give_to_owner_of(_: &Path, _: &Path) {}
