@@ -17,8 +17,9 @@ mod vector_options;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -124,7 +125,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,
             Command::Quarantine(arguments) => quarantine::run(arguments, clock).await,
             Command::State(arguments) => state::run(arguments, clock).await,
-            Command::Sync(arguments) => sync::run(&arguments),
+            Command::Sync(arguments) => sync::run(&arguments, &clock).await,
             Command::Generate(arguments) => generate::run(&arguments),
             Command::Schema => schema::run(),
         }
@@ -156,6 +157,17 @@ fn environment() -> BTreeMap<String, String> {
 fn rng(clock: &Clock) -> fastrand::Rng {
     let start = clock.now().timestamp_nanos_opt().unwrap_or_default();
     fastrand::Rng::with_seed(start.unsigned_abs() ^ u64::from(std::process::id()))
+}
+
+/// How long the pipeline that runs may take to hear of what is asked.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// That the pipeline that runs cannot read what was asked.
+fn set_aside(path: &Path) -> String {
+    format!(
+        "the pipeline that runs cannot read what was asked, and has set it aside as {}: is it of another version?",
+        path.display()
+    )
 }
 
 /// Pipeline files that were read and checked.

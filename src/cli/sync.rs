@@ -3,12 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::{exit, say};
+use super::{HEARD_WITHIN, exit, rng, say, set_aside};
 use crate::sinks::incident_sync::status::{self, Status};
+use crate::sinks::incident_sync::{SyncAnswer, SyncCommand, recipient};
 use incident_model::field::Side;
+use runtime::clock::Clock;
+use runtime::control::{Mailbox, Progress};
+
+/// How long what the pipeline has heard may take until we no longer wait.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
+
+/// Why a command could not be given.
+type Wrong = Box<dyn std::error::Error>;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -73,16 +83,15 @@ impl To {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
+pub(super) async fn run(arguments: &Arguments, clock: &Clock) -> ExitCode {
     let done = match &arguments.action {
         Action::Status { data_dir, json } => {
-            status::read_all(data_dir).map(|all| show(data_dir, &all, *json))
+            status::read_all(data_dir).map(|all| show(data_dir, &all, *json)).map_err(Into::into)
         }
-        Action::Retry { data_dir, ledger, to, incidents } => retry(data_dir, ledger, to.side(), incidents),
-        Action::Resume { data_dir, ledger, to } => {
-            let sides = to.map_or_else(|| Side::ALL.to_vec(), |to| vec![to.side()]);
-            resume(data_dir, ledger, &sides)
+        Action::Retry { data_dir, ledger, to, incidents } => {
+            retry(data_dir, ledger, to.side(), incidents, clock).await
         }
+        Action::Resume { data_dir, ledger, to } => resume(data_dir, ledger, to.map(To::side), clock).await,
     };
     let (Action::Status { data_dir, .. } | Action::Retry { data_dir, .. } | Action::Resume { data_dir, .. }) =
         &arguments.action;
@@ -146,22 +155,83 @@ fn objection(data_dir: &Path, ledger: &str) -> std::io::Result<Option<ExitCode>>
     Ok(Some(exit::failed(&format!("there is no ledger {ledger} here; there is: {known}"))))
 }
 
-fn retry(data_dir: &Path, ledger: &str, side: Side, incidents: &[String]) -> std::io::Result<ExitCode> {
+async fn retry(
+    data_dir: &Path,
+    ledger: &str,
+    side: Side,
+    incidents: &[String],
+    clock: &Clock,
+) -> Result<ExitCode, Wrong> {
     if let Some(code) = objection(data_dir, ledger)? {
         return Ok(code);
     }
-    status::ask_to_retry(data_dir, ledger, side, incidents)?;
-    say(format!("asked to write {} to {side} again: the log says what comes of it", incidents.join(", ")));
-    Ok(ExitCode::SUCCESS)
+    let mut mailbox = Mailbox::new(data_dir, clock.clone(), rng(clock));
+    let command = SyncCommand::Retry { incidents: incidents.to_vec() };
+    let asked = mailbox.ask(recipient(ledger, side), command)?;
+    let request = format!("asked to write {} to {side} again", incidents.join(", "));
+    Ok(match asked.wait(HEARD_WITHIN, Some(ANSWERED_WITHIN)).await? {
+        Progress::Answered(SyncAnswer::Retried { tried, unknown }) => {
+            if !tried.is_empty() {
+                say(format!("answered: {} is written to {side} again", tried.join(", ")));
+            }
+            if !unknown.is_empty() {
+                say(format!("answered: nothing is known of {}, and nothing is written", unknown.join(", ")));
+            }
+            ExitCode::SUCCESS
+        }
+        progress => unanswered(&request, &progress),
+    })
 }
 
-fn resume(data_dir: &Path, ledger: &str, sides: &[Side]) -> std::io::Result<ExitCode> {
+async fn resume(data_dir: &Path, ledger: &str, side: Option<Side>, clock: &Clock) -> Result<ExitCode, Wrong> {
     if let Some(code) = objection(data_dir, ledger)? {
         return Ok(code);
     }
+    // A side that was never written is not halted, and there may be nobody to answer for it.
+    let all = status::read_all(data_dir)?;
+    let written = all.iter().filter(|status| status.ledger == ledger).map(|status| status.target);
+    let sides = side.map_or_else(|| written.collect(), |side| vec![side]);
+    let mut mailbox = Mailbox::new(data_dir, clock.clone(), rng(clock));
+    // All are asked before any is waited for.
+    let mut asked = Vec::new();
     for side in sides {
-        status::ask_to_resume(data_dir, ledger, *side)?;
-        say(format!("writing to {side} goes on within some seconds, if it was halted"));
+        asked.push((side, mailbox.ask(recipient(ledger, side), SyncCommand::Resume)?));
     }
-    Ok(ExitCode::SUCCESS)
+    let waited = asked.iter().map(|(_, asked)| asked.wait(HEARD_WITHIN, Some(ANSWERED_WITHIN)));
+    let waited = futures::future::try_join_all(waited).await?;
+    let mut code = ExitCode::SUCCESS;
+    for ((side, _), progress) in asked.iter().zip(waited) {
+        match progress {
+            Progress::Answered(SyncAnswer::Resumed { was_halted: true }) => {
+                say(format!("answered: writing to {side} goes on"));
+            }
+            Progress::Answered(SyncAnswer::Resumed { was_halted: false }) => {
+                say(format!("answered: writing to {side} goes on as before, it was not halted"));
+            }
+            progress => {
+                let ended = unanswered(&format!("asked to let writing to {side} go on"), &progress);
+                if ended != ExitCode::SUCCESS {
+                    code = ended;
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// Says how far something is that was asked, if it is not done.
+fn unanswered(request: &str, progress: &Progress<SyncAnswer>) -> ExitCode {
+    match progress {
+        Progress::Asked => {
+            say(format!("{request}: nothing has answered, and it is done when the pipeline runs"));
+            ExitCode::SUCCESS
+        }
+        Progress::Claimed => {
+            say(format!("{request}: it is heard and not answered yet; the log says what comes of it"));
+            ExitCode::SUCCESS
+        }
+        Progress::Unreadable(path) => exit::failed(&set_aside(path)),
+        Progress::Removed => exit::failed(&format!("{request}: somebody has removed that")),
+        Progress::Answered(_) => exit::failed(&format!("{request}: the answer is one to something else")),
+    }
 }

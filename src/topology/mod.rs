@@ -5,6 +5,7 @@
 
 mod beside;
 mod door;
+mod old_control_files;
 pub mod plan;
 mod process;
 mod returning;

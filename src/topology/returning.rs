@@ -1,6 +1,6 @@
 //! Hands on again what Vector has refused of a source, when `quarantine retry` asks for it: only we know the way into Vector.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use tracing::{error, info};
 use crate::component::Source;
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
+use runtime::control::{Inbox, Recipient};
 use runtime::delivery::{BatchStatus, Deliver};
-use runtime::quarantine::{Answer, At, Entries, Quarantine, Removal, Request};
+use runtime::quarantine::{At, Entries, Quarantine, Removal, Request, Retried, SourceAnswer, SourceCommand};
 
 /// How often is looked whether somebody asks.
 const POLL: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ struct Serving {
     request: Request,
     removal: Removal,
     entries: Entries,
-    answer: Answer,
+    retried: Retried,
     /// What is handed on next, and where it is kept.
     batch: Vec<Event>,
     places: Vec<At>,
@@ -45,11 +46,39 @@ struct Serving {
 // === impl Returning ===
 
 impl Returning {
-    /// Serves a request, if there is one and if we are not asked to stop meanwhile: then it is served after the next start.
-    async fn serve(&self, out: &dyn Deliver, shutdown: &CancellationToken) -> Result<(), String> {
+    /// Serves a command, if there is one and if we are not asked to stop meanwhile: then it is served after the next start.
+    /// Served twice, it hands on what was not handed on before: what was, has left the quarantine, but for the last batch.
+    async fn serve(
+        &self,
+        inbox: &Inbox<SourceCommand>,
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<(), String> {
+        let claimed = inbox.claim().await.map_err(|error| format!("cannot read what was asked: {error}"))?;
+        let Some(claimed) = claimed else { return Ok(()) };
+        let SourceCommand::Retry(request) = claimed.envelope.command.clone();
+        let retried = match self.hand_on(request, out, shutdown).await {
+            Ok(Some(retried)) => retried,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return Err(format!("{error}; trying again, until {} is removed", claimed.path().display()));
+            }
+        };
+        let Retried { delivered, refused, unreadable } = retried;
+        info!(component_id = self.id, delivered, refused, unreadable, "That is done.");
+        let answered = claimed.answer(SourceAnswer::Retried(retried)).await;
+        answered.map_err(|error| format!("cannot answer: {error}"))
+    }
+
+    /// Hands on what is asked for, and answers what came of it; nothing if we are asked to stop meanwhile.
+    async fn hand_on(
+        &self,
+        request: Request,
+        out: &dyn Deliver,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Retried>, String> {
         let (data_dir, id) = (self.data_dir.clone(), self.id.clone());
-        let begun = off_thread(move || Serving::begin(&data_dir, &id)).await?;
-        let Some(mut serving) = begun else { return Ok(()) };
+        let mut serving = off_thread(move || Serving::begin(&data_dir, &id, request)).await?;
         info!(component_id = self.id, "Handing on again what is in the quarantine, as was asked.");
         loop {
             serving = off_thread(move || serving.next()).await?;
@@ -61,35 +90,28 @@ impl Returning {
             let batch: Batch = std::mem::take(&mut serving.batch).into();
             let status = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => return Ok(None),
                 status = out.deliver(batch) => status,
             };
             if status == BatchStatus::Errored {
                 return Err("Vector did not take a batch".to_owned());
             }
             let refused = self.quarantine.kept() - before;
-            serving.answer.refused += refused;
-            serving.answer.delivered += count - refused;
+            serving.retried.refused += refused;
+            serving.retried.delivered += count - refused;
         }
-        let Answer { delivered, refused, unreadable } = serving.answer;
-        info!(component_id = self.id, delivered, refused, unreadable, "That is done.");
-        let (data_dir, id) = (self.data_dir.clone(), self.id.clone());
-        off_thread(move || serving.finish(&data_dir, &id)).await
+        off_thread(move || serving.finish()).await.map(Some)
     }
 }
 
 // === impl Serving ===
 
 impl Serving {
-    fn begin(data_dir: &std::path::Path, id: &str) -> Result<Option<Self>, String> {
-        let request = Request::hear(data_dir, id);
-        let Some(request) = request.map_err(|error| format!("cannot read what was asked: {error}"))? else {
-            return Ok(None);
-        };
+    fn begin(data_dir: &Path, id: &str, request: Request) -> Result<Self, String> {
         let removal = Removal::begin(data_dir, id).map_err(|error| error.to_string())?;
         let entries = removal.contents().entries();
-        let answer = Answer::default();
-        Ok(Some(Self { request, removal, entries, answer, batch: Vec::new(), places: Vec::new() }))
+        let retried = Retried::default();
+        Ok(Self { request, removal, entries, retried, batch: Vec::new(), places: Vec::new() })
     }
 
     /// Removes what was handed on, and reads what is next.
@@ -110,15 +132,15 @@ impl Serving {
                     self.batch.push(event);
                     self.places.push(entry.at);
                 }
-                None => self.answer.unreadable += 1,
+                None => self.retried.unreadable += 1,
             }
         }
         Ok(self)
     }
 
-    fn finish(self, data_dir: &std::path::Path, id: &str) -> Result<(), String> {
+    fn finish(self) -> Result<Retried, String> {
         self.removal.finish().map_err(|error| error.to_string())?;
-        self.answer.give(data_dir, id).map_err(|error| format!("cannot answer: {error}"))
+        Ok(self.retried)
     }
 }
 
@@ -132,15 +154,16 @@ async fn off_thread<T: Send + 'static>(
 #[async_trait]
 impl Source for Returning {
     async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
+        let to = Recipient::Component(self.id.clone());
+        let inbox = Inbox::new(&self.data_dir, to, self.clock.clone());
         while !shutdown.is_cancelled() {
             let mut wait = POLL;
-            if let Err(error) = self.serve(out.as_ref(), &shutdown).await {
+            if let Err(error) = self.serve(&inbox, out.as_ref(), &shutdown).await {
                 wait = PAUSE;
                 error!(
                     component_id = self.id,
                     quarantine = %self.quarantine.path().display(),
-                    "What is in the quarantine is not handed on as was asked; trying again, until retrying.json is removed \
-                     there: {error}"
+                    "What is in the quarantine is not handed on as was asked: {error}"
                 );
             }
             tokio::select! {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::beside::{Beside, Meeting};
+use super::old_control_files;
 use super::process::{Process, Reload};
 use crate::component::{Built, Runtime, Source, Task};
 use crate::topology::plan::Plan;
@@ -16,6 +17,7 @@ use microsoft::connection::Connector;
 use model::problem::Problem;
 use pipeline_file::Link;
 use runtime::clock::Clock;
+use runtime::control::Mailbox;
 use runtime::delivery::{Deliver, FanOut};
 use runtime::store::Store;
 use vector_link::certificates::Side;
@@ -74,6 +76,10 @@ impl Topology {
     ) -> Result<Self, Vec<Problem>> {
         let store =
             Store::open(&plan.data_dir).map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
+        old_control_files::take_over(
+            &plan.data_dir,
+            &mut Mailbox::new(&plan.data_dir, connector.clock.clone(), rng.fork()),
+        );
         let mut meeting = Meeting::prepare(plan, beside, &connector.clock, rng)?;
         let mut runtime = Runtime::new(connector.clone(), rng.fork(), store, plan.data_dir.clone());
         runtime.dry_run = dry_run;

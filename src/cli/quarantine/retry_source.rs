@@ -2,18 +2,13 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use super::{Selection, Wrong, unreadable};
-use crate::cli::say;
 use crate::cli::signals::Signals;
+use crate::cli::{HEARD_WITHIN, rng, say, set_aside};
 use runtime::clock::Clock;
-use runtime::quarantine::{Answer, Contents, Progress, Request};
-
-/// How long a pipeline that runs may take to hear of it.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
-/// How often is looked how far it is.
-const LOOK: Duration = Duration::from_millis(200);
+use runtime::control::{Mailbox, Progress, Recipient};
+use runtime::quarantine::{Contents, Retried, SourceAnswer, SourceCommand};
 
 /// Asks for the events of a selection that was checked, and waits for what comes of it.
 pub(super) async fn run(
@@ -32,35 +27,34 @@ pub(super) async fn run(
         say(format!("nothing is in the quarantine of {id}"));
         return Ok(ExitCode::SUCCESS);
     }
-    if Request::progress(data_dir, id) != Progress::Done {
+    let mut mailbox = Mailbox::new(data_dir, clock.clone(), rng(clock));
+    let to = Recipient::Component(id.to_owned());
+    let cannot = |error| format!("cannot ask for a retry of {id}: {error}");
+    if mailbox.is_waiting(&to).map_err(cannot)? {
         let message = format!("a retry of {id} was asked for before and is not done yet: wait until it is");
         return Err(message.into());
     }
-    let asked = selection.request().ask(data_dir, id);
-    asked.map_err(|error| format!("cannot ask for a retry of {id}: {error}"))?;
-    let began = clock.monotonic();
-    loop {
-        match Request::progress(data_dir, id) {
-            Progress::Done => break,
-            Progress::Asked if clock.monotonic() - began >= HEARD_WITHIN => {
-                let message = format!(
-                    "{id} is a source, whose events only a pipeline that runs beside Vector can hand on, and none has heard of \
-                     it yet: they are handed on when it is started with this data_dir"
-                );
-                return Err(message.into());
-            }
-            Progress::Asked | Progress::Heard => {}
+    let asked = mailbox.ask(to, SourceCommand::Retry(selection.request())).map_err(cannot)?;
+    let progress = tokio::select! {
+        progress = asked.wait(HEARD_WITHIN, None) => {
+            progress.map_err(|error| format!("cannot read what came of it: {error}"))?
         }
-        tokio::select! {
-            () = clock.sleep(LOOK) => {}
-            () = signals.stopped(1) => {
-                return Err("no longer waiting; the pipeline goes on with it".to_owned().into());
-            }
+        () = signals.stopped(1) => {
+            return Err("no longer waiting; the pipeline goes on with it".to_owned().into());
         }
-    }
-    let answer =
-        Answer::get(data_dir, id).map_err(|error| format!("cannot read what came of it: {error}"))?;
-    let Answer { delivered, refused, unreadable } = answer.unwrap_or_default();
+    };
+    let Retried { delivered, refused, unreadable } = match progress {
+        Progress::Answered(SourceAnswer::Retried(retried)) => retried,
+        Progress::Unreadable(path) => return Err(set_aside(&path).into()),
+        Progress::Removed => return Err("somebody has removed what was asked".to_owned().into()),
+        Progress::Asked | Progress::Claimed => {
+            let message = format!(
+                "{id} is a source, whose events only a pipeline that runs beside Vector can hand on, and none has heard of \
+                 it yet: they are handed on when it is started with this data_dir"
+            );
+            return Err(message.into());
+        }
+    };
     let mut parts = vec![format!("{delivered} of {all} delivered")];
     if refused > 0 {
         parts.push(format!("{refused} refused again, which stay, with the new reason"));

@@ -13,6 +13,7 @@
 //! | `target` | what a pass needs of the service that it writes to |
 //! | `brake` | stops everything if too many incidents would change |
 //! | `tell` | what is said of it: log lines, and events for the pipeline |
+//! | `commands` | what somebody asks while it runs: `sync retry`, `sync resume` |
 //! | `status` | what `sync status` shows |
 //! | `assemble` | puts the parts of one direction together |
 //!
@@ -23,6 +24,7 @@
 
 mod assemble;
 mod brake;
+mod commands;
 mod comments;
 mod error;
 mod gate;
@@ -41,6 +43,7 @@ mod worker;
 
 pub use assemble::{Assembly, Ledgers, probed};
 pub use brake::SafetyConfig;
+pub use commands::{SyncAnswer, SyncCommand, recipient};
 pub use ledger::Ledger;
 pub use options::{SyncOptions, WriteConfig};
 pub use pass::Direction;

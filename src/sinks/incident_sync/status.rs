@@ -1,6 +1,6 @@
 //! What `sync status` shows: a file for each direction, which the worker writes and anybody who may can read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -103,45 +103,6 @@ pub fn read_all(data_dir: &Path) -> std::io::Result<Vec<Status>> {
     }
     all.sort_by_key(|status: &Status| (status.ledger.clone(), status.target));
     Ok(all)
-}
-
-/// Asks the process that runs to go on writing.
-pub fn ask_to_resume(data_dir: &Path, ledger: &str, target: Side) -> std::io::Result<()> {
-    let dir = data_dir.join(DIR_NAME);
-    create_private_dir(&dir)?;
-    write_private_file(&dir, &format!("{}.resume", stem(ledger, target)), "")
-}
-
-/// Whether somebody asks to go on. It is asked once.
-pub(super) fn takes_resume(data_dir: &Path, ledger: &str, target: Side) -> bool {
-    let path: PathBuf = data_dir.join(DIR_NAME).join(format!("{}.resume", stem(ledger, target)));
-    std::fs::remove_file(path).is_ok()
-}
-
-/// Asks the process that runs to try incidents again that it has given up: by the names that [`WaitingIncident`] and the
-/// quarantine give them.
-pub fn ask_to_retry(
-    data_dir: &Path,
-    ledger: &str,
-    target: Side,
-    incidents: &[String],
-) -> std::io::Result<()> {
-    let dir = data_dir.join(DIR_NAME);
-    create_private_dir(&dir)?;
-    let name = format!("{}.retry", stem(ledger, target));
-    // What was asked for before, and not heard yet, is asked for still.
-    let before = std::fs::read_to_string(dir.join(&name)).unwrap_or_default();
-    write_private_file(&dir, &name, &format!("{before}{}\n", incidents.join("\n")))
-}
-
-/// The incidents that somebody asks to try again. It is asked once.
-pub(super) fn takes_retry(data_dir: &Path, ledger: &str, target: Side) -> Vec<String> {
-    let path = data_dir.join(DIR_NAME).join(format!("{}.retry", stem(ledger, target)));
-    let asked = std::fs::read_to_string(&path).unwrap_or_default();
-    if asked.is_empty() || std::fs::remove_file(path).is_err() {
-        return Vec::new();
-    }
-    asked.lines().filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect()
 }
 
 fn stem(ledger: &str, target: Side) -> String {

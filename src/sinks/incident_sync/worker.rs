@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::error;
 
+use super::commands::{CommandError, CommandServer};
 use super::error::PassError;
 use super::pass::{Direction, Outcome};
 use super::status::{self, Status};
@@ -21,7 +22,7 @@ use runtime::retry::Verdict;
 use runtime::retry::policy::Policy;
 use runtime::store::StoreError;
 
-/// How often it is looked whether somebody wants writing to go on, and what `sync status` shows is written.
+/// How often it is looked whether anything is asked of us, and what `sync status` shows is written.
 const TICK: Duration = Duration::from_secs(2);
 /// How many incidents are worked on at a time.
 const AT_A_TIME: usize = 4;
@@ -30,6 +31,7 @@ const AT_A_TIME: usize = 4;
 pub struct Worker {
     direction: Arc<Direction>,
     data_dir: PathBuf,
+    commands: CommandServer,
     /// How each incident that failed is tried again.
     failing: Mutex<HashMap<String, Policy>>,
     /// What `sync status` shows.
@@ -43,6 +45,7 @@ impl Worker {
     #[must_use]
     pub fn new(direction: Arc<Direction>, data_dir: &Path) -> Self {
         Self {
+            commands: CommandServer::new(Arc::clone(&direction), data_dir),
             direction,
             data_dir: data_dir.to_owned(),
             failing: Mutex::default(),
@@ -173,56 +176,15 @@ impl Worker {
     }
 
     async fn tick(&self) {
-        let (side, ledger) = (self.direction.target.side(), &self.direction.ledger);
-        if status::takes_resume(&self.data_dir, &self.direction.options.ledger, side) {
-            self.direction.brake.reset();
-            match ledger.set_halt(side, None).await {
-                Ok(_) => {
-                    info!(component_id = self.direction.teller.labels.id, "Writing to {side} goes on.");
-                    ledger.queue(self.direction.origin()).release();
-                }
-                Err(failure) => {
-                    self.report_store(&failure);
-                    // Whoever asked is not there to ask again.
-                    status::ask_to_resume(&self.data_dir, &self.direction.options.ledger, side).ok();
-                }
-            }
-        }
-        let asked = status::takes_retry(&self.data_dir, &self.direction.options.ledger, side);
-        for (place, incident) in asked.iter().enumerate() {
-            if let Err(failure) = self.try_again(incident).await {
-                self.report_store(&failure);
-                let rest = asked.get(place..).unwrap_or_default();
-                status::ask_to_retry(&self.data_dir, &self.direction.options.ledger, side, rest).ok();
-                break;
+        match self.commands.serve().await {
+            Ok(()) => {}
+            Err(CommandError::Store(failure)) => self.report_store(&failure),
+            Err(CommandError::Control(failure)) => {
+                let id = &self.direction.teller.labels.id;
+                error!(component_id = id, "What was asked cannot be served yet; trying again: {failure}");
             }
         }
         self.show().await;
-    }
-
-    /// Takes up an incident again that was given up, with all that was refused of it.
-    async fn try_again(&self, incident: &str) -> Result<(), StoreError> {
-        let (origin, ledger) = (self.direction.origin(), &self.direction.ledger);
-        let key = match origin {
-            Side::Defender => Some(incident.to_owned()),
-            Side::Sentinel => ledger.record_of(incident).await?,
-        };
-        if let Some(key) = key {
-            let _working = ledger.lock(&key).await;
-            if let Some(mut record) = ledger.record(&key).await?
-                && !record.refused.is_empty()
-            {
-                record.refused.clear();
-                ledger.save(&key, &record, Vec::new()).await?;
-            }
-        }
-        let id = &self.direction.teller.labels.id;
-        if ledger.wake(origin, incident).await? {
-            info!(component_id = id, incident, "Trying the incident again, as asked.");
-        } else {
-            warn!(component_id = id, incident, "Nothing is known of the incident that is to be tried again.");
-        }
-        Ok(())
     }
 
     /// Writes what `sync status` shows, if it has changed.

@@ -1,8 +1,8 @@
 //! `validate --probe`: posts an empty array to every stream that is known beforehand, and compares the rules.
 
 use super::preflight::{Finding, Preflight, Severity};
-use super::targets::StreamKey;
 use super::ready::SentinelLogs;
+use super::targets::StreamKey;
 use crate::component::Probed;
 use microsoft::authorized::Authorized;
 use microsoft::connection::Connector;

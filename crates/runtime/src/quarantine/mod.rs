@@ -13,7 +13,7 @@
 //! other line where it is; at the end, files are written anew without their blanks, or removed if nothing is left in them. A
 //! command that is killed in between leaves blanks, which readers pass over.
 //!
-//! What only a process that runs can deliver again, a file in that directory asks it for: see [`Request`].
+//! What only a process that runs can deliver again, it is asked for by way of its mailbox: see [`SourceCommand`].
 //!
 //! An event's id is the number of the file and the byte at which its line was first written, `3-18872`; it stays the same
 //! when the file is written anew. Files of versions that had one file a component, `<id>.ndjson`, are read as number 0.
@@ -37,4 +37,4 @@ pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
 pub(crate) use place::give_to_owner_of;
 pub use removal::{Removal, RemovalError};
-pub use request::{Answer, Progress, Request};
+pub use request::{Request, Retried, SourceAnswer, SourceCommand};

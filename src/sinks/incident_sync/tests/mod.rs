@@ -1,5 +1,6 @@
 //! Both directions over one ledger, between two services in memory.
 
+mod commands;
 mod crashes;
 mod limits;
 mod others;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{Assembly, Ledgers};
+use super::commands::{SyncAnswer, SyncCommand, recipient};
 use super::ledger::Ledger;
 use super::options::{SyncOptions, WriteConfig};
 use super::status::{self, Status};
@@ -25,6 +27,7 @@ use incident_model::snapshot::{Own, Profile, Snapshot};
 use microsoft::connection::Connector;
 use model::problem::Problem;
 use runtime::clock::Clock;
+use runtime::control::{Asked, Inbox, Mailbox, Progress};
 use runtime::quarantine::{Contents, Entry};
 use runtime::store::Store;
 use runtime::telemetry::Component;
@@ -198,6 +201,12 @@ impl World {
         let entries = contents.iter().flat_map(Contents::entries);
         let said = |entry: Entry| format!("{} {}", entry.message, entry.event_text());
         entries.map(|entry| said(entry.unwrap())).collect()
+    }
+
+    /// Asks whoever writes to a side for something.
+    fn ask(&self, side: Side, command: SyncCommand) -> Asked<SyncCommand> {
+        let mut mailbox = Mailbox::new(self.dir.path(), self.clock.clone(), fastrand::Rng::with_seed(7));
+        mailbox.ask(recipient("default", side), command).unwrap()
     }
 
     fn status(&self, side: Side) -> Status {

@@ -81,8 +81,9 @@ async fn when_too_many_incidents_would_change_everything_stops_until_somebody_sa
     let status = world.status(Side::Sentinel);
     assert_eq!(status.waiting, 2);
     assert!(status.halted.unwrap().contains("2 incidents were changed within 60 s"));
-    status::ask_to_resume(world.dir.path(), "default", Side::Sentinel).unwrap();
-    world.clock.sleep(Duration::from_secs(5)).await;
+    let asked = world.ask(Side::Sentinel, SyncCommand::Resume);
+    let progress = asked.wait(Duration::from_secs(5), None).await.unwrap();
+    assert_eq!(progress, Progress::Answered(SyncAnswer::Resumed { was_halted: true }));
     world.work().await;
     assert_eq!(closed(&world), 4);
 }

@@ -1,0 +1,162 @@
+//! What somebody asks of one direction while it runs: `sync retry` and `sync resume`.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::pass::Direction;
+use incident_model::field::Side;
+use runtime::control::{Command, ControlError, Inbox, Recipient};
+use runtime::store::StoreError;
+
+/// How many commands are served before other things are looked at.
+const AT_ONCE: usize = 100;
+/// How long after a failure commands wait.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// What a direction can be asked. Served twice, each does the same again, which harms nothing: an incident is looked at once
+/// more, and what is not halted goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncCommand {
+    /// To try incidents again that were given up, by the names that `sync status` and the quarantine give them.
+    Retry {
+        /// Their names.
+        incidents: Vec<String>,
+    },
+    /// To go on writing.
+    Resume,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncAnswer {
+    /// Of [`SyncCommand::Retry`].
+    Retried {
+        /// The incidents that are tried again.
+        tried: Vec<String>,
+        /// Those of which nothing is known.
+        unknown: Vec<String>,
+    },
+    /// Of [`SyncCommand::Resume`].
+    Resumed {
+        /// Whether nothing was written before.
+        was_halted: bool,
+    },
+}
+
+/// Serves what is asked of a direction.
+pub(super) struct CommandServer {
+    direction: Arc<Direction>,
+    inbox: Inbox<SyncCommand>,
+    /// Until when nothing is served after a failure.
+    paused: Mutex<Option<Instant>>,
+}
+
+/// Why a command cannot be served yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    /// The state file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The mailbox failed.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// Whoever writes to a side of a ledger.
+#[must_use]
+pub fn recipient(ledger: &str, target: Side) -> Recipient {
+    Recipient::Ledger { name: ledger.to_owned(), target: target.to_string().to_lowercase() }
+}
+
+impl Command for SyncCommand {
+    type Answer = SyncAnswer;
+}
+
+// === impl CommandServer ===
+
+impl CommandServer {
+    pub(super) fn new(direction: Arc<Direction>, data_dir: &Path) -> Self {
+        let to = recipient(&direction.options.ledger, direction.target.side());
+        let inbox = Inbox::new(data_dir, to, direction.clock.clone());
+        Self { direction, inbox, paused: Mutex::default() }
+    }
+
+    /// Serves what was asked: what a command changes is in the state file before it is answered. After a failure it is
+    /// claimed still, and served first the next time.
+    pub(super) async fn serve(&self) -> Result<(), CommandError> {
+        let now = self.direction.clock.monotonic();
+        if self.paused.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        let served = self.serve_some().await;
+        let paused = served.is_err().then(|| self.direction.clock.monotonic() + PAUSE);
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = paused;
+        served
+    }
+
+    async fn serve_some(&self) -> Result<(), CommandError> {
+        for _ in 0..AT_ONCE {
+            let Some(claimed) = self.inbox.claim().await? else { break };
+            let answer = match &claimed.envelope.command {
+                SyncCommand::Retry { incidents } => self.retry(incidents).await?,
+                SyncCommand::Resume => self.resume().await?,
+            };
+            claimed.answer(answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn resume(&self) -> Result<SyncAnswer, StoreError> {
+        let direction = &self.direction;
+        let (side, ledger) = (direction.target.side(), &direction.ledger);
+        direction.brake.reset();
+        let was_halted = ledger.set_halt(side, None).await?;
+        info!(component_id = direction.teller.labels.id, "Writing to {side} goes on.");
+        ledger.queue(direction.origin()).release();
+        Ok(SyncAnswer::Resumed { was_halted })
+    }
+
+    async fn retry(&self, incidents: &[String]) -> Result<SyncAnswer, StoreError> {
+        let id = &self.direction.teller.labels.id;
+        let (mut tried, mut unknown) = (Vec::new(), Vec::new());
+        for incident in incidents {
+            if self.try_again(incident).await? {
+                info!(component_id = id, incident, "Trying the incident again, as asked.");
+                tried.push(incident.clone());
+            } else {
+                warn!(
+                    component_id = id,
+                    incident, "Nothing is known of the incident that is to be tried again."
+                );
+                unknown.push(incident.clone());
+            }
+        }
+        Ok(SyncAnswer::Retried { tried, unknown })
+    }
+
+    /// Takes up an incident again that was given up, with all that was refused of it. Answers whether it is known.
+    async fn try_again(&self, incident: &str) -> Result<bool, StoreError> {
+        let (origin, ledger) = (self.direction.origin(), &self.direction.ledger);
+        let key = match origin {
+            Side::Defender => Some(incident.to_owned()),
+            Side::Sentinel => ledger.record_of(incident).await?,
+        };
+        if let Some(key) = key {
+            let _working = ledger.lock(&key).await;
+            if let Some(mut record) = ledger.record(&key).await?
+                && !record.refused.is_empty()
+            {
+                record.refused.clear();
+                ledger.save(&key, &record, Vec::new()).await?;
+            }
+        }
+        ledger.wake(origin, incident).await
+    }
+}
