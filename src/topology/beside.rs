@@ -140,7 +140,9 @@ impl Meeting {
             let options = Options {
                 peer: door.peer.clone(),
                 labels: Component { kind: "source", component_type: source.type_name, id: source.id.clone() },
-                quarantine: quarantine.map_err(|error| error.to_string())?,
+                quarantine: quarantine
+                    .map_err(|error| error.to_string())?
+                    .with_off_thread(clock.off_thread()),
             };
             let quarantine = options.quarantine.clone();
             let forward: Arc<dyn Deliver> = Arc::new(Forward::new(options, clock.clone(), rng.fork()));

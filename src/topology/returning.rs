@@ -78,10 +78,10 @@ impl Returning {
         shutdown: &CancellationToken,
     ) -> Result<Option<Retried>, String> {
         let (data_dir, id) = (self.data_dir.clone(), self.id.clone());
-        let mut serving = off_thread(move || Serving::begin(&data_dir, &id, request)).await?;
+        let mut serving = self.off_thread(move || Serving::begin(&data_dir, &id, request)).await?;
         info!(component_id = self.id, "Handing on again what is in the quarantine, as was asked.");
         loop {
-            serving = off_thread(move || serving.next()).await?;
+            serving = self.off_thread(move || serving.next()).await?;
             let count = serving.batch.len() as u64;
             if count == 0 {
                 break;
@@ -100,7 +100,14 @@ impl Returning {
             serving.retried.refused += refused;
             serving.retried.delivered += count - refused;
         }
-        off_thread(move || serving.finish()).await.map(Some)
+        self.off_thread(move || serving.finish()).await.map(Some)
+    }
+
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        self.clock.off_thread().run(work).await.unwrap_or_else(|ended| Err(ended.to_string()))
     }
 }
 
@@ -142,13 +149,6 @@ impl Serving {
         self.removal.finish().map_err(|error| error.to_string())?;
         Ok(self.retried)
     }
-}
-
-/// Runs what waits for the disk on a thread that may wait.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("the process is ending".to_owned()))
 }
 
 #[async_trait]

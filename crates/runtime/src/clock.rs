@@ -7,9 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use crate::off_thread::OffThread;
+
 /// Tells the time and waits. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    off_thread: OffThread,
+}
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -28,20 +33,32 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self { source: Source::System, off_thread: OffThread::Blocking }
     }
 
     /// A clock that reads `start` now and goes on with tokio's time.
     #[must_use]
     pub fn starting_at(start: DateTime<Utc>) -> Self {
         let clock = Self::system();
-        Self(Source::Following { start, origin: clock.monotonic() })
+        Self { source: Source::Following { start, origin: clock.monotonic() }, ..clock }
+    }
+
+    /// The same clock for whoever has work that blocks done elsewhere.
+    #[must_use]
+    pub fn with_off_thread(self, off_thread: OffThread) -> Self {
+        Self { off_thread, ..self }
+    }
+
+    /// Where work that blocks is run: what decides over the time decides over that too.
+    #[must_use]
+    pub const fn off_thread(&self) -> OffThread {
+        self.off_thread
     }
 
     /// The wall time, UTC.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        match &self.0 {
+        match &self.source {
             #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
             Source::System => std::time::SystemTime::now().into(),
             Source::Following { start, origin } => *start + (self.monotonic() - *origin),

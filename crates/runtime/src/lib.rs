@@ -7,13 +7,15 @@
 //! | [`edge`] | the HTTPS edge as a port: requests out, answers in, and why there is none |
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
 //! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
-//! | [`store`] | the state file |
+//! | [`store`] | the state: a port, with the state file behind it |
+//! | [`off_thread`] | the one place that runs what blocks |
 //! | [`clock`], [`secret`], [`telemetry`] | the one clock, strings that never show themselves, log lines and metrics |
 
 pub mod clock;
 pub mod control;
 pub mod delivery;
 pub mod edge;
+pub mod off_thread;
 pub mod quarantine;
 pub mod retry;
 pub mod secret;

@@ -47,7 +47,8 @@ impl Assembly {
         let target = target(rules.owners.clone());
         let data_dir = runtime.data_dir.clone();
         let quarantine = Quarantine::open(&data_dir, &labels.id, quarantine.max_bytes)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error.to_string())?
+            .with_off_thread(runtime.connector.clock.off_thread());
         let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
         let rng = runtime.rng.fork();
         let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);

@@ -84,8 +84,9 @@ impl SentinelLogs {
             rng: Mutex::new(rng),
             known: Mutex::default(),
         };
-        let quarantine =
-            Quarantine::open(data_dir, id, config.quarantine.max_bytes).map_err(|error| error.to_string())?;
+        let quarantine = Quarantine::open(data_dir, id, config.quarantine.max_bytes)
+            .map_err(|error| error.to_string())?
+            .with_off_thread(clock.off_thread());
         let declared = config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan));
         let encoder = Encoder::new(
             config.layout,

@@ -189,7 +189,8 @@ impl Component for VectorSentinelEvents {
         let (store, data_dir) = (&runtime.store, &runtime.data_dir);
         // Every kind of event adds its feeds here.
         let feeds = self.followed.iter().map(|peer| {
-            let feed = Quarantined::new(data_dir.clone(), peer.clone(), self.max_event_bytes);
+            let (data_dir, off_thread) = (data_dir.clone(), runtime.connector.clock.off_thread());
+            let feed = Quarantined::new(data_dir, peer.clone(), self.max_event_bytes, off_thread);
             Box::new(feed) as Box<dyn Feed>
         });
         let synced = self.reads_sync_events().then(|| {

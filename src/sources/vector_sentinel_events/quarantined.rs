@@ -12,6 +12,7 @@ use super::feed::{Feed, Told};
 use crate::component::Peer;
 use crate::sources::ReadError;
 use model::event::Event;
+use runtime::off_thread::OffThread;
 use runtime::quarantine::{Contents, Entry, Limit, Position, Since};
 
 /// What is told at a time.
@@ -25,13 +26,14 @@ pub(super) struct Quarantined {
     of: Peer,
     /// Events with more bytes are left out.
     max_event_bytes: u64,
+    off_thread: OffThread,
 }
 
 // === impl Quarantined ===
 
 impl Quarantined {
-    pub(super) fn new(data_dir: PathBuf, of: Peer, max_event_bytes: u64) -> Self {
-        Self { name: format!("quarantine.{}", of.id), data_dir, of, max_event_bytes }
+    pub(super) fn new(data_dir: PathBuf, of: Peer, max_event_bytes: u64, off_thread: OffThread) -> Self {
+        Self { name: format!("quarantine.{}", of.id), data_dir, of, max_event_bytes, off_thread }
     }
 
     fn read(&self, from: Position) -> std::io::Result<(Vec<Event>, Since)> {
@@ -81,8 +83,9 @@ impl Feed for Quarantined {
         // A cursor that cannot be read is none: rather tell something twice than not at all.
         let from = cursor.and_then(|cursor| serde_json::from_value(cursor.clone()).ok()).unwrap_or_default();
         let this = self.clone();
-        let read = tokio::task::spawn_blocking(move || this.read(from)).await;
-        let (events, since) = read.unwrap_or_else(|error| Err(error.into())).map_err(failed)?;
+        let read = self.off_thread.run(move || this.read(from)).await;
+        let (events, since) =
+            read.unwrap_or_else(|ended| Err(std::io::Error::other(ended))).map_err(failed)?;
         let cursor = serde_json::to_value(since.position).map_err(|error| failed(error.into()))?;
         Ok(Told { events, cursor, more: since.more })
     }
@@ -116,7 +119,7 @@ mod tests {
             component_type: "sentinel_logs".to_owned(),
             consumes_own_events: false,
         };
-        let feed = Quarantined::new(dir.path().to_owned(), of, 40);
+        let feed = Quarantined::new(dir.path().to_owned(), of, 40, OffThread::Blocking);
         let told = feed.after(None).await.unwrap();
         assert_eq!(told.events.iter().map(Event::timestamp).collect::<Vec<_>>(), [Some(now); 3]);
         let text = String::from_utf8(told.events[0].to_json().to_vec()).unwrap();

@@ -96,8 +96,8 @@ impl CertificateAssertion {
 impl azure_identity::ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let this = self.clone();
-        let signed = tokio::task::spawn_blocking(move || this.sign()).await;
-        let signed = signed.unwrap_or_else(|_| Err("the process is ending".to_owned()));
+        let signed = self.clock.off_thread().run(move || this.sign()).await;
+        let signed = signed.unwrap_or_else(|ended| Err(ended.to_string()));
         signed
             .map_err(|error| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, error))
     }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::line::{self, Reason};
 use super::place::Place;
+use crate::off_thread::OffThread;
 use model::event::{Batch, Event};
 
 /// When a file has so many bytes, the next one is begun. A single line may have more.
@@ -19,7 +20,10 @@ const WRITE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The quarantine of one component. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Quarantine(Arc<Inner>);
+pub struct Quarantine {
+    inner: Arc<Inner>,
+    off_thread: OffThread,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -108,7 +112,7 @@ impl Quarantine {
         let io = |source| QuarantineError::Io { path: place.dir.clone(), source };
         place.make().map_err(io)?;
         let bytes = place.files().map_err(io)?.iter().map(|file| file.bytes).sum();
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             place,
             max_bytes,
             file_bytes,
@@ -116,36 +120,43 @@ impl Quarantine {
             returning: AtomicBool::new(false),
             bytes: AtomicU64::new(bytes),
             kept: AtomicU64::new(0),
-        })))
+        });
+        Ok(Self { inner, off_thread: OffThread::default() })
+    }
+
+    /// The same quarantine, which waits for the disk elsewhere.
+    #[must_use]
+    pub fn with_off_thread(self, off_thread: OffThread) -> Self {
+        Self { off_thread, ..self }
     }
 
     /// The directory that events are kept in.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.place.dir
+        &self.inner.place.dir
     }
 
     /// How many bytes its files have, as of the last event that was kept.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.bytes.load(Ordering::Relaxed)
+        self.inner.bytes.load(Ordering::Relaxed)
     }
 
     /// How many events this one, and not another process, has kept.
     #[must_use]
     pub fn kept(&self) -> u64 {
-        self.0.kept.load(Ordering::Relaxed)
+        self.inner.kept.load(Ordering::Relaxed)
     }
 
     /// From now on, what comes was here before and is still here until it has been dealt with: it is kept whatever the limit.
     pub fn expect_returns(&self) {
-        self.0.returning.store(true, Ordering::Relaxed);
+        self.inner.returning.store(true, Ordering::Relaxed);
     }
 
     /// Whether what comes was here before.
     #[must_use]
     pub fn expects_returns(&self) -> bool {
-        self.0.returning.load(Ordering::Relaxed)
+        self.inner.returning.load(Ordering::Relaxed)
     }
 
     /// Keeps an event with its reason. It is on disk when this returns.
@@ -161,8 +172,8 @@ impl Quarantine {
 
     /// Keeps events of a batch, each with its reason, in this order. Waits for the disk once for many of them.
     pub async fn keep_all(&self, batch: &Batch, refused: &[Refused], now: DateTime<Utc>) -> Kept {
-        let (inner, batch, refused) = (Arc::clone(&self.0), Arc::clone(batch), refused.to_vec());
-        let kept = tokio::task::spawn_blocking(move || {
+        let (inner, batch, refused) = (Arc::clone(&self.inner), Arc::clone(batch), refused.to_vec());
+        let kept = self.off_thread.run(move || {
             let mut count = 0;
             let failure = inner.append(&batch, &refused, now, &mut count).err();
             inner.kept.fetch_add(count as u64, Ordering::Relaxed);

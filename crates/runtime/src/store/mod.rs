@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::off_thread::OffThread;
 use model::incident::Revision;
 
 mod documents;
@@ -350,7 +351,7 @@ pub fn write_private_file(dir: &Path, name: &str, text: &str) -> std::io::Result
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Interrupted))
+    OffThread::Blocking.run(work).await.unwrap_or(Err(StoreError::Interrupted))
 }
 
 /// All keys of a component in `seen`.

@@ -82,7 +82,7 @@ impl ColumnSampler {
 
     async fn compare(self: Arc<Self>, body: Bytes, gzip: bool) {
         let columns = move || if gzip { columns_of(&unzipped(&body)) } else { columns_of(&body) };
-        let columns = tokio::task::spawn_blocking(columns).await.unwrap_or_default();
+        let columns = self.shared.clock.off_thread().run(columns).await.unwrap_or_default();
         if self.undeclared(&columns).is_empty() {
             return;
         }
