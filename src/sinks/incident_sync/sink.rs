@@ -12,7 +12,7 @@ use incident_model::{defender, sentinel};
 use model::event::Batch;
 use runtime::delivery::{BatchStatus, Deliver, Health};
 use runtime::quarantine::Quarantine;
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// A sink that takes incidents of one side, to be written to the other.
 pub struct IncidentSink {
@@ -60,7 +60,7 @@ impl Deliver for IncidentSink {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let direction = &self.direction;
         let labels = self.labels();
-        labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
+        labels.count(Metric::ReceivedEvents, batch.len() as u64);
         let mut snapshots = Vec::with_capacity(batch.len());
         let mut refused = Vec::new();
         for event in batch.iter() {
@@ -73,7 +73,7 @@ impl Deliver for IncidentSink {
         match direction.ledger.take(direction.origin(), snapshots).await {
             Ok(()) => {
                 self.health.set(true);
-                labels.count(telemetry::SENT_EVENTS, taken);
+                labels.count(Metric::SentEvents, taken);
             }
             Err(failure) => {
                 self.health.set(false);

@@ -7,12 +7,7 @@ use incident_model::field::{Field, Side};
 use incident_model::merge::Merge;
 use incident_model::record::{FieldWrite, Record, Settled, Unconfirmed};
 use runtime::clock::Clock;
-use runtime::telemetry::Component;
-
-/// Writes were made; labelled `field`.
-const WRITES: &str = "incident_sync_writes_total";
-/// Fields were changed on both sides.
-const CONFLICTS: &str = "incident_sync_conflicts_total";
+use runtime::telemetry::{Component, Metric};
 
 /// So many characters of a text are in a log line.
 const SHOWN_CHARS: usize = 200;
@@ -147,7 +142,7 @@ impl Teller {
         if !record.must_tell(&format!("conflict {field}"), &what) {
             return None;
         }
-        metrics::counter!(CONFLICTS, "component_id" => self.labels.id.clone()).increment(1);
+        self.labels.count(Metric::SyncConflicts, 1);
         warn!(
             component_id = self.labels.id,
             defender = about.key,
@@ -205,7 +200,7 @@ impl Teller {
 
     fn count(&self, is_dry: bool) {
         if !is_dry {
-            metrics::counter!(WRITES, "component_id" => self.labels.id.clone()).increment(1);
+            self.labels.count(Metric::SyncWrites, 1);
         }
     }
 

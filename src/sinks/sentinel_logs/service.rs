@@ -14,7 +14,7 @@ use runtime::delivery::Health;
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::{Answer, Attempt, Concurrency};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// Sends requests to one stream.
 pub(super) struct Service {
@@ -38,7 +38,7 @@ impl Service {
         loop {
             self.rule.admit(request.json_bytes as u64).await;
             let attempt = self.turn().await;
-            self.labels.count(telemetry::REQUESTS, 1);
+            self.labels.count(Metric::Requests, 1);
             let start = self.clock.monotonic();
             let answer = self.client.post(request.body.clone(), request.gzip).await;
             attempt.end(match &answer {

@@ -21,7 +21,7 @@ use runtime::quarantine::{Quarantine, Reason, Refused};
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// When so many single rows were refused and none accepted in between, it is in doubt whether they are poison.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
@@ -63,7 +63,7 @@ impl Deliver for LogSink {
     async fn deliver(&self, batch: Batch) -> BatchStatus {
         let inner = &self.0;
         let now = inner.clock.now();
-        inner.labels.count(telemetry::RECEIVED_EVENTS, batch.len() as u64);
+        inner.labels.count(Metric::ReceivedEvents, batch.len() as u64);
         let (rows, rowless) = Rows::new(&inner.encoder, batch, now);
         let rows = Arc::new(rows);
         let (groups, unrouted) = inner.group(&rows);
@@ -275,7 +275,7 @@ impl Inner {
             for Refused { reason, .. } in rest.drain(..kept.count) {
                 self.report_quarantined(&reason, stream);
             }
-            labels.gauge(telemetry::QUARANTINE_BYTES, self.quarantine.bytes());
+            labels.gauge(Metric::QuarantineBytes, self.quarantine.bytes());
             let Some(failure) = kept.failure else { return };
             let wait = policy.wait(Verdict::Retry);
             labels.count_error("quarantine_failed", "sending");
@@ -311,14 +311,14 @@ impl Inner {
         destination.refused_in_a_row.store(0, Ordering::Relaxed);
         destination.poison_backoff.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let labels = &self.labels;
-        labels.count(telemetry::SENT_EVENTS, request.rows.len() as u64);
-        labels.count(telemetry::SENT_EVENT_BYTES, request.json_bytes as u64);
+        labels.count(Metric::SentEvents, request.rows.len() as u64);
+        labels.count(Metric::SentEventBytes, request.json_bytes as u64);
     }
 
     fn note_truncated(&self, fields: u64) {
         if fields > 0 {
             let labels = &self.labels;
-            labels.count(telemetry::TRUNCATED_FIELDS, fields);
+            labels.count(Metric::TruncatedFields, fields);
             warn!(
                 component_id = labels.id,
                 fields,

@@ -19,7 +19,7 @@ use model::watermark::{Drain, Watermark};
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::retry::Verdict;
 use runtime::store::StoreError;
-use runtime::telemetry;
+use runtime::telemetry::Metric;
 
 /// How long revisions are remembered after they can be listed no more, should the service round the times we ask for.
 const REMEMBERED: TimeDelta = TimeDelta::hours(1);
@@ -69,8 +69,8 @@ impl Poller {
         let mut in_this_page = HashSet::new();
         let new: Vec<usize> =
             (0..revisions.len()).filter(|&i| !seen[i] && in_this_page.insert(&revisions[i])).collect();
-        self.labels.count(telemetry::RECEIVED_EVENTS, revisions.len() as u64);
-        self.labels.count(telemetry::SUPPRESSED_EVENTS, (revisions.len() - new.len()) as u64);
+        self.labels.count(Metric::ReceivedEvents, revisions.len() as u64);
+        self.labels.count(Metric::SuppressedEvents, (revisions.len() - new.len()) as u64);
         debug!(component_id = self.labels.id, incidents = revisions.len(), new = new.len(), "Read a page.");
         let mut failures = Vec::new();
         'page: for some in new.chunks(MOST_AT_ONCE) {
@@ -150,7 +150,7 @@ impl Poller {
                 return Err(ReadError::NotDelivered.into());
             }
         }
-        self.labels.count(telemetry::SENT_EVENTS, revisions.len() as u64);
+        self.labels.count(Metric::SentEvents, revisions.len() as u64);
         let now = self.clock.now();
         for time in revisions.iter().filter_map(Revision::dated) {
             self.labels.note_lag((now - time).as_seconds_f64().max(0.0));

@@ -19,7 +19,7 @@ use runtime::retry::Verdict;
 use runtime::retry::backoff::Backoff;
 use runtime::retry::policy::Policy;
 use runtime::store::Store;
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// The source, ready to run.
 pub struct EventSource {
@@ -82,7 +82,7 @@ impl EventSource {
         let told = feed.after(cursors.by_feed.get(feed.name())).await?;
         let count = told.events.len() as u64;
         if count > 0 {
-            self.labels.count(telemetry::RECEIVED_EVENTS, count);
+            self.labels.count(Metric::ReceivedEvents, count);
             match out.deliver(told.events.into()).await {
                 // What was rejected is in the quarantine of whoever did: it is dealt with.
                 BatchStatus::Delivered | BatchStatus::Rejected => {}
@@ -90,7 +90,7 @@ impl EventSource {
                     return Err(ReadError::NotDelivered);
                 }
             }
-            self.labels.count(telemetry::SENT_EVENTS, count);
+            self.labels.count(Metric::SentEvents, count);
             debug!(component_id = self.labels.id, feed = feed.name(), events = count, "Told of what is new.");
         }
         let before = cursors.by_feed.insert(feed.name().to_owned(), told.cursor.clone());

@@ -6,7 +6,7 @@ use super::{Quarantine, Reason};
 use crate::clock::Clock;
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
-use crate::telemetry::{self, Component};
+use crate::telemetry::{Component, Metric};
 use model::event::Event;
 
 /// A component's way into the quarantine.
@@ -42,7 +42,7 @@ impl Keeper<'_> {
             clock.sleep(policy.wait(Verdict::Retry)).await;
         }
         labels.count_quarantined(code, 1);
-        labels.gauge(telemetry::QUARANTINE_BYTES, quarantine.bytes());
+        labels.gauge(Metric::QuarantineBytes, quarantine.bytes());
         labels.count_error(code, stage);
         error!(
             component_id = labels.id,

@@ -10,10 +10,7 @@ pub use super::limit::{Adaptive, Answer};
 
 use super::limit::Limit;
 use crate::clock::Clock;
-use crate::telemetry::{
-    ADAPTIVE_CONCURRENCY_AVERAGED_RTT, ADAPTIVE_CONCURRENCY_IN_FLIGHT, ADAPTIVE_CONCURRENCY_LIMIT,
-    ADAPTIVE_CONCURRENCY_OBSERVED_RTT, Component,
-};
+use crate::telemetry::{Component, Metric};
 
 /// Places for requests, shared by all who make them.
 ///
@@ -87,7 +84,7 @@ impl Concurrency {
             // From here on it misses nothing.
             turn.as_mut().enable();
             if let Some(in_flight) = self.state().limit.begin() {
-                self.labels.record(ADAPTIVE_CONCURRENCY_IN_FLIGHT, in_flight as f64);
+                self.labels.record(Metric::AdaptiveConcurrencyInFlight, in_flight as f64);
                 return Attempt { concurrency: self, began: self.clock.monotonic(), is_over: false };
             }
             turn.await;
@@ -98,14 +95,14 @@ impl Concurrency {
         let mut state = self.state();
         self.leave(&mut state);
         if answer == Answer::Done {
-            self.labels.record(ADAPTIVE_CONCURRENCY_OBSERVED_RTT, took.as_secs_f64());
+            self.labels.record(Metric::AdaptiveConcurrencyObservedRtt, took.as_secs_f64());
         }
         let before = state.limit.number;
         let Some(decision) = state.limit.learn(self.clock.monotonic(), took, answer) else { return };
         let now = state.limit.number;
-        self.labels.record(ADAPTIVE_CONCURRENCY_LIMIT, now as f64);
+        self.labels.record(Metric::AdaptiveConcurrencyLimit, now as f64);
         if let Some(average) = decision.average {
-            self.labels.record(ADAPTIVE_CONCURRENCY_AVERAGED_RTT, average);
+            self.labels.record(Metric::AdaptiveConcurrencyAveragedRtt, average);
         }
         if now > before {
             self.turn.notify_one();
@@ -122,7 +119,7 @@ impl Concurrency {
     }
 
     fn leave(&self, state: &mut State) {
-        self.labels.record(ADAPTIVE_CONCURRENCY_IN_FLIGHT, state.limit.leave() as f64);
+        self.labels.record(Metric::AdaptiveConcurrencyInFlight, state.limit.leave() as f64);
         self.turn.notify_one();
     }
 

@@ -18,7 +18,7 @@ use runtime::delivery::{BatchStatus, Deliver};
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::Verdict;
 use runtime::retry::policy::{Policies, Policy};
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// What one push has at most, unless a single event has more.
 const MAX_PUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -219,7 +219,7 @@ impl Forward {
             }
         }
         if flattened > 0 {
-            labels.count(telemetry::FLATTENED_VALUES, flattened);
+            labels.count(Metric::FlattenedValues, flattened);
             warn!(
                 component_id = labels.id,
                 values = flattened,
@@ -274,7 +274,7 @@ impl Forward {
         let labels = &self.options.labels;
         let events = request.events.len();
         let mut service = self.options.peer.service().await;
-        labels.count(telemetry::REQUESTS, 1);
+        labels.count(Metric::Requests, 1);
         let answer = service.push_events(request);
         tokio::pin!(answer);
         let began = self.clock.monotonic();

@@ -22,7 +22,7 @@ use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver, Health};
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{self, Component};
+use runtime::telemetry::{Component, Metric};
 
 /// Vector gives a push up after a minute and sends it again: so it is answered before that, if need be with "not yet".
 /// Source: <https://vector.dev/docs/reference/configuration/sinks/vector/#request.timeout_secs>
@@ -99,7 +99,7 @@ impl Sink {
     fn tell_of(&self, push: &Push) {
         let component_id = self.labels.id.as_str();
         if push.flattened > 0 {
-            self.labels.count(telemetry::FLATTENED_VALUES, push.flattened);
+            self.labels.count(Metric::FlattenedValues, push.flattened);
             warn!(
                 component_id,
                 values = push.flattened,

@@ -7,40 +7,9 @@ use std::net::SocketAddr;
 use metrics::Label;
 use tracing_subscriber::EnvFilter;
 
-/// Events that a component took in.
-pub const RECEIVED_EVENTS: &str = "component_received_events_total";
-/// Events that a component handed on, acknowledged.
-pub const SENT_EVENTS: &str = "component_sent_events_total";
-/// JSON bytes that a sink sent, acknowledged.
-pub const SENT_EVENT_BYTES: &str = "component_sent_event_bytes_total";
-/// Bytes of the files in a component's quarantine, as of the last event that was put there.
-pub const QUARANTINE_BYTES: &str = "component_quarantine_bytes";
-/// Fields that were cut because the service would have cut them.
-pub const TRUNCATED_FIELDS: &str = "component_truncated_fields_total";
-/// Values that were nested too deep and became JSON text.
-pub const FLATTENED_VALUES: &str = "component_flattened_values_total";
-/// Requests sent, whatever the answer.
-pub const REQUESTS: &str = "component_requests_total";
-/// Events listed again that were delivered before, and so not sent again.
-pub const SUPPRESSED_EVENTS: &str = "component_suppressed_events_total";
-/// How many requests may be in flight, each time that this is decided.
-pub const ADAPTIVE_CONCURRENCY_LIMIT: &str = "adaptive_concurrency_limit";
-/// How many requests are in flight, each time that one is sent or answered.
-pub const ADAPTIVE_CONCURRENCY_IN_FLIGHT: &str = "adaptive_concurrency_in_flight";
-/// Seconds that one request took.
-pub const ADAPTIVE_CONCURRENCY_OBSERVED_RTT: &str = "adaptive_concurrency_observed_rtt";
-/// Seconds that requests took on average, each time that the limit is decided.
-pub const ADAPTIVE_CONCURRENCY_AVERAGED_RTT: &str = "adaptive_concurrency_averaged_rtt";
-/// Events that were put into the quarantine. Also labelled `reason`.
-const QUARANTINED_EVENTS: &str = "component_quarantined_events_total";
-/// Events that were thrown away because they can be of no use here. Also labelled `intentional`.
-const DISCARDED_EVENTS: &str = "component_discarded_events_total";
-/// Ways in which a data collection rule does not fit what is written. Also labelled `finding`.
-const RULE_FINDINGS: &str = "component_rule_findings_total";
-/// Things that went wrong. Also labelled `error_type` and `stage`.
-const ERRORS: &str = "component_errors_total";
-/// Seconds from an event's own time to its delivery.
-const LAG: &str = "source_lag_time_seconds";
+mod metric;
+
+pub use metric::{Description, Metric, MetricKind, MetricUnit, all_metrics};
 
 /// What the program's name stands for in a log filter: its own crate and those below `crates/`.
 pub const CRATES: [&str; 8] = [
@@ -65,64 +34,79 @@ pub struct Component {
     pub id: String,
 }
 
+/// What a measurement is recorded under.
+struct Described {
+    name: &'static str,
+    labels: Vec<Label>,
+}
+
 // === impl Component ===
 
 impl Component {
     /// Adds to a counter of this component.
-    pub fn count(&self, name: &'static str, amount: u64) {
-        metrics::counter!(name, self.labels().iter()).increment(amount);
+    pub fn count(&self, metric: Metric, amount: u64) {
+        self.count_with(metric, &[], amount);
     }
 
     /// Counts an error.
     pub fn count_error(&self, error_type: &'static str, stage: &'static str) {
-        let [kind, component_type, id] = self.labels();
-        let labels =
-            [kind, component_type, id, Label::new("error_type", error_type), Label::new("stage", stage)];
-        metrics::counter!(ERRORS, labels.iter()).increment(1);
+        self.count_with(Metric::Errors, &[error_type, stage], 1);
     }
 
     /// Counts events that were put into the quarantine, by why.
     pub fn count_quarantined(&self, reason: &'static str, amount: u64) {
-        let [kind, component_type, id] = self.labels();
-        let labels = [kind, component_type, id, Label::new("reason", reason)];
-        metrics::counter!(QUARANTINED_EVENTS, labels.iter()).increment(amount);
+        self.count_with(Metric::QuarantinedEvents, &[reason], amount);
     }
 
     /// Counts a way in which a data collection rule does not fit what is written.
     pub fn count_finding(&self, finding: &'static str) {
-        let [kind, component_type, id] = self.labels();
-        let labels = [kind, component_type, id, Label::new("finding", finding)];
-        metrics::counter!(RULE_FINDINGS, labels.iter()).increment(1);
+        self.count_with(Metric::RuleFindings, &[finding], 1);
     }
 
     /// Says what something amounts to now.
-    pub fn gauge(&self, name: &'static str, amount: u64) {
-        metrics::gauge!(name, self.labels().iter()).set(amount as f64);
+    #[expect(clippy::disallowed_macros, reason = "the one place that sets gauges")]
+    pub fn gauge(&self, metric: Metric, amount: u64) {
+        let Described { name, labels } = self.describe(metric, MetricKind::Gauge, &[]);
+        metrics::gauge!(name, labels).set(amount as f64);
     }
 
     /// Adds a measurement to a histogram.
-    pub fn record(&self, name: &'static str, measured: f64) {
-        metrics::histogram!(name, self.labels().iter()).record(measured);
+    #[expect(clippy::disallowed_macros, reason = "the one place that records measurements")]
+    pub fn record(&self, metric: Metric, measured: f64) {
+        let Described { name, labels } = self.describe(metric, MetricKind::Histogram, &[]);
+        metrics::histogram!(name, labels).record(measured);
     }
 
     /// Counts events that were thrown away, though nobody asked for it.
     pub fn count_discarded(&self, amount: u64) {
-        let [kind, component_type, id] = self.labels();
-        let labels = [kind, component_type, id, Label::new("intentional", "false")];
-        metrics::counter!(DISCARDED_EVENTS, labels.iter()).increment(amount);
+        self.count_with(Metric::DiscardedEvents, &["false"], amount);
     }
 
     /// Notes how long after its own time an event was delivered.
     pub fn note_lag(&self, seconds: f64) {
-        self.record(LAG, seconds);
+        self.record(Metric::SourceLag, seconds);
     }
 
-    fn labels(&self) -> [Label; 3] {
-        [
-            Label::new("component_kind", self.kind),
-            Label::new("component_type", self.component_type),
-            Label::new("component_id", self.id.clone()),
-        ]
+    #[expect(clippy::disallowed_macros, reason = "the one place that counts")]
+    fn count_with(&self, metric: Metric, values: &[&'static str], amount: u64) {
+        let Described { name, labels } = self.describe(metric, MetricKind::Counter, values);
+        metrics::counter!(name, labels).increment(amount);
+    }
+
+    /// A metric's name, and its labels for this component: `values` are those of the labels that are not the component's.
+    fn describe(&self, metric: Metric, kind: MetricKind, values: &[&'static str]) -> Described {
+        let description = metric.description();
+        debug_assert_eq!(description.kind, kind, "{metric:?}");
+        let mut values = values.iter();
+        let labels = description.labels.iter().filter_map(|label| match *label {
+            "component_kind" => Some(Label::new(*label, self.kind)),
+            "component_type" => Some(Label::new(*label, self.component_type)),
+            "component_id" => Some(Label::new(*label, self.id.clone())),
+            _ => values.next().map(|value| Label::new(*label, *value)),
+        });
+        let labels: Vec<_> = labels.collect();
+        debug_assert_eq!((labels.len(), values.len()), (description.labels.len(), 0), "{metric:?}");
+        Described { name: description.name, labels }
     }
 }
 
