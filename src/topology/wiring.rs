@@ -74,8 +74,8 @@ impl Topology {
         rng: &mut fastrand::Rng,
         dry_run: bool,
     ) -> Result<Self, Vec<Problem>> {
-        let store =
-            Store::open(&plan.data_dir).map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
+        let store = Store::open_with(&plan.data_dir, connector.clock.off_thread())
+            .map_err(|error| vec![Problem::new("data_dir", error.to_string())])?;
         old_control_files::take_over(
             &plan.data_dir,
             &mut Mailbox::new(&plan.data_dir, connector.clock.clone(), rng.fork()),

@@ -1,6 +1,9 @@
 //! What is known of every incident, in the state file. Both directions of a process share it.
+//!
+//! Each record, offer and event is a document of its own, and a crash may come between any two of them. See [`Ledger::save`]
+//! for their order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -13,13 +16,15 @@ use incident_model::field::Side;
 use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
 use runtime::clock::Clock;
-use runtime::store::{Change, Store, StoreError};
+use runtime::store::{Put, Store, StoreError};
 
 /// How many documents are read at a time.
 const PAGE: usize = 500;
 
-/// The key of the number of the last event that was told.
+/// The key of a number that no event has yet that was told.
 const LAST: &str = "last";
+/// So many microseconds ahead numbers of events are set aside at a time.
+const AHEAD: u64 = 10_000_000;
 
 /// The ledger of one pair of a tenant and a workspace.
 pub struct Ledger {
@@ -33,13 +38,21 @@ pub struct Ledger {
     /// Whoever changes offers holds it.
     offers: tokio::sync::Mutex<()>,
     /// Whoever works on an incident holds its lock: the two directions never work on one at the same time.
-    incidents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    incidents: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Defender's tenants that were offered.
     tenants: Mutex<BTreeSet<String>>,
     /// The sources that emit what there is to tell.
     readers: Vec<String>,
-    /// The number of the last event.
-    events: Mutex<u64>,
+    /// The numbers of events.
+    numbers: tokio::sync::Mutex<Numbers>,
+}
+
+/// Numbers of events: each is larger than every earlier one, also of an earlier run.
+#[derive(Default)]
+struct Numbers {
+    last: u64,
+    /// Up to here they are set aside: after a crash they go on behind it.
+    set_aside: u64,
 }
 
 /// The names of the ledger's collections in the state file.
@@ -91,7 +104,7 @@ impl Ledger {
             incidents: Mutex::default(),
             tenants: Mutex::default(),
             readers,
-            events: Mutex::new(0),
+            numbers: tokio::sync::Mutex::default(),
             clock,
         }
     }
@@ -106,8 +119,8 @@ impl Ledger {
     pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
         let told: u64 = self.store.document(&self.names.told, LAST).await?.unwrap_or_default();
         {
-            let mut last = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = told.max(*last);
+            let mut numbers = self.numbers.lock().await;
+            numbers.last = told.max(numbers.last);
         }
         let mut after = String::new();
         loop {
@@ -126,7 +139,8 @@ impl Ledger {
     /// Takes offers from one side: of each incident only the newest state counts. On disk when it returns.
     pub(super) async fn take(&self, from: Side, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
         let offers = self.offers.lock().await;
-        let mut newest: HashMap<String, Offer> = HashMap::new();
+        let mut newest: BTreeMap<String, Offer> = BTreeMap::new();
+        let mut taken = Vec::new();
         for snapshot in snapshots {
             self.note_tenant(&snapshot);
             let key = key_of(&snapshot);
@@ -145,14 +159,24 @@ impl Ledger {
                     |known| (known.since, known.attempts, known.problem),
                 );
                 let offer = Offer { snapshot, pending: true, serial, since, attempts, problem };
-                newest.insert(key, offer);
+                if newest.insert(key.clone(), offer).is_none() {
+                    taken.push(key);
+                }
+            } else if known.is_some_and(|known| known.pending)
+                && !newest.contains_key(&key)
+                && !self.queue(from).has(&key)
+            {
+                // It was written, and the answer was an error.
+                self.queue(from).push(&key);
             }
         }
         let collection = self.offers_of(from);
-        let changes = newest.iter().map(|(key, offer)| Change::put(collection, key, offer));
-        self.store.change(changes.collect::<Result<_, _>>()?).await?;
+        // Each is a matter of its own: what a crash or an error leaves out is offered again.
+        let puts = newest.iter().map(|(key, offer)| Put::new(collection, key, offer));
+        self.store.put_all(puts.collect::<Result<_, _>>()?).await?;
         drop(offers);
-        for key in newest.keys() {
+        // In the order in which they came.
+        for key in &taken {
             self.queue(from).push(key);
         }
         Ok(())
@@ -178,7 +202,7 @@ impl Ledger {
             let before = offer.clone();
             then(&mut offer);
             if offer != before {
-                self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
+                self.store.put(self.offers_of(from), key, &offer).await?;
             }
         }
         Ok(())
@@ -190,7 +214,7 @@ impl Ledger {
         let Some(offer) = self.offer(from, key).await? else { return Ok(false) };
         let since = if offer.pending { offer.since } else { self.clock.now() };
         let offer = Offer { pending: true, serial: offer.serial + 1, since, ..offer };
-        self.store.change(vec![Change::put(self.offers_of(from), key, &offer)?]).await?;
+        self.store.put(self.offers_of(from), key, &offer).await?;
         self.queue(from).push(key);
         Ok(true)
     }
@@ -205,41 +229,40 @@ impl Ledger {
         self.store.document(&self.names.links, sentinel).await
     }
 
-    /// Saves what is known of an incident, with events that tell of it.
+    /// Saves what is known of an incident, with events that tell of it. Wherever a crash comes, the pass that saves is not
+    /// over, and is done again:
+    ///
+    /// 1. the events: without the record, which says what was told, they are told again, and never left out;
+    /// 2. the record;
+    /// 3. the way to it from Sentinel's name: until that is there, what Sentinel offers of the incident has no record, and is
+    ///    looked at again when the record is saved that wakes it.
     pub(super) async fn save(
         &self,
         key: &str,
         record: &Record,
         events: Vec<Value>,
     ) -> Result<(), StoreError> {
-        let mut changes = vec![
-            Change::put(&self.names.records, key, record)?,
-            Change::put(&self.names.links, &record.sentinel, &key)?,
-        ];
-        changes.extend(self.telling(&events)?);
-        self.store.change(changes).await
+        self.tell(events).await?;
+        self.store.put(&self.names.records, key, record).await?;
+        if self.record_of(&record.sentinel).await?.as_deref() != Some(key) {
+            self.store.put(&self.names.links, &record.sentinel, &key).await?;
+        }
+        Ok(())
     }
 
-    /// Leaves events that are about no record for whoever emits them.
+    /// Leaves events for whoever emits them.
     pub(super) async fn tell(&self, events: Vec<Value>) -> Result<(), StoreError> {
-        let changes = self.telling(&events)?;
-        if changes.is_empty() { Ok(()) } else { self.store.change(changes).await }
-    }
-
-    fn telling(&self, events: &[Value]) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::new();
-        for event in events.iter().filter(|_| !self.readers.is_empty()) {
-            let key = self.next_event();
+        if events.is_empty() || self.readers.is_empty() {
+            return Ok(());
+        }
+        let mut puts = Vec::new();
+        for event in events {
+            let key = self.next_event().await?;
             for reader in &self.readers {
-                changes.push(Change::tell(reader, &key, event)?);
+                puts.push(Put::tell(reader, &key, &event)?);
             }
         }
-        if !changes.is_empty() {
-            // A clock that is set back must not put what comes before what was told.
-            let last = *self.events.lock().unwrap_or_else(PoisonError::into_inner);
-            changes.push(Change::put(&self.names.told, LAST, &last)?);
-        }
-        Ok(changes)
+        self.store.put_all(puts).await
     }
 
     /// Whether writing to a side is halted, and why.
@@ -253,11 +276,10 @@ impl Ledger {
         if self.halt(side).await?.is_some() == why.is_some() {
             return Ok(false);
         }
-        let change = match why {
-            Some(why) => Change::put(&self.names.halts, &side.to_string(), &why)?,
-            None => Change::remove(&self.names.halts, &side.to_string()),
-        };
-        self.store.change(vec![change]).await?;
+        match why {
+            Some(why) => self.store.put(&self.names.halts, &side.to_string(), &why).await?,
+            None => self.store.remove(&self.names.halts, &side.to_string()).await?,
+        }
         Ok(true)
     }
 
@@ -297,12 +319,17 @@ impl Ledger {
         }
     }
 
-    /// A key after every earlier one, also of an earlier run.
-    fn next_event(&self) -> String {
-        let mut last = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A key after every earlier one: a clock that is set back must not put what comes before what was told.
+    async fn next_event(&self) -> Result<String, StoreError> {
+        let mut numbers = self.numbers.lock().await;
         let now = u64::try_from(self.clock.now().timestamp_micros()).unwrap_or_default();
-        *last = now.max(*last + 1);
-        format!("{:020}-{}", *last, self.name)
+        let next = now.max(numbers.last + 1);
+        if next > numbers.set_aside {
+            self.store.put(&self.names.told, LAST, &(next + AHEAD)).await?;
+            numbers.set_aside = next + AHEAD;
+        }
+        numbers.last = next;
+        Ok(format!("{next:020}-{}", self.name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which incidents are waiting, and until when: in memory, next to the offers in the state file.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use runtime::clock::Clock;
 /// Incidents that wait for a pass.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: Mutex<HashMap<String, Waiting>>,
+    waiting: Mutex<BTreeMap<String, Waiting>>,
     changed: Notify,
     clock: Clock,
 }
@@ -107,6 +107,11 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Whether an incident waits, or is being worked on.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lock().contains_key(key)
+    }
+
     /// All that wait.
     pub(super) fn keys(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
@@ -127,7 +132,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,7 +34,7 @@ impl Feed for Synced {
         // has its key first is not always on disk first. A cursor that cannot be read is none: rather tell something twice.
         let delivered: Vec<String> =
             cursor.and_then(|cursor| serde_json::from_value(cursor.clone()).ok()).unwrap_or_default();
-        self.store.forget_told(&self.reader, &delivered).await?;
+        self.store.forget_told(&self.reader, delivered).await?;
         let found = self.store.told(&self.reader, "", MOST).await?;
         let cursor = found.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().into();
         let is_wanted = |event: &Value| {
@@ -55,11 +55,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use runtime::store::Change;
+    use runtime::store::Put;
 
     async fn leave(store: &Store, key: &str, kind: &str) {
         let event = json!({"kind": kind, "key": key});
-        store.change(vec![Change::tell("events", key, &event).unwrap()]).await.unwrap();
+        store.put_all(vec![Put::tell("events", key, &event).unwrap()]).await.unwrap();
     }
 
     fn keys(told: &Told) -> Vec<String> {

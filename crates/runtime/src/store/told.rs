@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use super::{Change, Store, StoreError};
+use super::{Put, Store, StoreError};
 
 /// The collection of what waits for one source.
 fn collection(reader: &str) -> String {
     format!("told/{reader}")
 }
 
-// === impl Change ===
+// === impl Put ===
 
-impl Change {
+impl Put {
     /// Leaves an event for the source `reader`. Events are told in the order of their keys.
     pub fn tell(reader: &str, key: &str, event: &Value) -> Result<Self, StoreError> {
-        Self::put(&collection(reader), key, event)
+        Self::new(&collection(reader), key, event)
     }
 }
 
@@ -32,11 +32,7 @@ impl Store {
     }
 
     /// Removes what waited for the source `reader` under these keys.
-    pub async fn forget_told(&self, reader: &str, keys: &[String]) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let collection = collection(reader);
-        self.change(keys.iter().map(|key| Change::remove(&collection, key)).collect()).await
+    pub async fn forget_told(&self, reader: &str, keys: Vec<String>) -> Result<(), StoreError> {
+        if keys.is_empty() { Ok(()) } else { self.backend().delete(&collection(reader), keys).await }
     }
 }

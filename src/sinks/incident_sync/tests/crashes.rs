@@ -3,13 +3,17 @@
 use super::*;
 use runtime::store::FILE_NAME;
 
-/// What people do on both sides, one after the other.
 async fn scenario(fault: Option<Fault>) -> (World, Vec<String>) {
-    let mut world = World::start(Options::default()).await;
-    let services = Arc::clone(&world.services);
+    let world = World::start(Options::default()).await;
     if let Some(fault) = fault {
-        services.fail(fault);
+        world.services.fail(fault);
     }
+    play(world).await
+}
+
+/// What people do on both sides, one after the other.
+pub(super) async fn play(mut world: World) -> (World, Vec<String>) {
+    let services = Arc::clone(&world.services);
     services.put(Side::Defender, incident(ID));
     services.say(Side::Defender, ID, "Ann", "first");
     services.say(Side::Defender, ID, "Ann", &"long ".repeat(6_200));
@@ -61,7 +65,7 @@ async fn wherever_a_call_is_lost_or_the_process_is_killed_both_sides_say_the_sam
 }
 
 /// What was told of fields, tags and comments that were written, in no order.
-async fn audited(world: &World) -> Vec<String> {
+pub(super) async fn audited(world: &World) -> Vec<String> {
     let events = world.events("audit").await;
     let changes = events.iter().map(|event| (&event["target"], &event["change"]));
     let of_fields = changes.filter(|(_, change)| change["field"] != "incident");

@@ -2,6 +2,7 @@
 
 mod commands;
 mod crashes;
+mod cuts;
 mod limits;
 mod others;
 mod quiet;
@@ -47,6 +48,8 @@ struct World {
     clock: Clock,
     options: Options,
     running: Option<Running>,
+    /// What happens to one write of the state.
+    cut: Option<Arc<cuts::Cut>>,
 }
 
 /// What a pipeline file says of it.
@@ -82,9 +85,17 @@ impl World {
     async fn start(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let services = Arc::default();
-        let mut world =
-            Self { services, dir, store, clock: Clock::starting_at(at(0)), options, running: None };
+        Self::start_on(dir, store, None, options).await
+    }
+
+    async fn start_on(
+        dir: tempfile::TempDir,
+        store: Store,
+        cut: Option<Arc<cuts::Cut>>,
+        options: Options,
+    ) -> Self {
+        let (services, clock) = (Arc::default(), Clock::starting_at(at(0)));
+        let mut world = Self { services, dir, store, clock, options, running: None, cut };
         world.restart().await;
         world
     }
@@ -102,6 +113,9 @@ impl World {
         if let Some(mut running) = self.running.take() {
             running.workers.abort_all();
             while running.workers.join_next().await.is_some() {}
+        }
+        if let Some(cut) = &self.cut {
+            cut.mend();
         }
         let (connector, rng) = (Connector::new(self.clock.clone()), fastrand::Rng::with_seed(7));
         let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().to_owned());
@@ -129,9 +143,18 @@ impl World {
     }
 
     /// Both sources offer what their services have.
-    async fn offer(&self) {
+    async fn offer(&mut self) {
         for side in Side::ALL {
-            self.offer_from(side, self.services.all(side)).await;
+            if let Some(cut) = self.cut.clone() {
+                // A source offers what was not taken again, after a restart too.
+                while self.ledger().take(side, self.services.all(side)).await.is_err() {
+                    if cut.is_off() {
+                        self.restart().await;
+                    }
+                }
+            } else {
+                self.offer_from(side, self.services.all(side)).await;
+            }
         }
     }
 
@@ -154,6 +177,7 @@ impl World {
             let services = Arc::clone(&self.services);
             tokio::select! {
                 () = services.killed.notified() => self.restart().await,
+                () = cuts::is_off(self.cut.clone()) => self.restart().await,
                 () = self.clock.sleep(Duration::from_millis(100)) => {}
             }
         }
