@@ -8,6 +8,7 @@
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
 //! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
 //! | [`store`] | the state: a port, with the state file behind it |
+//! | [`files`] | the files: a port, with a real disk and one in memory behind it |
 //! | [`off_thread`] | the one place that runs what blocks |
 //! | [`clock`], [`secret`], [`telemetry`] | the one clock, strings that never show themselves, log lines and metrics |
 
@@ -15,6 +16,7 @@ pub mod clock;
 pub mod control;
 pub mod delivery;
 pub mod edge;
+pub mod files;
 pub mod off_thread;
 pub mod quarantine;
 pub mod retry;

@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ControlError, MAX_BYTES};
-use crate::quarantine::give_to_owner_of;
-use crate::store::create_private_dir;
+use crate::files::{Disk, FileSystem, create_private_dir};
 
 /// The directory's name in `data_dir`.
 const DIR_NAME: &str = "control";
@@ -76,7 +75,7 @@ impl Directory {
             return Ok(());
         }
         create_private_dir(&self.path).map_err(|source| io(&self.path, source))?;
-        give_to_owner_of(&self.data_dir, &self.path);
+        Disk.give_to_owner_of(&self.data_dir, &self.path);
         sync(&self.data_dir)
     }
 
@@ -133,7 +132,7 @@ impl Directory {
         if stages.into_iter().any(|stage| self.has(id, stage)) {
             return remove(&new).map(|()| false);
         }
-        give_to_owner_of(&self.path, &new);
+        Disk.give_to_owner_of(&self.path, &new);
         let written = self.put(&new, file, text, &self.file(id, Stage::Asked));
         if written.is_err() {
             remove(&new)?;

@@ -64,7 +64,7 @@ impl<C: Command> Inbox<C> {
     pub async fn claim(&self) -> Result<Option<Claimed<C>>, ControlError> {
         let (directory, clock) = (self.directory.clone(), self.clock.clone());
         let (to, seen) = (self.to.clone(), Arc::clone(&self.seen));
-        off_thread(move || {
+        off_thread(&self.clock, move || {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             let envelope = seen.next(&directory, &to)?;
             if envelope.is_none() {
@@ -200,7 +200,7 @@ impl<C: Command> Claimed<C> {
     pub async fn answer(self, answer: C::Answer) -> Result<(), ControlError> {
         let Self { envelope: Envelope { id, .. }, directory, clock } = self;
         let answered_at = clock.now();
-        off_thread(move || {
+        off_thread(&clock, move || {
             directory.answer(&id, &Answer { id: id.clone(), answered_at, answer })?;
             directory.remove(&id, Stage::Claimed)
         })

@@ -126,7 +126,7 @@ impl<C: Command> Asked<C> {
         let mut heard = None;
         loop {
             let (directory, id) = (self.directory.clone(), self.id.clone());
-            let progress = off_thread(move || progress::<C>(&directory, &id)).await?;
+            let progress = off_thread(&self.clock, move || progress::<C>(&directory, &id)).await?;
             let now = self.clock.monotonic();
             let is_over = match progress {
                 Progress::Asked => now - began >= heard_within,

@@ -25,6 +25,7 @@ mod mailbox;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::Clock;
 use std::path::PathBuf;
 
 pub use envelope::{Answer, Command, Envelope, Recipient};
@@ -77,7 +78,8 @@ pub enum ControlError {
 
 /// Runs what waits for the disk on a thread that may wait.
 async fn off_thread<T: Send + 'static>(
+    clock: &Clock,
     work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
 ) -> Result<T, ControlError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ControlError::Interrupted))
+    clock.off_thread().run(work).await.unwrap_or(Err(ControlError::Interrupted))
 }

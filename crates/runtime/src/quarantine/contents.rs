@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Take};
+use std::io::{BufRead, BufReader, Read, Result, Take};
 use std::path::Path;
 
 use super::line::{At, Entry};
 use super::place::{DIR_NAME, EXTENSION, Place, Stored};
+use crate::files::{Disk, File, FileSystem, Files, Kind, Open, if_there};
 
 /// What is in one component's quarantine at one moment.
 #[derive(Clone, Debug)]
 pub struct Contents {
+    disk: Files,
     files: Vec<Stored>,
 }
 
 /// The events, in the order in which they were put there.
 pub struct Entries {
+    disk: Files,
     files: std::vec::IntoIter<Stored>,
     reading: Option<Reading>,
 }
@@ -30,17 +32,11 @@ pub(super) struct Reading {
 
 /// The components that have a quarantine below `data_dir`, which may be empty.
 pub fn components(data_dir: &Path) -> Result<Vec<String>> {
-    let entries = match std::fs::read_dir(data_dir.join(DIR_NAME)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
     let mut found = BTreeSet::new();
-    for entry in entries {
-        let entry = entry?;
-        let path = entry.path();
-        let is_single = path.extension() == Some(OsStr::new(EXTENSION));
-        let name = if path.is_dir() || !is_single { path.file_name() } else { path.file_stem() };
-        if path.is_dir() || is_single {
+    for one in if_there(Disk.list(&data_dir.join(DIR_NAME)))?.unwrap_or_default() {
+        let is_single = one.path.extension() == Some(OsStr::new(EXTENSION));
+        let name = if one.kind == Kind::Dir { one.path.file_name() } else { one.path.file_stem() };
+        if one.kind == Kind::Dir || is_single {
             found.extend(name.and_then(OsStr::to_str).map(str::to_owned));
         }
     }
@@ -52,7 +48,15 @@ pub fn components(data_dir: &Path) -> Result<Vec<String>> {
 impl Contents {
     /// What is in the quarantine of `component` now; nothing if it has none.
     pub fn of(data_dir: &Path, component: &str) -> Result<Option<Self>> {
-        let place = Place::new(data_dir, component);
+        Self::of_place(&Place::new(data_dir, component))
+    }
+
+    /// The same on another disk.
+    pub fn on(files: Files, data_dir: &Path, component: &str) -> Result<Option<Self>> {
+        Self::of_place(&Place::on(files, data_dir, component))
+    }
+
+    fn of_place(place: &Place) -> Result<Option<Self>> {
         if !place.exists() {
             return Ok(None);
         }
@@ -63,11 +67,15 @@ impl Contents {
         }
         let files = place.files()?;
         drop(lock);
-        Ok(Some(Self { files }))
+        Ok(Some(Self::new(place, files)))
     }
 
-    pub(super) const fn new(files: Vec<Stored>) -> Self {
-        Self { files }
+    pub(super) fn new(place: &Place, files: Vec<Stored>) -> Self {
+        Self { disk: Files::clone(&place.files), files }
+    }
+
+    pub(super) fn disk(&self) -> &dyn FileSystem {
+        self.disk.as_ref()
     }
 
     pub(super) fn files(&self) -> &[Stored] {
@@ -89,15 +97,15 @@ impl Contents {
     /// Every event, read one by one.
     #[must_use]
     pub fn entries(&self) -> Entries {
-        Entries { files: self.files.clone().into_iter(), reading: None }
+        Entries { disk: Files::clone(&self.disk), files: self.files.clone().into_iter(), reading: None }
     }
 }
 
 // === impl Entries ===
 
 impl Entries {
-    pub(super) fn of_file(file: &Stored) -> Self {
-        Self { files: vec![file.clone()].into_iter(), reading: None }
+    pub(super) fn of_file(place: &Place, file: &Stored) -> Self {
+        Contents::new(place, vec![file.clone()]).entries()
     }
 
     fn advance(&mut self) -> Result<Option<Entry>> {
@@ -109,12 +117,9 @@ impl Entries {
                 self.reading = None;
             }
             let Some(file) = self.files.next() else { return Ok(None) };
-            self.reading = match File::open(&file.path) {
-                Ok(opened) => Some(Reading::new(&file, opened, 0)),
-                // Somebody has taken it away since.
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
+            // Somebody may have taken it away since.
+            let opened = if_there(self.disk.open(&file.path, Open::Read))?;
+            self.reading = opened.map(|opened| Reading::new(&file, opened, 0));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Reads what was put into the quarantine since somebody looked last, while events are put there and taken out.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Result, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
 use super::contents::{Contents, Reading};
 use super::line::Entry;
 use super::place::Stored;
+use crate::files::{File, FileSystem, Open, if_there};
 
 /// A place between two events: which come behind it is told by where they were first written, which stays the same when
 /// others are removed.
@@ -45,8 +45,8 @@ impl Contents {
         // Without files, it begins anew with the first number.
         let Some(last) = self.files().last() else { return Ok(Since::default()) };
         // Numbers only grow, and so does the last file: if not, somebody has taken all away, and it has begun anew.
-        let replaced =
-            from.file > last.number || (from.file == last.number && !ends_a_line(last, from.offset)?);
+        let replaced = from.file > last.number
+            || (from.file == last.number && !ends_a_line(self.disk(), last, from.offset)?);
         let mut since =
             Since { position: if replaced { Position::default() } else { from }, ..Since::default() };
         let (begun, mut bytes) = (since.position.file, 0);
@@ -58,7 +58,7 @@ impl Contents {
             if is_last && since.position.offset == file.bytes {
                 break;
             }
-            let Some(mut reading) = open(file, since.position)? else { continue };
+            let Some(mut reading) = open(self.disk(), file, since.position)? else { continue };
             while let Some(entry) = reading.next_line()? {
                 let end = entry.at.offset + entry.at.length;
                 if is_last && end == file.bytes {
@@ -95,28 +95,20 @@ fn first_written(entry: &Entry) -> u64 {
 }
 
 /// The lines of a file, from `position` on if the file is as it was written, else all; nothing if it was taken away.
-fn open(file: &Stored, position: Position) -> Result<Option<Reading>> {
-    let mut opened = match File::open(&file.path) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+fn open(disk: &dyn FileSystem, file: &Stored, position: Position) -> Result<Option<Reading>> {
+    let Some(mut opened) = if_there(disk.open(&file.path, Open::Read))? else { return Ok(None) };
     let from = if begins_there(&mut opened, file, position.offset)? { position.offset } else { 0 };
     opened.seek(SeekFrom::Start(from))?;
     Ok(Some(Reading::new(file, opened, from)))
 }
 
 /// Whether a line of a file ends just before `offset`.
-fn ends_a_line(file: &Stored, offset: u64) -> Result<bool> {
+fn ends_a_line(disk: &dyn FileSystem, file: &Stored, offset: u64) -> Result<bool> {
     if offset == 0 || offset > file.bytes {
         return Ok(offset == 0);
     }
-    let mut opened = match File::open(&file.path) {
-        Ok(opened) => opened,
-        // Just taken away: what is there then is seen the next time.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
+    // Just taken away: what is there then is seen the next time.
+    let Some(mut opened) = if_there(disk.open(&file.path, Open::Read))? else { return Ok(true) };
     let mut before = [0];
     opened.seek(SeekFrom::Start(offset - 1))?;
     opened.read_exact(&mut before)?;

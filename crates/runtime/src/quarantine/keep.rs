@@ -1,6 +1,5 @@
 //! Puts events into the quarantine.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::line::{self, Reason};
 use super::place::Place;
+use crate::files::{File, Files};
 use crate::off_thread::OffThread;
 use model::event::{Batch, Event};
 
@@ -98,17 +98,21 @@ struct Growing {
 impl Quarantine {
     /// The quarantine of `component` below `data_dir`; makes the directory.
     pub fn open(data_dir: &Path, component: &str, max_bytes: u64) -> Result<Self, QuarantineError> {
-        Self::with_file_bytes(data_dir, component, max_bytes, FILE_BYTES)
+        Self::at(Place::new(data_dir, component), max_bytes, FILE_BYTES)
     }
 
-    /// The same, with files of another size.
-    pub(super) fn with_file_bytes(
+    /// The same on another disk.
+    pub fn open_on(
+        files: Files,
         data_dir: &Path,
         component: &str,
         max_bytes: u64,
-        file_bytes: u64,
     ) -> Result<Self, QuarantineError> {
-        let place = Place::new(data_dir, component);
+        Self::at(Place::on(files, data_dir, component), max_bytes, FILE_BYTES)
+    }
+
+    /// The same, with files of another size.
+    pub(super) fn at(place: Place, max_bytes: u64, file_bytes: u64) -> Result<Self, QuarantineError> {
         let io = |source| QuarantineError::Io { path: place.dir.clone(), source };
         place.make().map_err(io)?;
         let bytes = place.files().map_err(io)?.iter().map(|file| file.bytes).sum();
@@ -247,7 +251,7 @@ impl Growing {
         let length = end_last_line(&mut file)?;
         if length == 0 {
             // The file may be new: so that its name is on disk too. Should that fail, its lines are still written.
-            drop(File::open(&place.dir).and_then(|dir| dir.sync_all()));
+            place.files.sync_dir(&place.dir).ok();
         }
         Ok(Self { number, file, length, pending: Vec::new(), lines: 0 })
     }
@@ -269,7 +273,7 @@ impl Growing {
         }
         if let Err(error) = self.file.write_all(&self.pending).and_then(|()| self.file.sync_data()) {
             // Half a line must not stay for the next one to grow on.
-            self.file.set_len(self.length)?;
+            self.file.set_size(self.length)?;
             return Err(error);
         }
         self.length += self.pending.len() as u64;
@@ -280,7 +284,7 @@ impl Growing {
 
 /// Ends a line that a crash cut off, and answers the file's length.
 fn end_last_line(file: &mut File) -> std::io::Result<u64> {
-    let length = file.metadata()?.len();
+    let length = file.size()?;
     if length > 0 {
         let mut last = [0];
         file.seek(SeekFrom::Start(length - 1))?;

@@ -19,6 +19,8 @@
 //! when the file is written anew. Files of versions that had one file a component, `<id>.ndjson`, are read as number 0.
 
 mod contents;
+#[cfg(test)]
+mod crash_tests;
 mod following;
 mod keep;
 mod keeper;
@@ -35,6 +37,5 @@ pub use keep::{Kept, Quarantine, QuarantineError, Refused};
 pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
-pub(crate) use place::give_to_owner_of;
 pub use removal::{Removal, RemovalError};
 pub use request::{Request, Retried, SourceAnswer, SourceCommand};

@@ -1,11 +1,11 @@
 //! The directory of one component's quarantine: its files, in order, and its locks.
 
 use std::ffi::OsStr;
-use std::fs::{DirEntry, File, OpenOptions};
-use std::io::{ErrorKind, Result};
+use std::io::Result;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::store::create_private_dir;
+use crate::files::{Disk, File, Files, Kind, Listed, Open, if_there};
 
 /// The directory's name in `data_dir`.
 pub const DIR_NAME: &str = "quarantine";
@@ -15,6 +15,7 @@ pub(super) const EXTENSION: &str = "ndjson";
 /// Where one component's events are.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
+    pub(super) files: Files,
     pub(super) dir: PathBuf,
     /// The one file that there was in earlier versions.
     single: PathBuf,
@@ -31,13 +32,19 @@ pub(super) struct Stored {
 // === impl Place ===
 
 impl Place {
+    /// A place on the machine's own disk.
     pub(super) fn new(data_dir: &Path, component: &str) -> Self {
+        Self::on(Arc::new(Disk), data_dir, component)
+    }
+
+    pub(super) fn on(files: Files, data_dir: &Path, component: &str) -> Self {
         let above = data_dir.join(DIR_NAME);
-        Self { dir: above.join(component), single: above.join(format!("{component}.{EXTENSION}")) }
+        Self { files, dir: above.join(component), single: above.join(format!("{component}.{EXTENSION}")) }
     }
 
     pub(super) fn exists(&self) -> bool {
-        self.dir.is_dir() || self.single.is_file()
+        let is = |path: &Path| self.files.look(path).ok().flatten();
+        is(&self.dir) == Some(Kind::Dir) || matches!(is(&self.single), Some(Kind::File(_)))
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
@@ -47,56 +54,36 @@ impl Place {
     /// The files that there are, in the order in which they were written.
     pub(super) fn files(&self) -> Result<Vec<Stored>> {
         let mut found = Vec::new();
-        let single = std::fs::metadata(&self.single).ok().filter(std::fs::Metadata::is_file);
-        if let Some(single) = single {
-            found.push(Stored { number: 0, path: self.single.clone(), bytes: single.len() });
+        if let Ok(Some(Kind::File(bytes))) = self.files.look(&self.single) {
+            found.push(Stored { number: 0, path: self.single.clone(), bytes });
         }
-        match std::fs::read_dir(&self.dir) {
-            Ok(entries) => {
-                for entry in entries {
-                    found.extend(self.stored(&entry?)?);
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        let listed = if_there(self.files.list(&self.dir))?.unwrap_or_default();
+        found.extend(listed.into_iter().filter_map(|one| self.stored(one)));
         found.sort_unstable_by_key(|file| file.number);
         Ok(found)
     }
 
     /// The file that an entry of the directory is, if it is one of ours: a number has one spelling.
-    fn stored(&self, entry: &DirEntry) -> Result<Option<Stored>> {
-        let path = entry.path();
+    fn stored(&self, Listed { path, kind }: Listed) -> Option<Stored> {
+        let Kind::File(bytes) = kind else { return None };
         let number = path.file_stem().and_then(OsStr::to_str).and_then(|stem| stem.parse().ok());
-        let Some(number) = number.filter(|number| *number > 0 && path == self.path(*number)) else {
-            return Ok(None);
-        };
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_file() => Ok(Some(Stored { number, path, bytes: metadata.len() })),
-            Ok(_) => Ok(None),
-            // Somebody has just taken it away.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let number = number.filter(|number| *number > 0 && path == self.path(*number))?;
+        Some(Stored { number, path, bytes })
     }
 
     /// Makes the directory if it is not there.
     pub(super) fn make(&self) -> Result<()> {
-        create_private_dir(&self.dir)?;
+        self.files.create_dir(&self.dir)?;
         if let Some(above) = self.dir.parent() {
-            give_to_owner_of(above, &self.dir);
+            self.files.give_to_owner_of(above, &self.dir);
         }
         Ok(())
     }
 
     /// Opens a file in the directory, which its owner only can read, to append to; makes it if it is not there.
     pub(super) fn open(&self, path: &Path) -> Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
-        give_to_owner_of(&self.dir, path);
+        let file = self.files.open(path, Open::Append)?;
+        self.files.give_to_owner_of(&self.dir, path);
         Ok(file)
     }
 
@@ -107,7 +94,7 @@ impl Place {
 
     /// The same, only if it is there: looking must not make a file.
     pub(super) fn existing_lock(&self) -> Option<File> {
-        File::open(self.dir.join("lock")).ok()
+        self.files.open(&self.dir.join("lock"), Open::Read).ok()
     }
 
     /// The lock of whoever removes, not yet locked.
@@ -127,18 +114,3 @@ impl Place {
         Ok(files)
     }
 }
-
-/// A command that an administrator runs must not leave files that the service cannot write. Whoever may not give a file away
-/// is not an administrator.
-#[cfg(unix)]
-pub(crate) fn give_to_owner_of(dir: &Path, path: &Path) {
-    use std::os::unix::fs::{MetadataExt, chown};
-    if let (Ok(dir), Ok(made)) = (std::fs::metadata(dir), std::fs::metadata(path))
-        && dir.uid() != made.uid()
-    {
-        chown(path, Some(dir.uid()), Some(dir.gid())).ok();
-    }
-}
-
-#[cfg(not(unix))]
-pub(crate) fn give_to_owner_of(_: &Path, _: &Path) {}

@@ -1,12 +1,12 @@
 //! Takes events out of the quarantine, while others may be put into it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufWriter, ErrorKind, Read, Result, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, Entries};
 use super::line::At;
 use super::place::{Place, Stored};
+use crate::files::{File, FileSystem, Files, Open, if_there};
 
 /// What a file is called while it is written anew.
 const REWRITTEN: &str = "rewritten.new";
@@ -51,22 +51,32 @@ pub enum RemovalError {
 impl Removal {
     /// Begins to remove events of a component that has a quarantine.
     pub fn begin(data_dir: &Path, component: &str) -> std::result::Result<Self, RemovalError> {
-        let place = Place::new(data_dir, component);
+        Self::at(Place::new(data_dir, component))
+    }
+
+    /// The same on another disk.
+    pub fn begin_on(
+        files: Files,
+        data_dir: &Path,
+        component: &str,
+    ) -> std::result::Result<Self, RemovalError> {
+        Self::at(Place::on(files, data_dir, component))
+    }
+
+    fn at(place: Place) -> std::result::Result<Self, RemovalError> {
         let path = || place.dir.clone();
         let io = |source| RemovalError::Io { path: path(), source };
         let no_locks = |source| RemovalError::NoLocks { path: path(), source };
         place.make().map_err(io)?;
         let sole = place.removing_lock().map_err(io)?;
-        match sole.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RemovalError::Busy(path())),
-            Err(TryLockError::Error(error)) => return Err(no_locks(error)),
+        if !sole.try_lock().map_err(no_locks)? {
+            return Err(RemovalError::Busy(path()));
         }
         // Of a command that was killed while it wrote a file anew.
-        std::fs::remove_file(place.dir.join(REWRITTEN)).ok();
+        place.files.remove(&place.dir.join(REWRITTEN)).ok();
         let lock = place.lock().map_err(io)?;
         lock.lock().map_err(no_locks)?;
-        let contents = Contents::new(place.close().map_err(io)?);
+        let contents = Contents::new(&place, place.close().map_err(io)?);
         Ok(Self { place, contents, _sole: sole })
     }
 
@@ -86,7 +96,8 @@ impl Removal {
                 .files()
                 .iter()
                 .find(|file| Some(file.number) == lines.first().map(|at| at.file));
-            file.map_or(Ok(()), |file| blank(file, lines)).map_err(|source| self.failed(source))?;
+            file.map_or(Ok(()), |file| blank(self.contents.disk(), file, lines))
+                .map_err(|source| self.failed(source))?;
         }
         Ok(())
     }
@@ -105,7 +116,7 @@ impl Removal {
     /// Writes a file anew without blanks, or removes it if there is nothing else in it.
     fn tidy(&self, stored: &Stored) -> Result<()> {
         let (mut used, mut any) = (0, false);
-        for entry in Entries::of_file(stored) {
+        for entry in Entries::of_file(&self.place, stored) {
             used += entry?.at.length + 1;
             any = true;
         }
@@ -114,34 +125,28 @@ impl Removal {
         }
         let new = self.place.dir.join(REWRITTEN);
         if any {
-            let file = self.place.open(&new)?;
-            file.set_len(0)?;
+            let mut file = self.place.open(&new)?;
+            file.set_size(0)?;
             let mut out = BufWriter::new(file);
-            for entry in Entries::of_file(stored) {
+            for entry in Entries::of_file(&self.place, stored) {
                 out.write_all(&entry?.to_line()?)?;
             }
             out.into_inner()?.sync_all()?;
         }
         // Whoever adds has moved on to a later file, but a file may be taken away by hand: then it does not come back.
-        if !stored.path.exists() {
+        let files = &self.place.files;
+        if files.look(&stored.path)?.is_none() {
             return Ok(());
         }
-        let done = if any { std::fs::rename(&new, &stored.path) } else { std::fs::remove_file(&stored.path) };
-        match done {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        let done = if any { files.rename(&new, &stored.path) } else { files.remove(&stored.path) };
+        if_there(done).map(Option::unwrap_or_default)
     }
 }
 
 /// Overwrites lines of a file with blanks.
-fn blank(file: &Stored, lines: &[At]) -> Result<()> {
-    let mut file = match OpenOptions::new().write(true).open(&file.path) {
-        Ok(file) => file,
-        // Somebody has taken it away, and its events with it.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
+fn blank(disk: &dyn FileSystem, file: &Stored, lines: &[At]) -> Result<()> {
+    // Somebody may have taken it away, and its events with it.
+    let Some(mut file) = if_there(disk.open(&file.path, Open::Overwrite))? else { return Ok(()) };
     for at in lines {
         file.seek(SeekFrom::Start(at.offset))?;
         std::io::copy(&mut std::io::repeat(b' ').take(at.length), &mut file)?;

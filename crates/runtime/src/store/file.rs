@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use super::backend::{Backend, Condition, Found, Put, Version};
-use super::{StoreError, create_private_dir, layout_1};
+use super::{StoreError, layout_1};
+use crate::files::create_private_dir;
 use crate::off_thread::OffThread;
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");

@@ -3,7 +3,6 @@
 //! [`Backend`] is the port; [`FileBackend`], one embedded file in `data_dir`, is the one backend that there is. [`Store`] is what
 //! components see of it: cursors, what was delivered and may be listed again, documents, and events that wait to be told.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +22,7 @@ mod seen;
 mod tests;
 mod told;
 
+pub use crate::files::{create_private_dir, write_private_file};
 pub use backend::{Backend, Condition, Found, Put, Version};
 pub use error::StoreError;
 pub use file::{FILE_NAME, FileBackend};
@@ -63,26 +63,4 @@ impl Store {
     fn all_remembered(&self) -> &Mutex<seen::AllRemembered> {
         &self.0.remembered
     }
-}
-
-/// Makes `dir` with all above it; what is made can be entered by its owner only.
-pub fn create_private_dir(dir: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-/// Writes a file that only its owner can read; whoever reads `name` gets the old file or the new one, never a part.
-pub fn write_private_file(dir: &Path, name: &str, text: &str) -> std::io::Result<()> {
-    let temporary = dir.join(format!("{name}.new"));
-    let mut options = std::fs::File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(temporary, dir.join(name))
 }
