@@ -116,6 +116,7 @@ async fn forty_commands_at_once_are_all_answered_even_with_the_same_random_numbe
         .map(|n| {
             let mut mailbox = Mailbox::new(dir.path(), clock.clone(), fastrand::Rng::with_seed(7));
             let barrier = Arc::clone(&barrier);
+            #[expect(clippy::disallowed_methods, reason = "forty who ask are forty threads")]
             tokio::task::spawn_blocking(move || {
                 barrier.wait();
                 (n, mailbox.ask(to(), Test::Add(n)).unwrap())
