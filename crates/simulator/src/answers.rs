@@ -20,6 +20,47 @@ pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client
 const GRAPH_CONTENT_TYPE: &str =
     "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 
+/// What is against a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Objection {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// The header `Retry-After`, if it has one.
+    pub(crate) retry_after: Option<String>,
+}
+
+// === impl Objection ===
+
+impl Objection {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    pub(crate) fn too_many_requests(retry_after: String) -> Self {
+        let retry_after = Some(retry_after);
+        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "") }
+    }
+}
+
+/// An objection in the words of `service`.
+pub(crate) fn refuse(world: &World, service: Service, asked: &HeaderMap, objection: &Objection) -> Response {
+    let Objection { status, code, message, retry_after } = objection;
+    let mut answer = error(world, service, asked, *status, code, message);
+    if let Some(wait) = retry_after {
+        put(answer.headers_mut(), header::RETRY_AFTER, wait);
+    }
+    answer
+}
+
 /// An error in the words of `service`; an empty `code` becomes what the status commonly has.
 pub(super) fn error(
     world: &World,

@@ -7,37 +7,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::any;
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::answers::{self, Objection};
+use super::asked::{Asked, bearer};
 use super::faults::Service;
-use super::graph::bearer;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
-use super::{answers, resource_graph, rules};
+use super::{resource_graph, rules};
 
 /// What a request comes to: a body, or what is against it.
 pub(super) type Answered = Result<Value, Objection>;
-
-/// A refusal.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Objection {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) message: String,
-}
-
-/// One request that carries the right token.
-pub(super) struct Asked<'a> {
-    pub(super) world: &'a World,
-    uri: &'a Uri,
-    pub(super) body: &'a [u8],
-}
 
 /// Everything that is below a subscription, or a provider of the whole tenant.
 pub(super) fn router() -> Router<Arc<World>> {
@@ -46,28 +30,19 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/providers/{*path}", any(answer))
 }
 
-async fn answer(
-    State(world): State<Arc<World>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let asked = Asked { world: &world, uri: &uri, body: &body };
-    match check_token(&world, &headers).and_then(|()| route(&method, &asked)) {
-        Ok(body) => answers::arm(&world, StatusCode::OK, &body),
-        Err(Objection { status, code, message }) => {
-            answers::error(&world, Service::ResourceManager, &headers, status, code, &message)
-        }
-    }
+async fn answer(asked: Asked) -> Response {
+    asked.answer(Service::ResourceManager, || {
+        check_token(&asked)?;
+        Ok(answers::arm(&asked.world, StatusCode::OK, &route(&asked)?))
+    })
 }
 
 /// Finds who answers. Ids of resources are the same in any case, which is why the router does not do it.
 // https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
-fn route(method: &Method, asked: &Asked<'_>) -> Answered {
+fn route(asked: &Asked) -> Answered {
     let path = asked.uri.path().to_ascii_lowercase();
     let path: Vec<_> = path.trim_matches('/').split('/').collect();
-    match (method.as_str(), path.as_slice()) {
+    match (asked.method.as_str(), path.as_slice()) {
         ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => resource_graph::query(asked),
         (
             "GET",
@@ -105,8 +80,9 @@ fn route(method: &Method, asked: &Asked<'_>) -> Answered {
 }
 
 /// Lets a request in that has a token for this audience.
-pub(super) fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Objection> {
-    let checked = world.tokens.check(bearer(headers), Audience::Management, world.clock.now());
+pub(super) fn check_token<P>(asked: &Asked<P>) -> Result<(), Objection> {
+    let (tokens, now) = (&asked.world.tokens, asked.world.clock.now());
+    let checked = tokens.check(bearer(&asked.headers), Audience::Management, now);
     checked.map_err(|refusal| {
         let (code, message) = match refusal {
             Refusal::Missing => {
@@ -120,7 +96,7 @@ pub(super) fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Obje
                 with one of the allowed audiences 'https://management.azure.com/'.",
             ),
         };
-        Objection { status: StatusCode::UNAUTHORIZED, code, message: message.to_owned() }
+        Objection::new(StatusCode::UNAUTHORIZED, code, message)
     })
 }
 
@@ -128,10 +104,9 @@ pub(super) fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Obje
 pub(super) fn version(uri: &Uri) -> Result<Cow<'_, str>, Objection> {
     let mut options = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let found = options.find(|(name, _)| name == "api-version");
-    found.map(|(_, version)| version).ok_or_else(|| Objection {
-        status: StatusCode::BAD_REQUEST,
-        code: "MissingApiVersionParameter",
-        message: "The api-version query parameter (?api-version=) is required for all requests.".to_owned(),
+    found.map(|(_, version)| version).ok_or_else(|| {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
+        Objection::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", message)
     })
 }
 
@@ -152,56 +127,32 @@ pub(super) fn forbidden(world: &World, action: &str, scope: &str) -> Objection {
         scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your \
         credentials."
     );
-    Objection { status: StatusCode::FORBIDDEN, code: "AuthorizationFailed", message }
+    Objection::new(StatusCode::FORBIDDEN, "AuthorizationFailed", message)
 }
 
 // === impl Asked ===
 
-impl Asked<'_> {
-    /// The path as it was written.
-    pub(super) fn path(&self) -> &str {
-        self.uri.path()
-    }
-
+impl Asked {
     /// The last segment of the path.
     pub(super) fn name(&self) -> &str {
-        self.path().rsplit('/').next().unwrap_or_default()
+        self.uri.path().rsplit('/').next().unwrap_or_default()
     }
 
     /// Whether the request names this version of the API, and a subscription that there is.
     pub(super) fn check(&self, version: &str) -> Result<(), Objection> {
-        let found = self::version(self.uri)?;
+        let found = self::version(&self.uri)?;
         if found != version {
             let message = format!("The api-version '{found}' is invalid.");
-            let status = StatusCode::BAD_REQUEST;
-            return Err(Objection { status, code: "InvalidApiVersionParameter", message });
+            return Err(Objection::new(StatusCode::BAD_REQUEST, "InvalidApiVersionParameter", message));
         }
         // A provider of the whole tenant has none.
         let subscription =
-            self.path().strip_prefix("/subscriptions/").and_then(|rest| rest.split('/').next());
-        subscription.map_or(Ok(()), |id| check_subscription(self.world, id))
+            self.uri.path().strip_prefix("/subscriptions/").and_then(|rest| rest.split('/').next());
+        subscription.map_or(Ok(()), |id| check_subscription(&self.world, id))
     }
 
     /// What an identity is told that lacks a role for `action`.
     pub(super) fn forbidden(&self, action: &str) -> Objection {
-        forbidden(self.world, action, self.path())
-    }
-}
-
-// === impl Objection ===
-
-impl Objection {
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: "BadRequest", message: message.into() }
-    }
-
-    pub(super) const fn not_found(code: &'static str, message: String) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code, message }
-    }
-
-    /// The resource has moved on since the client read it.
-    pub(super) fn conflict(id: &str) -> Self {
-        let message = format!("New version of resource '{id}' exists. Data was not saved.");
-        Self { status: StatusCode::CONFLICT, code: "Conflict", message }
+        forbidden(&self.world, action, self.uri.path())
     }
 }

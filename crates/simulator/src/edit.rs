@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::filter::{CLASSIFICATIONS, DETERMINATIONS, SEVERITIES, STATUSES};
+use super::graph_dialect::{CLASSIFICATIONS, DETERMINATIONS, SEVERITIES, STATUSES};
 
 /// New values of some properties, or a comment, and who it was.
 #[derive(Clone, Debug, PartialEq, Eq)]

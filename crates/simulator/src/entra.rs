@@ -3,18 +3,17 @@
 //! Client assertions are read, not verified: whether a signature is right cannot be told from here,
 //! because nobody registered a certificate.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::answers;
+use super::answers::{self, Objection};
+use super::asked::Asked;
 use super::faults::Service;
 use super::tokens::Audience;
 use super::world::World;
@@ -22,84 +21,64 @@ use super::world::World;
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#second-case-access-token-request-with-a-certificate
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What Entra ID has against a request: status, `error`, and the description with its code in front.
-// https://learn.microsoft.com/entra/identity-platform/reference-error-codes#aadsts-error-codes
-#[derive(Debug)]
-struct Objection(StatusCode, &'static str, String);
+/// The fields of a form, or of a query.
+type Fields = BTreeMap<String, String>;
 
 /// `POST /{tenant}/oauth2/v2.0/token`
-pub(super) async fn token(
-    State(world): State<Arc<World>>,
-    Path(tenant): Path<String>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let form: HashMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-    match audience(&world, &tenant, &form) {
-        Ok(audience) => {
-            let token = world.tokens.issue(audience, world.clock.now());
-            let lifetime = world.config.token_lifetime.as_secs();
-            world.records.count(|stats| stats.tokens_issued += 1);
-            let body = json!({
-                "token_type": "Bearer",
-                "expires_in": lifetime,
-                "ext_expires_in": lifetime,
-                "access_token": token,
-            });
-            answers::entra_json(&world, StatusCode::OK, &body)
-        }
-        Err(objection) => refuse(&world, &headers, &objection),
-    }
+pub(super) async fn token(asked: Asked<String>) -> Response {
+    answer(&asked, |world| {
+        let audience = audience(world, &asked.path, &fields(&asked.body))?;
+        let token = world.tokens.issue(audience, world.clock.now());
+        let lifetime = world.config.token_lifetime.as_secs();
+        world.records.count(|stats| stats.tokens_issued += 1);
+        Ok(json!({
+            "token_type": "Bearer",
+            "expires_in": lifetime,
+            "ext_expires_in": lifetime,
+            "access_token": token,
+        }))
+    })
 }
 
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration`
 // https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#fetch-the-openid-configuration-document
-pub(super) async fn discovery(
-    State(world): State<Arc<World>>,
-    Path(tenant): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(objection) = check_tenant(&world, &tenant) {
-        return refuse(&world, &headers, &objection);
-    }
-    let base = format!("{}/{tenant}", world.url);
-    let body = json!({
-        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
-        "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "issuer": format!("{base}/v2.0"),
-        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-    });
-    answers::entra_json(&world, StatusCode::OK, &body)
+pub(super) async fn discovery(asked: Asked<String>) -> Response {
+    answer(&asked, |world| {
+        check_tenant(world, &asked.path)?;
+        let base = format!("{}/{}", world.url, asked.path);
+        Ok(json!({
+            "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "issuer": format!("{base}/v2.0"),
+            "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        }))
+    })
 }
 
 /// `GET /metadata/identity/oauth2/token`: what a virtual machine asks for the token of its identity.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#get-a-token-using-http
-pub(super) async fn managed_identity(
-    State(world): State<Arc<World>>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
+pub(super) async fn managed_identity(asked: Asked) -> Response {
+    let world = &asked.world;
     let refused = |message: &str| {
         world.records.count(|stats| stats.tokens_refused += 1);
         let body = json!({"error": "invalid_request", "error_description": message});
-        answers::entra_json(&world, StatusCode::BAD_REQUEST, &body)
+        answers::entra_json(world, StatusCode::BAD_REQUEST, &body)
     };
-    if headers.get("metadata").is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"true")) {
+    if asked.headers.get("metadata").is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"true")) {
         return refused("Required metadata header not specified");
     }
-    let query = uri.query().unwrap_or_default();
-    let asked: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    if !asked.contains_key("api-version") {
+    let options = fields(asked.query().as_bytes());
+    if !options.contains_key("api-version") {
         return refused("Required query variable 'api-version' is missing");
     }
-    if asked.get("client_id").is_some_and(|id| !id.eq_ignore_ascii_case(&world.config.client_id)) {
+    if options.get("client_id").is_some_and(|id| !id.eq_ignore_ascii_case(&world.config.client_id)) {
         return refused("Identity not found");
     }
-    let resource = asked.get("resource").map(String::as_str).unwrap_or_default();
+    let resource = options.get("resource").map(String::as_str).unwrap_or_default();
     let Some(audience) = Audience::of_resource(resource, &world.url) else {
         return refused("AADSTS500011: The resource principal was not found in the tenant.");
     };
@@ -119,11 +98,11 @@ pub(super) async fn managed_identity(
         "resource": resource,
         "token_type": "Bearer",
     });
-    answers::entra_json(&world, StatusCode::OK, &body)
+    answers::entra_json(world, StatusCode::OK, &body)
 }
 
 /// Whom the client may have a token for.
-fn audience(world: &World, tenant: &str, form: &HashMap<String, String>) -> Result<Audience, Objection> {
+fn audience(world: &World, tenant: &str, form: &Fields) -> Result<Audience, Objection> {
     let field = |name: &str| form.get(name).map(String::as_str);
     check_tenant(world, tenant)?;
     if field("grant_type") != Some("client_credentials") {
@@ -216,16 +195,23 @@ fn check_tenant(world: &World, tenant: &str) -> Result<(), Objection> {
     ))
 }
 
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes#aadsts-error-codes
 fn bad_request(error: &'static str, description: &str) -> Objection {
-    Objection(StatusCode::BAD_REQUEST, error, description.to_owned())
+    Objection::new(StatusCode::BAD_REQUEST, error, description)
 }
 
 fn invalid_client(description: &str) -> Objection {
-    Objection(StatusCode::UNAUTHORIZED, "invalid_client", description.to_owned())
+    Objection::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
 }
 
-fn refuse(world: &World, headers: &HeaderMap, objection: &Objection) -> Response {
-    let Objection(status, error, description) = objection;
-    world.records.count(|stats| stats.tokens_refused += 1);
-    answers::error(world, Service::Entra, headers, *status, error, description)
+fn answer<P>(asked: &Asked<P>, run: impl FnOnce(&World) -> Result<Value, Objection>) -> Response {
+    asked.answer(Service::Entra, || {
+        let body = run(&asked.world);
+        asked.world.records.count(|stats| stats.tokens_refused += u64::from(body.is_err()));
+        Ok(answers::entra_json(&asked.world, StatusCode::OK, &body?))
+    })
+}
+
+fn fields(encoded: &[u8]) -> Fields {
+    form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::{Deserialize, Deserializer, de};
 
-use super::lock::lock;
 use super::operation::Operation;
+use super::store::lock;
 
 /// Which of the fakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// The token endpoint.
     Entra,
@@ -119,11 +119,7 @@ pub struct Faults(Mutex<State>);
 struct State {
     rng: Rng,
     operations: BTreeMap<Operation, VecDeque<Fault>>,
-    entra: Plan,
-    graph: Plan,
-    logs_ingestion: Plan,
-    security_insights: Plan,
-    resource_manager: Plan,
+    plans: BTreeMap<Service, Plan>,
 }
 
 #[derive(Debug, Default)]
@@ -132,31 +128,17 @@ struct Plan {
     chances: Vec<(f64, Fault)>,
 }
 
-// === impl Service ===
-
-impl Service {
-    const ALL: [Self; 5] =
-        [Self::Entra, Self::Graph, Self::LogsIngestion, Self::SecurityInsights, Self::ResourceManager];
-}
-
 // === impl Faults ===
 
 impl Faults {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Mutex::new(State {
-            rng: Rng::with_seed(seed),
-            operations: BTreeMap::new(),
-            entra: Plan::default(),
-            graph: Plan::default(),
-            logs_ingestion: Plan::default(),
-            security_insights: Plan::default(),
-            resource_manager: Plan::default(),
-        }))
+        let rng = Rng::with_seed(seed);
+        Self(Mutex::new(State { rng, operations: BTreeMap::new(), plans: BTreeMap::new() }))
     }
 
     /// Adds faults to the end of a service's script: each befalls one request, in order.
     pub fn script(&self, service: Service, faults: Vec<Fault>) {
-        lock(&self.0).plan(service).script.extend(faults);
+        lock(&self.0).plans.entry(service).or_default().script.extend(faults);
     }
 
     /// Adds faults that wait for requests of one kind, whatever comes between: each befalls one of them, in order, and
@@ -168,15 +150,13 @@ impl Faults {
     /// Sets what befalls requests that the script says nothing about, each with its probability (the
     /// first that strikes wins).
     pub fn at_random(&self, service: Service, chances: Vec<(f64, Fault)>) {
-        lock(&self.0).plan(service).chances = chances;
+        lock(&self.0).plans.entry(service).or_default().chances = chances;
     }
 
     /// No more faults.
     pub fn clear(&self) {
         let mut state = lock(&self.0);
-        for service in Service::ALL {
-            *state.plan(service) = Plan::default();
-        }
+        state.plans.clear();
         state.operations.clear();
     }
 
@@ -186,50 +166,43 @@ impl Faults {
         for (operation, faults) in operations {
             self.script_operation(operation, faults);
         }
-        self.script(Service::Entra, script.entra);
-        self.script(Service::Graph, script.graph);
-        self.script(Service::LogsIngestion, script.logs_ingestion);
-        self.script(Service::SecurityInsights, script.security_insights);
-        self.script(Service::ResourceManager, script.resource_manager);
-        let chances = |list: Vec<Chance>| list.into_iter().map(|one| (one.probability, one.fault)).collect();
-        self.at_random(Service::Entra, chances(at_random.entra));
-        self.at_random(Service::Graph, chances(at_random.graph));
-        self.at_random(Service::LogsIngestion, chances(at_random.logs_ingestion));
-        self.at_random(Service::SecurityInsights, chances(at_random.security_insights));
-        self.at_random(Service::ResourceManager, chances(at_random.resource_manager));
+        for (service, faults) in script.each() {
+            self.script(service, faults);
+        }
+        for (service, chances) in at_random.each() {
+            self.at_random(service, chances.into_iter().map(|one| (one.probability, one.fault)).collect());
+        }
     }
 
     /// What befalls the next request.
     pub(super) fn next(&self, service: Service, operation: Option<Operation>) -> Fault {
-        let mut state = lock(&self.0);
-        let waiting = operation.and_then(|operation| state.operations.get_mut(&operation));
+        let State { rng, operations, plans } = &mut *lock(&self.0);
+        let waiting = operation.and_then(|operation| operations.get_mut(&operation));
         if let Some(fault) = waiting.and_then(VecDeque::pop_front) {
             return fault;
         }
-        if let Some(fault) = state.plan(service).script.pop_front() {
+        let plan = plans.entry(service).or_default();
+        if let Some(fault) = plan.script.pop_front() {
             return fault;
         }
-        let chances = state.plan(service).chances.clone();
-        let struck = chances.into_iter().find(|(probability, _)| state.rng.f64() < *probability);
-        struck.map_or(Fault::Pass, |(_, fault)| fault)
-    }
-}
-
-// === impl State ===
-
-impl State {
-    const fn plan(&mut self, service: Service) -> &mut Plan {
-        match service {
-            Service::Entra => &mut self.entra,
-            Service::Graph => &mut self.graph,
-            Service::LogsIngestion => &mut self.logs_ingestion,
-            Service::SecurityInsights => &mut self.security_insights,
-            Service::ResourceManager => &mut self.resource_manager,
-        }
+        let struck = plan.chances.iter().find(|(probability, _)| rng.f64() < *probability);
+        struck.map_or(Fault::Pass, |(_, fault)| fault.clone())
     }
 }
 
 // === impl ByService ===
+
+impl<T> ByService<T> {
+    fn each(self) -> [(Service, Vec<T>); 5] {
+        [
+            (Service::Entra, self.entra),
+            (Service::Graph, self.graph),
+            (Service::LogsIngestion, self.logs_ingestion),
+            (Service::SecurityInsights, self.security_insights),
+            (Service::ResourceManager, self.resource_manager),
+        ]
+    }
+}
 
 impl<T> Default for ByService<T> {
     fn default() -> Self {

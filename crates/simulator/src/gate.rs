@@ -14,8 +14,8 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::answers;
+use super::asked::bearer;
 use super::faults::{Fault, Service};
-use super::graph::bearer;
 use super::operation::Operation;
 use super::records::Served;
 use super::socket::Scissors;

@@ -3,21 +3,20 @@
 // https://learn.microsoft.com/graph/api/security-list-incidents
 // https://learn.microsoft.com/graph/api/security-incident-get
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::answers;
+use super::answers::{self, Objection};
+use super::asked::{Asked, bearer};
 use super::faults::Service;
+use super::graph_dialect::{INCIDENT, INCIDENTS};
 use super::json::Json;
-use super::lock::lock;
+use super::limits::retry_after;
 use super::members;
-use super::query::{self, Query};
-use super::quota::retry_after;
+use super::odata::{Dialect, Query};
 use super::records::Served;
 use super::stats::Revision;
+use super::store::lock;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
 
@@ -26,92 +25,81 @@ use super::world::World;
 const READS: [&str; 2] = ["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"];
 
 /// `GET /v1.0/security/incidents` and `/beta/security/incidents`
-pub(super) async fn list(State(world): State<Arc<World>>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(refusal) = admit(&world, &headers, &READS) {
-        return *refusal;
-    }
-    let query = match Query::parse(uri.query().unwrap_or_default(), world.config.page_size) {
-        Ok(query) => query,
-        Err(sentence) => return bad_request(&world, &headers, &sentence),
-    };
-    let oddities = &world.config.oddities;
-    if oddities.refuses_skip && query.request.skip > 0 {
-        return bad_request(
-            &world,
-            &headers,
-            "The query specified in the URI is not valid. Skip is not supported.",
-        );
-    }
-    let address = format!("{}{}", oddities.links_lead_to.as_ref().unwrap_or(&world.url), uri.path());
-    let mut items = Json::new(prefers_newer(&headers));
-    items.open('[');
-    let page = world.tenant.list(&query.request, &mut items);
-    items.close(']');
-    let fails_on = |revision: &Revision| oddities.fails_on.as_ref() == Some(&revision.id);
-    if query.request.with_alerts && page.revisions.iter().any(fails_on) {
-        let code = StatusCode::INTERNAL_SERVER_ERROR;
-        return answers::error(&world, Service::Graph, &headers, code, "UnknownError", "");
-    }
+pub(super) async fn list(asked: Asked) -> Response {
+    asked.answer(Service::Graph, || {
+        admit(&asked, &READS)?;
+        let world = &asked.world;
+        let query = read(&asked, &INCIDENTS)?;
+        let oddities = &world.config.oddities;
+        if oddities.refuses_skip && query.skip > 0 {
+            let sentence = "The query specified in the URI is not valid. Skip is not supported.";
+            return Err(Objection::bad_request(sentence));
+        }
+        let mut items = Json::new(prefers_newer(&asked.headers));
+        items.open('[');
+        let page = world.tenant.list(&query, &mut items);
+        items.close(']');
+        let fails_on = |revision: &Revision| oddities.fails_on.as_ref() == Some(&revision.id);
+        if query.expands && page.revisions.iter().any(fails_on) {
+            return Err(Objection::new(StatusCode::INTERNAL_SERVER_ERROR, "UnknownError", ""));
+        }
 
-    let mut body = Json::new(true);
-    body.open('{');
-    body.text("@odata.context", &context(&world, &uri, query.request.with_alerts));
-    if query.counts {
-        body.raw("@odata.count", oddities.count.unwrap_or(page.total));
-    }
-    let after = query.request.skip.saturating_add(page.revisions.len());
-    if after < page.total && !page.revisions.is_empty() && !oddities.no_next_link {
-        body.text("@odata.nextLink", &query.next_link(&address, after));
-    }
-    body.raw("value", items.finish());
-    body.close('}');
-    let mut answer = answers::graph(&world, &headers, StatusCode::OK, body.finish());
-    answer.extensions_mut().insert(Served(page.revisions));
-    answer
+        let mut body = Json::new(true);
+        body.open('{');
+        body.text("@odata.context", &context(world, &asked.uri, query.expands));
+        if query.counts {
+            body.raw("@odata.count", oddities.count.unwrap_or(page.total));
+        }
+        let after = query.window(page.total).end;
+        if after < page.total && !oddities.no_next_link {
+            let origin = oddities.links_lead_to.as_ref().unwrap_or(&world.url);
+            let link = query.next_link(&format!("{origin}{}", asked.uri.path()), after, true);
+            body.text("@odata.nextLink", &link);
+        }
+        body.raw("value", items.finish());
+        body.close('}');
+        Ok(serving(&asked, body.finish(), page.revisions))
+    })
 }
 
 /// `GET /v1.0/security/incidents/{id}` and `/beta/security/incidents/{id}`
-pub(super) async fn get(
-    State(world): State<Arc<World>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    if let Err(refusal) = admit(&world, &headers, &READS) {
-        return *refusal;
-    }
-    let with_alerts = match query::wants_alerts(uri.query().unwrap_or_default()) {
-        Ok(with_alerts) => with_alerts,
-        Err(sentence) => return bad_request(&world, &headers, &sentence),
-    };
-    let mut body = Json::new(prefers_newer(&headers));
-    if let Some(revision) = world.tenant.get(&id, with_alerts, &mut body) {
-        let mut answer = answers::graph(&world, &headers, StatusCode::OK, body.finish());
-        answer.extensions_mut().insert(Served(vec![revision]));
-        return answer;
-    }
-    not_found(&world, &headers, &id)
+pub(super) async fn get(asked: Asked<String>) -> Response {
+    asked.answer(Service::Graph, || {
+        admit(&asked, &READS)?;
+        let query = read(&asked, &INCIDENT)?;
+        let mut body = Json::new(prefers_newer(&asked.headers));
+        let revision = asked.world.tenant.get(&asked.path, query.expands, &mut body);
+        let revision = revision.ok_or_else(|| not_found(&asked.path))?;
+        Ok(serving(&asked, body.finish(), vec![revision]))
+    })
+}
+
+fn read<P>(asked: &Asked<P>, dialect: &Dialect) -> Result<Query, Objection> {
+    Query::parse(dialect, asked.query(), asked.world.config.page_size)
+        .map_err(|error| Objection::bad_request(error.to_string()))
+}
+
+fn serving<P>(asked: &Asked<P>, body: String, revisions: Vec<Revision>) -> Response {
+    let mut answer = answers::graph(&asked.world, &asked.headers, StatusCode::OK, body);
+    answer.extensions_mut().insert(Served(revisions));
+    answer
 }
 
 /// Lets a request in that has the right token and one of the permissions, and the quota has room for.
-pub(super) fn admit(world: &World, headers: &HeaderMap, permissions: &[&str]) -> Result<(), Box<Response>> {
-    let refused = |status, code: &str, message: &str| {
-        Box::new(answers::error(world, Service::Graph, headers, status, code, message))
-    };
-    world.tokens.check(bearer(headers), Audience::Graph, world.clock.now()).map_err(|refusal| {
+pub(super) fn admit<P>(asked: &Asked<P>, permissions: &[&str]) -> Result<(), Objection> {
+    let world = &asked.world;
+    world.tokens.check(bearer(&asked.headers), Audience::Graph, world.clock.now()).map_err(|refusal| {
         let message = match refusal {
             Refusal::Missing => "Access token is empty.",
             Refusal::Unknown => "CompactToken parsing failed with error code: 80049217",
             Refusal::Expired => "Lifetime validation failed, the token is expired.",
             Refusal::WrongAudience => "Access token validation failure. Invalid audience.",
         };
-        refused(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+        Objection::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
     })?;
     lock(&world.graph_quota).take(world.clock.monotonic()).map_err(|wait| {
         world.records.count(|stats| stats.graph_throttled += 1);
-        let mut answer = refused(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "");
-        answers::put(answer.headers_mut(), header::RETRY_AFTER, &retry_after(wait));
-        answer
+        Objection::too_many_requests(retry_after(wait))
     })?;
     let granted = &world.config.graph_permissions;
     if granted.iter().any(|one| permissions.contains(&one.as_str())) {
@@ -122,13 +110,7 @@ pub(super) fn admit(world: &World, headers: &HeaderMap, permissions: &[&str]) ->
         permissions.join(","),
         granted.join(",")
     );
-    Err(refused(StatusCode::FORBIDDEN, "Forbidden", &message))
-}
-
-/// The token of a request.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    Err(Objection::new(StatusCode::FORBIDDEN, "Forbidden", message))
 }
 
 pub(super) fn prefers_newer(headers: &HeaderMap) -> bool {
@@ -136,13 +118,8 @@ pub(super) fn prefers_newer(headers: &HeaderMap) -> bool {
     preferences.any(|list| list.split([',', ';']).any(|one| one.trim() == members::PREFERENCE))
 }
 
-pub(super) fn bad_request(world: &World, headers: &HeaderMap, sentence: &str) -> Response {
-    answers::error(world, Service::Graph, headers, StatusCode::BAD_REQUEST, "BadRequest", sentence)
-}
-
-pub(super) fn not_found(world: &World, headers: &HeaderMap, id: &str) -> Response {
-    let message = format!("Incident with id '{id}' was not found.");
-    answers::error(world, Service::Graph, headers, StatusCode::NOT_FOUND, "NotFound", &message)
+pub(super) fn not_found(id: &str) -> Objection {
+    Objection::not_found("NotFound", format!("Incident with id '{id}' was not found."))
 }
 
 pub(super) fn context(world: &World, uri: &Uri, with_alerts: bool) -> String {

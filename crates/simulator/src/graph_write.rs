@@ -4,19 +4,17 @@
 // https://learn.microsoft.com/graph/api/security-incident-post-comments
 // https://learn.microsoft.com/graph/api/security-incident-mergeincidents
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answers;
+use super::answers::{self, Objection};
+use super::asked::Asked;
 use super::edit::Edit;
-use super::graph::{self, bad_request, not_found, prefers_newer};
-use super::journal::WriteKind;
+use super::faults::Service;
+use super::graph::{admit, context, not_found, prefers_newer};
 use super::json::Json;
+use super::stats::WriteKind;
 use super::world::World;
 
 // https://learn.microsoft.com/graph/permissions-reference#securityincidentreadwriteall
@@ -25,128 +23,101 @@ const WRITES: &str = "SecurityIncident.ReadWrite.All";
 const MERGES: &str = "SecurityData.Manage.All";
 
 /// `PATCH /v1.0/security/incidents/{id}` and `/beta/security/incidents/{id}`
-pub(super) async fn update(
-    State(world): State<Arc<World>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
-    if let Err(refusal) = graph::admit(&world, &headers, &[WRITES]) {
-        return *refusal;
-    }
-    let edit = read(&body).and_then(|body| Edit::parse(&body, &by_app(&world)));
-    let edit = match edit {
-        Ok(edit) => edit,
-        Err(sentence) => return bad_request(&world, &headers, &sentence),
-    };
-    let is_merged = || world.tenant.incident(&id).is_some_and(|one| one["status"] == "redirected");
-    // The vendor lists `redirected` among the values, and nothing that would say where to: here only what is merged
-    // already may be told so.
-    if edit.redirects() && !is_merged() {
-        return bad_request(
-            &world,
-            &headers,
-            "Invalid value specified for property 'status' of resource 'incident'.",
-        );
-    }
-    let mut json = Json::new(prefers_newer(&headers));
-    if world.tenant.change_and_get(&id, edit, &mut json).is_none() {
-        return not_found(&world, &headers, &id);
-    }
-    world.note(WriteKind::DefenderUpdated, &id);
-    answers::graph(&world, &headers, StatusCode::OK, with_context(&world, &uri, &json.finish()))
+pub(super) async fn update(asked: Asked<String>) -> Response {
+    write(&asked, WRITES, |body| {
+        let (world, id) = (&asked.world, &asked.path);
+        let edit = Edit::parse(body, &by_app(world)).map_err(Objection::bad_request)?;
+        let is_merged = || world.tenant.incident(id).is_some_and(|one| one["status"] == "redirected");
+        // The vendor lists `redirected` among the values, and nothing that would say where to: here only what is
+        // merged already may be told so.
+        if edit.redirects() && !is_merged() {
+            let sentence = "Invalid value specified for property 'status' of resource 'incident'.";
+            return Err(Objection::bad_request(sentence));
+        }
+        let mut json = Json::new(prefers_newer(&asked.headers));
+        world.tenant.change_and_get(id, edit, &mut json).ok_or_else(|| not_found(id))?;
+        world.note(WriteKind::DefenderUpdated, id);
+        // `@odata.context` stands in front of the properties of the object.
+        let (context, object) = (json!(context(world, &asked.uri, false) + "/$entity"), json.finish());
+        Ok(format!("{{\"@odata.context\":{context},{}", object.strip_prefix('{').unwrap_or(&object)))
+    })
 }
 
 /// `POST /v1.0/security/incidents/{id}/comments` and `/beta/security/incidents/{id}/comments`
-pub(super) async fn comment(
-    State(world): State<Arc<World>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Err(refusal) = graph::admit(&world, &headers, &[WRITES]) {
-        return *refusal;
-    }
-    let body = match read(&body) {
-        Ok(body) => body,
-        Err(sentence) => return bad_request(&world, &headers, &sentence),
-    };
-    let Some(text) = body["comment"].as_str().filter(|text| !text.is_empty()) else {
-        return bad_request(&world, &headers, "The property 'comment' is missing, empty or no string.");
-    };
-    let edit = Edit::comment(text, &world.config.client_name, &by_app(&world));
-    if !world.tenant.change(&id, edit) {
-        return not_found(&world, &headers, &id);
-    }
-    world.note(WriteKind::DefenderCommented, &id);
-    let mut incident = world.tenant.incident(&id).unwrap_or_default();
-    let answer = json!({
-        "@odata.context": format!("{}/v1.0/$metadata#Collection(microsoft.graph.security.alertComment)", world.url),
-        "value": incident["comments"].take(),
-    });
-    answers::graph(&world, &headers, StatusCode::OK, answer.to_string())
+pub(super) async fn comment(asked: Asked<String>) -> Response {
+    write(&asked, WRITES, |body| {
+        let (world, id) = (&asked.world, &asked.path);
+        let Some(text) = body["comment"].as_str().filter(|text| !text.is_empty()) else {
+            let sentence = "The property 'comment' is missing, empty or no string.";
+            return Err(Objection::bad_request(sentence));
+        };
+        if !world.tenant.change(id, Edit::comment(text, &world.config.client_name, &by_app(world))) {
+            return Err(not_found(id));
+        }
+        world.note(WriteKind::DefenderCommented, id);
+        let mut incident = world.tenant.incident(id).unwrap_or_default();
+        let kind = "Collection(microsoft.graph.security.alertComment)";
+        let context = format!("{}/v1.0/$metadata#{kind}", world.url);
+        Ok(json!({"@odata.context": context, "value": incident["comments"].take()}).to_string())
+    })
 }
 
 /// `POST /v1.0/security/incidents/mergeIncidents` and `/beta/security/incidents/mergeIncidents`. Which one stays is
 /// for the service to say: here the one created first.
-pub(super) async fn merge(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Err(refusal) = graph::admit(&world, &headers, &[MERGES]) {
-        return *refusal;
-    }
-    let body = match read(&body) {
-        Ok(body) => body,
-        Err(sentence) => return bad_request(&world, &headers, &sentence),
-    };
-    let ids: Vec<&str> =
-        body["incidentIds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if ids.len() < 2 {
-        return bad_request(&world, &headers, "The property 'incidentIds' must name two incidents or more.");
-    }
-    let mut incidents = Vec::new();
-    for id in &ids {
-        let Some(incident) = world.tenant.incident(id) else { return not_found(&world, &headers, id) };
-        if incident["status"] == "redirected" {
-            let sentence = format!("Incident with id '{id}' was merged already.");
-            return bad_request(&world, &headers, &sentence);
+pub(super) async fn merge(asked: Asked) -> Response {
+    write(&asked, MERGES, |body| {
+        let world = &asked.world;
+        let ids = body["incidentIds"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let ids: Vec<_> = ids.collect();
+        if ids.len() < 2 {
+            return Err(too_few());
         }
-        incidents.push((incident["createdDateTime"].to_string(), *id));
-    }
-    incidents.sort();
-    let Some((_, target)) = incidents.first() else {
-        return bad_request(&world, &headers, "The property 'incidentIds' is empty.");
-    };
-    for (_, id) in incidents.iter().skip(1) {
-        if world.tenant.merge(id, target) {
-            world.note(WriteKind::DefenderMerged, id);
+        let mut incidents = Vec::new();
+        for id in ids {
+            let incident = world.tenant.incident(id).ok_or_else(|| not_found(id))?;
+            if incident["status"] == "redirected" {
+                return Err(Objection::bad_request(format!("Incident with id '{id}' was merged already.")));
+            }
+            incidents.push((incident["createdDateTime"].to_string(), id));
         }
-    }
-    if let Some(text) = body["incidentComment"].as_str() {
-        let edit = Edit::comment(text, &world.config.client_name, &by_app(&world));
-        world.tenant.change(target, edit);
-    }
-    let answer = json!({
-        "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.security.mergeResponse", world.url),
-        "targetIncidentId": target,
-    });
-    answers::graph(&world, &headers, StatusCode::OK, answer.to_string())
+        incidents.sort();
+        let Some(((_, target), others)) = incidents.split_first() else { return Err(too_few()) };
+        for (_, id) in others {
+            if world.tenant.merge(id, target) {
+                world.note(WriteKind::DefenderMerged, id);
+            }
+        }
+        if let Some(text) = body["incidentComment"].as_str() {
+            world.tenant.change(target, Edit::comment(text, &world.config.client_name, &by_app(world)));
+        }
+        let context = format!("{}/v1.0/$metadata#microsoft.graph.security.mergeResponse", world.url);
+        Ok(json!({"@odata.context": context, "targetIncidentId": target}).to_string())
+    })
+}
+
+/// Lets a write in that has the permission, and answers with the text that `run` comes to.
+fn write<P>(
+    asked: &Asked<P>,
+    permission: &str,
+    run: impl FnOnce(&Value) -> Result<String, Objection>,
+) -> Response {
+    asked.answer(Service::Graph, || {
+        admit(asked, &[permission])?;
+        if asked.body.is_empty() {
+            return Err(Objection::bad_request("Empty Payload. JSON content expected."));
+        }
+        let body = serde_json::from_slice(&asked.body);
+        let body = body.map_err(|_| Objection::bad_request("Unable to read JSON request payload."))?;
+        Ok(answers::graph(&asked.world, &asked.headers, StatusCode::OK, run(&body)?))
+    })
+}
+
+fn too_few() -> Objection {
+    Objection::bad_request("The property 'incidentIds' must name two incidents or more.")
 }
 
 /// The `lastModifiedBy` of what the application changed.
 // https://learn.microsoft.com/graph/api/security-incident-update#response-1
 fn by_app(world: &World) -> String {
     format!("API-App:{}", world.config.client_name)
-}
-
-fn read(body: &[u8]) -> Result<Value, String> {
-    if body.is_empty() {
-        return Err("Empty Payload. JSON content expected.".to_owned());
-    }
-    serde_json::from_slice(body).map_err(|_| "Unable to read JSON request payload.".to_owned())
-}
-
-/// Puts `@odata.context` in front of the properties of an object.
-fn with_context(world: &World, uri: &Uri, object: &str) -> String {
-    let context = json!(graph::context(world, uri, false) + "/$entity");
-    format!("{{\"@odata.context\":{context},{}", object.strip_prefix('{').unwrap_or(object))
 }

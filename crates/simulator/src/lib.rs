@@ -10,9 +10,9 @@
 //! Incidents live: they are opened, gain alerts, are assigned, resolved and merged, driven by a seed.
 //! Faults are scripted or struck by chance; see [`Fault`].
 
-mod analysts;
 mod answers;
 mod arm;
+mod asked;
 mod columns;
 mod config;
 mod dcr;
@@ -20,29 +20,27 @@ mod edit;
 mod entra;
 mod evidence;
 mod faults;
-mod filter;
 mod gate;
 mod graph;
+mod graph_dialect;
 mod graph_write;
 mod incident;
-mod journal;
 mod json;
 mod life;
-mod lock;
+mod limits;
 mod logs_ingestion;
 mod members;
+mod odata;
 mod operation;
-mod query;
-mod quota;
 mod records;
 mod resource_graph;
 mod roster;
 mod rules;
 mod security_insights;
 mod server;
-mod slot;
 mod socket;
 mod stats;
+mod store;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -55,9 +53,8 @@ mod world;
 pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
 pub use dcr::{ColumnType, Columns, Dcr, DcrError, Flow};
 pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
-pub use journal::{Write, WriteKind};
 pub use operation::Operation;
 pub use security_insights::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig};
 pub use server::{Simulator, SimulatorError};
-pub use stats::{Revision, Row, Stats};
+pub use stats::{Revision, Row, Stats, Write, WriteKind};
 pub use tenant::Tenant;

@@ -14,13 +14,13 @@ use futures::StreamExt;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::answers;
+use super::answers::{self, Objection};
+use super::asked::{bearer, header_text};
 use super::columns::{Losses, auxiliary_objection, drop_same_names, fit};
 use super::dcr::{Columns, Dcr};
 use super::faults::Service;
-use super::graph::bearer;
-use super::lock::lock;
-use super::quota::retry_after;
+use super::limits::retry_after;
+use super::store::lock;
 use super::tokens::{Audience, Refusal};
 use super::world::World;
 
@@ -38,9 +38,6 @@ const API_VERSION: &str = "2023-01-01";
 /// More than this is neither read nor decompressed, whatever limits are enforced: nothing that a client
 /// sends may fill the memory.
 const CAP: usize = 64 * 1_048_576;
-
-/// A refusal: status, code, sentence.
-type Objection = (StatusCode, &'static str, String);
 
 /// Where rows go.
 #[derive(Clone, Copy)]
@@ -78,16 +75,10 @@ pub(super) async fn ingest(
         }
         Err(refusal) => refusal,
     };
-    let (status, code, message) = refusal;
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        let mut answer = answers::error(&world, Service::LogsIngestion, &headers, status, code, "");
-        answers::put(answer.headers_mut(), header::RETRY_AFTER, &message);
-        return answer;
-    }
-    answers::error(&world, Service::LogsIngestion, &headers, status, code, &message)
+    answers::refuse(&world, Service::LogsIngestion, &headers, &refusal)
 }
 
-/// Lets a request in that has the right token and address. In a 429 the sentence is the `Retry-After`.
+/// Lets a request in that has the right token and address.
 fn admit<'w>(
     world: &'w World,
     headers: &HeaderMap,
@@ -97,7 +88,7 @@ fn admit<'w>(
 ) -> Result<Stream<'w>, Objection> {
     world.tokens.check(bearer(headers), Audience::Monitor, world.clock.now()).map_err(
         |refusal| match refusal {
-            Refusal::WrongAudience => (
+            Refusal::WrongAudience => Objection::new(
                 StatusCode::FORBIDDEN,
                 "OperationFailed",
                 format!(
@@ -105,36 +96,36 @@ fn admit<'w>(
                     the data collection rule with immutable Id '{rule}'"
                 ),
             ),
-            Refusal::Missing | Refusal::Unknown | Refusal::Expired => (
+            Refusal::Missing | Refusal::Unknown | Refusal::Expired => Objection::new(
                 StatusCode::UNAUTHORIZED,
                 "InvalidToken",
-                "The authentication token is missing, invalid or expired.".to_owned(),
+                "The authentication token is missing, invalid or expired.",
             ),
         },
     )?;
-    let host = text(headers, &header::HOST).rsplit_once(':').map_or("", |(host, _)| host);
+    let host = text(headers, header::HOST).rsplit_once(':').map_or("", |(host, _)| host);
     let is_here = |found: &&Dcr| found.host.as_ref().is_none_or(|only| only == host);
     let found = world.config.rules().find(|found| found.immutable_id == rule).filter(is_here);
     let Some(found) = found else {
         let message = format!("Data collection rule with immutable Id '{rule}' not found.");
-        return Err((StatusCode::NOT_FOUND, "NotFound", message));
+        return Err(Objection::not_found("NotFound", message));
     };
     let Some((name, columns)) = found.streams.get_key_value(stream) else {
         let message = format!("Stream '{stream}' is not declared by data collection rule '{rule}'.");
-        return Err((StatusCode::NOT_FOUND, "NotFound", message));
+        return Err(Objection::not_found("NotFound", message));
     };
     let mut options = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     if !options.any(|(name, value)| name == "api-version" && value == API_VERSION) {
         return Err(bad_request("UnsupportedApiVersion", "The api-version is missing or not supported."));
     }
     let taken = lock(&world.ingestion_quota).take(world.clock.monotonic());
-    taken.map_err(|wait| (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", retry_after(wait)))?;
+    taken.map_err(|wait| Objection::too_many_requests(retry_after(wait)))?;
     Ok(Stream { name, columns, auxiliary: found.auxiliary.contains(name) })
 }
 
 /// Takes the rows of an admitted request.
 fn take(world: &World, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) -> Result<(), Objection> {
-    let content_type = text(headers, &header::CONTENT_TYPE).split(';').next().unwrap_or_default();
+    let content_type = text(headers, header::CONTENT_TYPE).split(';').next().unwrap_or_default();
     if !content_type.trim().eq_ignore_ascii_case("application/json") {
         return Err(unsupported("Content-Type", content_type));
     }
@@ -142,7 +133,7 @@ fn take(world: &World, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) -> 
     if wire.len > LARGEST_CALL {
         return Err(too_large(wire.len));
     }
-    let json = match text(headers, &header::CONTENT_ENCODING) {
+    let json = match text(headers, header::CONTENT_ENCODING) {
         "" | "identity" => wire.bytes.clone(),
         "gzip" => unzip(&wire.bytes)?,
         other => return Err(unsupported("Content-Encoding", other)),
@@ -219,20 +210,20 @@ fn unzip(bytes: &[u8]) -> Result<Bytes, Objection> {
     Ok(json.into())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    header_text(headers, name).unwrap_or_default()
 }
 
 fn bad_request(code: &'static str, message: &str) -> Objection {
-    (StatusCode::BAD_REQUEST, code, message.to_owned())
+    Objection::new(StatusCode::BAD_REQUEST, code, message)
 }
 
 fn unsupported(header: &str, value: &str) -> Objection {
     let message = format!("{header} '{value}' is not supported.");
-    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    Objection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
 }
 
 fn too_large(len: usize) -> Objection {
     let message = format!("The call has {len} bytes; at most {LARGEST_CALL} are allowed.");
-    (StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", message)
+    Objection::new(StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", message)
 }

@@ -1,15 +1,16 @@
 //! Keeps count, and tells whoever waits that something changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::columns::Losses;
-use super::lock::lock;
-use super::stats::{Revision, Row, Stats};
+use super::stats::{Revision, Row, Stats, Write};
+use super::store::lock;
 use super::ticks;
 
 /// Everything that happened so far.
@@ -24,16 +25,14 @@ pub(super) struct Records {
 struct Book {
     stats: Stats,
     rows: Vec<Row>,
+    writes: Vec<Write>,
     served: BTreeSet<Revision>,
     keys: Keys,
 }
 
-/// The (`id_`, `lastUpdateDateTime`) of every row, as one number each.
+/// The (`id_`, `lastUpdateDateTime`) of every row, as one number each, which is the same in every run.
 #[derive(Debug, Default)]
-struct Keys {
-    hasher: RandomState,
-    seen: HashSet<u64>,
-}
+struct Keys(BTreeSet<u64>);
 
 /// The revisions in an answer of Graph, on their way to whoever sends it.
 #[derive(Clone)]
@@ -52,6 +51,11 @@ impl Records {
 
     pub(super) fn rows(&self) -> Vec<Row> {
         lock(&self.book).rows.clone()
+    }
+
+    /// What clients wrote, in order.
+    pub(super) fn writes(&self) -> Vec<Write> {
+        lock(&self.book).writes.clone()
     }
 
     pub(super) fn served(&self) -> Vec<Revision> {
@@ -81,6 +85,15 @@ impl Records {
         let mut book = lock(&self.book);
         book.stats.graph_incidents_served += revisions.len() as u64;
         book.served.extend(revisions);
+        drop(book);
+        self.changes.send_replace(());
+    }
+
+    /// Notes a client's write that was done.
+    pub(super) fn write(&self, write: Write) {
+        let mut book = lock(&self.book);
+        book.stats.incident_writes += 1;
+        book.writes.push(write);
         drop(book);
         self.changes.send_replace(());
     }
@@ -129,17 +142,18 @@ fn add(totals: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
 impl Keys {
     /// False if it was there already.
     fn add(&mut self, id: &str, last_update: &str) -> bool {
-        let key = self.key(id, last_update);
-        self.seen.insert(key)
+        self.0.insert(key_of(id, last_update))
     }
 
     fn has(&self, id: &str, last_update: &str) -> bool {
-        self.seen.contains(&self.key(id, last_update))
+        self.0.contains(&key_of(id, last_update))
     }
+}
 
-    fn key(&self, id: &str, last_update: &str) -> u64 {
-        self.hasher.hash_one((id, ticks::normal(last_update)))
-    }
+fn key_of(id: &str, last_update: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (id, ticks::normal(last_update)).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::arm::{Answered, Asked, Objection};
+use super::answers::Objection;
+use super::arm::Answered;
+use super::asked::Asked;
 use super::rules;
 
 const API_VERSION: &str = "2021-03-01";
@@ -13,16 +15,16 @@ const API_VERSION: &str = "2021-03-01";
 /// `POST /providers/Microsoft.ResourceGraph/resources`
 ///
 /// Whoever may read nothing finds nothing. Of the language it knows `where` with one comparison, and `project`.
-pub(super) fn query(asked: &Asked<'_>) -> Answered {
+pub(super) fn query(asked: &Asked) -> Answered {
     asked.check(API_VERSION)?;
-    let body: Value = serde_json::from_slice(asked.body).map_err(|_| invalid("The body is no JSON."))?;
+    let body: Value = serde_json::from_slice(&asked.body).map_err(|_| invalid("The body is no JSON."))?;
     let query = body["query"].as_str().ok_or_else(|| invalid("The query is missing."))?;
     let mut parts = query.split('|').map(str::trim);
     if !parts.next().is_some_and(|table| table.eq_ignore_ascii_case("resources")) {
         return Err(invalid("Only the table 'resources' is known."));
     }
     let visible = asked.world.config.roles.reads_rules;
-    let mut found: Vec<Value> = rules::all(asked.world).into_iter().filter(|_| visible).collect();
+    let mut found: Vec<Value> = rules::all(&asked.world).into_iter().filter(|_| visible).collect();
     for part in parts {
         if let Some(comparison) = part.strip_prefix("where ") {
             let (path, wanted) = equals(comparison)?;

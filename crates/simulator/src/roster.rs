@@ -1,43 +1,24 @@
 //! All incidents of the tenant, with the indexes that listing them needs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::edit::Edit;
-use super::filter::{Filter, Traits};
+use super::graph_dialect::UPDATED;
 use super::incident::{self, Subject, mixed};
 use super::json::Json;
 use super::life::{Change, Event, Facts};
 use super::members;
-use super::slot::{Slot, text};
+use super::odata::{Field, Filter, Order, Query};
 use super::stats::Revision;
 use super::ticks::Ticks;
 use super::words::SEVERITIES;
 
 /// How many listings are remembered, so that every page of one does not sort the tenant again.
 const REMEMBERED: usize = 8;
-
-/// The order of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Nobody asked for one: stable, but not by time.
-    Arbitrary,
-    OldestFirst,
-    NewestFirst,
-}
-
-/// A part of a listing.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) filter: Filter,
-    pub(super) order: Order,
-    pub(super) skip: usize,
-    pub(super) top: usize,
-    pub(super) with_alerts: bool,
-}
 
 /// What a listing found.
 #[derive(Debug)]
@@ -50,11 +31,22 @@ pub(super) struct Page {
 #[derive(Debug)]
 struct Listing {
     filter: Filter,
-    order: Order,
+    order: Option<Order>,
     generation: u64,
     places: Arc<[u32]>,
 }
 
+/// One incident: its events, or what a test put in.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) id: Box<str>,
+    pub(super) events: Vec<Event>,
+    /// How many of the events readers see.
+    pub(super) visible: usize,
+    pub(super) raw: Option<Box<Value>>,
+}
+
+/// All of them, and where they are.
 #[derive(Debug)]
 pub(super) struct Roster {
     seed: u64,
@@ -62,7 +54,7 @@ pub(super) struct Roster {
     evidence_per_alert: usize,
     indexing_delay: Duration,
     slots: Vec<Slot>,
-    places: HashMap<Box<str>, u32>,
+    places: BTreeMap<Box<str>, u32>,
     by_update: BTreeSet<(Ticks, u32)>,
     /// Events that readers do not see yet, by when they will.
     hidden: BTreeMap<(Ticks, u64), u32>,
@@ -88,7 +80,7 @@ impl Roster {
             evidence_per_alert,
             indexing_delay,
             slots: Vec::new(),
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             by_update: BTreeSet::new(),
             hidden: BTreeMap::new(),
             hidden_so_far: 0,
@@ -146,12 +138,19 @@ impl Roster {
     /// Lets something happen to the incident in that place.
     pub(super) fn add(&mut self, place: u32, change: Change, at: Ticks, now: Ticks) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
-        let earliest = slot.events.last().map_or(Ticks(i64::MIN), |event| event.visible_from);
+        let earliest = slot.events.last().map_or(Ticks::MIN, |event| event.visible_from);
         let visible_from = at.min(now).plus(self.indexing_delay).max(earliest);
         slot.events.push(Event { at, visible_from, change });
         self.hidden.insert((visible_from, self.hidden_so_far), place);
         self.hidden_so_far += 1;
         self.reveal(now);
+    }
+
+    /// Moves the time of an incident. False if there is no such incident.
+    pub(super) fn touch(&mut self, id: &str, at: Ticks, now: Ticks) -> bool {
+        let Some(place) = self.place_of(id) else { return false };
+        self.add(place, Change::Touched, at, now);
+        true
     }
 
     /// Does to the incident in that place what somebody asked for.
@@ -196,7 +195,7 @@ impl Roster {
     /// The time of what happened to an incident last, visible or not.
     pub(super) fn last_change(&self, place: u32) -> Ticks {
         let events = self.slots.get(place as usize).map(|slot| slot.events.as_slice()).unwrap_or_default();
-        events.iter().map(|event| event.at).max().unwrap_or(Ticks(i64::MIN))
+        events.iter().map(|event| event.at).max().unwrap_or(Ticks::MIN)
     }
 
     /// Shows readers what they may see by now.
@@ -227,14 +226,10 @@ impl Roster {
     }
 
     /// Appends a part of a listing, and says what it found.
-    pub(super) fn list(&mut self, request: &Request, json: &mut Json) -> Page {
-        let places = self.listing(&request.filter, request.order);
-        let from = request.skip.min(places.len());
-        let to = from.saturating_add(request.top).min(places.len());
-        let mut revisions = Vec::with_capacity(to - from);
-        for place in places.iter().take(to).skip(from) {
-            revisions.extend(self.render(*place, request.with_alerts, json));
-        }
+    pub(super) fn list(&mut self, query: &Query, json: &mut Json) -> Page {
+        let places = self.listing(&query.filter, query.order);
+        let page = places.get(query.window(places.len())).unwrap_or_default();
+        let revisions = page.iter().filter_map(|place| self.render(*place, query.expands, json)).collect();
         Page { total: places.len(), revisions }
     }
 
@@ -287,7 +282,7 @@ impl Roster {
         places
     }
 
-    fn listing(&mut self, filter: &Filter, order: Order) -> Arc<[u32]> {
+    fn listing(&mut self, filter: &Filter, order: Option<Order>) -> Arc<[u32]> {
         let generation = self.generation;
         self.listings.retain(|listing| listing.generation == generation);
         let known = self.listings.iter().find(|known| known.order == order && known.filter == *filter);
@@ -296,9 +291,9 @@ impl Roster {
         }
         let mut found = self.matching(filter);
         match order {
-            Order::OldestFirst => {}
-            Order::NewestFirst => found.reverse(),
-            Order::Arbitrary => found.sort_by_cached_key(|place| mixed(self.seed, u64::from(*place))),
+            None => found.sort_by_cached_key(|place| mixed(self.seed, u64::from(*place))),
+            Some(order) if order.descending => found.reverse(),
+            Some(_) => {}
         }
         let places: Arc<[u32]> = found.into();
         self.listings.truncate(REMEMBERED - 1);
@@ -313,12 +308,12 @@ impl Roster {
 
     /// The places of what matches, oldest update first.
     fn matching(&self, filter: &Filter) -> Vec<u32> {
-        let (from, to) = filter.updated_between();
+        let (from, to) = filter.range(UPDATED);
         if from > to {
             return Vec::new();
         }
         let places = self.by_update.range((from, 0)..=(to, u32::MAX)).map(|(_, place)| *place);
-        if filter.is_about_updates_only() {
+        if filter.is_about(UPDATED) {
             places.collect()
         } else {
             places.filter(|place| self.matches(*place, filter)).collect()
@@ -327,24 +322,24 @@ impl Roster {
 
     fn matches(&self, place: u32, filter: &Filter) -> bool {
         let Some(slot) = self.slots.get(place as usize) else { return false };
+        let updated = slot.seen().map(Field::Time);
         if let Some(raw) = &slot.raw {
-            return filter.matches(&Traits {
-                created: text(raw, "createdDateTime").and_then(Ticks::parse),
-                status: text(raw, "status"),
-                severity: text(raw, "severity"),
-                assigned_to: text(raw, "assignedTo"),
-                classification: text(raw, "classification"),
-                determination: text(raw, "determination"),
+            return filter.matches(|property| match property {
+                UPDATED => updated,
+                "createdDateTime" => text(raw, property).and_then(Ticks::parse).map(Field::Time),
+                property => text(raw, property).map(Field::Text),
             });
         }
         let facts = self.facts_after(place, slot.shown());
-        filter.matches(&Traits {
-            created: Some(facts.created),
-            status: Some(facts.status),
-            severity: Some(facts.severity),
-            assigned_to: facts.assigned_to,
-            classification: Some(facts.classification),
-            determination: Some(facts.determination),
+        filter.matches(|property| match property {
+            UPDATED => updated,
+            "createdDateTime" => Some(Field::Time(facts.created)),
+            "status" => Some(Field::Text(facts.status)),
+            "severity" => Some(Field::Text(facts.severity)),
+            "assignedTo" => facts.assigned_to.map(Field::Text),
+            "classification" => Some(Field::Text(facts.classification)),
+            "determination" => Some(Field::Text(facts.determination)),
+            _ => None,
         })
     }
 
@@ -386,4 +381,28 @@ impl Roster {
         }
         self.generation += 1;
     }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(super) fn shown(&self) -> &[Event] {
+        self.events.get(..self.visible).unwrap_or(&self.events)
+    }
+
+    /// The `lastUpdateDateTime` that readers see.
+    pub(super) fn seen(&self) -> Option<Ticks> {
+        self.shown().last().map(|event| event.at)
+    }
+
+    /// The text of `seen`, after so many events; what a test wrote is kept to the letter until something happens to it.
+    pub(super) fn last_update(&self, seen: Ticks, events: usize) -> String {
+        let written = self.raw.as_deref().and_then(|raw| text(raw, "lastUpdateDateTime"));
+        written.filter(|_| events == 1).map_or_else(|| seen.text(), str::to_owned)
+    }
+}
+
+/// A text property of an object.
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
 }

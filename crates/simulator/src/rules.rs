@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::arm::{Answered, Asked, Objection};
+use super::answers::Objection;
+use super::arm::Answered;
+use super::asked::Asked;
 use super::dcr::{ColumnType, Columns, Dcr, Flow};
 use super::world::World;
 
@@ -13,29 +15,29 @@ const RULE_VERSION: &str = "2023-03-11";
 const TABLE_VERSION: &str = "2025-07-01";
 
 /// `GET .../providers/Microsoft.Insights/dataCollectionRules/{name}`
-pub(super) fn rule(asked: &Asked<'_>) -> Answered {
+pub(super) fn rule(asked: &Asked) -> Answered {
     asked.check(RULE_VERSION)?;
     if !asked.world.config.roles.reads_rules {
         return Err(asked.forbidden("Microsoft.Insights/dataCollectionRules/read"));
     }
-    let rules = all(asked.world);
+    let rules = all(&asked.world);
     let found = rules
         .into_iter()
-        .find(|rule| rule["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(asked.path())));
+        .find(|rule| rule["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(asked.uri.path())));
     found.ok_or_else(|| {
-        let message = format!("The Resource '{}' was not found.", asked.path());
+        let message = format!("The Resource '{}' was not found.", asked.uri.path());
         Objection::not_found("ResourceNotFound", message)
     })
 }
 
 /// `GET .../providers/Microsoft.OperationalInsights/workspaces/{workspace}/tables/{name}`
-pub(super) fn table(asked: &Asked<'_>) -> Answered {
+pub(super) fn table(asked: &Asked) -> Answered {
     asked.check(TABLE_VERSION)?;
     if !asked.world.config.roles.reads_tables {
         return Err(asked.forbidden("Microsoft.OperationalInsights/workspaces/tables/read"));
     }
     let name = asked.name();
-    let Some(columns) = columns_of(asked.world, name) else {
+    let Some(columns) = columns_of(&asked.world, name) else {
         let message = format!("Table '{name}' was not found.");
         return Err(Objection::not_found("TableNotFound", message));
     };
@@ -51,10 +53,10 @@ pub(super) fn table(asked: &Asked<'_>) -> Answered {
         (Value::Null, columns.into_iter().chain([tenant_id]).collect())
     };
     Ok(json!({
-        "id": asked.path(),
+        "id": asked.uri.path(),
         "name": name,
         "properties": {
-            "plan": plan_of(asked.world, name),
+            "plan": plan_of(&asked.world, name),
             "provisioningState": "Succeeded",
             "retentionInDays": 30,
             "schema": {

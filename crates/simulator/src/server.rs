@@ -23,10 +23,9 @@ use tokio_rustls::TlsAcceptor;
 use super::config::SimulatorConfig;
 use super::dcr::DcrError;
 use super::faults::{Faults, Service};
-use super::journal::Write;
 use super::security_insights::Workspace;
 use super::socket::{Scissors, Socket};
-use super::stats::{Revision, Row, Stats};
+use super::stats::{Revision, Row, Stats, Write};
 use super::tenant::Tenant;
 use super::tls::Tls;
 use super::world::World;
@@ -161,7 +160,7 @@ impl Simulator {
     /// What clients wrote to incidents, in order.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
-        self.world.journal.writes()
+        self.world.records.writes()
     }
 
     /// Waits for the next change of the counters.

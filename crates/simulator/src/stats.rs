@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 /// A snapshot of all counters.
@@ -89,4 +90,38 @@ pub struct Revision {
     pub id: String,
     /// Its `lastUpdateDateTime`, to the letter.
     pub last_update: String,
+}
+
+/// One write that was done, whether its answer arrived or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub kind: WriteKind,
+    /// The id of the Defender incident, or the name of the Sentinel incident.
+    pub incident: String,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriteKind {
+    /// A Defender incident's properties changed.
+    DefenderUpdated,
+    /// A Defender incident gained a comment.
+    DefenderCommented,
+    /// A Defender incident became part of another one.
+    DefenderMerged,
+    /// A Sentinel incident came to be.
+    SentinelCreated,
+    /// A Sentinel incident was replaced.
+    SentinelUpdated,
+    /// A Sentinel incident went.
+    SentinelDeleted,
+    /// A Sentinel incident gained a comment.
+    SentinelCommented,
+    /// A comment of a Sentinel incident was replaced.
+    SentinelCommentUpdated,
+    /// A comment of a Sentinel incident went.
+    SentinelCommentDeleted,
 }

@@ -1,18 +1,17 @@
 //! A tenant that lives: incidents are opened, grow, get assigned, are resolved and merged.
 
-use std::sync::Mutex;
-
 use chrono::{DateTime, Utc};
 use fastrand::Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::config::IncidentsConfig;
 use super::edit::Edit;
 use super::json::Json;
 use super::life::{self, Change};
-use super::lock::lock;
-use super::roster::{Page, Request, Roster};
+use super::odata::Query;
+use super::roster::{Page, Roster};
 use super::stats::Revision;
+use super::store::{Store, Times};
 use super::ticks::Ticks;
 use runtime::clock::Clock;
 
@@ -20,90 +19,72 @@ use runtime::clock::Clock;
 /// sequence repeats; the times come from the clock.
 #[derive(Debug)]
 pub struct Tenant {
-    clock: Clock,
     alerts_per_incident: u16,
-    state: Mutex<State>,
+    store: Store<State>,
 }
 
 #[derive(Debug)]
 struct State {
     rng: Rng,
     roster: Roster,
-    /// The latest time given to a change; the next one is later, if only by 100 ns.
-    last: Ticks,
 }
 
 // === impl Tenant ===
 
 impl Tenant {
     pub(super) fn new(seed: u64, tenant_id: String, config: &IncidentsConfig, clock: Clock) -> Self {
-        let now = Ticks::of(clock.now());
         let roster = Roster::new(seed, tenant_id, config.evidence_per_alert, config.indexing_delay);
-        let mut state = State { rng: Rng::with_seed(seed), roster, last: Ticks(i64::MIN) };
+        let store = Store::new(clock, State { rng: Rng::with_seed(seed), roster });
         let alerts_per_incident = u16::try_from(config.alerts_per_incident).unwrap_or(u16::MAX);
-        state.settle(config, alerts_per_incident, now);
-        Self { clock, alerts_per_incident, state: Mutex::new(state) }
+        store.change(|state, times| state.settle(config, alerts_per_incident, times));
+        Self { alerts_per_incident, store }
     }
 
     /// Opens `n` incidents now and returns their ids.
     pub fn create(&self, n: usize) -> Vec<String> {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        (0..n)
-            .filter_map(|_| {
-                let at = state.next(now);
-                let place = state.roster.open(self.alerts_per_incident, at, now);
-                state.roster.id_of(place)
-            })
-            .collect()
+        self.store.change(|State { roster, .. }, times| {
+            let places = (0..n).map(|_| roster.open(self.alerts_per_incident, times.next(), times.now));
+            let places: Vec<_> = places.collect();
+            places.into_iter().filter_map(|place| roster.id_of(place)).collect()
+        })
     }
 
     /// Lets one random thing happen.
     pub fn step(&self) {
-        let now = self.now();
-        lock(&self.state).step(self.alerts_per_incident, now);
+        self.store.change(|state, times| state.step(self.alerts_per_incident, times));
     }
 
     /// Moves `lastUpdateDateTime` of an incident to now. False if there is no such incident.
     pub fn touch(&self, id: &str) -> bool {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let at = state.next(now);
-        state.touch(id, at, now)
+        self.store.change(|State { roster, .. }, times| roster.touch(id, times.next(), times.now))
     }
 
     /// Moves `lastUpdateDateTime` of several incidents to the same instant. False if one of them is
     /// unknown.
     pub fn touch_all_at<S: AsRef<str>>(&self, ids: &[S], instant: DateTime<Utc>) -> bool {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let mut all_known = true;
-        for id in ids {
-            all_known &= state.touch(id.as_ref(), Ticks::of(instant), now);
-        }
-        all_known
+        self.store.change(|State { roster, .. }, times| {
+            let mut all_known = true;
+            for id in ids {
+                all_known &= roster.touch(id.as_ref(), Ticks::of(instant), times.now);
+            }
+            all_known
+        })
     }
 
     /// Puts in an incident as it is, or replaces the one with its id. Fills in `id` and
     /// `lastUpdateDateTime` if they are missing; returns the id.
     pub fn insert_raw(&self, incident: Value) -> String {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let at = state.next(now);
-        state.roster.insert_raw(incident, at, now)
+        self.store.change(|State { roster, .. }, times| roster.insert_raw(incident, times.next(), times.now))
     }
 
     /// The revision that readers now see of each incident, oldest update first.
     pub fn current(&self) -> Vec<Revision> {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        state.roster.reveal(now);
-        state.roster.current()
+        self.revealed(|roster| roster.current())
     }
 
     /// How many incidents exist, visible or not.
     pub fn len(&self) -> usize {
-        lock(&self.state).roster.len()
+        self.store.change(|State { roster, .. }, _| roster.len())
     }
 
     /// Whether there is no incident at all.
@@ -111,77 +92,113 @@ impl Tenant {
         self.len() == 0
     }
 
-    /// Does to an incident what somebody asked for. False if there is no such incident.
-    pub(super) fn change(&self, id: &str, edit: Edit) -> bool {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let Some(place) = state.roster.place_of(id) else { return false };
-        let at = state.next_of(place, now);
-        state.roster.edit(place, edit, at, now);
-        true
+    /// Changes properties as `by` (a user's name): those that an update through Graph can change, in Graph's words.
+    /// The error says what cannot be done.
+    pub fn edit(&self, id: &str, properties: &Value, by: &str) -> Result<(), String> {
+        let edit = Edit::parse(properties, by)?;
+        if self.change(id, edit) { Ok(()) } else { Err(format!("there is no incident {id}")) }
     }
 
-    /// Does it, and appends the incident as it is then, whatever somebody does in the next instant. Nothing if there is none.
-    pub(super) fn change_and_get(&self, id: &str, edit: Edit, json: &mut Json) -> Option<()> {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let place = state.roster.place_of(id)?;
-        let at = state.next_of(place, now);
-        state.roster.edit(place, edit, at, now);
-        state.roster.render_latest(place, false, json)
+    /// Adds a comment as `by`. False if there is no such incident.
+    pub fn comment(&self, id: &str, text: &str, by: &str) -> bool {
+        self.change(id, Edit::comment(text, by, by))
+    }
+
+    /// Resolves an incident as `by`.
+    pub fn resolve(
+        &self,
+        id: &str,
+        classification: &str,
+        determination: &str,
+        by: &str,
+    ) -> Result<(), String> {
+        let properties = json!({
+            "status": "resolved", "classification": classification, "determination": determination,
+        });
+        self.edit(id, &properties, by)
+    }
+
+    /// Makes an incident active again as `by`.
+    pub fn reopen(&self, id: &str, by: &str) -> Result<(), String> {
+        self.edit(id, &json!({"status": "active"}), by)
     }
 
     /// Makes an incident part of another one. False if one of them is unknown, the same as the other, or part of
     /// another one already.
     pub fn merge(&self, id: &str, into: &str) -> bool {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        let places = (state.roster.place_of(id), state.roster.place_of(into));
-        let (Some(place), Some(target)) = places else { return false };
-        if place == target || state.roster.is_merged(place) || state.roster.is_merged(target) {
-            return false;
-        }
-        let at = state.next_of(place, now);
-        let moved = state.roster.merge(place, target, at, now);
-        let after = state.next_of(target, now);
-        state.roster.add(target, Change::AlertsJoined(moved), after, now);
-        true
+        self.store.change(|State { roster, .. }, times| {
+            let (Some(place), Some(target)) = (roster.place_of(id), roster.place_of(into)) else {
+                return false;
+            };
+            if place == target || roster.is_merged(place) || roster.is_merged(target) {
+                return false;
+            }
+            let at = times.next_after(roster.last_change(place));
+            let moved = roster.merge(place, target, at, times.now);
+            let after = times.next_after(roster.last_change(target));
+            roster.add(target, Change::AlertsJoined(moved), after, times.now);
+            true
+        })
+    }
+
+    /// Every incident as it is, whether readers see it yet or not: the one that something happened to last at the end,
+    /// with alerts and every enum member by its name.
+    pub fn state(&self) -> Vec<Value> {
+        let mut json = Json::new(true);
+        json.open('[');
+        self.store.change(|State { roster, .. }, _| {
+            for place in roster.by_last_change() {
+                roster.render_latest(place, true, &mut json);
+            }
+        });
+        json.close(']');
+        // What was written just now is well formed.
+        serde_json::from_str(&json.finish()).unwrap_or_default()
+    }
+
+    /// One incident as `state` has it.
+    pub fn incident(&self, id: &str) -> Option<Value> {
+        let mut json = Json::new(true);
+        self.store
+            .change(|State { roster, .. }, _| roster.render_latest(roster.place_of(id)?, true, &mut json))?;
+        serde_json::from_str(&json.finish()).ok()
+    }
+
+    /// Does to an incident what somebody asked for. False if there is no such incident.
+    pub(super) fn change(&self, id: &str, edit: Edit) -> bool {
+        self.edited(id, edit, |_, _| Some(())).is_some()
+    }
+
+    /// Does it, and appends the incident as it is then, whatever somebody does in the next instant. Nothing if there is none.
+    pub(super) fn change_and_get(&self, id: &str, edit: Edit, json: &mut Json) -> Option<()> {
+        self.edited(id, edit, |roster, place| roster.render_latest(place, false, json))
     }
 
     /// Appends a part of a listing to `json`.
-    pub(super) fn list(&self, request: &Request, json: &mut Json) -> Page {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        state.roster.reveal(now);
-        state.roster.list(request, json)
+    pub(super) fn list(&self, query: &Query, json: &mut Json) -> Page {
+        self.revealed(|roster| roster.list(query, json))
     }
 
     /// Appends one incident to `json`, if it exists and is visible.
     pub(super) fn get(&self, id: &str, with_alerts: bool, json: &mut Json) -> Option<Revision> {
-        let now = self.now();
-        let mut state = lock(&self.state);
-        state.roster.reveal(now);
-        let place = state.roster.place_of(id)?;
-        state.roster.render(place, with_alerts, json)
+        self.revealed(|roster| roster.render(roster.place_of(id)?, with_alerts, json))
     }
 
-    /// Appends one incident as it is, whether readers see it yet or not.
-    pub(super) fn get_latest(&self, id: &str, with_alerts: bool, json: &mut Json) -> Option<()> {
-        let state = lock(&self.state);
-        let place = state.roster.place_of(id)?;
-        state.roster.render_latest(place, with_alerts, json)
+    /// Does something with what readers see by now.
+    fn revealed<T>(&self, run: impl FnOnce(&mut Roster) -> T) -> T {
+        self.store.change(|State { roster, .. }, times| {
+            roster.reveal(times.now);
+            run(roster)
+        })
     }
 
-    /// Appends all incidents as they are, the one that something happened to last at the end.
-    pub(super) fn list_latest(&self, json: &mut Json) {
-        let state = lock(&self.state);
-        for place in state.roster.by_last_change() {
-            state.roster.render_latest(place, true, json);
-        }
-    }
-
-    fn now(&self) -> Ticks {
-        Ticks::of(self.clock.now())
+    fn edited<T>(&self, id: &str, edit: Edit, run: impl FnOnce(&Roster, u32) -> Option<T>) -> Option<T> {
+        self.store.change(|State { roster, .. }, times| {
+            let place = roster.place_of(id)?;
+            let at = times.next_after(roster.last_change(place));
+            roster.edit(place, edit, at, times.now);
+            run(roster, place)
+        })
     }
 }
 
@@ -189,24 +206,23 @@ impl Tenant {
 
 impl State {
     /// Opens the incidents that exist at the start. To about a third of them something happened since.
-    fn settle(&mut self, config: &IncidentsConfig, alerts: u16, now: Ticks) {
+    fn settle(&mut self, config: &IncidentsConfig, alerts: u16, times: &mut Times<'_>) {
+        let now = times.now;
         let count = i64::try_from(config.initial).unwrap_or(i64::MAX).max(1);
         let start = now.minus(config.initial_span);
         let spacing = ((now.0 - start.0) / count).max(1);
         for index in 0..config.initial {
             let at = Ticks(start.0 + spacing * i64::try_from(index).unwrap_or_default());
-            let place = self.roster.open(alerts, at, now);
-            self.last = at;
+            let place = self.roster.open(alerts, times.set(at), now);
             if spacing > 1 && self.rng.u8(..3) == 0 {
-                self.last = Ticks(at.0 + spacing / 2);
                 let change = life::draw(&mut self.rng, false);
-                self.roster.add(place, change, self.last, now);
+                self.roster.add(place, change, times.set(Ticks(at.0 + spacing / 2)), now);
             }
         }
     }
 
-    fn step(&mut self, alerts: u16, now: Ticks) {
-        let at = self.next(now);
+    fn step(&mut self, alerts: u16, times: &mut Times<'_>) {
+        let (at, now) = (times.next(), times.now);
         let count = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
         let dice = self.rng.u8(..100);
         if count == 0 || dice < 25 {
@@ -225,7 +241,7 @@ impl State {
             Some(facts) if dice < 29 && self.can_take(other, place) => {
                 let moved = u16::try_from(facts.alerts.len()).unwrap_or(u16::MAX);
                 self.roster.add(place, Change::Merged { into: other }, at, now);
-                let after = self.next(now);
+                let after = times.next();
                 self.roster.add(other, Change::AlertsJoined(moved), after, now);
             }
             Some(facts) => {
@@ -239,23 +255,6 @@ impl State {
     fn can_take(&self, other: u32, place: u32) -> bool {
         other != place && self.roster.facts(other).is_some_and(|facts| facts.merged_into.is_none())
     }
-
-    fn touch(&mut self, id: &str, at: Ticks, now: Ticks) -> bool {
-        let Some(place) = self.roster.place_of(id) else { return false };
-        self.roster.add(place, Change::Touched, at, now);
-        true
-    }
-
-    /// A time later than anything that happened to the incident in that place.
-    fn next_of(&mut self, place: u32, now: Ticks) -> Ticks {
-        let at = self.next(now);
-        at.max(Ticks(self.roster.last_change(place).0.saturating_add(1)))
-    }
-
-    fn next(&mut self, now: Ticks) -> Ticks {
-        self.last = Ticks(now.0.max(self.last.0.saturating_add(1)));
-        self.last
-    }
 }
 
 #[cfg(test)]
@@ -263,8 +262,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::filter::Filter;
-    use crate::roster::Order;
+    use crate::graph_dialect::INCIDENTS;
 
     fn clock() -> Clock {
         Clock::starting_at(DateTime::from_timestamp(1_790_000_000, 123_456_700).unwrap())
@@ -275,16 +273,11 @@ mod tests {
     }
 
     fn whole(tenant: &Tenant) -> Value {
-        let request = Request {
-            filter: Filter::default(),
-            order: Order::OldestFirst,
-            skip: 0,
-            top: usize::MAX,
-            with_alerts: true,
-        };
+        let mut query = Query::parse(&INCIDENTS, "$orderby=lastUpdateDateTime&$expand=alerts", 50).unwrap();
+        query.top = usize::MAX;
         let mut json = Json::new(true);
         json.open('[');
-        tenant.list(&request, &mut json);
+        tenant.list(&query, &mut json);
         json.close(']');
         serde_json::from_str(&json.finish()).unwrap()
     }

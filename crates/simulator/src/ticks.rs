@@ -14,6 +14,9 @@ pub(super) struct Ticks(pub(super) i64);
 // === impl Ticks ===
 
 impl Ticks {
+    pub(crate) const MIN: Self = Self(i64::MIN);
+    pub(crate) const MAX: Self = Self(i64::MAX);
+
     pub(super) fn of(at: DateTime<Utc>) -> Self {
         Self(at.timestamp() * PER_SECOND + i64::from(at.timestamp_subsec_nanos() / 100))
     }
@@ -22,6 +25,11 @@ impl Ticks {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let at = DateTime::parse_from_rfc3339(text).ok()?;
         Some(Self::of(at.with_timezone(&Utc)))
+    }
+
+    /// The next one.
+    pub(crate) const fn after(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     pub(super) fn plus(self, duration: Duration) -> Self {

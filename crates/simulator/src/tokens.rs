@@ -1,6 +1,6 @@
 //! Tokens as their audiences see them: opaque, for one audience, until they expire.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use fastrand::Rng;
 
 use super::evidence::hex;
-use super::lock::lock;
+use super::store::lock;
 
 /// Whom a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Tokens {
 
 struct State {
     rng: Rng,
-    issued: HashMap<String, Token>,
+    issued: BTreeMap<String, Token>,
 }
 
 struct Token {
@@ -77,7 +77,7 @@ impl Audience {
 
 impl Tokens {
     pub(super) fn new(seed: u64, lifetime: Duration) -> Self {
-        Self { lifetime, state: Mutex::new(State { rng: Rng::with_seed(seed), issued: HashMap::new() }) }
+        Self { lifetime, state: Mutex::new(State { rng: Rng::with_seed(seed), issued: BTreeMap::new() }) }
     }
 
     /// A new token.

@@ -8,13 +8,12 @@ use super::config::SimulatorConfig;
 use super::evidence::guid;
 use super::faults::Faults;
 use super::incident::mixed;
-use super::journal::{Journal, WriteKind};
-use super::lock::lock;
+use super::limits::Quota;
 use super::logs_ingestion::REQUESTS_PER_MINUTE;
-use super::quota::Quota;
 use super::records::Records;
-use super::security_insights::{Doors, Store};
-use super::stats::Stats;
+use super::security_insights::{Doors, Incidents};
+use super::stats::{Stats, Write, WriteKind};
+use super::store::{Store, lock};
 use super::tenant::Tenant;
 use super::tokens::Tokens;
 use runtime::clock::Clock;
@@ -26,10 +25,9 @@ pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) tokens: Tokens,
     pub(super) tenant: Tenant,
-    pub(super) store: Store,
+    pub(super) store: Store<Incidents>,
     pub(super) doors: Doors,
     pub(super) records: Records,
-    pub(super) journal: Journal,
     pub(super) faults: Faults,
     pub(super) graph_quota: Mutex<Quota>,
     pub(super) ingestion_quota: Mutex<Quota>,
@@ -48,10 +46,9 @@ impl World {
             tenant: Tenant::new(seed(2), config.tenant_id.clone(), &config.incidents, clock.clone()),
             faults: Faults::new(seed(3)),
             ids: Mutex::new(Rng::with_seed(seed(4))),
-            store: Store::new(seed(5), &config.workspace, clock.clone()),
+            store: Incidents::open(seed(5), &config.workspace, clock.clone()),
             doors: Doors::new(config.workspace.quota),
             records: Records::new(config.keep_rows),
-            journal: Journal::new(clock.clone()),
             graph_quota: Mutex::new(Quota::new(config.graph_requests_per_minute)),
             ingestion_quota: Mutex::new(Quota::new(REQUESTS_PER_MINUTE)),
             url,
@@ -67,8 +64,7 @@ impl World {
 
     /// Notes a client's write that was done.
     pub(super) fn note(&self, kind: WriteKind, incident: &str) {
-        self.journal.note(kind, incident);
-        self.records.count(|stats| stats.incident_writes += 1);
+        self.records.write(Write { at: self.clock.now(), kind, incident: incident.to_owned() });
     }
 
     pub(super) fn stats(&self) -> Stats {

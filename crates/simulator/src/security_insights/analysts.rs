@@ -21,16 +21,16 @@ impl<'a> Workspace<'a> {
 
     /// Analytics rules raise `n` incidents; answers their names.
     pub fn create(&self, n: usize) -> Vec<String> {
-        self.0.store.change(|state, now| (0..n).map(|_| state.raise(now)).collect())
+        self.0.store.change(|state, times| (0..n).map(|_| state.raise(times)).collect())
     }
 
     /// An analyst creates an incident with these properties, in the words of the API; answers its name.
     pub fn create_with(&self, properties: &Value) -> Result<String, String> {
         let none = Map::new();
         let drafted = draft::read(properties.as_object().unwrap_or(&none), None, self.rules())?;
-        Ok(self.0.store.change(|state, now| {
+        Ok(self.0.store.change(|state, times| {
             let name = state.fresh_name();
-            state.create(&name, drafted, Alerts::default(), None, now);
+            state.create(&name, drafted, Alerts::default(), None, times);
             name
         }))
     }
@@ -39,12 +39,12 @@ impl<'a> Workspace<'a> {
     /// be done.
     pub fn edit(&self, name: &str, properties: &Value) -> Result<(), String> {
         connector::mirror(self.0);
-        self.0.store.change(|state, now| {
+        self.0.store.change(|state, times| {
             let before = state.get(name).ok_or_else(|| format!("there is no incident {name}"))?;
             let mut whole = before.properties.shown();
             whole.extend(properties.as_object().cloned().unwrap_or_default());
             let drafted = draft::read(&whole, Some(&before.properties), self.rules())?;
-            state.update(name, now, |incident| incident.properties = drafted);
+            state.update(name, times, |incident| incident.properties = drafted);
             Ok::<_, String>(())
         })?;
         connector::write_back(self.0, name);
@@ -80,25 +80,25 @@ impl<'a> Workspace<'a> {
             object_id: user.map(|user| user.object_id.clone()),
             user_principal_name: user.map(|user| user.user_principal_name.clone()),
         };
-        self.0.store.change(|state, now| {
+        self.0.store.change(|state, times| {
             let comment = state.fresh_name();
-            let done = state.comment(name, &comment, message, author, now)?;
+            let done = state.comment(name, &comment, message, author, times)?;
             (done == Commented::Added).then_some(comment)
         })
     }
 
     /// Replaces the text of a comment, as its author. False if there is no such comment.
     pub fn edit_comment(&self, name: &str, comment: &str, message: &str) -> bool {
-        self.0.store.change(|state, now| {
+        self.0.store.change(|state, times| {
             let author = state.get(name).and_then(|incident| incident.comment(comment));
             let author = author.map(|comment| comment.author.clone());
-            author.is_some_and(|author| state.comment(name, comment, message, author, now).is_some())
+            author.is_some_and(|author| state.comment(name, comment, message, author, times).is_some())
         })
     }
 
     /// Deletes a comment. False if there is no such comment.
     pub fn delete_comment(&self, name: &str, comment: &str) -> bool {
-        self.0.store.change(|state, now| state.delete_comment(name, comment, now))
+        self.0.store.change(|state, times| state.delete_comment(name, comment, times))
     }
 
     /// Every incident as the API shows it, in order of their numbers, each with its `comments` beside its `properties`.

@@ -143,12 +143,12 @@ fn bring(world: &World, id: &str, theirs: &Value) {
         id: id.to_owned(),
         url: format!("https://security.microsoft.com/incidents/{id}?tid={}", world.config.tenant_id),
     };
-    world.store.change(|state, now| {
+    world.store.change(|state, times| {
         match state.get(&name) {
-            None => state.create(&name, properties, alerts, Some(native), now),
+            None => state.create(&name, properties, alerts, Some(native), times),
             Some(known) if known.properties == properties && known.alerts == alerts => {}
             Some(_) => {
-                state.update(&name, now, |incident| {
+                state.update(&name, times, |incident| {
                     (incident.properties, incident.alerts) = (properties, alerts);
                 });
             }
@@ -160,7 +160,7 @@ fn bring(world: &World, id: &str, theirs: &Value) {
                 let author = comment["createdByDisplayName"].as_str().unwrap_or_default().to_owned();
                 let author = Author { name: author, object_id: None, user_principal_name: None };
                 let message = comment["comment"].as_str().unwrap_or_default();
-                state.comment(&name, &comment_name, message, author, now);
+                state.comment(&name, &comment_name, message, author, times);
             }
         }
     });

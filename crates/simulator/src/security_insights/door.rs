@@ -5,19 +5,19 @@
 
 use std::sync::Mutex;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderName, StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::answers;
+use super::super::answers::{self, Objection};
 use super::super::arm;
-pub(super) use super::super::arm::Objection;
+use super::super::asked::Asked;
 use super::super::config::WorkspaceRole;
 use super::super::faults::Service;
-use super::super::lock::lock;
+use super::super::limits::Bucket;
+use super::super::store::lock;
 use super::super::world::World;
-use super::bucket::Bucket;
 use super::config::ArmQuota;
 use super::connector;
 
@@ -50,6 +50,9 @@ pub(super) struct Place {
     pub(super) comment: String,
 }
 
+/// A request to the provider.
+pub(super) type Request = Asked<Place>;
+
 /// What a request is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -70,19 +73,13 @@ pub(in super::super) struct Doors {
 }
 
 /// Lets `run` answer a request that may pass.
-pub(super) fn serve(
-    world: &World,
-    place: &Place,
-    asked: (&HeaderMap, &Uri),
-    action: Action,
-    run: impl FnOnce() -> Outcome,
-) -> Response {
-    let (headers, uri) = asked;
-    let entered = arm::check_token(world, headers)
-        .and_then(|()| check_version(uri))
+pub(super) fn serve(asked: &Request, action: Action, run: impl FnOnce() -> Outcome) -> Response {
+    let Request { world, path: place, .. } = asked;
+    let entered = arm::check_token(asked)
+        .and_then(|()| check_version(&asked.uri))
         .and_then(|()| arm::check_subscription(world, &place.subscription));
     if let Err(objection) = entered {
-        return refuse(world, headers, &objection);
+        return refuse(asked, &objection);
     }
     let left = match lock(world.doors.of(action)).take(world.clock.monotonic()) {
         Ok(left) => left,
@@ -98,9 +95,9 @@ pub(super) fn serve(
                 world.config.client_id
             );
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let objection = Objection { status, code: "SubscriptionRequestsThrottled", message };
-            let mut answer = refuse(world, headers, &objection);
-            answers::put(answer.headers_mut(), header::RETRY_AFTER, &seconds.to_string());
+            let objection = Objection::new(status, "SubscriptionRequestsThrottled", message);
+            let mut answer =
+                refuse(asked, &Objection { retry_after: Some(seconds.to_string()), ..objection });
             answers::put(answer.headers_mut(), action.remaining(), "0");
             return answer;
         }
@@ -111,20 +108,14 @@ pub(super) fn serve(
     });
     let mut answer = match done {
         Ok((status, body)) => answers::arm(world, status, &body),
-        Err(objection) => refuse(world, headers, &objection),
+        Err(objection) => refuse(asked, &objection),
     };
     answers::put(answer.headers_mut(), action.remaining(), &left.to_string());
     answer
 }
 
-/// A header's text, if there is one.
-pub(super) fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn refuse(world: &World, headers: &HeaderMap, objection: &Objection) -> Response {
-    let Objection { status, code, message } = objection;
-    answers::error(world, Service::SecurityInsights, headers, *status, code, message)
+fn refuse(asked: &Request, objection: &Objection) -> Response {
+    answers::refuse(&asked.world, Service::SecurityInsights, &asked.headers, objection)
 }
 
 fn check_version(uri: &Uri) -> Result<(), Objection> {
@@ -132,15 +123,12 @@ fn check_version(uri: &Uri) -> Result<(), Objection> {
     if VERSIONS.contains(&&*version) {
         return Ok(());
     }
-    Err(Objection {
-        status: StatusCode::BAD_REQUEST,
-        code: "InvalidResourceType",
-        message: format!(
-            "The resource type 'incidents' could not be found in the namespace 'Microsoft.SecurityInsights' for \
-            api version '{version}'. The supported api-versions are '{}'.",
-            VERSIONS.join(",")
-        ),
-    })
+    let message = format!(
+        "The resource type 'incidents' could not be found in the namespace 'Microsoft.SecurityInsights' for \
+        api version '{version}'. The supported api-versions are '{}'.",
+        VERSIONS.join(",")
+    );
+    Err(Objection::new(StatusCode::BAD_REQUEST, "InvalidResourceType", message))
 }
 
 fn check_role(world: &World, place: &Place, action: Action) -> Result<(), Objection> {

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::odata::Field;
 use super::super::ticks::Ticks;
 use super::directory::{self, User};
 
@@ -121,6 +122,18 @@ impl Incident {
             "etag": self.etag,
             "type": "Microsoft.SecurityInsights/Incidents",
             "properties": properties,
+        })
+    }
+
+    /// The value of a property that a list can be filtered or sorted by.
+    pub(super) fn field(&self, property: &str) -> Option<Field<'_>> {
+        Some(match property {
+            "properties/lastModifiedTimeUtc" => Field::Time(self.modified),
+            "properties/createdTimeUtc" => Field::Time(self.created),
+            "properties/status" => Field::Text(self.properties.status),
+            "properties/severity" => Field::Text(self.properties.severity),
+            "properties/incidentNumber" => Field::Number(self.number),
+            _ => return None,
         })
     }
 

@@ -2,74 +2,62 @@
 
 // https://learn.microsoft.com/rest/api/securityinsights/incidents
 
-use std::sync::Arc;
+use std::cmp::Ordering;
 
-use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::super::journal::WriteKind;
-use super::super::world::World;
-use super::connector;
-use super::door::{Action, Objection, Outcome, Place, header_text, serve};
+use super::super::answers::Objection;
+use super::super::asked::header_text;
+use super::super::stats::WriteKind;
+use super::door::{Action, Outcome, Place, Request, serve};
 use super::draft::{self, Rules};
-use super::incident::Alerts;
-use super::query::Query;
+use super::incident::{Alerts, Incident};
+use super::{connector, query};
 
 /// `GET …/incidents`
-pub(super) async fn list(
-    Shared(world): Shared<Arc<World>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    serve(&world, &place, (&headers, &uri), Action::Read, || {
-        let query = Query::parse(&uri, world.config.workspace.page_size)?;
-        let base = world.config.workspace.path();
-        let whole: Vec<Value> = world.store.change(|state, _| {
-            let mut found: Vec<_> = state.all().filter(|incident| query.filter.matches(incident)).collect();
-            found.sort_by(|a, b| query.order.compare(a, b));
+pub(super) async fn list(asked: Request) -> Response {
+    serve(&asked, Action::Read, || {
+        let query = query::read(&asked, &query::INCIDENTS)?;
+        let base = asked.world.config.workspace.path();
+        let whole: Vec<Value> = asked.world.store.change(|state, _| {
+            let matches = |incident: &&Incident| query.filter.matches(|property| incident.field(property));
+            let mut found: Vec<_> = state.all().filter(matches).collect();
+            found.sort_by(|a, b| {
+                let asked =
+                    query.order.map(|order| order.compare(|name| a.field(name), |name| b.field(name)));
+                asked.unwrap_or(Ordering::Equal).then_with(|| a.name.cmp(&b.name))
+            });
             found.into_iter().map(|incident| incident.shown(&base)).collect()
         });
-        Ok((StatusCode::OK, query.page(&world, &uri, &whole)))
+        Ok((StatusCode::OK, query::page(&asked, &query, &whole)))
     })
 }
 
 /// `GET …/incidents/{id}`
-pub(super) async fn get(
-    Shared(world): Shared<Arc<World>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    serve(&world, &place, (&headers, &uri), Action::Read, || answer(&world, &place, StatusCode::OK))
+pub(super) async fn get(asked: Request) -> Response {
+    serve(&asked, Action::Read, || {
+        let Request { world, path: Place { incident, .. }, .. } = &asked;
+        let base = world.config.workspace.path();
+        let shown = world.store.change(|state, _| state.get(incident).map(|found| found.shown(&base)));
+        shown.map(|shown| (StatusCode::OK, shown)).ok_or_else(|| not_found(incident))
+    })
 }
 
 /// `PUT …/incidents/{id}`
-pub(super) async fn put(
-    Shared(world): Shared<Arc<World>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
-    serve(&world, &place, (&headers, &uri), Action::Write, || replace(&world, &place, &headers, &body))
+pub(super) async fn put(asked: Request) -> Response {
+    serve(&asked, Action::Write, || replace(&asked))
 }
 
 /// `DELETE …/incidents/{id}`
-pub(super) async fn delete(
-    Shared(world): Shared<Arc<World>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    serve(&world, &place, (&headers, &uri), Action::Delete, || {
-        if !world.store.change(|state, _| state.delete(&place.incident)) {
+pub(super) async fn delete(asked: Request) -> Response {
+    serve(&asked, Action::Delete, || {
+        let Request { world, path: Place { incident, .. }, .. } = &asked;
+        if !world.store.change(|state, _| state.delete(incident)) {
             return Ok((StatusCode::NO_CONTENT, Value::Null));
         }
-        world.note(WriteKind::SentinelDeleted, &place.incident);
+        world.note(WriteKind::SentinelDeleted, incident);
         Ok((StatusCode::OK, Value::Null))
     })
 }
@@ -110,41 +98,39 @@ pub(super) fn check_etags(
         let fits = if wanted == "*" { now.is_some() } else { wanted.split(',').any(is_current) };
         if !fits {
             let message = format!("The precondition of resource '{id}' is not met.");
-            let status = StatusCode::PRECONDITION_FAILED;
-            return Err(Objection { status, code: "PreconditionFailed", message });
+            return Err(Objection::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message));
         }
     }
     match body {
-        Some(etag) if !is_current(etag) => Err(Objection::conflict(id)),
+        // The resource has moved on since the client read it.
+        Some(etag) if !is_current(etag) => {
+            let message = format!("New version of resource '{id}' exists. Data was not saved.");
+            Err(Objection::new(StatusCode::CONFLICT, "Conflict", message))
+        }
         _ => Ok(()),
     }
 }
 
-fn answer(world: &World, place: &Place, status: StatusCode) -> Outcome {
-    let base = world.config.workspace.path();
-    let shown = world.store.change(|state, _| state.get(&place.incident).map(|found| found.shown(&base)));
-    shown.map(|shown| (status, shown)).ok_or_else(|| not_found(&place.incident))
-}
-
-fn replace(world: &World, place: &Place, headers: &HeaderMap, body: &[u8]) -> Outcome {
-    let (etag, properties) = read(body)?;
+fn replace(asked: &Request) -> Outcome {
+    let (etag, properties) = read(&asked.body)?;
+    let world = &asked.world;
     let config = &world.config.workspace;
     let rules = Rules {
         users: &config.users,
         reopening_clears_classification: config.reopening_clears_classification,
     };
-    let name = &place.incident;
-    let (is_new, shown) = world.store.change(|state, now| {
+    let name = &asked.path.incident;
+    let (is_new, shown) = world.store.change(|state, times| {
         let before = state.get(name);
         let id = format!("{}/Incidents/{name}", config.path());
-        check_etags(&id, before.map(|known| known.etag.as_str()), etag.as_deref(), headers)?;
+        check_etags(&id, before.map(|known| known.etag.as_str()), etag.as_deref(), &asked.headers)?;
         let is_new = before.is_none();
         let drafted = draft::read(&properties, before.map(|known| &known.properties), rules);
         let drafted = drafted.map_err(Objection::bad_request)?;
         if is_new {
-            state.create(name, drafted, Alerts::default(), None, now);
+            state.create(name, drafted, Alerts::default(), None, times);
         } else {
-            state.update(name, now, |incident| incident.properties = drafted);
+            state.update(name, times, |incident| incident.properties = drafted);
         }
         // The answer tells of this update, whatever somebody does in the next instant.
         let shown = state.get(name).map(|written| written.shown(&config.path()));

@@ -8,14 +8,12 @@
 // https://learn.microsoft.com/rest/api/securityinsights/incident-comments
 
 mod analysts;
-mod bucket;
 mod comments;
 mod config;
 mod connector;
 mod directory;
 mod door;
 mod draft;
-mod filter;
 mod incident;
 mod incidents;
 mod query;
@@ -32,7 +30,9 @@ pub use analysts::Workspace;
 pub use config::{ArmQuota, ConnectorConfig, WorkspaceConfig};
 pub use directory::User;
 pub(super) use door::Doors;
-pub(super) use store::Store;
+#[cfg(test)]
+pub(crate) use query::INCIDENTS;
+pub(super) use store::Incidents;
 
 /// Everything of `Microsoft.SecurityInsights`. The paths are in the letters of the specification, and in those of the
 /// `id`s that the service gives out; Azure Resource Manager itself does not mind their case.

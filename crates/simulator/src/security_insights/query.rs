@@ -1,105 +1,64 @@
-//! Reads the query options of a list, cuts its page, and writes the link to the next one.
+//! What lists of incidents and of comments let their readers ask, and their pages.
 
 // https://learn.microsoft.com/rest/api/securityinsights/incidents/list#uri-parameters
 
-use axum::http::Uri;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
-use super::super::world::World;
-use super::door::Objection;
-use super::filter::{Filter, Order};
+use super::super::answers::Objection;
+use super::super::odata::{Dialect, Kind, Property, Query, QueryError};
+use super::door::Request;
+use super::incident::{SEVERITIES, STATUSES};
 
 /// Incidents in one answer.
 // https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits
 const LARGEST_PAGE: usize = 1_000;
 
-/// A list as it was asked for.
-#[derive(Debug)]
-pub(super) struct Query {
-    pub(super) filter: Filter,
-    pub(super) order: Order,
-    top: usize,
-    skip: usize,
-    /// Everything but `$skipToken`, for the next page.
-    kept: Vec<(String, String)>,
-}
+/// What the service says of any filter it cannot read.
+const SYNTAX: &str = "OData query syntax error";
 
-// === impl Query ===
+/// A list of incidents, as far as it is known what works.
+pub(crate) const INCIDENTS: Dialect = Dialect {
+    options: &["$filter", "$orderby", "$top", "$skipToken"],
+    properties: &[
+        Property { name: "properties/lastModifiedTimeUtc", kind: Kind::Time { equals: false }, sorts: true },
+        Property { name: "properties/createdTimeUtc", kind: Kind::Time { equals: false }, sorts: true },
+        Property { name: "properties/status", kind: Kind::Member(&STATUSES), sorts: false },
+        Property { name: "properties/severity", kind: Kind::Member(&SEVERITIES), sorts: false },
+        Property { name: "properties/incidentNumber", kind: Kind::Number, sorts: true },
+    ],
+    expands: &[],
+    largest_page: LARGEST_PAGE,
+    any_case: false,
+    lenient: true,
+};
 
-impl Query {
-    pub(super) fn parse(uri: &Uri, page_size: usize) -> Result<Self, Objection> {
-        let mut query = Self {
-            filter: Filter::default(),
-            order: Order::default(),
-            top: page_size.clamp(1, LARGEST_PAGE),
-            skip: 0,
-            kept: Vec::new(),
+/// A list of comments: no filter and no order.
+pub(super) const COMMENTS: Dialect = Dialect { properties: &[], ..INCIDENTS };
+
+/// Reads the options of a list.
+pub(super) fn read(asked: &Request, dialect: &Dialect) -> Result<Query, Objection> {
+    Query::parse(dialect, asked.query(), asked.world.config.workspace.page_size).map_err(|error| {
+        let top = |text: &dyn std::fmt::Display| {
+            format!("Invalid value '{text}' for $top: it must be between 1 and {LARGEST_PAGE}.")
         };
-        let raw = uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(raw.as_bytes()).into_owned() {
-            match name.as_str() {
-                "$filter" => query.filter = Filter::parse(&value).map_err(Objection::bad_request)?,
-                "$orderby" => query.order = Order::parse(&value).map_err(Objection::bad_request)?,
-                "$top" => query.top = top(&value).map_err(Objection::bad_request)?,
-                "$skipToken" => {
-                    let invalid = || Objection::bad_request("Invalid value for $skipToken.");
-                    query.skip = skip(&value).ok_or_else(invalid)?;
-                    continue;
-                }
-                _ => {}
-            }
-            // Clients put their own `api-version` behind a link that has one.
-            query.kept.retain(|(known, _)| *known != name);
-            query.kept.push((name, value));
-        }
-        Ok(query)
-    }
-
-    /// Comments take no filter and no order here.
-    pub(super) fn of_comments(uri: &Uri, page_size: usize) -> Result<Self, Objection> {
-        let query = Self::parse(uri, page_size)?;
-        if query.kept.iter().any(|(name, _)| name == "$filter" || name == "$orderby") {
-            return Err(Objection::bad_request(super::filter::SYNTAX));
-        }
-        Ok(query)
-    }
-
-    /// The page out of the whole list, as it is now: what moved since the page before comes twice or not at all.
-    pub(super) fn page(&self, world: &World, uri: &Uri, whole: &[Value]) -> Value {
-        let page: Vec<_> = whole.iter().skip(self.skip).take(self.top).collect();
-        let mut body = json!({"value": page});
-        let after = self.skip.saturating_add(page.len());
-        if after < whole.len() {
-            body["nextLink"] = json!(self.next_link(world, uri, after));
-        }
-        body
-    }
-
-    fn next_link(&self, world: &World, uri: &Uri, skip: usize) -> String {
-        let token = BASE64_URL_SAFE_NO_PAD.encode(json!({"skip": skip}).to_string());
-        let pairs = self.kept.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let pairs = pairs.chain([("$skipToken", token.as_str())]);
-        let address = format!("{}{}", world.url, uri.path());
-        if world.config.workspace.escapes_next_link {
-            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            return format!("{address}?{query}");
-        }
-        // As the service does it: spaces, quotes and all.
-        let query: Vec<_> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
-        format!("{address}?{}", query.join("&"))
-    }
+        Objection::bad_request(match error {
+            QueryError::TooMany { top: asked, .. } => top(&asked),
+            QueryError::Value { name: "$top", value } => top(&value),
+            QueryError::Value { name: "$skipToken", .. } => "Invalid value for $skipToken.".to_owned(),
+            _ => SYNTAX.to_owned(),
+        })
+    })
 }
 
-fn top(text: &str) -> Result<usize, String> {
-    let top: Option<usize> = text.parse().ok();
-    top.filter(|top| (1..=LARGEST_PAGE).contains(top))
-        .ok_or_else(|| format!("Invalid value '{text}' for $top: it must be between 1 and {LARGEST_PAGE}."))
-}
-
-fn skip(token: &str) -> Option<usize> {
-    let token: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    usize::try_from(token.get("skip")?.as_u64()?).ok()
+/// The page out of the whole list, as it is now: what moved since the page before comes twice or not at all.
+pub(super) fn page(asked: &Request, query: &Query, whole: &[Value]) -> Value {
+    let window = query.window(whole.len());
+    let after = window.end;
+    let mut body = json!({"value": whole.get(window)});
+    if after < whole.len() {
+        let address = format!("{}{}", asked.world.url, asked.uri.path());
+        let encoded = asked.world.config.workspace.escapes_next_link;
+        body["nextLink"] = json!(query.next_link(&address, after, encoded));
+    }
+    body
 }

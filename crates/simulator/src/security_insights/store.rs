@@ -1,12 +1,11 @@
-//! The incidents that there are, and what can be done to them.
+//! The incidents of the workspace, and what can be done to them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
 use super::super::evidence::{guid, hex};
-use super::super::lock::lock;
+use super::super::store::{Store, Times};
 use super::super::ticks::Ticks;
 use super::super::words::STORIES;
 use super::config::WorkspaceConfig;
@@ -22,22 +21,13 @@ pub(super) const LONGEST_COMMENT: usize = 30_000;
 
 /// All incidents of the workspace.
 #[derive(Debug)]
-pub(in super::super) struct Store {
-    clock: Clock,
-    state: Mutex<State>,
-}
-
-/// What is behind the lock.
-#[derive(Debug)]
-pub(super) struct State {
+pub(crate) struct Incidents {
     rng: Rng,
     /// By name in small letters: names of resources have no case.
-    incidents: BTreeMap<String, Incident>,
+    by_name: BTreeMap<String, Incident>,
     next_number: u64,
-    /// The latest time given to a change; the next one is later, if only by 100 ns.
-    last: Ticks,
     /// The `lastUpdateDateTime` of each Defender incident that was mirrored.
-    pub(super) mirrored: HashMap<String, String>,
+    pub(super) mirrored: BTreeMap<String, String>,
 }
 
 /// What a comment became.
@@ -50,42 +40,28 @@ pub(super) enum Commented {
     TooMany,
 }
 
-// === impl Store ===
+// === impl Incidents ===
 
-impl Store {
-    pub(in super::super) fn new(seed: u64, config: &WorkspaceConfig, clock: Clock) -> Self {
-        let state = State {
-            rng: Rng::with_seed(seed),
-            incidents: BTreeMap::new(),
-            next_number: 1,
-            last: Ticks(i64::MIN),
-            mirrored: HashMap::new(),
-        };
-        let store = Self { clock, state: Mutex::new(state) };
-        store.change(|state, now| (0..config.initial).for_each(|_| drop(state.raise(now))));
+impl Incidents {
+    /// Those of analytics rules that the configuration asks for.
+    pub(crate) fn open(seed: u64, config: &WorkspaceConfig, clock: Clock) -> Store<Self> {
+        let rng = Rng::with_seed(seed);
+        let none = Self { rng, by_name: BTreeMap::new(), next_number: 1, mirrored: BTreeMap::new() };
+        let store = Store::new(clock, none);
+        store.change(|incidents, times| (0..config.initial).for_each(|_| drop(incidents.raise(times))));
         store
     }
 
-    /// Does something to the incidents, now.
-    pub(super) fn change<T>(&self, run: impl FnOnce(&mut State, Ticks) -> T) -> T {
-        let now = Ticks::of(self.clock.now());
-        run(&mut lock(&self.state), now)
-    }
-}
-
-// === impl State ===
-
-impl State {
     pub(super) fn get(&self, name: &str) -> Option<&Incident> {
-        self.incidents.get(&name.to_ascii_lowercase())
+        self.by_name.get(&name.to_ascii_lowercase())
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.values()
+        self.by_name.values()
     }
 
     /// An analytics rule raises an incident; answers its name.
-    pub(super) fn raise(&mut self, now: Ticks) -> String {
+    pub(super) fn raise(&mut self, times: &mut Times<'_>) -> String {
         let story = &STORIES[self.rng.usize(..STORIES.len())];
         let properties = Properties {
             title: story.incident.to_owned(),
@@ -97,8 +73,8 @@ impl State {
             classification_comment: None,
             owner: None,
             labels: vec![Label { name: "Scheduled".to_owned(), is_automatic: true }],
-            first_activity: Some(Ticks(now.0 - 600_000_000)),
-            last_activity: Some(now),
+            first_activity: Some(Ticks(times.now.0 - 600_000_000)),
+            last_activity: Some(times.now),
         };
         let name = guid(&mut self.rng);
         let alerts = Alerts {
@@ -106,7 +82,7 @@ impl State {
             products: vec!["Azure Sentinel".to_owned()],
             tactics: vec![story.category.to_owned()],
         };
-        self.create(&name, properties, alerts, None, now);
+        self.create(&name, properties, alerts, None, times);
         name
     }
 
@@ -117,9 +93,9 @@ impl State {
         properties: Properties,
         alerts: Alerts,
         native: Option<Native>,
-        now: Ticks,
+        times: &mut Times<'_>,
     ) {
-        let at = self.stamp(now);
+        let at = times.next();
         let incident = Incident {
             name: name.to_owned(),
             etag: self.etag(),
@@ -132,18 +108,18 @@ impl State {
             native,
         };
         self.next_number += 1;
-        self.incidents.insert(name.to_ascii_lowercase(), incident);
+        self.by_name.insert(name.to_ascii_lowercase(), incident);
     }
 
     /// Changes an incident; `None` if there is none.
     pub(super) fn update<T>(
         &mut self,
         name: &str,
-        now: Ticks,
+        times: &mut Times<'_>,
         run: impl FnOnce(&mut Incident) -> T,
     ) -> Option<T> {
-        let (at, etag) = (self.stamp(now), self.etag());
-        let incident = self.incidents.get_mut(&name.to_ascii_lowercase())?;
+        let (at, etag) = (times.next(), self.etag());
+        let incident = self.by_name.get_mut(&name.to_ascii_lowercase())?;
         incident.modified = at;
         incident.etag = etag;
         Some(run(incident))
@@ -151,7 +127,7 @@ impl State {
 
     /// False if there is none.
     pub(super) fn delete(&mut self, name: &str) -> bool {
-        self.incidents.remove(&name.to_ascii_lowercase()).is_some()
+        self.by_name.remove(&name.to_ascii_lowercase()).is_some()
     }
 
     /// Adds a comment or replaces one's text; `None` if there is no incident.
@@ -161,7 +137,7 @@ impl State {
         name: &str,
         message: &str,
         author: Author,
-        now: Ticks,
+        times: &mut Times<'_>,
     ) -> Option<Commented> {
         let known = self.get(incident)?;
         match known.comment(name) {
@@ -171,7 +147,7 @@ impl State {
             _ => {}
         }
         let etag = self.etag();
-        self.update(incident, now, |incident| {
+        self.update(incident, times, |incident| {
             let at = incident.modified;
             let mut comments = incident.comments.iter_mut();
             if let Some(comment) = comments.find(|comment| comment.name.eq_ignore_ascii_case(name)) {
@@ -187,11 +163,11 @@ impl State {
     }
 
     /// False if there is no such comment.
-    pub(super) fn delete_comment(&mut self, incident: &str, name: &str, now: Ticks) -> bool {
+    pub(super) fn delete_comment(&mut self, incident: &str, name: &str, times: &mut Times<'_>) -> bool {
         if self.get(incident).and_then(|incident| incident.comment(name)).is_none() {
             return false;
         }
-        self.update(incident, now, |incident| {
+        self.update(incident, times, |incident| {
             incident.comments.retain(|comment| !comment.name.eq_ignore_ascii_case(name));
         })
         .is_some()
@@ -200,11 +176,6 @@ impl State {
     /// A name for a resource.
     pub(super) fn fresh_name(&mut self) -> String {
         guid(&mut self.rng)
-    }
-
-    fn stamp(&mut self, now: Ticks) -> Ticks {
-        self.last = Ticks(now.0.max(self.last.0.saturating_add(1)));
-        self.last
     }
 
     /// The service's have quotes inside.
