@@ -1,8 +1,10 @@
 //! Answers as each service words them.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use flate2::Compression;
@@ -104,7 +106,7 @@ fn usual_code(service: Service, status: StatusCode) -> &'static str {
 
 /// JSON of Graph, compressed if the client takes gzip.
 pub(super) fn graph(world: &World, asked: &HeaderMap, status: StatusCode, body: String) -> Response {
-    graph_named(world, asked, status, body, &world.request_id())
+    graph_named(asked, status, body, &world.request_id())
 }
 
 // https://learn.microsoft.com/graph/errors#json-representation
@@ -136,16 +138,10 @@ fn graph_error(world: &World, asked: &HeaderMap, status: StatusCode, code: &str,
             },
         }})
     };
-    graph_named(world, asked, status, body.to_string(), &request_id)
+    graph_named(asked, status, body.to_string(), &request_id)
 }
 
-fn graph_named(
-    world: &World,
-    asked: &HeaderMap,
-    status: StatusCode,
-    body: String,
-    request_id: &str,
-) -> Response {
+fn graph_named(asked: &HeaderMap, status: StatusCode, body: String, request_id: &str) -> Response {
     let takes_gzip = asked
         .get_all(header::ACCEPT_ENCODING)
         .iter()
@@ -159,7 +155,6 @@ fn graph_named(
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     headers.insert("odata-version", HeaderValue::from_static("4.0"));
-    put(headers, header::DATE, &date(world));
     put(headers, REQUEST_ID, request_id);
     let echoed = asked.get(CLIENT_REQUEST_ID).cloned();
     if let Some(echoed) = echoed.or_else(|| HeaderValue::from_str(request_id).ok()) {
@@ -172,7 +167,6 @@ fn graph_named(
 pub(super) fn ingested(world: &World) -> Response {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::NO_CONTENT;
-    put(answer.headers_mut(), header::DATE, &date(world));
     put(answer.headers_mut(), HeaderName::from_static("x-ms-request-id"), &world.request_id());
     answer
 }
@@ -183,7 +177,6 @@ fn ingestion_error(world: &World, status: StatusCode, code: &str, message: &str)
         "code": code, "message": message, "target": null, "details": [], "innererror": {},
     }});
     let mut answer = answer(status, "application/json; charset=utf-8", body.to_string().into_bytes());
-    put(answer.headers_mut(), header::DATE, &date(world));
     put(answer.headers_mut(), HeaderName::from_static("x-ms-error-code"), code);
     put(answer.headers_mut(), HeaderName::from_static("x-ms-request-id"), &world.request_id());
     answer
@@ -198,7 +191,6 @@ pub(super) fn arm(world: &World, status: StatusCode, body: &Value) -> Response {
     if body.is_null() {
         headers.remove(header::CONTENT_TYPE);
     }
-    put(headers, header::DATE, &date(world));
     put(headers, HeaderName::from_static("x-ms-request-id"), &world.request_id());
     put(headers, HeaderName::from_static("x-ms-correlation-request-id"), &world.request_id());
     answer
@@ -223,13 +215,12 @@ fn entra(world: &World, status: StatusCode, error: &str, description: &str) -> R
         "trace_id": trace_id,
         "correlation_id": correlation_id,
     });
-    entra_json(world, status, &body)
+    entra_json(status, &body)
 }
 
 /// JSON that nobody may keep.
-pub(super) fn entra_json(world: &World, status: StatusCode, body: &Value) -> Response {
+pub(super) fn entra_json(status: StatusCode, body: &Value) -> Response {
     let mut answer = answer(status, "application/json; charset=utf-8", body.to_string().into_bytes());
-    put(answer.headers_mut(), header::DATE, &date(world));
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
     answer
 }
@@ -248,8 +239,11 @@ fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Resp
     answer
 }
 
-fn date(world: &World) -> String {
-    world.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+/// Dates an answer by the simulator's clock.
+pub(crate) async fn dated(State(world): State<Arc<World>>, mut answer: Response) -> Response {
+    let date = world.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    put(answer.headers_mut(), header::DATE, &date);
+    answer
 }
 
 fn zip(body: &str) -> Option<Vec<u8>> {

@@ -66,7 +66,7 @@ pub(super) async fn managed_identity(asked: Asked) -> Response {
     let refused = |message: &str| {
         world.records.count(|stats| stats.tokens_refused += 1);
         let body = json!({"error": "invalid_request", "error_description": message});
-        answers::entra_json(world, StatusCode::BAD_REQUEST, &body)
+        answers::entra_json(StatusCode::BAD_REQUEST, &body)
     };
     if asked.headers.get("metadata").is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"true")) {
         return refused("Required metadata header not specified");
@@ -98,7 +98,7 @@ pub(super) async fn managed_identity(asked: Asked) -> Response {
         "resource": resource,
         "token_type": "Bearer",
     });
-    answers::entra_json(world, StatusCode::OK, &body)
+    answers::entra_json(StatusCode::OK, &body)
 }
 
 /// Whom the client may have a token for.
@@ -208,7 +208,7 @@ fn answer<P>(asked: &Asked<P>, run: impl FnOnce(&World) -> Result<Value, Objecti
     asked.answer(Service::Entra, || {
         let body = run(&asked.world);
         asked.world.records.count(|stats| stats.tokens_refused += u64::from(body.is_err()));
-        Ok(answers::entra_json(&asked.world, StatusCode::OK, &body?))
+        Ok(answers::entra_json(StatusCode::OK, &body?))
     })
 }
 

@@ -15,10 +15,10 @@ use futures::stream;
 
 use super::answers;
 use super::asked::bearer;
+use super::cutter::ConnectionCutter;
 use super::faults::{Fault, Service};
 use super::operation::Operation;
 use super::records::Served;
-use super::socket::Scissors;
 use super::world::World;
 
 /// The largest body that is read only to be thrown away.
@@ -27,10 +27,11 @@ const LARGEST_IGNORED: usize = 64 * 1_048_576;
 /// Counts the request and lets it through, or lets a fault befall it.
 pub(super) async fn pass(
     State((world, service)): State<(Arc<World>, Service)>,
-    Extension(scissors): Extension<Scissors>,
+    Extension(cutter): Extension<ConnectionCutter>,
     request: Request,
     next: Next,
 ) -> Response {
+    world.catch_up();
     world.records.count(|stats| match service {
         Service::Entra => {}
         Service::Graph => stats.graph_requests += 1,
@@ -49,7 +50,7 @@ pub(super) async fn pass(
     if fault != Fault::Pass {
         world.records.count(|stats| stats.faults_fired += 1);
     }
-    let mut answer = befall(&world, service, fault, &scissors, request, next).await;
+    let mut answer = befall(&world, service, fault, &cutter, request, next).await;
     if let Some(Served(revisions)) = answer.extensions_mut().remove() {
         world.records.serve(revisions);
     }
@@ -83,7 +84,7 @@ async fn befall(
     world: &World,
     service: Service,
     fault: Fault,
-    scissors: &Scissors,
+    cutter: &ConnectionCutter,
     request: Request,
     next: Next,
 ) -> Response {
@@ -101,15 +102,15 @@ async fn befall(
             scripted(world, service, &parts.headers, code, retry_after.as_deref(), body)
         }
         Fault::Reset => {
-            scissors.reset();
+            cutter.reset();
             pending().await
         }
         Fault::ResetAfter => {
             drop(next.run(request).await);
-            scissors.reset();
+            cutter.reset();
             pending().await
         }
-        Fault::CutBody => cut(next.run(request).await, scissors).await,
+        Fault::CutBody => cut(next.run(request).await, cutter).await,
         Fault::RefuseToken { code, description } if service == Service::Entra => {
             world.records.count(|stats| stats.tokens_refused += 1);
             let description = description.as_deref().unwrap_or("The token request was refused.");
@@ -151,13 +152,13 @@ fn scripted(
 }
 
 /// Promises the whole body and sends half of it.
-async fn cut(answer: Response, scissors: &Scissors) -> Response {
+async fn cut(answer: Response, cutter: &ConnectionCutter) -> Response {
     let (mut parts, body) = answer.into_parts();
     // Half an answer serves nothing: by the next one, an incident may have moved on.
     parts.extensions.remove::<Served>();
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     if whole.is_empty() {
-        scissors.close();
+        cutter.close();
         return pending().await;
     }
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));

@@ -1,6 +1,6 @@
 //! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Azure Monitor Logs Ingestion and fake
 //! Azure Resource Manager, with Microsoft Sentinel's incidents and what is asked about rules and tables, over one real TLS
-//! socket on loopback.
+//! socket on loopback, or in process without any socket ([`InProcess`]).
 //!
 //! It is written from the vendor's documentation and shares no type with the client: a shared struct
 //! would let a misspelt field agree with itself. Where the documentation says that the service loses
@@ -15,6 +15,7 @@ mod arm;
 mod asked;
 mod columns;
 mod config;
+mod cutter;
 mod dcr;
 mod edit;
 mod entra;
@@ -24,6 +25,7 @@ mod gate;
 mod graph;
 mod graph_dialect;
 mod graph_write;
+mod in_process;
 mod incident;
 mod json;
 mod life;
@@ -53,6 +55,7 @@ mod world;
 pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
 pub use dcr::{ColumnType, Columns, Dcr, DcrError, Flow};
 pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use in_process::{InProcess, TransportError};
 pub use operation::Operation;
 pub use security_insights::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig};
 pub use server::{Simulator, SimulatorError};

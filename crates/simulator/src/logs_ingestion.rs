@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
@@ -103,7 +104,8 @@ fn admit<'w>(
             ),
         },
     )?;
-    let host = text(headers, header::HOST).rsplit_once(':').map_or("", |(host, _)| host);
+    let host = text(headers, header::HOST).parse::<Authority>().ok();
+    let host = host.as_ref().map(Authority::host).unwrap_or_default();
     let is_here = |found: &&Dcr| found.host.as_ref().is_none_or(|only| only == host);
     let found = world.config.rules().find(|found| found.immutable_id == rule).filter(is_here);
     let Some(found) = found else {

@@ -90,8 +90,7 @@ fn resource(world: &World, index: usize, rule: &Dcr) -> Value {
             "outputStream": flow.output_stream,
         })
     });
-    let port = world.url.rsplit(':').next().unwrap_or_default();
-    let url = rule.host.as_ref().map_or_else(|| world.url.clone(), |host| format!("https://{host}:{port}"));
+    let url = rule.host.as_ref().map_or_else(|| world.url.clone(), |host| world.url_of(host));
     let direct = rule.kind.as_deref() == Some("Direct");
     let endpoint = format!("{group}/providers/Microsoft.Insights/dataCollectionEndpoints/endpoint");
     json!({

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,28 +19,37 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::DropGuard;
 
 use super::config::SimulatorConfig;
-use super::dcr::DcrError;
+use super::cutter::ConnectionCutter;
+use super::dcr::{Dcr, DcrError};
 use super::faults::{Faults, Service};
+use super::in_process::InProcess;
 use super::security_insights::Workspace;
-use super::socket::{Scissors, Socket};
+use super::socket::Socket;
 use super::stats::{Revision, Row, Stats, Write};
 use super::tenant::Tenant;
 use super::tls::Tls;
 use super::world::World;
-use super::{arm, entra, gate, graph, graph_write, logs_ingestion, security_insights};
+use super::{answers, arm, entra, gate, graph, graph_write, logs_ingestion, security_insights};
 use runtime::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// The address of a simulator without a socket.
+// https://www.rfc-editor.org/rfc/rfc2606#section-2
+const IN_PROCESS_URL: &str = "https://simulator.test";
+
 /// A running simulator. Dropping it stops it, too.
 pub struct Simulator {
-    world: Arc<World>,
+    pub(crate) world: Arc<World>,
     ca_pem: String,
     /// The listener, with all its connections, and the tenant's life.
     tasks: JoinSet<()>,
+    /// Tells the services that it is over.
+    _stops: DropGuard,
 }
 
 /// Why a simulator does not start.
@@ -80,27 +89,37 @@ impl Simulator {
         if !address.ip().is_loopback() {
             return Err(SimulatorError::NotLoopback(address));
         }
-        let rate = config.incidents.changes_per_minute;
-        if !(rate.is_finite() && rate >= 0.0) {
-            return Err(SimulatorError::Rate(rate));
-        }
-        for rule in config.rules() {
-            rule.check()?;
-        }
+        check(&config)?;
         let tls = Tls::generate()?;
         let bound = TcpListener::bind(address).await.and_then(|listener| {
             let address = listener.local_addr()?;
             Ok((listener, address))
         });
         let (listener, address) = bound.map_err(|source| SimulatorError::Listen { address, source })?;
-        let world = Arc::new(World::new(config, format!("https://{address}"), clock));
-
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, tls.acceptor, router(&world)));
-        if rate > 0.0 {
-            tasks.spawn(live(Arc::clone(&world), Duration::from_secs_f64(60.0 / rate)));
+        let mut started = Self::of(World::new(config, format!("https://{address}"), clock), tls.ca_pem);
+        started.tasks.spawn(accept(listener, tls.acceptor, router(&started.world)));
+        if let Some(pause) = started.world.pause {
+            started.tasks.spawn(live(Arc::clone(&started.world), pause));
         }
-        Ok(Self { world, ca_pem: tls.ca_pem, tasks })
+        Ok(started)
+    }
+
+    /// Starts without a socket: only [`Self::service`] answers, at the host `simulator.test`. Nothing runs by itself, so
+    /// that no runtime is needed yet: a living tenant catches up when somebody looks.
+    pub fn in_process(config: SimulatorConfig, clock: Clock) -> Result<Self, SimulatorError> {
+        check(&config)?;
+        Ok(Self::of(World::new(config, IN_PROCESS_URL.to_owned(), clock), String::new()))
+    }
+
+    fn of(world: World, ca_pem: String) -> Self {
+        let stops = world.stopped.clone().drop_guard();
+        Self { world: Arc::new(world), ca_pem, tasks: JoinSet::new(), _stops: stops }
+    }
+
+    /// Answers requests as the sockets do, without one.
+    #[must_use]
+    pub fn service(&self) -> InProcess {
+        InProcess::new(Arc::clone(&self.world), router(&self.world))
     }
 
     /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.
@@ -109,7 +128,7 @@ impl Simulator {
         self.world.url.clone()
     }
 
-    /// The certificate authority that clients must trust, as PEM.
+    /// The certificate authority that clients must trust, as PEM. Empty without a socket.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
@@ -118,12 +137,14 @@ impl Simulator {
     /// The incidents.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
+        self.world.catch_up();
         &self.world.tenant
     }
 
     /// Sentinel's incidents.
     #[must_use]
     pub fn workspace(&self) -> Workspace<'_> {
+        self.world.catch_up();
         Workspace::of(&self.world)
     }
 
@@ -191,6 +212,16 @@ impl fmt::Debug for Simulator {
     }
 }
 
+/// Whether there can be such a simulator.
+fn check(config: &SimulatorConfig) -> Result<(), SimulatorError> {
+    let rate = config.incidents.changes_per_minute;
+    if !(rate.is_finite() && rate >= 0.0) {
+        return Err(SimulatorError::Rate(rate));
+    }
+    config.rules().try_for_each(Dcr::check)?;
+    Ok(())
+}
+
 fn router(world: &Arc<World>) -> Router {
     let gate = |service| from_fn_with_state((Arc::clone(world), service), gate::pass);
     let entra = Router::new()
@@ -215,7 +246,8 @@ fn router(world: &Arc<World>) -> Router {
     let security_insights = security_insights::routes().route_layer(gate(Service::SecurityInsights));
     let resource_manager = arm::router().route_layer(gate(Service::ResourceManager));
     let services = [graph, logs_ingestion, security_insights, resource_manager];
-    services.into_iter().fold(entra, Router::merge).with_state(Arc::clone(world))
+    let dated = map_response_with_state(Arc::clone(world), answers::dated);
+    services.into_iter().fold(entra, Router::merge).layer(dated).with_state(Arc::clone(world))
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
@@ -236,11 +268,11 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
     // Without it answers may be late, nothing else.
     stream.set_nodelay(true).ok();
-    let scissors = Scissors::default();
+    let cutter = ConnectionCutter::default();
     // A client that does not trust the certificate goes away here.
-    let Ok(tls) = acceptor.accept(Socket::new(stream, scissors.clone())).await else { return };
+    let Ok(tls) = acceptor.accept(Socket::new(stream, cutter.clone())).await else { return };
     let router = TowerToHyperService::new(router);
-    let carried = scissors.clone();
+    let carried = cutter.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(carried.clone());
         router.call(request.map(Body::new))
@@ -248,18 +280,14 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
     tokio::select! {
         // How a connection ended is for its client to tell.
         _ = http1::Builder::new().serve_connection(TokioIo::new(tls), service) => {}
-        () = scissors.cut() => {}
+        () = cutter.cut() => {}
     }
 }
 
-/// Lets something happen every `pause`.
+/// Keeps the tenant alive.
 async fn live(world: Arc<World>, pause: Duration) {
-    let mut done = world.clock.monotonic();
     loop {
         world.clock.sleep(pause.max(SHORTEST_PAUSE)).await;
-        while world.clock.monotonic().saturating_duration_since(done) >= pause {
-            done += pause;
-            world.tenant.step();
-        }
+        world.catch_up();
     }
 }

@@ -2,59 +2,31 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
-/// Cuts one connection. Every request carries the one of its connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Scissors {
-    cut: CancellationToken,
-    reset: Arc<AtomicBool>,
-}
+use super::cutter::ConnectionCutter;
 
-/// The TCP stream under TLS: closed with RST instead of FIN if the scissors said so.
+/// The TCP stream under TLS: closed with RST instead of FIN if the cutter says so.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    scissors: Scissors,
-}
-
-// === impl Scissors ===
-
-impl Scissors {
-    /// Ends the connection at once with RST: what was not sent yet never is.
-    pub(super) fn reset(&self) {
-        self.reset.store(true, Ordering::Release);
-        self.cut.cancel();
-    }
-
-    /// Ends the connection at once, without a word of TLS or HTTP.
-    pub(super) fn close(&self) {
-        self.cut.cancel();
-    }
-
-    /// Waits until somebody cuts.
-    pub(super) async fn cut(&self) {
-        self.cut.cancelled().await;
-    }
+    cutter: ConnectionCutter,
 }
 
 // === impl Socket ===
 
 impl Socket {
-    pub(super) const fn new(stream: TcpStream, scissors: Scissors) -> Self {
-        Self { stream, scissors }
+    pub(super) const fn new(stream: TcpStream, cutter: ConnectionCutter) -> Self {
+        Self { stream, cutter }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.scissors.reset.load(Ordering::Acquire) {
+        if self.cutter.is_reset() {
             // With no time to linger the kernel answers with RST. If it cannot, the peer sees a FIN in
             // the middle of an answer, which is a broken connection as well.
             self.stream.set_zero_linger().ok();

@@ -30,7 +30,11 @@ impl<T> Store<T> {
 
     /// Does something to the state, now.
     pub(crate) fn change<R>(&self, run: impl FnOnce(&mut T, &mut Times<'_>) -> R) -> R {
-        let now = Ticks::of(self.clock.now());
+        self.change_at(Ticks::of(self.clock.now()), run)
+    }
+
+    /// Does something to the state as if it were `now`.
+    pub(crate) fn change_at<R>(&self, now: Ticks, run: impl FnOnce(&mut T, &mut Times<'_>) -> R) -> R {
         let (state, last) = &mut *lock(&self.inner);
         run(state, &mut Times { now, last })
     }

@@ -54,6 +54,12 @@ impl Tenant {
         self.store.change(|state, times| state.step(self.alerts_per_incident, times));
     }
 
+    /// Lets one random thing happen that was due at that time.
+    pub(crate) fn step_at(&self, due: DateTime<Utc>) {
+        let due = Ticks::of(due);
+        self.store.change_at(due, |state, times| state.step(self.alerts_per_incident, times));
+    }
+
     /// Moves `lastUpdateDateTime` of an incident to now. False if there is no such incident.
     pub fn touch(&self, id: &str) -> bool {
         self.store.change(|State { roster, .. }, times| roster.touch(id, times.next(), times.now))

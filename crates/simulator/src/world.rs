@@ -1,8 +1,13 @@
 //! What all the fakes share.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
+use axum::http::Uri;
+use axum::http::uri::Authority;
+use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
+use tokio_util::sync::CancellationToken;
 
 use super::config::SimulatorConfig;
 use super::evidence::guid;
@@ -32,6 +37,12 @@ pub(super) struct World {
     pub(super) graph_quota: Mutex<Quota>,
     pub(super) ingestion_quota: Mutex<Quota>,
     pub(super) config: SimulatorConfig,
+    /// How long it takes until the tenant changes by itself, if it does.
+    pub(crate) pause: Option<Duration>,
+    /// Whether the simulator is gone.
+    pub(crate) stopped: CancellationToken,
+    /// Until when the tenant has lived.
+    lived: Mutex<DateTime<Utc>>,
     ids: Mutex<Rng>,
 }
 
@@ -41,6 +52,7 @@ impl World {
     pub(super) fn new(config: SimulatorConfig, url: String, clock: Clock) -> Self {
         // Each part has a generator of its own, so that they do not disturb each other's sequence.
         let seed = |part| mixed(config.seed, part);
+        let rate = config.incidents.changes_per_minute;
         Self {
             tokens: Tokens::new(seed(1), config.token_lifetime),
             tenant: Tenant::new(seed(2), config.tenant_id.clone(), &config.incidents, clock.clone()),
@@ -51,10 +63,44 @@ impl World {
             records: Records::new(config.keep_rows),
             graph_quota: Mutex::new(Quota::new(config.graph_requests_per_minute)),
             ingestion_quota: Mutex::new(Quota::new(REQUESTS_PER_MINUTE)),
+            pause: Duration::try_from_secs_f64(60.0 / rate).ok(),
+            stopped: CancellationToken::new(),
+            lived: Mutex::new(clock.now()),
             url,
             clock,
             config,
         }
+    }
+
+    /// Lets everything happen in the tenant that was due by now, at the time when it was due.
+    pub(crate) fn catch_up(&self) {
+        let Some(pause) = self.pause.and_then(|pause| TimeDelta::from_std(pause).ok()) else { return };
+        let now = self.clock.now();
+        let mut lived = lock(&self.lived);
+        while let Some(due) = lived.checked_add_signed(pause).filter(|due| *due <= now) {
+            *lived = due;
+            self.tenant.step_at(due);
+        }
+    }
+
+    /// Where it is, as a URL says it.
+    pub(crate) fn authority(&self) -> Option<Authority> {
+        self.url.parse::<Uri>().ok()?.into_parts().authority
+    }
+
+    /// The origin of one of its hosts.
+    pub(crate) fn url_of(&self, host: &str) -> String {
+        let port = self.authority().and_then(|authority| authority.port_u16());
+        port.map_or_else(|| format!("https://{host}"), |port| format!("https://{host}:{port}"))
+    }
+
+    /// Whether it is what answers there.
+    pub(crate) fn is_at(&self, authority: &Authority) -> bool {
+        let Some(own) = self.authority() else { return false };
+        let host = authority.host();
+        let mut hosts = self.config.rules().filter_map(|rule| rule.host.as_deref());
+        let known = host == own.host() || host == "localhost" || hosts.any(|known| known == host);
+        known && authority.port_u16() == own.port_u16()
     }
 
     /// A name for one request.

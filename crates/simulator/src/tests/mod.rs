@@ -6,6 +6,7 @@ mod entra;
 mod faults;
 mod graph;
 mod graph_write;
+mod in_process;
 mod logs_ingestion;
 mod resource_manager;
 mod security_insights;
