@@ -254,6 +254,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
             accepted = listener.accept() => {
                 // An error here is about a connection that went before it was accepted.
                 if let Ok((stream, _)) = accepted {
@@ -278,9 +279,10 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
         router.call(request.map(Body::new))
     });
     tokio::select! {
+        biased;
+        () = cutter.cut() => {}
         // How a connection ended is for its client to tell.
         _ = http1::Builder::new().serve_connection(TokioIo::new(tls), service) => {}
-        () = cutter.cut() => {}
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::{Dcr, Fault, InProcess, Service, TransportError};
+use crate::{ConnectorConfig, Dcr, Fault, InProcess, Service, TransportError, WorkspaceConfig};
 
 const ROW: &str = r#"[{"id_": "1", "lastUpdateDateTime": "2026-02-25T16:29:33.1Z", "undeclared": 1}]"#;
 const LIST: &str =
@@ -223,4 +223,29 @@ fn a_tenant_lives_without_a_task() {
             simulator.tenant().current().into_iter().map(|one| one.last_update).collect();
         assert!(times.first().unwrap().as_str() < "2026-09-21T14:13:30", "they happened when they were due");
     });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answers_in_the_same_order() {
+    let told = || {
+        without_sockets().block_on(async {
+            let incidents =
+                IncidentsConfig { initial: 20, changes_per_minute: 60.0, ..IncidentsConfig::default() };
+            let connector = Some(ConnectorConfig { percent: 50, delay: Duration::from_secs(20) });
+            let workspace = WorkspaceConfig { initial: 20, connector, ..WorkspaceConfig::default() };
+            let (simulator, service, token) =
+                bench(SimulatorConfig { seed: 7, incidents, workspace, ..SimulatorConfig::default() });
+            simulator
+                .faults()
+                .at_random(Service::LogsIngestion, vec![(0.3, Fault::ResetAfter), (0.3, Fault::CutBody)]);
+            for _ in 0..60 {
+                service.clone().oneshot(request(rows(&token))).await.ok();
+                simulator.world.clock.sleep(Duration::from_secs(1)).await;
+            }
+            (simulator.tenant().state(), simulator.workspace().state(), simulator.stats(), simulator.rows())
+        })
+    };
+    let (first, second) = (told(), told());
+    assert!(first == second, "two runs of one seed differ");
+    assert!((10..50).contains(&first.2.faults_fired), "{}", first.2.faults_fired);
 }
