@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::dcr::{Columns, Dcr};
-use super::security_insights::WorkspaceConfig;
+use crate::ingestion::{Columns, Dcr};
+use crate::sentinel::WorkspaceConfig;
 
 /// How long a token lives that Entra ID issues.
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#successful-response-1
@@ -19,24 +19,24 @@ const GRAPH_REQUESTS_PER_MINUTE: u32 = 150;
 /// The most incidents on one page, and how many there are if nobody asks for fewer. The vendor
 /// documents neither; readers of the live service report that more are refused.
 // https://learn.microsoft.com/graph/api/security-list-incidents#optional-query-parameters
-pub(super) const LARGEST_PAGE: usize = 50;
+pub(crate) const LARGEST_PAGE: usize = 50;
 
 /// Everything about one simulator.
 #[derive(Clone)]
 pub struct SimulatorConfig {
-    /// Where to listen; must be on loopback. Port 0 takes any free one.
+    /// The address to listen at, which must be on loopback. Port 0 takes any free one.
     pub listen: SocketAddr,
-    /// Decides everything that is random.
+    /// The seed of all that is random: the same seed gives the same tenant, faults and answers.
     pub seed: u64,
     /// The one tenant of the fake Entra ID.
     pub tenant_id: String,
-    /// The one application in it.
+    /// The client id of the one application in the tenant.
     pub client_id: String,
-    /// Its secret.
+    /// The client secret of the application.
     pub client_secret: String,
-    /// Its display name, under which its changes and comments appear.
+    /// The display name of the application, under which its changes and comments appear.
     pub client_name: String,
-    /// Its application permissions in Graph.
+    /// The application permissions in Graph that were granted.
     pub graph_permissions: Vec<String>,
     /// How long a token is accepted.
     pub token_lifetime: Duration,
@@ -56,7 +56,7 @@ pub struct SimulatorConfig {
     pub dcr: Dcr,
     /// The one workspace with Microsoft Sentinel.
     pub workspace: WorkspaceConfig,
-    /// Further ones.
+    /// Data collection rules beside the first one.
     pub more_dcrs: Vec<Dcr>,
     /// Tables that are not as the rules' streams would have them: with other columns, or missing.
     pub tables: BTreeMap<String, Option<Columns>>,
@@ -67,11 +67,11 @@ pub struct SimulatorConfig {
 /// What an identity may do with Azure's resources.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles {
-    /// Data collection rules, as with Monitoring Reader.
+    /// Whether it may read data collection rules, as with Monitoring Reader.
     pub reads_rules: bool,
-    /// Tables, as with Log Analytics Reader.
+    /// Whether it may read tables, as with Log Analytics Reader.
     pub reads_tables: bool,
-    /// Sentinel's incidents.
+    /// What it may do with Sentinel's incidents.
     pub incidents: WorkspaceRole,
 }
 
@@ -79,13 +79,13 @@ pub struct Roles {
 // https://learn.microsoft.com/azure/sentinel/roles#microsoft-sentinel-specific-roles
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WorkspaceRole {
-    /// Nothing.
+    /// No role: not even reading.
     None,
-    /// Read them.
+    /// Microsoft Sentinel Reader: reads incidents and comments.
     Reader,
-    /// Change and comment them, too.
+    /// Microsoft Sentinel Responder: changes and comments them, too.
     Responder,
-    /// Delete them, too.
+    /// Microsoft Sentinel Contributor: deletes them, too.
     Contributor,
 }
 
@@ -109,9 +109,9 @@ pub struct Oddities {
 pub struct IncidentsConfig {
     /// Incidents that exist at the start.
     pub initial: usize,
-    /// They were opened and updated, evenly spread, in this span before the start.
+    /// The span before the start in which those were opened and updated, evenly spread.
     pub initial_span: Duration,
-    /// Changes that happen by themselves; 0 for none.
+    /// Changes a minute that happen by themselves; 0 for none.
     pub changes_per_minute: f64,
     /// Alerts of an incident when it is opened.
     pub alerts_per_incident: usize,
@@ -133,7 +133,7 @@ impl Default for Roles {
 
 impl SimulatorConfig {
     /// All data collection rules.
-    pub(super) fn rules(&self) -> impl Iterator<Item = &Dcr> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Dcr> {
         std::iter::once(&self.dcr).chain(&self.more_dcrs)
     }
 }

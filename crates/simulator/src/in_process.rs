@@ -13,8 +13,8 @@ use hyper::body::Body as _;
 use thiserror::Error;
 use tower::{Service, ServiceExt as _};
 
-use crate::cutter::ConnectionCutter;
-use crate::world::World;
+use crate::core::cutter::ConnectionCutter;
+use crate::sim_state::SimState;
 
 /// Answers requests as the simulator's sockets do: the same routes, the same faults, the same clock. Cheap to clone.
 ///
@@ -22,7 +22,7 @@ use crate::world::World;
 /// runtime.
 #[derive(Clone)]
 pub struct InProcess {
-    world: Arc<World>,
+    state: Arc<SimState>,
     router: Router,
     limit: Option<Duration>,
 }
@@ -47,8 +47,8 @@ pub enum TransportError {
 // === impl InProcess ===
 
 impl InProcess {
-    pub(crate) fn new(world: Arc<World>, router: Router) -> Self {
-        Self { world, router, limit: None }
+    pub(crate) fn new(state: Arc<SimState>, router: Router) -> Self {
+        Self { state, router, limit: None }
     }
 
     /// The same, for a caller who waits for an answer no longer than `limit`.
@@ -58,9 +58,9 @@ impl InProcess {
     }
 
     async fn send(self, mut request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let authority = authority_of(&request).or_else(|| self.world.authority());
-        let authority = authority.filter(|authority| self.world.is_at(authority));
-        let authority = authority.filter(|_| !self.world.stopped.is_cancelled());
+        let authority = authority_of(&request).or_else(|| self.state.authority());
+        let authority = authority.filter(|authority| self.state.is_at(authority));
+        let authority = authority.filter(|_| !self.state.stopped.is_cancelled());
         let authority = authority.ok_or(TransportError::Refused)?;
         if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
             request.headers_mut().entry(header::HOST).or_insert(host);
@@ -69,8 +69,8 @@ impl InProcess {
         if let Some(Ok(uri)) = request.uri().path_and_query().map(|path| Uri::try_from(path.as_str())) {
             *request.uri_mut() = uri;
         }
-        let clock = self.world.clock.clone();
-        let answer = tokio::spawn(answer(self.world, self.router, request));
+        let clock = self.state.clock.clone();
+        let answer = tokio::spawn(answer(self.state, self.router, request));
         let too_late = async {
             match self.limit {
                 Some(limit) => clock.sleep(limit).await,
@@ -108,7 +108,7 @@ fn authority_of(request: &Request<Bytes>) -> Option<Authority> {
 
 /// Answers as one connection of a socket does, unless a fault ends it.
 async fn answer(
-    world: Arc<World>,
+    state: Arc<SimState>,
     router: Router,
     request: Request<Bytes>,
 ) -> Result<Response<Body>, TransportError> {
@@ -121,7 +121,7 @@ async fn answer(
         () = cutter.cut() => {
             Err(if cutter.is_reset() { TransportError::Reset } else { TransportError::Closed })
         }
-        () = world.stopped.cancelled() => Err(TransportError::Closed),
+        () = state.stopped.cancelled() => Err(TransportError::Closed),
     }
 }
 

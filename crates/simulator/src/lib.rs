@@ -10,54 +10,27 @@
 //! Incidents live: they are opened, gain alerts, are assigned, resolved and merged, driven by a seed.
 //! Faults are scripted or struck by chance; see [`Fault`].
 
-mod answers;
 mod arm;
-mod asked;
-mod columns;
 mod config;
-mod cutter;
-mod dcr;
-mod edit;
+mod core;
 mod entra;
-mod evidence;
-mod faults;
-mod gate;
 mod graph;
-mod graph_dialect;
-mod graph_write;
 mod in_process;
-mod incident;
-mod json;
-mod life;
-mod limits;
-mod logs_ingestion;
-mod members;
-mod odata;
-mod operation;
-mod records;
-mod resource_graph;
-mod roster;
-mod rules;
-mod security_insights;
+mod ingestion;
+mod sentinel;
 mod server;
+mod sim_state;
 mod socket;
-mod stats;
-mod store;
-mod tenant;
 #[cfg(test)]
 mod tests;
-mod ticks;
 mod tls;
-mod tokens;
-mod words;
-mod world;
 
+pub use crate::core::faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use crate::core::operation::Operation;
+pub use crate::core::stats::{Revision, Row, Stats, Write, WriteKind};
 pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
-pub use dcr::{ColumnType, Columns, Dcr, DcrError, Flow};
-pub use faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use graph::Tenant;
 pub use in_process::{InProcess, TransportError};
-pub use operation::Operation;
-pub use security_insights::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig};
+pub use ingestion::{ColumnType, Columns, Dcr, DcrError, Flow};
+pub use sentinel::{ArmQuota, ConnectorConfig, User, Workspace, WorkspaceConfig};
 pub use server::{Simulator, SimulatorError};
-pub use stats::{Revision, Row, Stats, Write, WriteKind};
-pub use tenant::Tenant;

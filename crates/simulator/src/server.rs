@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::{from_fn_with_state, map_response_with_state};
-use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -21,18 +20,19 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 
-use super::config::SimulatorConfig;
-use super::cutter::ConnectionCutter;
-use super::dcr::{Dcr, DcrError};
-use super::faults::{Faults, Service};
-use super::in_process::InProcess;
-use super::security_insights::Workspace;
-use super::socket::Socket;
-use super::stats::{Revision, Row, Stats, Write};
-use super::tenant::Tenant;
-use super::tls::Tls;
-use super::world::World;
-use super::{answers, arm, entra, gate, graph, graph_write, logs_ingestion, security_insights};
+use crate::config::SimulatorConfig;
+use crate::core::cutter::ConnectionCutter;
+use crate::core::faults::{Faults, Service};
+use crate::core::stats::{Revision, Row, Stats, Write};
+use crate::core::{fault_layer, responses};
+use crate::graph::tenant::Tenant;
+use crate::in_process::InProcess;
+use crate::ingestion::{Dcr, DcrError};
+use crate::sentinel::Workspace;
+use crate::sim_state::SimState;
+use crate::socket::Socket;
+use crate::tls::Tls;
+use crate::{arm, entra, graph, ingestion, sentinel};
 use runtime::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
@@ -44,9 +44,9 @@ const IN_PROCESS_URL: &str = "https://simulator.test";
 
 /// A running simulator. Dropping it stops it, too.
 pub struct Simulator {
-    pub(crate) world: Arc<World>,
+    pub(crate) state: Arc<SimState>,
     ca_pem: String,
-    /// The listener, with all its connections, and the tenant's life.
+    /// The listener, with all its connections, and what lets the tenant live.
     tasks: JoinSet<()>,
     /// Tells the services that it is over.
     _stops: DropGuard,
@@ -83,7 +83,7 @@ pub enum SimulatorError {
 // === impl Simulator ===
 
 impl Simulator {
-    /// Starts listening.
+    /// Starts listening at `config.listen`, and lets the tenant live.
     pub async fn start(config: SimulatorConfig, clock: Clock) -> Result<Self, SimulatorError> {
         let address = config.listen;
         if !address.ip().is_loopback() {
@@ -96,10 +96,10 @@ impl Simulator {
             Ok((listener, address))
         });
         let (listener, address) = bound.map_err(|source| SimulatorError::Listen { address, source })?;
-        let mut started = Self::of(World::new(config, format!("https://{address}"), clock), tls.ca_pem);
-        started.tasks.spawn(accept(listener, tls.acceptor, router(&started.world)));
-        if let Some(pause) = started.world.pause {
-            started.tasks.spawn(live(Arc::clone(&started.world), pause));
+        let mut started = Self::of(SimState::new(config, format!("https://{address}"), clock), tls.ca_pem);
+        started.tasks.spawn(accept(listener, tls.acceptor, router(&started.state)));
+        if let Some(pause) = started.state.pause {
+            started.tasks.spawn(live(Arc::clone(&started.state), pause));
         }
         Ok(started)
     }
@@ -108,24 +108,24 @@ impl Simulator {
     /// that no runtime is needed yet: a living tenant catches up when somebody looks.
     pub fn in_process(config: SimulatorConfig, clock: Clock) -> Result<Self, SimulatorError> {
         check(&config)?;
-        Ok(Self::of(World::new(config, IN_PROCESS_URL.to_owned(), clock), String::new()))
+        Ok(Self::of(SimState::new(config, IN_PROCESS_URL.to_owned(), clock), String::new()))
     }
 
-    fn of(world: World, ca_pem: String) -> Self {
-        let stops = world.stopped.clone().drop_guard();
-        Self { world: Arc::new(world), ca_pem, tasks: JoinSet::new(), _stops: stops }
+    fn of(state: SimState, ca_pem: String) -> Self {
+        let stops = state.stopped.clone().drop_guard();
+        Self { state: Arc::new(state), ca_pem, tasks: JoinSet::new(), _stops: stops }
     }
 
     /// Answers requests as the sockets do, without one.
     #[must_use]
     pub fn service(&self) -> InProcess {
-        InProcess::new(Arc::clone(&self.world), router(&self.world))
+        InProcess::new(Arc::clone(&self.state), router(&self.state))
     }
 
     /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.
     #[must_use]
     pub fn url(&self) -> String {
-        self.world.url.clone()
+        self.state.url.clone()
     }
 
     /// The certificate authority that clients must trust, as PEM. Empty without a socket.
@@ -134,65 +134,65 @@ impl Simulator {
         &self.ca_pem
     }
 
-    /// The incidents.
+    /// Defender's incidents, for tests to read and to change.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
-        self.world.catch_up();
-        &self.world.tenant
+        self.state.catch_up();
+        &self.state.tenant
     }
 
-    /// Sentinel's incidents.
+    /// Sentinel's incidents, for tests to read and to change.
     #[must_use]
     pub fn workspace(&self) -> Workspace<'_> {
-        self.world.catch_up();
-        Workspace::of(&self.world)
+        self.state.catch_up();
+        Workspace::of(&self.state)
     }
 
-    /// What befalls requests.
+    /// The faults that requests meet.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.world.faults
+        &self.state.faults
     }
 
     /// A snapshot of the counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.world.stats()
+        self.state.stats()
     }
 
     /// Ingested rows in order of arrival, without what vanished. Empty if rows are not kept.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        self.world.records.rows()
+        self.state.records.rows()
     }
 
     /// Every revision that was in an answer that was sent whole.
     #[must_use]
     pub fn served(&self) -> Vec<Revision> {
-        self.world.records.served()
+        self.state.records.served()
     }
 
     /// Revisions that were in an answer and are not among the ingested rows.
     #[must_use]
     pub fn missing(&self) -> Vec<Revision> {
-        self.world.records.missing()
+        self.state.records.missing()
     }
 
     /// What clients wrote to incidents, in order.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
-        self.world.records.writes()
+        self.state.records.writes()
     }
 
     /// Waits for the next change of the counters.
     pub async fn changed(&self) {
         // The sender lives as long as `self`, so there is no error to see.
-        self.world.records.subscribe().changed().await.ok();
+        self.state.records.subscribe().changed().await.ok();
     }
 
     /// Waits until the counters are as the caller wants them.
     pub async fn wait_until(&self, condition: impl Fn(&Stats) -> bool) {
-        let mut changes = self.world.records.subscribe();
+        let mut changes = self.state.records.subscribe();
         while !condition(&self.stats()) {
             if changes.changed().await.is_err() {
                 return;
@@ -208,7 +208,7 @@ impl Simulator {
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulator").field("url", &self.world.url).finish_non_exhaustive()
+        f.debug_struct("Simulator").field("url", &self.state.url).finish_non_exhaustive()
     }
 }
 
@@ -222,32 +222,17 @@ fn check(config: &SimulatorConfig) -> Result<(), SimulatorError> {
     Ok(())
 }
 
-fn router(world: &Arc<World>) -> Router {
-    let gate = |service| from_fn_with_state((Arc::clone(world), service), gate::pass);
-    let entra = Router::new()
-        .route("/{tenant}/oauth2/v2.0/token", post(entra::token))
-        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(entra::discovery))
-        .route("/metadata/identity/oauth2/token", get(entra::managed_identity))
-        .route_layer(gate(Service::Entra));
-    let graph = Router::new()
-        .route("/v1.0/security/incidents", get(graph::list))
-        .route("/beta/security/incidents", get(graph::list))
-        .route("/v1.0/security/incidents/{id}", get(graph::get).patch(graph_write::update))
-        .route("/beta/security/incidents/{id}", get(graph::get).patch(graph_write::update))
-        .route("/v1.0/security/incidents/{id}/comments", post(graph_write::comment))
-        .route("/beta/security/incidents/{id}/comments", post(graph_write::comment))
-        .route("/v1.0/security/incidents/mergeIncidents", post(graph_write::merge))
-        .route("/beta/security/incidents/mergeIncidents", post(graph_write::merge))
-        .route_layer(gate(Service::Graph));
-    let logs_ingestion = Router::new()
-        .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs_ingestion::ingest))
-        .route_layer(gate(Service::LogsIngestion));
+fn router(state: &Arc<SimState>) -> Router {
+    let faults = |service| from_fn_with_state((Arc::clone(state), service), fault_layer::handle);
+    let entra = entra::routes().route_layer(faults(Service::Entra));
+    let graph = graph::routes().route_layer(faults(Service::Graph));
+    let ingestion = ingestion::routes().route_layer(faults(Service::LogsIngestion));
     // One host for the resources of all services: incidents are Sentinel's, all else is Azure's own.
-    let security_insights = security_insights::routes().route_layer(gate(Service::SecurityInsights));
-    let resource_manager = arm::router().route_layer(gate(Service::ResourceManager));
-    let services = [graph, logs_ingestion, security_insights, resource_manager];
-    let dated = map_response_with_state(Arc::clone(world), answers::dated);
-    services.into_iter().fold(entra, Router::merge).layer(dated).with_state(Arc::clone(world))
+    let sentinel = sentinel::routes().route_layer(faults(Service::SecurityInsights));
+    let resource_manager = arm::routes().route_layer(faults(Service::ResourceManager));
+    let services = [graph, ingestion, sentinel, resource_manager];
+    let dated = map_response_with_state(Arc::clone(state), responses::dated);
+    services.into_iter().fold(entra, Router::merge).layer(dated).with_state(Arc::clone(state))
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
@@ -287,9 +272,9 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
 }
 
 /// Keeps the tenant alive.
-async fn live(world: Arc<World>, pause: Duration) {
+async fn live(state: Arc<SimState>, pause: Duration) {
     loop {
-        world.clock.sleep(pause.max(SHORTEST_PAUSE)).await;
-        world.catch_up();
+        state.clock.sleep(pause.max(SHORTEST_PAUSE)).await;
+        state.catch_up();
     }
 }

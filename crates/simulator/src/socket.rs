@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::cutter::ConnectionCutter;
+use crate::core::cutter::ConnectionCutter;
 
 /// The TCP stream under TLS: closed with RST instead of FIN if the cutter says so.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     stream: TcpStream,
     cutter: ConnectionCutter,
 }
@@ -19,7 +19,7 @@ pub(super) struct Socket {
 // === impl Socket ===
 
 impl Socket {
-    pub(super) const fn new(stream: TcpStream, cutter: ConnectionCutter) -> Self {
+    pub(crate) const fn new(stream: TcpStream, cutter: ConnectionCutter) -> Self {
         Self { stream, cutter }
     }
 }

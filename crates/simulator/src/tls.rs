@@ -11,19 +11,19 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use super::SimulatorError;
+use crate::SimulatorError;
 
 /// What a server on loopback needs, and what its clients must trust.
-pub(super) struct Tls {
-    pub(super) acceptor: TlsAcceptor,
-    pub(super) ca_pem: String,
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) ca_pem: String,
 }
 
 // === impl Tls ===
 
 impl Tls {
     /// Makes new keys for `localhost` and `127.0.0.1` (and `::1`).
-    pub(super) fn generate() -> Result<Self, SimulatorError> {
+    pub(crate) fn generate() -> Result<Self, SimulatorError> {
         let mut ca = CertificateParams::default();
         ca.distinguished_name.push(DnType::CommonName, "vector-sentinel simulator CA");
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

@@ -3,7 +3,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json as value;
 
-use super::security_insights::{Arm, VERSION};
+use super::sentinel::{Arm, VERSION};
 use super::*;
 use crate::{ConnectorConfig, WorkspaceConfig};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::security_insights::{Arm, VERSION};
+use super::sentinel::{Arm, VERSION};
 use super::*;
 use crate::{Fault, Operation, Service, WorkspaceConfig};
 

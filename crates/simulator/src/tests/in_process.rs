@@ -133,7 +133,8 @@ fn without_a_socket_the_answers_are_those_of_the_socket() {
 fn bench(config: SimulatorConfig) -> (Simulator, InProcess, String) {
     let simulator = Simulator::in_process(config, clock()).unwrap();
     let service = simulator.service();
-    let token = simulator.world.tokens.issue(crate::tokens::Audience::Monitor, simulator.world.clock.now());
+    let token =
+        simulator.state.tokens.issue(crate::entra::tokens::Audience::Monitor, simulator.state.clock.now());
     (simulator, service, token)
 }
 
@@ -182,7 +183,7 @@ fn what_was_begun_is_done_even_if_nobody_waits_for_it() {
         assert_eq!((simulator.stats().ingestion_at_once, simulator.stats().rows_ingested), (1, 0));
         simulator.wait_until(|stats| stats.ingestion_at_once == 0).await;
         assert_eq!(simulator.stats().rows_ingested, 1);
-        assert_eq!(simulator.world.clock.now(), DateTime::from_timestamp(1_790_000_300, 0).unwrap());
+        assert_eq!(simulator.state.clock.now(), DateTime::from_timestamp(1_790_000_300, 0).unwrap());
     });
 }
 
@@ -216,7 +217,7 @@ fn a_tenant_lives_without_a_task() {
         let incidents = IncidentsConfig { changes_per_minute: 600.0, ..IncidentsConfig::default() };
         let (simulator, _, _) = bench(SimulatorConfig { incidents, ..SimulatorConfig::default() });
         assert!(simulator.tenant().is_empty());
-        simulator.world.clock.sleep(Duration::from_mins(1)).await;
+        simulator.state.clock.sleep(Duration::from_mins(1)).await;
         let opened = simulator.tenant().len();
         assert!((100..500).contains(&opened), "{opened}");
         let times: std::collections::BTreeSet<_> =
@@ -240,7 +241,7 @@ fn the_same_seed_gives_the_same_answers_in_the_same_order() {
                 .at_random(Service::LogsIngestion, vec![(0.3, Fault::ResetAfter), (0.3, Fault::CutBody)]);
             for _ in 0..60 {
                 service.clone().oneshot(request(rows(&token))).await.ok();
-                simulator.world.clock.sleep(Duration::from_secs(1)).await;
+                simulator.state.clock.sleep(Duration::from_secs(1)).await;
             }
             (simulator.tenant().state(), simulator.workspace().state(), simulator.stats(), simulator.rows())
         })

@@ -1,15 +1,15 @@
 //! The simulator as a client sees it.
 
 mod arm;
+mod arm_gateway;
 mod connector;
 mod entra;
 mod faults;
 mod graph;
 mod graph_write;
 mod in_process;
-mod logs_ingestion;
-mod resource_manager;
-mod security_insights;
+mod ingestion;
+mod sentinel;
 mod server;
 
 use std::io::Read;
