@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 
 use crate::config::SimulatorConfig;
+use crate::core::clock::SimClock;
 use crate::core::cutter::ConnectionCutter;
 use crate::core::faults::{Faults, Service};
 use crate::core::stats::{Revision, Row, Stats, Write};
@@ -96,7 +97,8 @@ impl Simulator {
             Ok((listener, address))
         });
         let (listener, address) = bound.map_err(|source| SimulatorError::Listen { address, source })?;
-        let mut started = Self::of(SimState::new(config, format!("https://{address}"), clock), tls.ca_pem);
+        let mut started =
+            Self::of(SimState::new(config, format!("https://{address}"), SimClock::new(clock)), tls.ca_pem);
         started.tasks.spawn(accept(listener, tls.acceptor, router(&started.state)));
         if let Some(pause) = started.state.pause {
             started.tasks.spawn(live(Arc::clone(&started.state), pause));
@@ -105,10 +107,10 @@ impl Simulator {
     }
 
     /// Starts without a socket: only [`Self::service`] answers, at the host `simulator.test`. Nothing runs by itself, so
-    /// that no runtime is needed yet: a living tenant catches up when somebody looks.
+    /// that no runtime is needed: a living tenant catches up when somebody looks.
     pub fn in_process(config: SimulatorConfig, clock: Clock) -> Result<Self, SimulatorError> {
         check(&config)?;
-        Ok(Self::of(SimState::new(config, IN_PROCESS_URL.to_owned(), clock), String::new()))
+        Ok(Self::of(SimState::new(config, IN_PROCESS_URL.to_owned(), SimClock::new(clock)), String::new()))
     }
 
     fn of(state: SimState, ca_pem: String) -> Self {
@@ -120,6 +122,12 @@ impl Simulator {
     #[must_use]
     pub fn service(&self) -> InProcess {
         InProcess::new(Arc::clone(&self.state), router(&self.state))
+    }
+
+    /// Goes on by `clock`, which must not read less than the one before: that of the next runtime, if a client's runs have
+    /// one each. Incidents, tokens, quotas and faults stay as they are.
+    pub fn follow(&self, clock: Clock) {
+        self.state.clock.follow(clock);
     }
 
     /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.

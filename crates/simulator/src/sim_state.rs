@@ -10,6 +10,7 @@ use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SimulatorConfig;
+use crate::core::clock::SimClock;
 use crate::core::faults::Faults;
 use crate::core::limits::Quota;
 use crate::core::random::{guid, mixed};
@@ -20,13 +21,12 @@ use crate::entra::tokens::Tokens;
 use crate::graph::tenant::Tenant;
 use crate::ingestion::REQUESTS_PER_MINUTE;
 use crate::sentinel::{ArmGateway, Incidents};
-use runtime::clock::Clock;
 
 /// One simulated cloud. No `Debug`: it holds tokens.
 pub(crate) struct SimState {
     /// The origin of everything, without a slash at the end.
     pub(crate) url: String,
-    pub(crate) clock: Clock,
+    pub(crate) clock: SimClock,
     pub(crate) tokens: Tokens,
     pub(crate) tenant: Tenant,
     pub(crate) incidents: Store<Incidents>,
@@ -48,7 +48,7 @@ pub(crate) struct SimState {
 // === impl SimState ===
 
 impl SimState {
-    pub(crate) fn new(config: SimulatorConfig, url: String, clock: Clock) -> Self {
+    pub(crate) fn new(config: SimulatorConfig, url: String, clock: SimClock) -> Self {
         // Each part has a generator of its own, so that they do not disturb each other's sequence.
         let seed = |part| mixed(config.seed, part);
         let rate = config.incidents.changes_per_minute;
@@ -113,7 +113,7 @@ impl SimState {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let used = lock(&self.graph_quota).used(self.clock.monotonic());
+        let used = lock(&self.graph_quota).used(self.clock.ticks());
         Stats {
             graph_requests_last_minute: used as u64,
             graph_quota_per_minute: self.config.graph_requests_per_minute.into(),

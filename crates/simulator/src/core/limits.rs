@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::core::ticks::Ticks;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 pub(crate) struct Quota {
     per_minute: usize,
     /// When each request of the last minute came.
-    recent: VecDeque<Instant>,
+    recent: VecDeque<Ticks>,
 }
 
 /// A token bucket: so many requests at once, and so many more a second. What it holds is told by when it is full again,
@@ -23,7 +23,7 @@ pub(crate) struct Bucket {
     size: u32,
     per_second: u32,
     /// When it was, or will be, full.
-    full_at: Option<Instant>,
+    full_at: Option<Ticks>,
 }
 
 // === impl Quota ===
@@ -35,19 +35,19 @@ impl Quota {
 
     /// Takes one request. `Err` says how long until the next one would be let through; a refused
     /// request takes nothing.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, now: Ticks) -> Result<(), Duration> {
         let used = self.used(now);
         if used < self.per_minute {
             self.recent.push_back(now);
             return Ok(());
         }
-        let frees_up = self.recent.get(used - self.per_minute).map_or(now + WINDOW, |at| *at + WINDOW);
-        Err(frees_up.saturating_duration_since(now))
+        let frees_up = self.recent.get(used - self.per_minute).map_or(now, |at| *at).plus(WINDOW);
+        Err(frees_up.since(now))
     }
 
     /// Requests let through in the last minute.
-    pub(crate) fn used(&mut self, now: Instant) -> usize {
-        while self.recent.front().is_some_and(|at| now.saturating_duration_since(*at) >= WINDOW) {
+    pub(crate) fn used(&mut self, now: Ticks) -> usize {
+        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
             self.recent.pop_front();
         }
         self.recent.len()
@@ -62,10 +62,10 @@ impl Bucket {
     }
 
     /// Takes one token and says how many are left. `Err` says how long until there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<u32, Duration> {
+    pub(crate) fn take(&mut self, now: Ticks) -> Result<u32, Duration> {
         let each = Duration::from_secs(1) / self.per_second.max(1);
-        let full_at = self.full_at.map_or(now, |at| at.max(now)) + each;
-        let missing = full_at.saturating_duration_since(now);
+        let full_at = self.full_at.map_or(now, |at| at.max(now)).plus(each);
+        let missing = full_at.since(now);
         let capacity = each * self.size;
         let Some(left) = capacity.checked_sub(missing) else { return Err(missing.saturating_sub(capacity)) };
         self.full_at = Some(full_at);
@@ -83,32 +83,37 @@ pub(crate) fn retry_after(wait: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::clock::SimClock;
     use runtime::clock::Clock;
+
+    fn clock() -> SimClock {
+        SimClock::new(Clock::starting_at(chrono::DateTime::UNIX_EPOCH))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_as_long_as_asked_is_enough_and_no_longer_than_needed() {
-        let clock = Clock::system();
+        let clock = clock();
         let mut quota = Quota::new(2);
-        assert_eq!(quota.take(clock.monotonic()), Ok(()));
+        assert_eq!(quota.take(clock.ticks()), Ok(()));
         clock.sleep(Duration::from_millis(10_500)).await;
-        assert_eq!(quota.take(clock.monotonic()), Ok(()));
-        let wait = quota.take(clock.monotonic()).unwrap_err();
+        assert_eq!(quota.take(clock.ticks()), Ok(()));
+        let wait = quota.take(clock.ticks()).unwrap_err();
         assert_eq!(retry_after(wait), "49.500");
         clock.sleep(wait).await;
-        assert_eq!(quota.take(clock.monotonic()), Ok(()));
-        assert_eq!(quota.used(clock.monotonic()), 2);
+        assert_eq!(quota.take(clock.ticks()), Ok(()));
+        assert_eq!(quota.used(clock.ticks()), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_quota_of_nothing_lets_nothing_through() {
-        assert_eq!(Quota::new(0).take(Clock::system().monotonic()), Err(WINDOW));
+        assert_eq!(Quota::new(0).take(Ticks(0)), Err(WINDOW));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_empties_at_once_and_fills_again_by_and_by() {
-        let clock = Clock::system();
+        let clock = clock();
         let mut bucket = Bucket::new((3, 2));
-        let mut take = |clock: &Clock| bucket.take(clock.monotonic());
+        let mut take = |clock: &SimClock| bucket.take(clock.ticks());
         assert_eq!((take(&clock), take(&clock), take(&clock)), (Ok(2), Ok(1), Ok(0)));
         let wait = take(&clock).unwrap_err();
         assert_eq!(wait, Duration::from_millis(500));

@@ -1,5 +1,6 @@
 //! What the fakes have in common: faults, limits, times that never repeat, counters, `OData`.
 
+pub(crate) mod clock;
 pub(crate) mod cutter;
 pub(crate) mod fault_layer;
 pub(crate) mod faults;

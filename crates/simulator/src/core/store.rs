@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use runtime::clock::Clock;
-
+use crate::core::clock::SimClock;
 use crate::core::ticks::Ticks;
 
 /// State that is changed by one caller at a time.
 #[derive(Debug)]
 pub(crate) struct Store<T> {
-    clock: Clock,
+    clock: SimClock,
     /// The state, and the latest time given to a change of it.
     inner: Mutex<(T, Ticks)>,
 }
@@ -24,13 +23,13 @@ pub(crate) struct Times<'a> {
 // === impl Store ===
 
 impl<T> Store<T> {
-    pub(crate) const fn new(clock: Clock, state: T) -> Self {
+    pub(crate) const fn new(clock: SimClock, state: T) -> Self {
         Self { clock, inner: Mutex::new((state, Ticks::MIN)) }
     }
 
     /// Does something to the state, now.
     pub(crate) fn change<R>(&self, run: impl FnOnce(&mut T, &mut Times<'_>) -> R) -> R {
-        self.change_at(Ticks::of(self.clock.now()), run)
+        self.change_at(self.clock.ticks(), run)
     }
 
     /// Does something to the state as if it were `now`.

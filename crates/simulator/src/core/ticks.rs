@@ -40,6 +40,12 @@ impl Ticks {
         Self(self.0.saturating_sub(ticks_in(duration)))
     }
 
+    /// How long it is since `earlier`; nothing if that is later.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let ticks = u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default();
+        Duration::from_nanos(ticks.saturating_mul(100))
+    }
+
     /// Appends the text, always with seven fraction digits. Written by hand: a listing of a large
     /// tenant holds millions of these.
     pub(crate) fn write(self, out: &mut String) {

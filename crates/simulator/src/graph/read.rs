@@ -97,7 +97,7 @@ pub(crate) fn admit<P>(request: &ApiRequest<P>, permissions: &[&str]) -> Result<
         };
         ApiError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
     })?;
-    lock(&state.graph_quota).take(state.clock.monotonic()).map_err(|wait| {
+    lock(&state.graph_quota).take(state.clock.ticks()).map_err(|wait| {
         state.records.count(|stats| stats.graph_throttled += 1);
         ApiError::too_many_requests(retry_after(wait))
     })?;

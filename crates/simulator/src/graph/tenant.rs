@@ -5,6 +5,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::config::IncidentsConfig;
+use crate::core::clock::SimClock;
 use crate::core::json::Json;
 use crate::core::odata::Query;
 use crate::core::stats::Revision;
@@ -13,7 +14,6 @@ use crate::core::ticks::Ticks;
 use crate::graph::edit::Edit;
 use crate::graph::incident_index::{IncidentIndex, Page};
 use crate::graph::lifecycle::{self, Change};
-use runtime::clock::Clock;
 
 /// The incidents of the simulated tenant. What happens is decided by a seeded generator, so the
 /// sequence repeats; the times come from the clock.
@@ -32,7 +32,7 @@ struct State {
 // === impl Tenant ===
 
 impl Tenant {
-    pub(crate) fn new(seed: u64, tenant_id: String, config: &IncidentsConfig, clock: Clock) -> Self {
+    pub(crate) fn new(seed: u64, tenant_id: String, config: &IncidentsConfig, clock: SimClock) -> Self {
         let index = IncidentIndex::new(seed, tenant_id, config.evidence_per_alert, config.indexing_delay);
         let store = Store::new(clock, State { rng: Rng::with_seed(seed), index });
         let alerts_per_incident = u16::try_from(config.alerts_per_incident).unwrap_or(u16::MAX);
@@ -274,12 +274,13 @@ mod tests {
 
     use super::*;
     use crate::graph::dialect::INCIDENTS;
+    use runtime::clock::Clock;
 
-    fn clock() -> Clock {
-        Clock::starting_at(DateTime::from_timestamp(1_790_000_000, 123_456_700).unwrap())
+    fn clock() -> SimClock {
+        SimClock::new(Clock::starting_at(DateTime::from_timestamp(1_790_000_000, 123_456_700).unwrap()))
     }
 
-    fn tenant(config: &IncidentsConfig, clock: &Clock) -> Tenant {
+    fn tenant(config: &IncidentsConfig, clock: &SimClock) -> Tenant {
         Tenant::new(7, "11111111-2222-4333-8444-555555555555".to_owned(), config, clock.clone())
     }
 
@@ -375,7 +376,7 @@ mod tests {
         assert_eq!(tenant.current(), [Revision { id: "x-1".to_owned(), last_update: clock_text(&clock) }]);
     }
 
-    fn clock_text(clock: &Clock) -> String {
+    fn clock_text(clock: &SimClock) -> String {
         // One tick later than the time that putting it in took.
         Ticks(Ticks::of(clock.now()).0 + 1).text()
     }

@@ -120,7 +120,7 @@ fn admit<'w>(
     if !options.any(|(name, value)| name == "api-version" && value == API_VERSION) {
         return Err(bad_request("UnsupportedApiVersion", "The api-version is missing or not supported."));
     }
-    let taken = lock(&state.ingestion_quota).take(state.clock.monotonic());
+    let taken = lock(&state.ingestion_quota).take(state.clock.ticks());
     taken.map_err(|wait| ApiError::too_many_requests(retry_after(wait)))?;
     Ok(Stream { name, columns, auxiliary: found.auxiliary.contains(name) })
 }

@@ -81,7 +81,7 @@ pub(crate) fn serve(request: &Request, action: Action, run: impl FnOnce() -> Out
     if let Err(error) = entered {
         return refuse(request, &error);
     }
-    let left = match lock(state.arm_gateway.of(action)).take(state.clock.monotonic()) {
+    let left = match lock(state.arm_gateway.of(action)).take(state.clock.ticks()) {
         Ok(left) => left,
         Err(wait) => {
             let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);

@@ -6,11 +6,11 @@ use fastrand::Rng;
 
 use super::config::WorkspaceConfig;
 use super::incident::{Alerts, Author, Comment, Incident, Label, Native, Properties, SEVERITIES};
+use crate::core::clock::SimClock;
 use crate::core::random::{guid, hex};
 use crate::core::store::{Store, Times};
 use crate::core::text::STORIES;
 use crate::core::ticks::Ticks;
-use runtime::clock::Clock;
 
 /// Comments of one incident.
 // https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits
@@ -44,7 +44,7 @@ pub(crate) enum Commented {
 
 impl Incidents {
     /// Those of analytics rules that the configuration asks for.
-    pub(crate) fn open(seed: u64, config: &WorkspaceConfig, clock: Clock) -> Store<Self> {
+    pub(crate) fn open(seed: u64, config: &WorkspaceConfig, clock: SimClock) -> Store<Self> {
         let rng = Rng::with_seed(seed);
         let none = Self { rng, by_name: BTreeMap::new(), next_number: 1, mirrored: BTreeMap::new() };
         let store = Store::new(clock, none);

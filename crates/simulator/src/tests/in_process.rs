@@ -6,6 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::entra::tokens::Audience;
 use crate::{ConnectorConfig, Dcr, Fault, InProcess, Service, TransportError, WorkspaceConfig};
 
 const ROW: &str = r#"[{"id_": "1", "lastUpdateDateTime": "2026-02-25T16:29:33.1Z", "undeclared": 1}]"#;
@@ -133,8 +134,7 @@ fn without_a_socket_the_answers_are_those_of_the_socket() {
 fn bench(config: SimulatorConfig) -> (Simulator, InProcess, String) {
     let simulator = Simulator::in_process(config, clock()).unwrap();
     let service = simulator.service();
-    let token =
-        simulator.state.tokens.issue(crate::entra::tokens::Audience::Monitor, simulator.state.clock.now());
+    let token = simulator.state.tokens.issue(Audience::Monitor, simulator.state.clock.now());
     (simulator, service, token)
 }
 
@@ -249,4 +249,36 @@ fn the_same_seed_gives_the_same_answers_in_the_same_order() {
     let (first, second) = (told(), told());
     assert!(first == second, "two runs of one seed differ");
     assert!((10..50).contains(&first.2.faults_fired), "{}", first.2.faults_fired);
+}
+
+#[test]
+fn a_simulator_outlives_the_runtimes_of_its_clients() {
+    let config = SimulatorConfig { graph_requests_per_minute: 1, ..config() };
+    let listed = ("GET", INCIDENTS.to_owned(), Vec::new(), String::new());
+    let (simulator, token) = without_sockets().block_on(async {
+        let (simulator, service, token) = bench(config);
+        let graph_token = simulator.state.tokens.issue(Audience::Graph, simulator.state.clock.now());
+        let mut listed = request(listed.clone());
+        listed.headers_mut().insert("authorization", format!("Bearer {graph_token}").parse().unwrap());
+        assert_eq!(service.clone().oneshot(listed.clone()).await.unwrap().status(), 200);
+        simulator.state.clock.sleep(Duration::from_mins(50)).await;
+        assert_eq!(service.clone().oneshot(listed.clone()).await.unwrap().status(), 200);
+        assert_eq!(service.oneshot(listed).await.unwrap().status(), 429);
+        simulator.faults().script(Service::LogsIngestion, vec![Fault::Delay(Duration::from_hours(1))]);
+        let begun = tokio::spawn(simulator.service().oneshot(request(rows(&token))));
+        simulator.state.clock.sleep(Duration::from_secs(1)).await;
+        assert!(!begun.is_finished());
+        (simulator, token)
+    });
+    assert_eq!(simulator.stats().ingestion_at_once, 0, "the crash took what was under way");
+    without_sockets().block_on(async {
+        simulator.follow(Clock::starting_at(DateTime::from_timestamp(1_790_003_030, 0).unwrap()));
+        let answer = simulator.service().oneshot(request(rows(&token))).await.unwrap();
+        assert_eq!(answer.status(), 204);
+        assert_eq!(answer.headers()["date"], "Mon, 21 Sep 2026 15:03:50 GMT");
+        assert_eq!(simulator.stats().graph_requests_last_minute, 1, "the quota knows the time");
+        simulator.state.clock.sleep(Duration::from_mins(10)).await;
+        let answer = simulator.service().oneshot(request(rows(&token))).await.unwrap();
+        assert_eq!(answer.status(), 401, "the token has expired meanwhile");
+    });
 }
