@@ -25,6 +25,8 @@ use crate::sim_state::SimState;
 /// What a request comes to: a body, or what is against it.
 pub(crate) type Answered = Result<Value, ApiError>;
 
+type Handler = fn(&ApiRequest) -> Answered;
+
 /// Everything that is below a subscription, or a provider of the whole tenant.
 pub(crate) fn routes() -> Router<Arc<SimState>> {
     Router::new()
@@ -39,46 +41,37 @@ async fn answer(request: ApiRequest) -> Response {
     })
 }
 
+/// Who answers what: method, path in small letters with `*` for a name, and the handler.
+const RESOURCES: [(&str, &str, Handler); 3] = [
+    ("POST", "/providers/microsoft.resourcegraph/resources", resource_graph::query),
+    (
+        "GET",
+        "/subscriptions/*/resourcegroups/*/providers/microsoft.insights/datacollectionrules/*",
+        rules::rule,
+    ),
+    (
+        "GET",
+        "/subscriptions/*/resourcegroups/*/providers/microsoft.operationalinsights/workspaces/*/tables/*",
+        rules::table,
+    ),
+];
+
 /// Finds who answers. Ids of resources are the same in any case, which is why the router does not do it.
 // https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 fn route(request: &ApiRequest) -> Answered {
     let path = request.uri.path().to_ascii_lowercase();
-    let path: Vec<_> = path.trim_matches('/').split('/').collect();
-    match (request.method.as_str(), path.as_slice()) {
-        ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => resource_graph::query(request),
-        (
-            "GET",
-            [
-                "subscriptions",
-                _,
-                "resourcegroups",
-                _,
-                "providers",
-                "microsoft.insights",
-                "datacollectionrules",
-                _,
-            ],
-        ) => rules::rule(request),
-        (
-            "GET",
-            [
-                "subscriptions",
-                _,
-                "resourcegroups",
-                _,
-                "providers",
-                "microsoft.operationalinsights",
-                "workspaces",
-                _,
-                "tables",
-                _,
-            ],
-        ) => rules::table(request),
-        _ => {
-            let message = format!("The resource type could not be found for '{}'.", request.uri.path());
-            Err(ApiError::not_found("InvalidResourceType", message))
-        }
-    }
+    let names: Vec<_> = path.trim_end_matches('/').split('/').collect();
+    let is_at = |pattern: &str| {
+        let mut wanted = pattern.split('/').zip(&names);
+        pattern.split('/').count() == names.len()
+            && wanted.all(|(known, name)| known == "*" || known == *name)
+    };
+    let found = RESOURCES.iter().find(|(method, pattern, _)| request.method == *method && is_at(pattern));
+    let Some((_, _, answer)) = found else {
+        let message = format!("The resource type could not be found for '{}'.", request.uri.path());
+        return Err(ApiError::not_found("InvalidResourceType", message));
+    };
+    answer(request)
 }
 
 /// Lets a request in that has a token for this audience.
