@@ -30,13 +30,14 @@ async fn nothing_is_lost_by_kills_at_random_moments_and_no_more_is_doubled_than_
     let mut rng = fastrand::Rng::with_seed(2_026);
     let clock = Clock::system();
     let mut kills_while_busy = 0;
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         let before = bench.simulator.stats().rows_ingested;
         let mut child = spawn(&arguments);
-        // From before the first request to many pages later; rows tell that it is at work.
+        // From before the first request to many pages later; rows tell that it is at work. Every other kill waits for them,
+        // however slow the machine is.
         let busy = bench.until(|stats| stats.rows_ingested > before);
-        // Either will do: that is what makes the moment random.
-        drop(tokio::time::timeout(Duration::from_millis(rng.u64(50..1_500)), busy).await);
+        let limit = if kill % 2 == 0 { PATIENCE } else { Duration::from_millis(rng.u64(50..1_500)) };
+        drop(tokio::time::timeout(limit, busy).await);
         clock.sleep(Duration::from_millis(rng.u64(0..60))).await;
         child.kill().await.unwrap();
         child.wait().await.unwrap();

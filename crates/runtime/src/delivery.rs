@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::retry::Verdict;
@@ -29,10 +28,6 @@ pub trait Deliver: Send + Sync {
     async fn deliver(&self, batch: Batch) -> BatchStatus;
 }
 
-/// Whether what is behind a sink works, as far as its last request told. The sink says it, and others may ask.
-#[derive(Clone, Debug)]
-pub struct Health(Arc<watch::Sender<bool>>);
-
 /// Offers every batch to all branches, each until that branch has it.
 ///
 /// A branch that answers [`BatchStatus::Errored`] is offered the batch again by itself, so that the others do not get
@@ -41,38 +36,6 @@ pub struct FanOut {
     branches: Vec<Arc<dyn Deliver>>,
     clock: Clock,
     policies: Policies,
-}
-
-// === impl Health ===
-
-impl Default for Health {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(true)))
-    }
-}
-
-impl Health {
-    /// Says how the last request went.
-    pub fn set(&self, works: bool) {
-        self.0.send_if_modified(|known| std::mem::replace(known, works) != works);
-    }
-
-    /// What was said last; true if nothing was yet.
-    #[must_use]
-    pub fn is_working(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Ends when something else is said than is now.
-    pub fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut known = self.0.subscribe();
-        // The sender lives as long as any clone of this: should it be gone, nothing changes any more.
-        async move {
-            if known.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 // === impl FanOut ===

@@ -3,7 +3,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`control`] | the mailbox for commands to the process that runs |
-//! | [`delivery`] | the acknowledgement of a batch as a return value, fan-out, and the health of a sink |
+//! | [`delivery`] | the acknowledgement of a batch as a return value, and fan-out |
+//! | [`health`] | whether a component works, since when not, why, and what to do |
 //! | [`edge`] | the HTTPS edge as a port: requests out, answers in, and why there is none |
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
 //! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
@@ -17,6 +18,7 @@ pub mod control;
 pub mod delivery;
 pub mod edge;
 pub mod files;
+pub mod health;
 pub mod off_thread;
 pub mod quarantine;
 pub mod retry;

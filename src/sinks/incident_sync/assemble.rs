@@ -13,7 +13,6 @@ use crate::component::{BuiltSink, Probed, Runtime};
 use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::owners::Owners;
 use microsoft::ServiceError;
-use runtime::delivery::Health;
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::Component;
 
@@ -53,7 +52,7 @@ impl Assembly {
         let rng = runtime.rng.fork();
         let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
         let direction = Arc::new(direction);
-        let sink = IncidentSink::new(Arc::clone(&direction), Health::default());
+        let sink = IncidentSink::new(Arc::clone(&direction));
         let worker = Worker::new(direction, &data_dir);
         Ok(BuiltSink {
             health: sink.health().clone(),

@@ -27,6 +27,7 @@ mod brake;
 mod commands;
 mod comments;
 mod error;
+mod failing;
 mod gate;
 mod ledger;
 mod link;

@@ -21,6 +21,7 @@ use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
 use model::event::Event;
 use runtime::clock::Clock;
+use runtime::health::Health;
 use runtime::quarantine::{Keeper, Quarantine, Reason};
 use runtime::retry::policy::Policies;
 use runtime::telemetry::Component;
@@ -42,6 +43,8 @@ pub struct Direction {
     pub(super) teller: Teller,
     pub(super) quarantine: Quarantine,
     pub(super) policies: Policies,
+    /// Whether it can write, and whether what it was given last is on disk.
+    pub(super) health: Health,
     pub(super) clock: Clock,
     /// Whether it was said that incidents are left to Microsoft's connector.
     pub(super) said_left: AtomicBool,
@@ -82,6 +85,7 @@ impl Direction {
                 clock: clock.clone(),
             },
             policies: Policies::new(rng),
+            health: Health::default(),
             target,
             ledger,
             options,

@@ -10,23 +10,23 @@ use incident_model::field::Side;
 use incident_model::snapshot::Snapshot;
 use incident_model::{defender, sentinel};
 use model::event::Batch;
-use runtime::delivery::{BatchStatus, Deliver, Health};
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::{Component, Metric};
 
 /// A sink that takes incidents of one side, to be written to the other.
 pub struct IncidentSink {
     direction: Arc<Direction>,
-    health: Health,
 }
 
 // === impl IncidentSink ===
 
 impl IncidentSink {
-    /// The sink of a direction; its worker says in `health` how writing goes.
+    /// The sink of a direction.
     #[must_use]
-    pub const fn new(direction: Arc<Direction>, health: Health) -> Self {
-        Self { direction, health }
+    pub const fn new(direction: Arc<Direction>) -> Self {
+        Self { direction }
     }
 
     /// Who it is, in metrics and log lines.
@@ -35,10 +35,10 @@ impl IncidentSink {
         &self.direction.teller.labels
     }
 
-    /// Whether what it was given last is on disk.
+    /// The direction's health: whether what it was given last is on disk, and whether it can write.
     #[must_use]
-    pub const fn health(&self) -> &Health {
-        &self.health
+    pub fn health(&self) -> &Health {
+        &self.direction.health
     }
 
     /// Where it keeps what can never be written.
@@ -72,11 +72,11 @@ impl Deliver for IncidentSink {
         let taken = snapshots.len() as u64;
         match direction.ledger.take(direction.origin(), snapshots).await {
             Ok(()) => {
-                self.health.set(true);
+                self.health().works(Part::State);
                 labels.count(Metric::SentEvents, taken);
             }
             Err(failure) => {
-                self.health.set(false);
+                self.health().fails(Part::State, direction.clock.now(), "state_file", failure.to_string());
                 labels.count_error("state_file", "receiving");
                 error!(
                     component_id = labels.id,

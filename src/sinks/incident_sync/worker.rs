@@ -1,6 +1,5 @@
 //! Takes one waiting incident after the other, again and again until it is written.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,14 +11,15 @@ use tracing::error;
 
 use super::commands::{CommandError, CommandServer};
 use super::error::PassError;
+use super::failing::Failing;
 use super::pass::{Direction, Outcome};
 use super::status::{self, Status};
 use incident_model::field::Side;
 use incident_model::snapshot::Snapshot;
 use microsoft::ServiceError;
+use runtime::health::Part;
 use runtime::quarantine::Reason;
 use runtime::retry::Verdict;
-use runtime::retry::policy::Policy;
 use runtime::store::StoreError;
 
 /// How often it is looked whether anything is asked of us, and what `sync status` shows is written.
@@ -32,8 +32,7 @@ pub struct Worker {
     direction: Arc<Direction>,
     data_dir: PathBuf,
     commands: CommandServer,
-    /// How each incident that failed is tried again.
-    failing: Mutex<HashMap<String, Policy>>,
+    failing: Mutex<Failing>,
     /// What `sync status` shows.
     shown: tokio::sync::Mutex<Option<Status>>,
 }
@@ -105,7 +104,7 @@ impl Worker {
         };
         let noted = match direction.pass(key, &offer).await {
             Ok(Outcome::Done) => {
-                self.forget(key);
+                self.succeeded(key);
                 let noted = direction.ledger.note(from, key, offer.serial, |offer| {
                     (offer.pending, offer.attempts, offer.problem) = (false, 0, None);
                 });
@@ -141,13 +140,14 @@ impl Worker {
     /// Has an incident tried again.
     fn later(&self, key: &str, error: &PassError) {
         let direction = &self.direction;
-        let wait = {
+        let (wait, is_everything) = {
             let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-            failing
-                .entry(key.to_owned())
-                .or_insert_with(|| direction.policies.forever())
-                .wait(error.verdict())
+            (failing.failed(key, error, &direction.policies), failing.is_everything())
         };
+        if is_everything {
+            let now = direction.clock.now();
+            direction.health.fails(Part::Requests, now, error.error_type(), error.to_string());
+        }
         let labels = &direction.teller.labels;
         labels.count_error(error.error_type(), "sending");
         error!(
@@ -164,15 +164,20 @@ impl Worker {
 
     /// The service will never take it.
     async fn give_up(&self, key: &str, offer: &Snapshot, failure: &ServiceError) {
-        self.forget(key);
+        self.succeeded(key);
         let kept = json!({"incident": key, "target": self.direction.target.side(), "offer": offer});
         let request_id = failure.request_id().map(str::to_owned);
         let reason = Reason { code: "refused", message: failure.message(), request_id };
         self.direction.keep(&kept, reason).await;
     }
 
-    fn forget(&self, key: &str) {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// The service has dealt with it.
+    fn succeeded(&self, key: &str) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.succeeded(key);
+        if !failing.is_everything() {
+            self.direction.health.works(Part::Requests);
+        }
     }
 
     async fn tick(&self) {
@@ -193,6 +198,11 @@ impl Worker {
             Ok(status) => status,
             Err(failure) => return self.report_store(&failure),
         };
+        let health = &self.direction.health;
+        match &status.halted {
+            Some(why) => health.fails(Part::Halt, status.time, "halted", why.as_str()),
+            None => health.works(Part::Halt),
+        }
         let mut shown = self.shown.lock().await;
         let is_same =
             shown.as_ref().is_some_and(|shown| Status { time: status.time, ..shown.clone() } == status);
@@ -214,7 +224,7 @@ impl Worker {
         let mut keys = ledger.queue(side.other()).keys();
         {
             let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.sort_by_cached_key(|key| (!failing.contains_key(key), key.clone()));
+            keys.sort_by_cached_key(|key| (!failing.contains(key), key.clone()));
         }
         let mut pending = Vec::new();
         for key in keys.iter().take(status::NAMED) {

@@ -13,7 +13,7 @@ use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
 use model::event::Event;
 use runtime::clock::Clock;
-use runtime::delivery::Health;
+use runtime::health::Health;
 use runtime::quarantine::Reason;
 use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::{Policies, Policy};

@@ -21,7 +21,7 @@ use microsoft::authorized::Authorized;
 use microsoft::connection::{Connector, Identity};
 use microsoft::data_collection_rules::DataCollectionRules;
 use model::problem::Problem;
-use runtime::delivery::Health;
+use runtime::health::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
 

@@ -10,7 +10,7 @@ use super::rule::Rule;
 use microsoft::ServiceError;
 use microsoft::logs_ingestion::LogsIngestion;
 use runtime::clock::Clock;
-use runtime::delivery::Health;
+use runtime::health::{Health, Part};
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::{Answer, Attempt, Concurrency};
 use runtime::retry::policy::Policies;
@@ -57,22 +57,23 @@ impl Service {
             );
             let failure = match answer {
                 Ok(()) if failed => {
-                    self.health.set(true);
+                    self.health.works(Part::Requests);
                     info!(component_id = self.labels.id, "Ingesting works again.");
                     return Ok(());
                 }
                 Ok(()) => {
-                    self.health.set(true);
+                    self.health.works(Part::Requests);
                     return Ok(());
                 }
                 // It works: it has looked at the rows.
                 Err(failure) if failure.verdict() == Verdict::Split => {
-                    self.health.set(true);
+                    self.health.works(Part::Requests);
                     return Err(failure);
                 }
                 Err(failure) => failure,
             };
-            self.health.set(false);
+            let now = self.clock.now();
+            self.health.fails(Part::Requests, now, failure.error_type(), failure.message());
             failed = true;
             let wait = policy.wait(failure.verdict());
             self.report(&failure, wait);

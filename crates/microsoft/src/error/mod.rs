@@ -373,6 +373,22 @@ impl ServiceError {
         self.rejection() == Some(Rejection::BadRequest)
     }
 
+    /// Whether it is about who asks or where, so that nothing else will be accepted either until somebody mends that.
+    #[must_use]
+    pub fn is_about_everything(&self) -> bool {
+        match self {
+            Self::NoToken(_) => true,
+            Self::Rejected(rejected) => matches!(
+                rejected.rejection,
+                Rejection::Unauthorized
+                    | Rejection::Forbidden
+                    | Rejection::NotFound
+                    | Rejection::NotOnboarded
+            ),
+            Self::NoAnswer { .. } | Self::Unusable { .. } => false,
+        }
+    }
+
     /// Whether asking for less might help.
     #[must_use]
     pub fn is_heavy(&self) -> bool {

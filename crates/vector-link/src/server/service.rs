@@ -19,7 +19,8 @@ use crate::protocol::vector::{
 use crate::protocol::{Decoded, decode};
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
-use runtime::delivery::{BatchStatus, Deliver, Health};
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::health::Health;
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::policy::Policies;
 use runtime::telemetry::{Component, Metric};

@@ -18,7 +18,8 @@ use futures::future::join;
 use model::event::Batch;
 use prost::Message;
 use runtime::clock::Clock;
-use runtime::delivery::{BatchStatus, Deliver, Health};
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
 use runtime::telemetry::Component;
@@ -225,13 +226,21 @@ async fn stopping_takes_nothing_new_and_finishes_what_was_begun() {
     assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 1));
 }
 
+fn set(health: &Health, works: bool) {
+    if works {
+        health.works(Part::Requests);
+    } else {
+        health.fails(Part::Requests, Clock::system().now(), "timed_out", "no answer");
+    }
+}
+
 #[tokio::test]
 async fn health_is_that_of_the_sink() {
     let Bench { service, .. } = bench();
     for (works, status) in
         [(true, ServingStatus::Serving), (false, ServingStatus::NotServing), (true, ServingStatus::Serving)]
     {
-        service.sink.health.set(works);
+        set(&service.sink.health, works);
         let answer = service.health_check(Request::new(HealthCheckRequest {})).await.unwrap();
         assert_eq!(answer.into_inner().status(), status);
     }
@@ -301,7 +310,7 @@ async fn both_health_services_say_how_the_sink_is() {
     let request = || tonic_health::pb::HealthCheckRequest { service: "vector.Vector".to_owned() };
     let mut watched = health.watch(request()).await.unwrap().into_inner();
     for (works, expected) in [(true, 1), (false, 2), (true, 1)] {
-        bench.service.sink.health.set(works);
+        set(&bench.service.sink.health, works);
         // 1 and 2 are SERVING and NOT_SERVING of grpc.health.v1.
         while watched.message().await.unwrap().unwrap().status != expected {}
         assert_eq!(health.check(request()).await.unwrap().into_inner().status, expected);

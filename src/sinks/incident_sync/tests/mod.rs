@@ -3,6 +3,7 @@
 mod commands;
 mod crashes;
 mod cuts;
+mod health;
 mod limits;
 mod others;
 mod quiet;
@@ -29,6 +30,7 @@ use microsoft::connection::Connector;
 use model::problem::Problem;
 use runtime::clock::Clock;
 use runtime::control::{Asked, Inbox, Mailbox, Progress};
+use runtime::health::Health;
 use runtime::quarantine::{Contents, Entry};
 use runtime::store::Store;
 use runtime::telemetry::Component;
@@ -63,6 +65,7 @@ struct Options {
 struct Running {
     ledger: Arc<Ledger>,
     workers: JoinSet<()>,
+    health: Vec<(Side, Health)>,
 }
 
 // === impl Options ===
@@ -121,7 +124,7 @@ impl World {
         let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().to_owned());
         runtime.sync_event_readers = vec!["events".to_owned()];
         let ledger = Ledgers::ledger(&mut runtime, "default");
-        let mut workers = JoinSet::new();
+        let (mut workers, mut health) = (JoinSet::new(), Vec::new());
         for (side, write) in &self.options.write {
             let mut problems: Vec<Problem> = Vec::new();
             let sync = serde_json::from_value(self.options.sync.clone()).unwrap();
@@ -131,11 +134,17 @@ impl World {
             let labels = Component { kind: "sink", component_type: "incidents", id: sink(*side) };
             let assembly = Assembly { labels, options, quarantine: QuarantineConfig::default() };
             let built = assembly.build(|_| Arc::new(target), &mut runtime).unwrap();
+            health.push((*side, built.health));
             workers.spawn(built.task.unwrap()(CancellationToken::new()));
         }
-        self.running = Some(Running { ledger, workers });
+        self.running = Some(Running { ledger, workers, health });
         // They read what was waiting.
         self.clock.sleep(Duration::from_millis(500)).await;
+    }
+
+    fn health(&self, side: Side) -> &Health {
+        let all = &self.running.as_ref().unwrap().health;
+        &all.iter().find(|(of, _)| *of == side).unwrap().1
     }
 
     fn ledger(&self) -> Arc<Ledger> {

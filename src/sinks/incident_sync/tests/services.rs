@@ -45,7 +45,7 @@ struct Inner {
     /// What else happens when a call has been heard.
     then: Option<(usize, Box<dyn FnOnce() + Send>)>,
     /// Calls that are refused for what they say.
-    refused: Vec<String>,
+    refused: Vec<(String, Rejection)>,
     located: Option<Located>,
     /// Somebody changes the incident in Sentinel between our reading and our writing, so often.
     stale: usize,
@@ -138,8 +138,12 @@ impl Services {
         self.lock().refused.clear();
     }
 
+    pub(super) fn forbid(&self, call: &str) {
+        self.lock().refused.push((call.to_owned(), Rejection::Forbidden));
+    }
+
     pub(super) fn refuse(&self, call: &str) {
-        self.lock().refused.push(call.to_owned());
+        self.lock().refused.push((call.to_owned(), Rejection::BadRequest));
     }
 
     pub(super) fn locate_as(&self, located: Located) {
@@ -160,12 +164,10 @@ impl Services {
             let nth = inner.calls.len();
             assert!(nth < TOO_MANY, "it goes round in circles: {:#?}", inner.calls);
             inner.calls.push(what.clone());
-            if inner.refused.iter().any(|refused| what.starts_with(refused)) {
-                return Err(ServiceError::refused(
-                    Operation::SentinelIncident,
-                    Rejection::BadRequest,
-                    "HTTP 400: the service refuses it",
-                ));
+            let refused = inner.refused.iter().find(|(refused, _)| what.starts_with(refused));
+            if let Some((_, rejection)) = refused {
+                let words = "HTTP 4xx: the service refuses it";
+                return Err(ServiceError::refused(Operation::SentinelIncident, *rejection, words));
             }
             let fault = inner.fault.filter(|fault| fault.call == nth);
             let is_heard = fault.is_none_or(|fault| fault.is_heard);
