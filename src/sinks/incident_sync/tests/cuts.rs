@@ -135,7 +135,7 @@ async fn wherever_the_state_is_cut_off_between_two_records_both_sides_say_the_sa
     let writes = whole.writes.load(Ordering::Relaxed);
     assert!(writes > 50, "{writes}");
     for write in 0..writes {
-        for (is_done, kills) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (is_done, kills) in [(write % 2 == 0, false), (false, true), (true, true)] {
             let world = play_with(Cut::at(write, is_done, kills)).await;
             let fault = format!("write {write}, done: {is_done}, kills: {kills}");
             for (side, expected) in Side::ALL.into_iter().zip(&expected) {
