@@ -11,6 +11,7 @@ mod events;
 mod fake_vector;
 mod generate;
 mod harness;
+mod in_process;
 mod incident_clients;
 mod kill;
 mod layouts;
