@@ -11,7 +11,7 @@ use crate::component::{Component, Registered, Validation};
 use crate::{sinks, sources};
 
 /// Every component type. Whoever needs one of them by name finds it here; an unknown name is nobody's.
-const TYPES: [Entry; 6] = [
+const TYPES: &[Entry] = &[
     Entry::of::<sources::defender_incidents::DefenderIncidents>(),
     Entry::of::<sources::sentinel_incidents::SentinelIncidents>(),
     Entry::of::<sources::vector_sentinel_events::VectorSentinelEvents>(),
