@@ -290,7 +290,7 @@ async fn a_running_sink_says_which_columns_of_its_rows_vanish_unless_the_rule_wa
     let mut child = spawn(&arguments);
     let mut log = child.stderr.take().unwrap();
     let line = line_with(&mut log, "finding=").await;
-    for words in ["WARN", "Something is lost", INCIDENTS, "does not declare 'severity', which rows have"] {
+    for words in ["WARN", "something is lost", INCIDENTS, "does not declare 'severity', which rows have"] {
         assert!(line.contains(words), "{words} is not in: {line}");
     }
     assert!(line.contains(r#"{"name": "severity", "type": "string"}"#), "{line}");
@@ -342,5 +342,5 @@ async fn a_stream_that_only_events_name_is_compared_when_it_is_met() {
     let mut child = spawn(&["run", "-c", file.to_str().unwrap()]);
     let mut log = child.stderr.take().unwrap();
     let line = line_with(&mut log, "finding=").await;
-    assert!(line.contains("Rows cannot arrive: stream Custom-") && line.contains(INCIDENTS), "{line}");
+    assert!(line.contains("rows cannot arrive: stream Custom-") && line.contains(INCIDENTS), "{line}");
 }

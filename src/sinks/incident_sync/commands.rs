@@ -118,22 +118,28 @@ impl CommandServer {
         let (side, ledger) = (direction.target.side(), &direction.ledger);
         direction.brake.reset();
         let was_halted = ledger.set_halt(side, None).await?;
-        info!(component_id = direction.teller.labels.id, "Writing to {side} goes on.");
+        info!(
+            component_id = direction.teller.labels.id,
+            "{}: writing to {side} goes on.", direction.teller.labels
+        );
         ledger.queue(direction.origin()).release();
         Ok(SyncAnswer::Resumed { was_halted })
     }
 
     async fn retry(&self, incidents: &[String]) -> Result<SyncAnswer, StoreError> {
-        let id = &self.direction.teller.labels.id;
+        let labels = &self.direction.teller.labels;
         let (mut tried, mut unknown) = (Vec::new(), Vec::new());
         for incident in incidents {
             if self.try_again(incident).await? {
-                info!(component_id = id, incident, "Trying the incident again, as asked.");
+                info!(
+                    component_id = labels.id,
+                    incident, "{labels}: trying incident {incident} again, as asked."
+                );
                 tried.push(incident.clone());
             } else {
                 warn!(
-                    component_id = id,
-                    incident, "Nothing is known of the incident that is to be tried again."
+                    component_id = labels.id,
+                    incident, "{labels}: incident {incident}, which is to be tried again, is not known."
                 );
                 unknown.push(incident.clone());
             }

@@ -70,8 +70,9 @@ impl Direction {
                     info!(
                         component_id = self.teller.labels.id,
                         incident = key,
-                        "Microsoft's own connector brings incidents of this tenant into the workspace: what it has not brought \
-                         yet is left to it, this incident first."
+                        "{}: Microsoft's own connector brings incidents of this tenant into the workspace: what it has not brought \
+                         yet is left to it, this incident first.",
+                        self.teller.labels
                     );
                 }
                 Ok(Linked::Left)

@@ -81,7 +81,8 @@ impl Deliver for IncidentSink {
                 error!(
                     component_id = labels.id,
                     error_type = "state_file",
-                    "Incidents cannot be taken in; they are offered again: {failure}"
+                    "{}: incidents cannot be stored, so they are offered again: {failure}",
+                    labels
                 );
                 return BatchStatus::Errored;
             }

@@ -93,7 +93,8 @@ impl Teller {
             field = field.name(),
             before,
             after,
-            "{said} to {}: {why}.",
+            "{}: {said} to {}: {why}.",
+            self.labels,
             self.target
         );
         self.count(is_dry);
@@ -150,7 +151,8 @@ impl Teller {
             field = field.name(),
             in_defender = between.defender,
             in_sentinel = between.sentinel,
-            "A field was changed on both sides; {fate}."
+            "{}: a field was changed on both sides; {fate}.",
+            self.labels
         );
         let said = json!({
             "field": field.name(),
@@ -172,7 +174,13 @@ impl Teller {
         if !record.must_tell(topic, message) {
             return None;
         }
-        warn!(component_id = self.labels.id, defender = about.key, sentinel = about.sentinel, "{message}");
+        warn!(
+            component_id = self.labels.id,
+            defender = about.key,
+            sentinel = about.sentinel,
+            "{}: {message}",
+            self.labels
+        );
         Some(self.event("notice", about, false, json!({"message": message})))
     }
 
@@ -182,8 +190,9 @@ impl Teller {
         error!(
             component_id = self.labels.id,
             error_type = "halted",
-            "Nothing is written to {} any more, and nothing is lost: {why}. If that is meant, say `vector-sentinel sync resume \
+            "{}: nothing is written to {} any more, and nothing is lost: {why}. If that is meant, say `vector-sentinel sync resume \
              --ledger {} --to {} --data-dir DIR` with the file's data_dir; if it is not, mend the pipeline first.",
+            self.labels,
             self.target,
             self.ledger,
             self.target.to_string().to_lowercase()

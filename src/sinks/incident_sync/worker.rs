@@ -156,7 +156,8 @@ impl Worker {
             error_type = error.error_type(),
             request_id = error.request_id(),
             wait_secs = wait.as_secs_f64(),
-            "An incident cannot be written to {}; it stays in the state file, trying again: {error}",
+            "{}: an incident cannot be written to {}; it stays in the state file, trying again: {error}",
+            labels,
             direction.target.side()
         );
         direction.ledger.queue(direction.origin()).later(key, wait);
@@ -185,8 +186,11 @@ impl Worker {
             Ok(()) => {}
             Err(CommandError::Store(failure)) => self.report_store(&failure),
             Err(CommandError::Control(failure)) => {
-                let id = &self.direction.teller.labels.id;
-                error!(component_id = id, "What was asked cannot be served yet; trying again: {failure}");
+                let labels = &self.direction.teller.labels;
+                error!(
+                    component_id = labels.id,
+                    "{labels}: commands cannot be served, trying again: {failure}"
+                );
             }
         }
         self.show().await;
@@ -212,8 +216,8 @@ impl Worker {
         match status.write(&self.data_dir) {
             Ok(()) => *shown = Some(status),
             Err(failure) => {
-                let id = &self.direction.teller.labels.id;
-                error!(component_id = id, "The sync's status cannot be written: {failure}");
+                let labels = &self.direction.teller.labels;
+                error!(component_id = labels.id, "{labels}: the sync's status cannot be written: {failure}");
             }
         }
     }
@@ -236,7 +240,7 @@ impl Worker {
     fn report_store(&self, failure: &StoreError) {
         let labels = &self.direction.teller.labels;
         labels.count_error("state_file", "sending");
-        error!(component_id = labels.id, error_type = "state_file", "{failure}");
+        error!(component_id = labels.id, error_type = "state_file", "{}: {failure}", labels);
     }
 }
 

@@ -58,7 +58,7 @@ impl Service {
             let failure = match answer {
                 Ok(()) if failed => {
                     self.health.works(Part::Requests);
-                    info!(component_id = self.labels.id, "Ingesting works again.");
+                    info!(component_id = self.labels.id, "{}: ingesting works again.", self.labels);
                     return Ok(());
                 }
                 Ok(()) => {
@@ -107,7 +107,8 @@ impl Service {
                 error_type,
                 request_id,
                 wait_secs,
-                "Told to wait: {}",
+                "{}: asked to wait, sending again in {wait_secs:.1} s: {}",
+                self.labels,
                 failure.message()
             );
         } else {
@@ -116,7 +117,8 @@ impl Service {
                 error_type,
                 request_id,
                 wait_secs,
-                "Could not ingest; nothing is lost, trying again: {}",
+                "{}: cannot ingest, trying again in {wait_secs:.1} s, nothing is lost: {}",
+                self.labels,
                 failure.message()
             );
         }

@@ -239,9 +239,10 @@ impl Inner {
             request_id = refusal.request_id(),
             refused_in_a_row = in_a_row + 1,
             empty_call,
-            "Rows are refused and none accepted, so perhaps an option, the rule or the table is wrong and the rows are \
+            "{}: rows are refused and none accepted, so perhaps an option, the rule or the table is wrong and the rows are \
              good: check endpoint, dcr_immutable_id, stream_name and the types of the columns. Rows that go on being \
              refused go to the quarantine, slowly, if anything at all is accepted: {}",
+            self.labels,
             refusal.message()
         );
         false
@@ -253,7 +254,8 @@ impl Inner {
             error_type = refusal.error_type(),
             request_id = refusal.request_id(),
             rows,
-            "A call was refused; sending it in two halves: {}",
+            "{}: a call was refused; sending it in two halves: {}",
+            self.labels,
             refusal.message()
         );
     }
@@ -283,7 +285,8 @@ impl Inner {
             error!(
                 component_id = labels.id,
                 error_type = "quarantine_failed",
-                "Waiting, so that nothing is lost: {failure}"
+                "{}: waiting, so that nothing is lost: {failure}",
+                labels
             );
             self.clock.sleep(wait).await;
         }
@@ -299,7 +302,7 @@ impl Inner {
             request_id = reason.request_id,
             stream,
             quarantine = %self.quarantine.path().display(),
-            "An event can never be accepted and is in the quarantine: {}",
+            "{}: an event can never be accepted and is in the quarantine: {}", labels,
             reason.message
         );
     }
@@ -323,7 +326,8 @@ impl Inner {
             warn!(
                 component_id = labels.id,
                 fields,
-                "Fields over 64 KB were cut, as the service would have; see the column TruncatedColumns."
+                "{}: fields over 64 KB were cut, as the service would have; see the column TruncatedColumns.",
+                labels
             );
         }
     }

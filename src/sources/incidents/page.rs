@@ -129,7 +129,8 @@ impl Poller {
             error_type = error.error_type(),
             request_id = error.request_id(),
             tries,
-            "{} fails on the rest of this incident; it is delivered without, and with it again when it changes: {}",
+            "{}: {} fails on the rest of this incident; it is delivered without, and with it again when it changes: {}",
+            self.labels,
             self.listing.service(),
             error.message()
         );
@@ -194,7 +195,7 @@ impl Poller {
             }
             warn!(
                 component_id = self.labels.id,
-                "{service}'s count is not that of what it lists; all of that is read."
+                "{}: {service}'s count is not that of what it lists; all of that is read.", self.labels
             );
         }
         let Some(mark) = self.store.cursor::<Watermark>(&self.component).await? else {

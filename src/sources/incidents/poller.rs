@@ -127,7 +127,7 @@ impl Poller {
         let mark = Watermark::starting_at(
             self.server_time(&unless(shutdown, any).await?) - self.polling.look_back(),
         );
-        info!(component_id = self.labels.id, from = %mark.floor, "First run: reading what has changed since then.");
+        info!(component_id = self.labels.id, from = %mark.floor, "{}: first run: reading what has changed since then.", self.labels);
         self.store.advance(&self.component, &mark, mark.floor).await?;
         Ok(mark)
     }
@@ -175,8 +175,9 @@ impl Poller {
             error!(
                 component_id = self.labels.id,
                 incident = revision.id,
-                "{} fails to list the {} of this incident, or of another that was updated in the same instant; it is \
+                "{}: {} fails to list the {} of this incident, or of another that was updated in the same instant; it is \
                  delivered without them, and with them again when it changes.",
+                self.labels,
                 self.listing.service(),
                 self.listing.heavy_part().unwrap_or_default()
             );

@@ -34,25 +34,24 @@ impl IncidentSource {
     }
 
     fn report(&self, failure: &ReadError, wait: Duration) {
-        let (id, error_type) = (self.poller.labels.id.as_str(), failure.error_type());
-        self.poller.labels.count_error(error_type, "receiving");
+        let (labels, error_type) = (&self.poller.labels, failure.error_type());
+        labels.count_error(error_type, "receiving");
         let (request_id, wait_secs) = (failure.request_id(), wait.as_secs_f64());
         if failure.level() == Level::WARN {
             warn!(
-                component_id = id,
+                component_id = labels.id,
                 error_type,
                 request_id,
                 wait_secs,
-                "{} '{id}' was asked to wait: {failure}",
-                self.poller.labels.component_type
+                "{labels}: asked to wait, reading again in {wait_secs:.1} s: {failure}"
             );
         } else {
             error!(
-                component_id = id,
+                component_id = labels.id,
                 error_type,
                 request_id,
                 wait_secs,
-                "Incidents cannot be read on; nothing is lost, trying again: {failure}"
+                "{labels}: cannot read on, trying again in {wait_secs:.1} s, nothing is lost: {failure}"
             );
         }
     }
@@ -64,7 +63,8 @@ impl IncidentSource {
             info!(
                 component_id = self.poller.labels.id,
                 delivered = delivered - reported,
-                "New or changed incidents were read and delivered."
+                "{}: new or changed incidents were read and delivered.",
+                self.poller.labels
             );
         }
         delivered
@@ -129,13 +129,21 @@ impl Source for IncidentSource {
         let mut failures = 0;
         let mut reported = 0;
         let has_light = self.poller.listing.heavy_part().is_some();
-        info!(component_id = self.poller.labels.id, "Reading {}.", self.poller.listing.incidents());
+        info!(
+            component_id = self.poller.labels.id,
+            "{}: reading {}.",
+            self.poller.labels,
+            self.poller.listing.incidents()
+        );
         loop {
             match self.poller.step(&state, page_size, out.as_ref(), &shutdown).await {
                 Ok(next) => {
                     if is_progress(&state, &next) {
                         if failures > 0 {
-                            info!(component_id = self.poller.labels.id, "Reading works again.");
+                            info!(
+                                component_id = self.poller.labels.id,
+                                "{}: reading works again.", self.poller.labels
+                            );
                         }
                         policy.reset();
                         failures = 0;
@@ -166,7 +174,7 @@ impl Source for IncidentSource {
                 break;
             }
         }
-        info!(component_id = self.poller.labels.id, "Stopped reading.");
+        info!(component_id = self.poller.labels.id, "{}: stopped reading.", self.poller.labels);
     }
 }
 

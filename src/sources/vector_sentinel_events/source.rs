@@ -113,7 +113,8 @@ impl EventSource {
             component_id = self.labels.id,
             error_type = failure.error_type(),
             wait_secs = wait.as_secs_f64(),
-            "What this program has to tell cannot be told; nothing is lost, trying again: {failure}"
+            "{}: events cannot be delivered, trying again, nothing is lost: {failure}",
+            self.labels
         );
     }
 
@@ -133,7 +134,12 @@ impl Source for EventSource {
         let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
         let mut known = None;
         let feeds: Vec<_> = self.feeds.iter().map(|feed| feed.name()).collect();
-        info!(component_id = self.labels.id, feeds = feeds.join(", "), "Telling of what happens here.");
+        info!(
+            component_id = self.labels.id,
+            feeds = feeds.join(", "),
+            "{}: following quarantines and the sync.",
+            self.labels
+        );
         while !shutdown.is_cancelled() {
             let done = match &mut known {
                 None => self.cursors().await.map(|cursors| {
@@ -157,6 +163,6 @@ impl Source for EventSource {
                 break;
             }
         }
-        info!(component_id = self.labels.id, "Stopped telling of what happens here.");
+        info!(component_id = self.labels.id, "{}: stopped.", self.labels);
     }
 }

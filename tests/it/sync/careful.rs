@@ -106,7 +106,7 @@ async fn too_many_changes_at_once_stop_writing_until_somebody_says_that_they_are
         sync.tenant().resolve(id, "falsePositive", "notMalicious", "ann").unwrap();
         assert!(sync.tenant().comment(id, "closed by a script", "ann"));
     }
-    let said = running.says(&["ERROR", "Nothing is written to Sentinel any more, and nothing is lost"]).await;
+    let said = running.says(&["ERROR", "nothing is written to Sentinel any more, and nothing is lost"]).await;
     assert!(
         said.contains("write.safety.max_incidents") && said.contains("sync resume --ledger default"),
         "{said}"
@@ -125,7 +125,7 @@ async fn too_many_changes_at_once_stop_writing_until_somebody_says_that_they_are
             && out.contains("sync resume"),
         "{out}"
     );
-    assert_eq!(running.said(&["Nothing is written to Sentinel any more"]).len(), 1, "it is said once");
+    assert_eq!(running.said(&["nothing is written to Sentinel any more"]).len(), 1, "it is said once");
 
     // A restart does not go on by itself, and the other direction works as ever.
     running.stop().await;

@@ -38,7 +38,7 @@ impl Keeper<'_> {
         let mut policy = policies.forever();
         while let Err(failure) = quarantine.keep(event, &reason, clock.now()).await {
             labels.count_error("quarantine_failed", stage);
-            error!(component_id = labels.id, "Waiting, so that nothing is lost: {failure}");
+            error!(component_id = labels.id, "{}: waiting, so that nothing is lost: {failure}", labels);
             clock.sleep(policy.wait(Verdict::Retry)).await;
         }
         labels.count_quarantined(code, 1);
@@ -48,7 +48,7 @@ impl Keeper<'_> {
             component_id = labels.id,
             error_type = code,
             quarantine = %quarantine.path().display(),
-            "{said}{}",
+            "{}: {said}{}", labels,
             reason.message
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! Names follow Vector's instrumentation rules: <https://vector.dev/docs/reference/configuration/sources/internal_metrics/>
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use metrics::Label;
@@ -41,6 +42,13 @@ struct Described {
 }
 
 // === impl Component ===
+
+/// As log lines begin: `sentinel_logs 'sentinel'`.
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}'", self.component_type, self.id)
+    }
+}
 
 impl Component {
     /// Adds to a counter of this component.

@@ -118,9 +118,10 @@ impl ColumnSampler {
         warn!(
             component_id = labels.id,
             finding = "column_undeclared",
-            "Something is lost: stream {} of the rule {}: it does not declare {}, which rows have, and what is written there \
+            "{}: something is lost: stream {} of the rule {}: it does not declare {}, which rows have, and what is written there \
              vanishes without an error. Add to its columns and to the table: {}; or name the columns that it does declare in \
              the option columns, so that all other fields go into ExtraColumns",
+            labels,
             self.stream,
             self.rule,
             quoted(columns.iter().map(|column| column.name.as_str())),

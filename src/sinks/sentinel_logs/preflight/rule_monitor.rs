@@ -135,7 +135,10 @@ impl Shared {
             match self.read_once(id).await {
                 Ok(rule) => return Some(rule),
                 Err(why) if tries == 0 => {
-                    info!(component_id = self.labels.id, "This does not stop anything: {why}");
+                    info!(
+                        component_id = self.labels.id,
+                        "{}: the rule is not compared, which stops nothing: {why}", self.labels
+                    );
                 }
                 Err(why) => debug!(component_id = self.labels.id, tries, "Still so: {why}"),
             }
@@ -156,7 +159,10 @@ impl Shared {
             self.report(finding);
         }
         for why in &compared.unread {
-            info!(component_id = self.labels.id, "This does not stop anything: {why}");
+            info!(
+                component_id = self.labels.id,
+                "{}: the rule is not compared, which stops nothing: {why}", self.labels
+            );
         }
         if compared.findings.is_empty() {
             debug!(component_id = self.labels.id, rule, stream, "The rule fits what is written.");
@@ -166,12 +172,16 @@ impl Shared {
     fn report(&self, finding: &Finding) {
         let Finding { code, severity, message } = finding;
         self.labels.count_finding(code);
-        let component_id = &self.labels.id;
+        let (labels, component_id) = (&self.labels, &self.labels.id);
         match severity {
-            Severity::Blocking => error!(component_id, finding = code, "Rows cannot arrive: {message}"),
-            Severity::DataLoss => warn!(component_id, finding = code, "Something is lost: {message}"),
+            Severity::Blocking => {
+                error!(component_id, finding = code, "{labels}: rows cannot arrive: {message}");
+            }
+            Severity::DataLoss => {
+                warn!(component_id, finding = code, "{labels}: something is lost: {message}");
+            }
             Severity::Doubtful => {
-                warn!(component_id, finding = code, "Perhaps not as it was meant: {message}");
+                warn!(component_id, finding = code, "{labels}: perhaps not as it was meant: {message}");
             }
         }
     }
