@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use model::problem::{Problem, check_ranges};
 
-/// Where goes what can never be accepted.
+/// The quarantine (dead letters): where events are kept that can never be accepted.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuarantineConfig {
-    /// Most bytes in the quarantine. When it is full, the sink waits until somebody makes room.
+    /// The most bytes in the quarantine, at least 1048576 (1 MiB). When it is full, the sink waits until somebody makes room.
+    /// Default: 1073741824 (1 GiB).
     #[schemars(range(min = 1_048_576))]
     pub max_bytes: u64,
 }

@@ -32,18 +32,18 @@ pub enum Field {
     ClosingComment,
 }
 
-/// Whose value it is to be if a field was changed on both sides, to different values.
+/// The side whose value counts if a field was changed on both sides, to different values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
-    /// Defender's.
+    /// Defender's value is written to Sentinel.
     Defender,
-    /// Sentinel's.
+    /// Sentinel's value is written to Defender.
     Sentinel,
-    /// That of the side where it was changed last, as far as their times tell.
+    /// The value that was changed last counts, as far as the incidents' timestamps show.
     #[default]
     Newest,
-    /// Nobody's, until somebody makes both the same.
+    /// Neither value counts: the field is left alone until somebody makes both the same.
     Manual,
 }
 

@@ -3,18 +3,18 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Which Microsoft cloud the tenant lives in.
+/// A Microsoft cloud.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cloud {
-    /// The global cloud, GCC included.
+    /// The global cloud, GCC included: `login.microsoftonline.com`.
     #[default]
     Public,
-    /// US Government L4, GCC High.
+    /// US Government L4, GCC High: `login.microsoftonline.us`, `graph.microsoft.us`.
     Usgov,
-    /// US Government L5, DoD.
+    /// US Government L5, DoD: `login.microsoftonline.us`, `dod-graph.microsoft.us`.
     UsgovDod,
-    /// China, run by 21Vianet. It has no incident API.
+    /// China, run by 21Vianet: `login.chinacloudapi.cn`. Microsoft Graph has no incident API there.
     China,
 }
 

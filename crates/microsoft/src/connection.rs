@@ -21,17 +21,19 @@ const MAX_SIMULATED_REQUESTS: u64 = 100_000;
 /// Which identity is used, in which cloud, and through what: the options of every component that talks to Microsoft.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct IdentityConfig {
-    /// Which identity is used, and how it proves itself.
+    /// The identity that requests are made as, and how it proves itself.
     pub auth: AuthConfig,
-    /// Which Microsoft cloud the tenant lives in: sets the endpoint, the token's scope and the login host. Default: `public`.
+    /// The Microsoft cloud that the tenant is in: sets the service's host, the scope of tokens and the login host. Default: `public`.
     #[serde(default)]
     pub cloud: Cloud,
-    /// The token's scope, if it is not the one of `cloud`. Example: `https://graph.microsoft.com/.default`.
+    /// The scope that tokens are requested for. Default: that of the service in `cloud`. Example:
+    /// `https://graph.microsoft.com/.default`.
     pub token_scope: Option<String>,
-    /// Which certificate authorities are trusted.
+    /// Certificate authorities that are trusted beside the usual ones.
     #[serde(default)]
     pub tls: TlsConfig,
-    /// Which proxy requests and token requests go through. Default: the file's own `proxy`.
+    /// The proxy for this component's requests, those for tokens included: takes the place of the file's own and of the
+    /// environment's. Default: the file's own `proxy`.
     pub proxy: Option<ProxyConfig>,
 }
 
@@ -41,24 +43,25 @@ pub struct ConnectionConfig {
     /// Who asks, in which cloud, through what.
     #[serde(flatten)]
     pub identity: IdentityConfig,
-    /// The service's base URL, if it is not the one of `cloud`. Example: `https://graph.microsoft.com`.
+    /// The base URL of the service, `https` only. Default: that of `cloud`. Example: `https://graph.microsoft.com`.
     pub endpoint: Option<String>,
-    /// How requests are made.
+    /// Time limit and rate of requests.
     #[serde(default)]
     pub request: RequestConfig,
 }
 
-/// How requests are made.
+/// Time limit and rate of requests.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestConfig {
-    /// Seconds that one request may take, the answer included: from 1 to 3600. Default: 60.
+    /// The seconds that one request may take, its answer included: from 1 to 3600. Default: 60.
     #[schemars(range(min = 1, max = 3_600))]
     pub timeout_secs: u64,
-    /// Most requests a minute of this component, at least 1. Microsoft Graph allows an application 150 in a tenant (default:
-    /// 50, and in an hour thirty times as many as in a minute); Azure Resource Manager allows an identity 1500 reads in a
-    /// subscription (default: 300) and 600 writes (default: 120, and twice as many reads). What other components ask for
-    /// counts as well there, and not here. More is allowed only at a loopback `endpoint`, a simulator.
+    /// The most requests a minute of this component, at least 1. The source `defender_incidents` and the sink of that name may
+    /// make up to 150, and in an hour thirty times as many as in a minute; the source `sentinel_incidents` up to 1500; the sink
+    /// `sentinel_incidents` up to 600 writes, and twice as many reads as writes. Microsoft counts all programs of an identity
+    /// together, this option only one component. Only a loopback `endpoint`, which is a simulator, may get up to 100000.
+    /// Default: 50 requests to Microsoft Graph, 300 reads or 120 writes of Azure Resource Manager.
     #[schemars(range(min = 1, max = 100_000))]
     pub rate_limit_num: Option<usize>,
 }

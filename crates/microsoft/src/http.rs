@@ -26,26 +26,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("vector-sentinel/", env!("CARGO_PKG_VERSION"));
 
-/// Whom to trust.
+/// Certificate authorities that are trusted beside the usual ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// A file of further certificate authorities to trust, PEM. It also counts for the token requests.
+    /// A PEM file of further certificate authorities to trust, in requests for tokens too. Default: none. Example:
+    /// `/etc/ssl/proxy-ca.pem`.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Which proxy to go through.
+/// The proxy that requests go through.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyConfig {
-    /// Whether to use a proxy at all, from here or from the environment.
+    /// Whether a proxy is used at all. Default: `true`.
     #[serde(default = "enabled")]
     pub enabled: bool,
-    /// The proxy for `http` URLs. Vector has it, and it is accepted; there are no such URLs here.
+    /// The URL of the proxy for `http` requests, as in Vector; no component of ours makes such requests. Default: none.
+    /// Example: `http://proxy.example.com:3128`.
     pub http: Option<SensitiveString>,
-    /// The proxy for `https` URLs: `http://proxy.example.com:3128`, with user and password if it wants them.
+    /// The URL of the proxy for `https` requests, with user and password if it asks for them. Default: none. Example:
+    /// `http://proxy.example.com:3128`.
     pub https: Option<SensitiveString>,
-    /// Hosts, domains and networks that are reached directly.
+    /// Hosts, domains and networks that are reached without the proxy. Default: none. Example:
+    /// `[localhost, .example.com, 10.0.0.0/8]`.
     #[serde(default)]
     pub no_proxy: Vec<String>,
 }

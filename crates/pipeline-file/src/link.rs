@@ -16,30 +16,34 @@ const FIRST_PORT: u16 = 6100;
 /// The directory in `data_dir` with the certificates of a link to a Vector that somebody else runs.
 pub const LINK_DIR: &str = "vector-link";
 
-/// Where Vector and this component meet. By default on this machine, with certificates made for it.
+/// The link between Vector and this component: by default on this machine, with certificates that are made for it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinkConfig {
-    /// Where one listens and the other connects, `host:port`: Vector connects to a sink and listens for a source.
+    /// The address of the link, `host:port`: Vector connects to it for a sink, and listens on it for a source. Another address
+    /// than loopback needs `tls`. Default: a free port of loopback when `run` starts Vector, else 127.0.0.1 and the next port
+    /// from 6100 on. Example: `127.0.0.1:6100`.
     address: Option<String>,
-    /// Certificates of your own for both ends; on another address than loopback there must be some.
+    /// Certificates of your own for both ends; needed on another address than loopback. Default: certificates that are made in
+    /// `data_dir`.
     tls: Option<LinkTlsConfig>,
 }
 
-/// Certificates for both ends, PEM.
+/// Certificates of both ends of the link, PEM files.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "Vector's names")]
 struct LinkTlsConfig {
-    /// The authority that each end checks the other's certificate with.
+    /// The path of the certificate authority that each end checks the other's certificate with. Example:
+    /// `/etc/vector-sentinel/ca.pem`.
     ca_file: PathBuf,
-    /// The certificate that this end shows.
+    /// The path of the certificate that `vector-sentinel` shows.
     crt_file: PathBuf,
-    /// Its private key.
+    /// The path of the private key of `crt_file`.
     key_file: PathBuf,
-    /// The certificate that Vector shows, if it isn't the same.
+    /// The path of the certificate that Vector shows; together with `vector_key_file`. Default: that of `crt_file`.
     vector_crt_file: Option<PathBuf>,
-    /// Its private key.
+    /// The path of the private key of `vector_crt_file`. Default: that of `key_file`.
     vector_key_file: Option<PathBuf>,
 }
 

@@ -17,29 +17,29 @@ pub fn document_schema(catalogue: &[ComponentType]) -> Value {
     let sources = section(Kind::Source, catalogue, &mut defs);
     let sinks = section(Kind::Sink, catalogue, &mut defs);
     let backends = secrets::catalogue().map(|(name, schema)| {
-        (name, import(&format!("secret.{name}"), schema, &[("type", json!({"const": name}))], &mut defs))
+        (name, import(&format!("secret.{name}"), schema, &[type_tag("secret backend", name)], &mut defs))
     });
     let backend = by_type("secret backend", backends.into_iter().collect());
     let proxy = import("proxy", proxy_schema(), &[], &mut defs);
 
     let mut properties = json!({
         "acknowledgements": {
-            "description": "Whether events are acknowledged end to end, by sinks of Vector that do not say; ours always do.",
+            "description": "Whether sinks of Vector acknowledge events end to end, where they do not say it themselves; ours always do. Example: `{enabled: true}`.",
             "type": ["boolean", "object"],
         },
-        "data_dir": {"description": "The directory where state is kept.", "type": "string"},
-        "proxy": {"description": "Proxy for HTTP and HTTPS requests.", "$ref": proxy},
-        "secret": {"description": "Secret backends by name.", "type": "object", "additionalProperties": backend},
+        "data_dir": {"description": "The directory of the state file, the quarantines and what else is kept between runs; one process at a time. Default: `/var/lib/vector/`. Example: `/var/lib/vector-sentinel`.", "type": "string"},
+        "proxy": {"description": "The proxy for HTTP and HTTPS requests of all components that have none of their own.", "$ref": proxy},
+        "secret": {"description": "Secret backends by name, for values that are written `SECRET[name.key]`.", "type": "object", "additionalProperties": backend},
         "sinks": sinks,
         "sources": sources,
-        "transforms": {"description": "Stock Vector transforms.", "type": "object"},
+        "transforms": {"description": "Stock transforms of Vector, by id.", "type": "object"},
         "wildcard_matching": {
-            "description": "Whether a glob among a sink's inputs must match something.",
+            "description": "Whether a wildcard in `inputs` must match something: `strict`, or `relaxed` if it may match nothing. Default: `strict`.",
             "enum": ["strict", "relaxed"],
         },
     });
     for key in ONLY_IN_VECTOR {
-        properties[key] = json!({"description": "An option of Vector itself."});
+        properties[key] = json!({"description": "An option of Vector itself, without effect in a file without stock components: <https://vector.dev/docs/reference/configuration/global-options/>."});
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -53,7 +53,7 @@ pub fn document_schema(catalogue: &[ComponentType]) -> Value {
 
 fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value>) -> Value {
     let types = catalogue.iter().filter(|known| known.kind == kind).map(|known| {
-        let tag = ("type", json!({"const": known.name}));
+        let tag = type_tag(kind.word(), known.name);
         let place = format!("{}.{}", kind.word(), known.name);
         let reference = match kind {
             Kind::Source => import(&place, with_outer(kind, (known.schema)()), &[tag], defs),
@@ -64,13 +64,18 @@ fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value
         (known.name, reference)
     });
     let entry = by_type(kind.word(), types.collect());
-    let description = format!("The {} by id.", kind.section());
+    let description = format!("The {} by id: ours, and stock ones of Vector.", kind.section());
     json!({
         "description": description,
         "type": "object",
         "propertyNames": {"pattern": "^[^.]+$"},
         "additionalProperties": entry,
     })
+}
+
+/// The option that says of which type something is.
+fn type_tag(word: &str, name: &str) -> (&'static str, Value) {
+    ("type", json!({"description": format!("The type of this {word}."), "const": name}))
 }
 
 /// A map whose `type` says which schema it follows.
@@ -90,7 +95,7 @@ fn by_type(word: &str, types: Vec<(&'static str, String)>) -> Value {
         "required": ["type"],
         "properties": {
             "type": {
-                "description": format!("The type of this {word}."),
+                "description": format!("The type of this {word}: one of ours, or a stock one of Vector."),
                 "anyOf": [{"enum": names}, {"type": "string"}],
             },
         },

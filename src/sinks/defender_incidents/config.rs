@@ -28,13 +28,13 @@ pub struct DefenderIncidentsConfig {
     /// Where Microsoft Graph is, who asks, and how.
     #[serde(flatten)]
     pub connection: ConnectionConfig,
-    /// What is kept in sync, and how.
+    /// What is kept in sync, and how: the same in both directions of a pair.
     #[serde(default)]
     pub sync: SyncConfig,
-    /// How this direction writes.
+    /// What this direction may write.
     #[serde(default)]
     pub write: WriteConfig,
-    /// Where goes what can never be written.
+    /// The quarantine (dead letters), for what can never be written.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
 }

@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use runtime::clock::Clock;
 
-/// When to stop.
+/// A circuit breaker: stops writing if more incidents would change than expected.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SafetyConfig {
-    /// Most incidents that are changed in `window_secs`. When one more would be, writing stops until somebody has looked, and
-    /// says `sync resume`. Creating an incident does not count.
+    /// The most incidents that are changed within `window_secs`, from 1 to 1000000. When one more would be, this direction
+    /// stops writing until `vector-sentinel sync resume`. Creating an incident does not count. Default: 200.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_incidents: usize,
-    /// Seconds in which they are counted.
+    /// The seconds in which changed incidents are counted, from 1 to 86400 (a day). Default: 600.
     #[schemars(range(min = 1, max = 86_400))]
     pub window_secs: u64,
 }

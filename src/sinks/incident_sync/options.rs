@@ -14,33 +14,34 @@ use incident_model::options::{SyncConfig, SyncedField};
 use incident_model::owners::{Owners, Person};
 use model::problem::{Problem, check_ranges};
 
-/// How one direction writes.
+/// What this direction may write.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteConfig {
-    /// Whether incidents may be closed.
+    /// Whether this direction may close incidents. Default: `true`.
     pub closing: bool,
-    /// Whether incidents that are closed may be opened again.
+    /// Whether this direction may open closed incidents again. Default: `true`.
     pub reopening: bool,
-    /// Incidents that are less severe where they come from are left alone, until they are as severe as this.
+    /// The least severity, where an incident comes from, with which it is written; it is left alone until it is as severe.
+    /// Default: none, so that all incidents are written. Example: `medium`.
     pub min_severity: Option<Severity>,
-    /// Whether only to say what would be written. What is not written stays waiting, and is written once this is off.
+    /// Whether writes are only logged. What is not written stays waiting, and is written once this is `false`. Default: `false`.
     pub dry_run: bool,
-    /// When to stop everything.
+    /// The circuit breaker: stops this direction if more incidents would change than expected.
     pub safety: SafetyConfig,
 }
 
-/// How severe an incident is.
+/// The severity of an incident, from the least to the most severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The least.
+    /// The least severe incidents.
     Informational,
-    /// More.
+    /// Incidents more severe than `informational`.
     Low,
-    /// More.
+    /// Incidents more severe than `low`.
     Medium,
-    /// The most.
+    /// The most severe incidents.
     High,
 }
 

@@ -11,24 +11,25 @@ use model::time::rfc3339;
 /// Most digits behind the point of a second, if a table takes no more than microseconds.
 const MICROS_DIGITS: usize = 6;
 
-/// Type of a column, as a stream declares it.
+/// The type of a column, as the stream declares it.
+///
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {
-    /// Text of at most 64 KB; no number is taken for one.
+    /// Text, of at most 64 KB; a number is not taken for one.
     String,
-    /// Whole number of 32 bits, with a sign.
+    /// A whole number of 32 bits, with a sign.
     Int,
-    /// Whole number of 64 bits, with a sign.
+    /// A whole number of 64 bits, with a sign.
     Long,
-    /// Number with a point or an exponent, or a whole one, of 64 bits.
+    /// A number of 64 bits, with a point, an exponent or neither.
     Real,
-    /// `true` or `false`, and neither 0 nor 1.
+    /// The word `true` or `false`; neither 0 nor 1 is taken for one.
     Boolean,
     /// Any JSON value, of at most 64 KB as text.
     Dynamic,
-    /// Time as RFC 3339 text: `2026-11-23T12:00:00.123Z`.
+    /// A time as RFC 3339 text. Example: `2026-11-23T12:00:00.123Z`.
     DateTime,
 }
 

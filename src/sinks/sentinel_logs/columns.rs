@@ -14,9 +14,9 @@ use super::table_plan::TablePlan;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ColumnsConfig {
-    /// Names of the columns, without types: any value goes into each.
+    /// The names of the columns, without types: any value goes into each.
     Names(Vec<String>),
-    /// Names and types of the columns: a value that its column could not hold goes into `ExtraColumns`, too.
+    /// The names and types of the columns: a value that its column cannot hold goes into `ExtraColumns`.
     Types(BTreeMap<String, ColumnType>),
 }
 

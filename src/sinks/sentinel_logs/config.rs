@@ -23,7 +23,7 @@ use model::problem::{Problem, check_ranges};
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
 
-/// Ingests any event as a row of a Log Analytics table, through a data collection rule.
+/// Ingests any event as rows of Log Analytics tables, through a data collection rule (DCR) and the Logs Ingestion API.
 ///
 /// The identity needs the role Monitoring Metrics Publisher on the rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,64 +32,71 @@ pub struct SentinelLogsConfig {
     /// Who writes, in which cloud, and through what.
     #[serde(flatten)]
     pub identity: IdentityConfig,
-    /// Logs ingestion URL of the data collection endpoint, or of the rule itself:
-    /// `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
+    /// The logs ingestion URL of the data collection endpoint (DCE), or of the rule itself: `https`, without a path, no
+    /// template. Example: `https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com`.
     pub endpoint: String,
-    /// The same for rules that are not behind `endpoint`, by their immutable ids.
+    /// The logs ingestion URLs of rules that are not behind `endpoint`, by the rules' immutable ids. Default: none. Example:
+    /// `{dcr-111b11b111b11111b111111bb111b1bb: "https://eu-dce-8fgh.westeurope-1.ingest.monitor.azure.com"}`.
     #[serde(default)]
     pub endpoints: BTreeMap<String, String>,
-    /// Immutable id of the data collection rule: `dcr-000a00a000a00000a000000aa000a0aa`. May be a template.
+    /// The immutable id of the data collection rule: `dcr-` and 32 hexadecimal digits. May be a template, such as
+    /// `{{ dcr }}`. Example: `dcr-000a00a000a00000a000000aa000a0aa`.
     pub dcr_immutable_id: String,
-    /// Which rows of which tables an event becomes.
+    /// The rows of which tables an event becomes. Default: `raw`.
     #[serde(default)]
     pub layout: Layout,
-    /// Stream of the rule: `Custom-DefenderIncidentsRaw_CL`. May be a template: `Custom-{{ table }}`, which is the default for
-    /// layouts that have tables of their own.
+    /// The stream of the rule; needed with `layout: raw`. May be a template. Default: `Custom-{{ table }}`, with the layouts that
+    /// have tables of their own. Example: `Custom-DefenderIncidentsRaw_CL`.
     pub stream_name: Option<String>,
-    /// Azure Resource Manager, if it isn't the one of `cloud`: where the rule is read, to compare it with what is written.
+    /// The URL of Azure Resource Manager, `https` and without a path, where the rule is read to compare it with what is written.
+    /// Default: that of `cloud`. Example: `https://management.azure.com`.
     pub management_endpoint: Option<String>,
-    /// The scope of tokens for it, if it isn't the one of `cloud`.
+    /// The scope that tokens for Azure Resource Manager are requested for. Default: that of `cloud`. Example:
+    /// `https://management.azure.com/.default`.
     pub management_token_scope: Option<String>,
-    /// Column of the event's time.
+    /// The column of the event's time; only with `layout: raw` can it be another one. Default: `TimeGenerated`.
     #[serde(default = "default_timestamp_field")]
     pub timestamp_field: String,
-    /// The columns that the stream declares. A field that is none of them goes into `ExtraColumns`; if this is not given,
-    /// it makes a column of its own, which vanishes if the stream does not have it. A list of names, or a map of names and
-    /// types: then a value that its column could not hold goes into `ExtraColumns`, and does not become null.
+    /// The columns that the stream declares, with `layout: raw`: that of `timestamp_field`, `ExtraColumns` and `TruncatedColumns`
+    /// among them. A field that is none of them goes into `ExtraColumns`. In a map of names and types, so does a value that its
+    /// column cannot hold, and would be null. Default: not known, so that each field is a column, and is lost without an error
+    /// where the stream has none. Example: `{TimeGenerated: datetime, message: string, ExtraColumns: dynamic,
+    /// TruncatedColumns: dynamic}`.
     pub columns: Option<ColumnsConfig>,
-    /// The plan of the tables that rows go to.
+    /// The plan of the tables that rows go to. Default: `analytics`.
     #[serde(default)]
     pub table_plan: TablePlan,
-    /// How requests are compressed.
+    /// The compression of requests. Default: `gzip`.
     #[serde(default)]
     pub compression: Compression,
-    /// How rows are put together.
+    /// The size of the batches in which rows are sent.
     #[serde(default)]
     pub batch: BatchConfig,
-    /// How requests are made.
+    /// Time limit and concurrency of requests.
     #[serde(default)]
     pub request: RequestConfig,
-    /// Where rows go that can never be accepted.
+    /// The quarantine (dead letters), for events that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
 }
 
-/// How requests are compressed.
+/// The compression of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
-    /// With gzip.
+    /// Requests are compressed with gzip.
     #[default]
     Gzip,
-    /// Not at all.
+    /// Requests are not compressed.
     None,
 }
 
-/// How rows are put together.
+/// The size of batches.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Most bytes of one request, before compression and after.
+    /// The most bytes of one request, before compression and after it, from 10000 to 1048576: the service takes 1 MB. Default:
+    /// 1000000.
     #[schemars(range(min = 10_000, max = 1_048_576))]
     pub max_bytes: usize,
 }

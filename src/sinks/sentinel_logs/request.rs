@@ -14,27 +14,27 @@ use runtime::telemetry::Component;
 /// More requests at a time would only take memory.
 const MAX_REQUESTS: u64 = 200;
 
-/// How requests are made.
+/// Time limit and concurrency of requests.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestConfig {
-    /// Seconds that one request may take.
+    /// The seconds that one request may take, its answer included: from 1 to 3600. Default: 60.
     #[schemars(range(min = 1, max = 3_600))]
     pub timeout_secs: u64,
-    /// Most requests at a time: `adaptive`, which is as many as the service takes without getting slower, or a number, or
-    /// `none`, which is one. Each may take a megabyte of memory.
+    /// The most requests in flight, of all streams together: a word, or a number from 1 to 200. Each may take a megabyte of
+    /// memory. Default: `adaptive`.
     pub concurrency: ConcurrencyConfig,
-    /// How `adaptive` adapts.
+    /// How the number of requests in flight adapts, with `concurrency: adaptive`.
     pub adaptive_concurrency: AdaptiveConcurrencyConfig,
 }
 
-/// Most requests at a time.
+/// The most requests in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(untagged)]
 pub enum ConcurrencyConfig {
-    /// `adaptive` or `none`.
+    /// A word: `adaptive` or `none`.
     Word(ConcurrencyWord),
-    /// Number of requests at a time, from 1 to 200.
+    /// A fixed number of requests, from 1 to 200.
     Fixed(#[schemars(range(min = 1, max = 200))] u64),
 }
 
@@ -42,29 +42,31 @@ pub enum ConcurrencyConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 pub enum ConcurrencyWord {
-    /// As many as the service takes without getting slower.
+    /// As many requests as the service takes without getting slower.
     Adaptive,
-    /// One at a time.
+    /// One request at a time.
     None,
 }
 
-/// How the number of requests at a time adapts: <https://vector.dev/docs/architecture/arc/>.
+/// How the number of requests in flight adapts: <https://vector.dev/docs/architecture/arc/>.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveConcurrencyConfig {
-    /// How many at first.
+    /// The requests in flight at first, from 1 to `max_concurrency_limit`. Default: 1.
     #[schemars(range(min = 1, max = 200))]
     pub initial_concurrency: usize,
-    /// By what the number is multiplied when the service pushes back or gets slower: more than 0, less than 1.
+    /// The factor that the number of requests is multiplied by when the service pushes back or gets slower: more than 0, less
+    /// than 1. Default: 0.9.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub decrease_ratio: f64,
-    /// How much a new measurement of the round-trip time counts against older ones: more than 0, less than 1.
+    /// The weight of a new measurement of the round-trip time against older ones: more than 0, less than 1. Default: 0.4.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub ewma_alpha: f64,
-    /// How many deviations from its average the round-trip time may rise before that counts as slower.
+    /// The deviations that the round-trip time may rise above its average before that counts as slower: 0 or more. Default:
+    /// 2.5.
     #[schemars(range(min = 0.0))]
     pub rtt_deviation_scale: f64,
-    /// Never more than this.
+    /// The most requests in flight, from 1 to 200. Default: 16.
     #[schemars(range(min = 1, max = 200))]
     pub max_concurrency_limit: usize,
 }

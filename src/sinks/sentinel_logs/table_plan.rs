@@ -5,18 +5,19 @@ use serde::Deserialize;
 
 use super::layout::Layout;
 
-/// Plan of a table: what it costs, and what can be done with its rows.
+/// The plan of a table: what it costs, and what can be done with its rows.
+///
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TablePlan {
-    /// The usual plan: everything that Sentinel does, works on it.
+    /// The usual plan, on which everything works that Sentinel does.
     #[default]
     Analytics,
-    /// Cheaper than Analytics: a query reads one table of this plan.
+    /// Cheaper than Analytics: a query reads one table of this plan. Not for `layout: syslog`.
     Basic,
-    /// The cheapest, also called Lake. Takes times with six digits behind the point at most, and nested JSON only in dynamic
-    /// columns.
+    /// The cheapest, also called Lake: takes times with at most six digits behind the point, and nested JSON only in dynamic
+    /// columns. With `layout: raw` it needs `columns` with types.
     Auxiliary,
 }
 

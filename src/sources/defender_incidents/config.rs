@@ -28,7 +28,8 @@ pub struct DefenderIncidentsConfig {
     /// How often is read, and from when on.
     #[serde(flatten)]
     pub polling: PollingConfig,
-    /// Incidents a page, from 1 to 50. Made smaller by itself, for a while, when Graph fails on a page. Default: 50.
+    /// The most incidents a page, from 1 to 50. Pages become smaller by themselves, for a while, when Microsoft Graph fails on
+    /// one. Default: 50.
     #[serde(default = "default_page_size")]
     #[schemars(range(min = 1, max = 50))]
     pub page_size: u32,

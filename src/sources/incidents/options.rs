@@ -9,17 +9,17 @@ use serde::Deserialize;
 /// How often is read, and from when on.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub struct PollingConfig {
-    /// Seconds from the end of one poll to the next, from 1 to 86400. Default: 60.
+    /// The seconds from the end of one poll to the beginning of the next, from 1 to 86400 (a day). Default: 60.
     #[serde(default = "default_poll_interval_secs")]
     #[schemars(range(min = 1, max = 86_400))]
     pub poll_interval_secs: u64,
-    /// How many seconds back the very first run begins, from 0 to 31536000 (a year). It has no effect on later runs, which go on
-    /// from the cursor. Default: 86400 (a day).
+    /// The seconds that the very first run looks back, from 0 to 31536000 (a year). Later runs go on from the cursor in the
+    /// state file, until `vector-sentinel state reset`. Default: 86400 (a day).
     #[serde(default = "default_look_back_secs")]
     #[schemars(range(max = 31_536_000))]
     pub look_back_secs: u64,
-    /// How many seconds every poll reaches back behind the last, from 0 to 86400: an incident may appear later than its own time
-    /// says. What was delivered already is not delivered again. Default: 900.
+    /// The seconds that every poll reaches back behind the last, from 0 to 86400 (a day), because an incident may appear later
+    /// than its own time says. What was delivered already is not delivered again. Default: 900.
     #[serde(default = "default_overlap_secs")]
     #[schemars(range(max = 86_400))]
     pub overlap_secs: u64,

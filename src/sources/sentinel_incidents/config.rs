@@ -30,7 +30,8 @@ pub struct SentinelIncidentsConfig {
     /// How often is read, and from when on.
     #[serde(flatten)]
     pub polling: PollingConfig,
-    /// Incidents a page, from 1 to 1000. Made smaller by itself, for a while, when Sentinel fails on a page. Default: 100.
+    /// The most incidents a page, from 1 to 1000. Pages become smaller by themselves, for a while, when Sentinel fails on one.
+    /// Default: 100.
     #[serde(default = "default_page_size")]
     #[schemars(range(min = 1, max = 1_000))]
     pub page_size: u32,

@@ -15,41 +15,43 @@ use crate::component::{Built, Component, Kind, Peer, Probed, Registered, Runtime
 use microsoft::connection::Connector;
 use model::problem::{Problem, check_ranges};
 
-/// Emits what this program itself has to tell: what is put into the quarantines of other components, and what keeping
-/// incidents in sync writes and comes across.
+/// Emits events about this program itself: what is put into the quarantines of other components, and what incident sync
+/// writes and comes across.
 ///
-/// Everything is told once, across restarts. What is in a quarantine is told from the beginning and stays there; what the
-/// sync has to tell is told from when this source is first in the file.
+/// Everything is emitted once, across restarts. What is in a quarantine is emitted from its beginning, and stays there; what
+/// incident sync does is emitted from when this source is first in the file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VectorSentinelEventsConfig {
-    /// What to tell of.
+    /// The kinds of events that are emitted, at least one. Default: all. Example: `[audit, conflict]`.
     #[serde(default = "default_include")]
     pub include: Vec<EventKind>,
-    /// Components whose quarantines to follow. Default: all of this file that this source's events do not reach.
+    /// The ids of the components whose quarantines are followed. Default: all of this file that have one and that events of
+    /// this source do not reach. Example: `[sentinel]`.
     pub components: Option<Vec<String>>,
-    /// Seconds from the end of one look to the next.
+    /// The seconds from the end of one poll to the beginning of the next, from 1 to 3600. Default: 5.
     #[serde(default = "default_poll_interval_secs")]
     #[schemars(range(min = 1, max = 3_600))]
     pub poll_interval_secs: u64,
-    /// A quarantined event with more bytes is left out of what is told of it: so that it fits where an event of ours goes.
+    /// The most bytes of a quarantined event that is part of the event about it, so that this fits into one call of the Logs
+    /// Ingestion API; a larger one is left out, and `event_left_out` is `true`. Default: 900000.
     #[serde(default = "default_max_event_bytes")]
     pub max_event_bytes: u64,
 }
 
-/// Something that there is to tell of.
+/// A kind of event about this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// What can never be accepted.
+    /// An event was put into a quarantine, because it can never be accepted.
     Quarantine,
-    /// What was written to an incident, with before, after and why.
+    /// A field of an incident was written: with its value before and after, and the reason.
     Audit,
-    /// That a field was changed on both sides, and whose value counts.
+    /// A field was changed on both sides: with both values, and the side that counts.
     Conflict,
-    /// What somebody may want to look at: a comment that was edited after it was copied, an owner that is not known.
+    /// Something to look at: a comment was edited after it was copied, or an owner is not known.
     Notice,
-    /// That nothing is written any more, because too many incidents would have changed.
+    /// A direction has stopped writing, because too many incidents would have changed (`write.safety`).
     Alarm,
 }
 

@@ -8,62 +8,68 @@ use serde::Deserialize;
 use model::problem::Problem;
 use runtime::secret::SensitiveString;
 
-/// Which identity to use, and how it proves itself. Names as in Vector's `azure_logs_ingestion`, and `authority_host`.
+/// The identity that requests are made as, and how it proves itself. Names are those of Vector's `azure_logs_ingestion`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
-    /// The kind of credential.
+    /// The kind of credential: decides which of the other options are needed, and the rest must be left out.
     pub azure_credential_kind: CredentialKind,
-    /// Tenant (directory) id: with `client_secret_credential` and `client_certificate_credential`.
+    /// The tenant (directory) id; needed with `client_secret_credential` and `client_certificate_credential`. Example:
+    /// `11111111-2222-3333-4444-555555555555`.
     pub azure_tenant_id: Option<String>,
-    /// Application (client) id: with `client_secret_credential` and `client_certificate_credential`.
+    /// The application (client) id; needed with `client_secret_credential` and `client_certificate_credential`. Example:
+    /// `66666666-7777-8888-9999-000000000000`.
     pub azure_client_id: Option<String>,
-    /// The application's secret: with `client_secret_credential`.
+    /// The application's client secret; needed with `client_secret_credential`. Example: `SECRET[vault.client_secret]`.
     pub azure_client_secret: Option<SensitiveString>,
-    /// A PKCS#12 file (`.pfx`, `.p12`), or a PEM file with certificate and RSA key: with `client_certificate_credential`.
+    /// The path of a PKCS#12 file (`.pfx`, `.p12`), or of a PEM file with certificate and RSA key; needed with
+    /// `client_certificate_credential`. Example: `/etc/vector-sentinel/app.pfx`.
     pub certificate_path: Option<PathBuf>,
-    /// The password of the PKCS#12 file, if it has one.
+    /// The password of the PKCS#12 file, with `client_certificate_credential`. Default: none. Example:
+    /// `SECRET[vault.pfx_password]`.
     pub certificate_password: Option<SensitiveString>,
-    /// Which user-assigned identity, with `managed_identity`; the system-assigned one if absent.
+    /// The id of a user-assigned identity, with `managed_identity`. Default: the system-assigned identity.
     pub user_assigned_managed_identity_id: Option<String>,
-    /// What kind of id that is. Default: `client_id`.
+    /// The kind of id that `user_assigned_managed_identity_id` is. Default: `client_id`.
     pub user_assigned_managed_identity_id_type: Option<IdentityIdType>,
-    /// Tenant id, with `workload_identity`. Default: the variable `AZURE_TENANT_ID`.
+    /// The tenant (directory) id, with `workload_identity`. Default: the variable `AZURE_TENANT_ID`.
     pub tenant_id: Option<String>,
-    /// Client id, with `workload_identity`. Default: the variable `AZURE_CLIENT_ID`.
+    /// The application (client) id, with `workload_identity`. Default: the variable `AZURE_CLIENT_ID`.
     pub client_id: Option<String>,
-    /// File with the service account's token, with `workload_identity`. Default: the variable `AZURE_FEDERATED_TOKEN_FILE`.
+    /// The path of the file with the service account's token, with `workload_identity`. Default: the variable
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
     pub token_file_path: Option<PathBuf>,
-    /// The login host, if it isn't the one of `cloud`: `https://login.microsoftonline.com`.
+    /// The `https` URL of the login host, with all kinds but `managed_identity` and `azure_cli`. Default: that of `cloud`.
+    /// Example: `https://login.microsoftonline.com`.
     pub authority_host: Option<String>,
 }
 
-/// The kinds of credential.
+/// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
-    /// An application with a secret.
+    /// An application in Entra ID that has a client secret.
     ClientSecretCredential,
-    /// An application with a certificate.
+    /// An application in Entra ID that has a certificate.
     ClientCertificateCredential,
-    /// The identity of the Azure machine or service that this runs on.
+    /// The managed identity of the Azure machine or service that the program runs on.
     ManagedIdentity,
-    /// A Kubernetes service account that Entra ID trusts.
+    /// A Kubernetes service account that Entra ID trusts, by federation.
     WorkloadIdentity,
-    /// Whoever is logged in to the `az` command; for trying things out.
+    /// Whoever is logged in to the `az` command: for trying things out.
     AzureCli,
 }
 
-/// The kinds of id of a user-assigned managed identity.
+/// A kind of id of a user-assigned managed identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityIdType {
-    /// Client id.
+    /// The identity's client (application) id.
     #[default]
     ClientId,
-    /// Object id.
+    /// The identity's object (principal) id.
     ObjectId,
-    /// Azure resource id.
+    /// The identity's Azure resource id, which begins with `/subscriptions/`.
     ResourceId,
 }
 

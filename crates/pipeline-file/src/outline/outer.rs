@@ -17,9 +17,10 @@ const HANDING_OVER: [&str; 2] = ["max_events", "timeout_secs"];
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
 struct SourceOuter {
-    /// How `vector graph` draws it.
+    /// The look of this component in the output of `vector graph`, with Vector's options. Example:
+    /// `{node_attributes: {color: red}}`.
     graph: Option<Map<String, Value>>,
-    /// Where Vector and this component meet.
+    /// The link between Vector and this component; without effect in a file without stock components.
     vector: Option<LinkConfig>,
 }
 
@@ -30,17 +31,19 @@ struct SourceOuter {
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
 struct SinkOuter {
-    /// Events are always acknowledged end to end; this cannot be switched off.
+    /// Whether events are acknowledged end to end. They always are, so that only `true` is accepted. Default: `true`.
     acknowledgements: Option<Switch>,
-    /// How Vector hands events over.
+    /// The size of the batches in which Vector hands events over.
     batch: Option<Batch>,
-    /// What Vector does with events that this sink cannot take yet, with Vector's options.
+    /// The buffer in which Vector keeps events that this sink cannot take yet, with Vector's options; without effect in a file
+    /// without stock components. Default: Vector's, in memory. Example: `{type: disk, max_size: 1073741824}`.
     buffer: Option<Value>,
-    /// How `vector graph` draws it.
+    /// The look of this component in the output of `vector graph`, with Vector's options. Example:
+    /// `{node_attributes: {color: red}}`.
     graph: Option<Map<String, Value>>,
-    /// Whether Vector asks at its start if this sink is there.
+    /// Whether Vector checks at its start that this sink is reachable. Default: Vector's, `true`.
     healthcheck: Option<Switch>,
-    /// Where Vector and this component meet.
+    /// The link between Vector and this component; without effect in a file without stock components.
     vector: Option<LinkConfig>,
 }
 
@@ -56,6 +59,7 @@ enum Switch {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is of use")]
 struct Enabled {
+    /// The same, in the form of a map. Default: `true`.
     enabled: Option<bool>,
 }
 
@@ -63,10 +67,10 @@ struct Enabled {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is of use")]
 struct Batch {
-    /// Events that Vector hands over at a time.
+    /// The most events that Vector hands over at a time, at least 1. Default: Vector's, 1000.
     #[schemars(range(min = 1))]
     max_events: Option<u64>,
-    /// Seconds that Vector waits for so many.
+    /// The seconds that Vector waits for `max_events` events, more than 0. Default: Vector's, 1.
     #[schemars(extend("exclusiveMinimum" = 0))]
     timeout_secs: Option<f64>,
 }
@@ -149,7 +153,7 @@ pub(super) fn tell_idle(path: &str, outer: &Map<String, Value>, report: &mut Rep
 /// The schema of `inputs`.
 pub(crate) fn inputs_schema() -> Value {
     json!({
-        "description": "The ids of the components to read from; `*` stands for any characters.",
+        "description": "The ids of the components whose events this sink takes; `*` stands for any characters, `?` for one. Example: `[defender]`.",
         "anyOf": [
             {"type": "string"},
             {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},

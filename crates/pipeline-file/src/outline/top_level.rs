@@ -46,20 +46,22 @@ const READ_HERE: [&str; 8] = [
     "wildcard_matching",
 ];
 
-/// Proxy configuration, as in Vector.
+/// The proxy for HTTP and HTTPS requests, as in Vector.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "Vector's names")]
 #[expect(dead_code, reason = "whoever builds the client reads the options; here only the schema is of use")]
 struct Proxy {
-    /// Enables proxying support.
+    /// Whether a proxy is used at all, from here or from the environment. Default: `true`.
     #[serde(default = "enabled")]
     enabled: bool,
-    /// Proxy endpoint to use when proxying HTTP traffic.
+    /// The URL of the proxy for `http` requests. Default: the variable `http_proxy`. Example: `http://proxy.example.com:3128`.
     http: Option<String>,
-    /// Proxy endpoint to use when proxying HTTPS traffic.
+    /// The URL of the proxy for `https` requests. Default: the variable `https_proxy`. Example:
+    /// `http://proxy.example.com:3128`.
     https: Option<String>,
-    /// A list of hosts to avoid proxying.
+    /// Hosts, domains and networks that are reached without the proxy. Default: the variable `no_proxy`. Example:
+    /// `[localhost, .example.com, 10.0.0.0/8]`.
     #[serde(default)]
     no_proxy: Vec<String>,
 }

@@ -53,19 +53,19 @@ pub(crate) enum Backend {
     Exec(ExecBackend),
 }
 
-/// Secrets in one JSON file: a map from key to value.
+/// Secrets in one JSON file, a map from key to value.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct FileBackend {
-    /// File path to read secrets from.
+    /// The path of the file, of at most 1 MiB. Example: `/run/secrets/vector-sentinel.json`.
     path: PathBuf,
 }
 
-/// Secrets in a directory: a file per key, as Kubernetes mounts them.
+/// Secrets in a directory, one file for each key, as Kubernetes mounts them.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct DirectoryBackend {
-    /// Directory path to read secrets from.
+    /// The path of the directory, whose files have at most 1 MiB each. Example: `/run/secrets`.
     path: PathBuf,
-    /// Remove trailing whitespace from file contents.
+    /// Whether white space at the end of files is removed, such as a line break. Default: `false`.
     #[serde(default)]
     remove_trailing_whitespace: bool,
 }

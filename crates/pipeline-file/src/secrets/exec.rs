@@ -17,32 +17,33 @@ use tokio::{
 use super::backend::{Fetched, MAX_BYTES, non_empty};
 use runtime::clock::Clock;
 
-/// Secrets from a command.
+/// Secrets from a command, which gets the keys as JSON and answers with their values.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExecBackend {
-    /// Command arguments to execute. The path to the script or binary must be the first argument.
+    /// The command: the path of a script or binary, then its arguments. Example: `[/usr/local/bin/secrets, --json]`.
     #[schemars(length(min = 1))]
     command: Vec<String>,
-    /// The timeout, in seconds, to wait for the command to complete.
+    /// The seconds that the command may take. Default: 5.
     #[serde(default = "default_timeout")]
     timeout: u64,
-    /// Settings for the protocol between here and the secrets executable.
+    /// The protocol that the command is spoken to in. Default: `{version: v1}`.
     #[serde(default)]
     protocol: Protocol,
 }
 
-/// What the command is told besides the keys.
+/// The protocol, which says what the command is told besides the keys.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "version")]
+#[schemars(transform = describe_version)]
 enum Protocol {
-    /// The command gets its settings itself.
+    /// Version 1.0: the command gets the keys, and has its settings from elsewhere.
     #[default]
     V1,
-    /// The command gets its settings with each request.
+    /// Version 1.1: the command gets its settings with each request.
     V1_1 {
-        /// The name of the backend: `type` in the request.
+        /// With `version: v1_1`, which needs it, the name of the backend, which is `type` in the request. Example: `azure_key_vault`.
         backend_type: String,
-        /// The settings to pass on: `config` in the request.
+        /// With `version: v1_1`, which needs them, the settings that are passed on as `config` in the request. Example: `{vault: contoso}`.
         backend_config: Map<String, Value>,
     },
 }
@@ -63,6 +64,15 @@ struct Query<'a> {
 struct Answer {
     value: Option<String>,
     error: Option<String>,
+}
+
+/// The tag of an enum has no docstring of its own.
+fn describe_version(schema: &mut schemars::Schema) {
+    for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        variant["properties"]["version"]["description"] =
+            "The version of the protocol: `v1`, in which the command gets the keys, or `v1_1`, in which it gets its settings, too."
+                .into();
+    }
 }
 
 const fn default_timeout() -> u64 {

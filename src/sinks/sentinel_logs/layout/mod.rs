@@ -34,22 +34,22 @@ pub(super) use table_rows::TableRows;
 /// Writes the rows that an event becomes, at least one; or answers why it becomes none.
 pub(super) type WriteRows = fn(&Event, &mut TableRows) -> Result<(), Reason>;
 
-/// Which rows an event becomes.
+/// The rows that an event becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Layout {
-    /// One row an event, its fields as they are.
+    /// One row an event, whose columns are the event's fields as they are.
     #[default]
     Raw,
     /// Defender incidents as rows of three tables: incidents, alerts, evidence. Columns are named as in Sentinel's
     /// `SecurityIncident` and `SecurityAlert`.
     Defender,
-    /// Defender incidents as rows of one table in the `AlertEvent` schema of ASIM, one for each piece of evidence.
+    /// Defender incidents as rows of one table in the `AlertEvent` schema of ASIM, one row for each piece of evidence.
     AsimAlert,
     /// Events in the Common Event Format, into the table `CommonSecurityLog`.
     CommonSecurityLog,
-    /// Syslog, into the table `Syslog`.
+    /// Syslog events, into the table `Syslog`.
     Syslog,
 }
 
