@@ -5,6 +5,7 @@ mod demo_display;
 mod exit;
 mod generate;
 mod quarantine;
+mod reference;
 mod render;
 mod run;
 mod schema;
@@ -64,8 +65,8 @@ enum Command {
     Sync(sync::Arguments),
     /// Print what to deploy: tables and data collection rules, and queries over them.
     Generate(generate::Arguments),
-    /// Print the JSON Schema of pipeline files, for editors.
-    Schema,
+    /// Print the options of pipeline files: as a JSON Schema, for editors, or as a Markdown page.
+    Schema(schema::Arguments),
 }
 
 /// Which pipeline files.
@@ -127,7 +128,7 @@ pub fn main() -> ExitCode {
             Command::State(arguments) => state::run(arguments, clock).await,
             Command::Sync(arguments) => sync::run(&arguments, &clock).await,
             Command::Generate(arguments) => generate::run(&arguments),
-            Command::Schema => schema::run(),
+            Command::Schema(arguments) => schema::run(&arguments),
         }
     })
 }

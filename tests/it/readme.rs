@@ -24,7 +24,7 @@ const SYNC_OPTIONS: &str = "### Sinks `sentinel_incidents` and `defender_inciden
 /// A longer README is not read: what is more belongs into `docs`.
 const MOST_README_LINES: usize = 220;
 /// Pages that other changes bring: links to them are right before they are there.
-const LATER: [&str; 2] = ["ARCHITECTURE.md", "docs/configuration.md"];
+const LATER: [&str; 1] = ["ARCHITECTURE.md"];
 /// The README's own commands: they need nothing but a clone of the repository.
 const OWN_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo test"];
 /// Other programs in the commands of pages.
