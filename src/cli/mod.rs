@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::registry;
 use crate::topology::plan::{self, Plan};
 use model::problem::Problem;
-use pipeline_file::{File, Outline};
+use pipeline_file::{ComponentGraph, File};
 use runtime::clock::Clock;
 use runtime::telemetry::{self, LogFormat};
 
@@ -174,7 +174,7 @@ fn set_aside(path: &Path) -> String {
 /// Pipeline files that were read and checked.
 struct Loaded {
     file: File,
-    outline: Outline,
+    graph: ComponentGraph,
     plan: Plan,
 }
 
@@ -183,11 +183,11 @@ async fn load(paths: &[PathBuf], clock: &Clock) -> Result<Loaded, Vec<Problem>> 
     let environment = environment();
     let catalogue = registry::catalogue();
     let mut file = pipeline_file::read(paths, &environment)?;
-    plan::check(&pipeline_file::outline(&file, &catalogue), &environment)?;
+    plan::check(&pipeline_file::component_graph(&file, &catalogue), &environment)?;
     pipeline_file::resolve_secrets(&mut file, clock).await?;
-    let outline = pipeline_file::outline(&file, &catalogue);
-    let plan = plan::plan(&outline, &environment)?;
-    Ok(Loaded { file, outline, plan })
+    let graph = pipeline_file::component_graph(&file, &catalogue);
+    let plan = plan::plan(&graph, &environment)?;
+    Ok(Loaded { file, graph, plan })
 }
 
 #[cfg(test)]

@@ -32,9 +32,9 @@ fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>>
     let environment = environment();
     let catalogue = registry::catalogue();
     let file = pipeline_file::read(paths, &environment)?;
-    let outline = pipeline_file::outline(&file, &catalogue);
-    let warnings = plan::check(&outline, &environment)?;
-    let text = pipeline_file::render(&file, &catalogue, &pipeline_file::stubs(&outline))?;
+    let graph = pipeline_file::component_graph(&file, &catalogue);
+    let warnings = plan::check(&graph, &environment)?;
+    let text = pipeline_file::render(&file, &catalogue, &pipeline_file::stubs(&graph))?;
     let options: Vec<String> = paths.iter().map(|path| format!("-c {}", path.display())).collect();
     // Vector looks for variables and secrets in comments as well.
     let options = options.join(" ").replace(['$', '[', '\n'], "?");

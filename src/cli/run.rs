@@ -12,7 +12,7 @@ use super::{Loaded, PipelineFile, exit, load, rng};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
 use microsoft::connection::Connector;
 use model::problem::{Problem, words};
-use pipeline_file::{File, Outline};
+use pipeline_file::{ComponentGraph, File};
 use runtime::clock::Clock;
 use runtime::telemetry::{self, LogFormat};
 use vector_link::binary::Binary;
@@ -81,7 +81,7 @@ async fn run_once(
     (signals, seen): (&Signals, u32),
     clock: &Clock,
 ) -> Next {
-    let Loaded { file, outline, plan } = loaded;
+    let Loaded { file, graph, plan } = loaded;
     if arguments.dry_run && !plan.keeps_incidents_in_sync() {
         let message = "--dry-run is for sinks that write incidents, and there is none in the file";
         return Next::End(exit::failed(message));
@@ -95,7 +95,7 @@ async fn run_once(
         (false, false) => Beside::Nothing,
         (true, false) => {
             // Before anything is started: a mistake is told at once, and once.
-            let binary = match accepted(arguments, &file, &outline, clock).await {
+            let binary = match accepted(arguments, &file, &graph, clock).await {
                 Ok(binary) => binary,
                 Err(Refusal::NoVector(error)) => return Next::End(exit::failed(&error)),
                 Err(Refusal::Words(words)) => {
@@ -139,7 +139,7 @@ async fn run_once(
     let stop = async {
         tokio::select! {
             () = signals.stopped(1) => {}
-            new = reloaded(arguments, &outline, vector, (signals, seen), clock) => changed = Some(new),
+            new = reloaded(arguments, &graph, vector, (signals, seen), clock) => changed = Some(new),
         }
     };
     let give_up = async {
@@ -163,7 +163,7 @@ async fn run_once(
 /// components only, Vector is told in passing.
 async fn reloaded(
     arguments: &Arguments,
-    running: &Outline,
+    running: &ComponentGraph,
     vector: Option<Reload>,
     (signals, mut seen): (&Signals, u32),
     clock: &Clock,
@@ -180,7 +180,7 @@ async fn reloaded(
                 continue;
             }
         };
-        if !loaded.outline.has_same_components(running) {
+        if !loaded.graph.has_same_components(running) {
             info!(
                 "Our components have changed: stopping in order, and starting with what the files say now."
             );
@@ -208,7 +208,7 @@ async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded,
     let loaded = load(arguments.file.paths(), clock).await.map_err(each)?;
     let mut wrong = each(Topology::check(&loaded.plan, &Connector::new(clock.clone())));
     if loaded.plan.beside_vector && !arguments.no_vector {
-        match accepted(arguments, &loaded.file, &loaded.outline, clock).await {
+        match accepted(arguments, &loaded.file, &loaded.graph, clock).await {
             Ok(_) => {}
             Err(Refusal::NoVector(error)) => wrong.push(error),
             Err(Refusal::Words(words)) => wrong.push(format!("Vector refuses the stock components: {words}")),
@@ -229,11 +229,11 @@ enum Refusal {
 async fn accepted(
     arguments: &Arguments,
     file: &File,
-    outline: &Outline,
+    graph: &ComponentGraph,
     clock: &Clock,
 ) -> Result<Binary, Refusal> {
     let binary = arguments.vector.find(clock).await.map_err(Refusal::NoVector)?;
-    let text = rendered(file, outline).map_err(|problems| Refusal::Words(words(&problems, "\n")))?;
+    let text = rendered(file, graph).map_err(|problems| Refusal::Words(words(&problems, "\n")))?;
     arguments.vector.check(&binary, &text).await.map_err(Refusal::Words)?;
     Ok(binary)
 }

@@ -72,10 +72,10 @@ struct Checked {
 fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Problem>> {
     let environment = environment();
     let file = pipeline_file::read(paths, &environment)?;
-    let outline = pipeline_file::outline(&file, &registry::catalogue());
-    let mut warnings = plan::check(&outline, &environment)?;
+    let graph = pipeline_file::component_graph(&file, &registry::catalogue());
+    let mut warnings = plan::check(&graph, &environment)?;
     warnings.extend(vector.literal_variables(&file));
-    let rendered = outline.beside_vector.then(|| rendered(&file, &outline)).transpose()?;
+    let rendered = graph.beside_vector.then(|| rendered(&file, &graph)).transpose()?;
     Ok(Checked { warnings, rendered })
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::environment;
 use crate::registry;
 use model::problem::Problem;
-use pipeline_file::{File, Outline};
+use pipeline_file::{ComponentGraph, File};
 use runtime::clock::Clock;
 use runtime::store::write_private_file;
 use vector_link::binary::Binary;
@@ -22,8 +22,8 @@ pub(super) struct VectorOptions {
 }
 
 /// What Vector gets, by the addresses that it would have if somebody else ran it.
-pub(super) fn rendered(file: &File, outline: &Outline) -> Result<String, Vec<Problem>> {
-    pipeline_file::render(file, &registry::catalogue(), &pipeline_file::stubs(outline))
+pub(super) fn rendered(file: &File, graph: &ComponentGraph) -> Result<String, Vec<Problem>> {
+    pipeline_file::render(file, &registry::catalogue(), &pipeline_file::stubs(graph))
 }
 
 // === impl VectorOptions ===

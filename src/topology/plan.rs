@@ -1,4 +1,4 @@
-//! From an outline to components whose options were checked: everything a topology is built from.
+//! From a component graph to components whose options were checked: everything a topology is built from.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::component::{Component, Peer, Validation};
 use crate::registry::{self, Invalid};
 use microsoft::http::ProxyConfig;
 use model::problem::{Problem, tidy};
-use pipeline_file::{Component as FileComponent, Kind, Link, Outline, link_addresses};
+use pipeline_file::{Component as FileComponent, ComponentGraph, Kind, Link, link_addresses};
 
 /// A pipeline whose every option was checked.
 #[derive(Clone, Debug)]
@@ -41,34 +41,34 @@ pub struct Planned {
     pub component: Arc<dyn Component>,
 }
 
-/// Checks the options of every component in `outline`, and reports all that is wrong with the file. `environment` may
+/// Checks the options of every component of `graph`, and reports all that is wrong with the file. `environment` may
 /// name proxies.
-pub fn plan(outline: &Outline, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
-    let (plan, mut problems) = check_components(outline, environment);
-    problems.extend(outline.standing_problems());
+pub fn plan(graph: &ComponentGraph, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
+    let (plan, mut problems) = check_components(graph, environment);
+    problems.extend(graph.standing_problems());
     if problems.is_empty() { Ok(plan) } else { Err(tidy(problems)) }
 }
 
 /// The same without the values of secrets: an option whose value is still a placeholder is taken to be right. Answers what
 /// works, but perhaps not as its author thinks.
 pub fn check(
-    outline: &Outline,
+    graph: &ComponentGraph,
     environment: &BTreeMap<String, String>,
 ) -> Result<Vec<Problem>, Vec<Problem>> {
-    let (plan, mut problems) = check_components(outline, environment);
-    problems.retain(|problem| !outline.is_open(&problem.path));
-    problems.extend(outline.standing_problems());
+    let (plan, mut problems) = check_components(graph, environment);
+    problems.retain(|problem| !graph.is_open(&problem.path));
+    problems.extend(graph.standing_problems());
     if problems.is_empty() { Ok(plan.warnings) } else { Err(tidy(problems)) }
 }
 
 /// What there is of the plan, and what is wrong with values.
-fn check_components(outline: &Outline, environment: &BTreeMap<String, String>) -> (Plan, Vec<Problem>) {
+fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, String>) -> (Plan, Vec<Problem>) {
     let mut problems = Vec::new();
-    let proxy = outline.proxy.clone().and_then(|proxy| serde_json::from_value::<ProxyConfig>(proxy).ok());
+    let proxy = graph.proxy.clone().and_then(|proxy| serde_json::from_value::<ProxyConfig>(proxy).ok());
     let proxy = proxy.unwrap_or_default().or_environment(|name| environment.get(name).map(String::as_str));
     proxy.validate("proxy", &mut problems);
 
-    let peers = peers(outline);
+    let peers = peers(graph);
     let mut check = |kind: Kind, one: &FileComponent| {
         let path = format!("{}.{}", kind.section(), one.id);
         let validation = Validation { path: path.clone(), proxy: &proxy, peers: &peers };
@@ -83,10 +83,8 @@ fn check_components(outline: &Outline, environment: &BTreeMap<String, String>) -
                 });
             }
             Err(Invalid::Problems(found)) => found,
-            // The outline has reported it, from the schema: in words that do not show the value, as these could.
-            Err(Invalid::Misfit)
-                if outline.problems.iter().any(|problem| problem.path.starts_with(&path)) =>
-            {
+            // The component graph has reported it, from the schema: in words that do not show the value, as these could.
+            Err(Invalid::Misfit) if graph.problems.iter().any(|problem| problem.path.starts_with(&path)) => {
                 Vec::new()
             }
             Err(Invalid::Misfit) => {
@@ -96,30 +94,30 @@ fn check_components(outline: &Outline, environment: &BTreeMap<String, String>) -
         problems.extend(found);
         None
     };
-    let sources: Vec<Planned> = outline.sources.iter().filter_map(|one| check(Kind::Source, one)).collect();
-    let sinks: Vec<Planned> = outline.sinks.iter().filter_map(|one| check(Kind::Sink, one)).collect();
+    let sources: Vec<Planned> = graph.sources.iter().filter_map(|one| check(Kind::Source, one)).collect();
+    let sinks: Vec<Planned> = graph.sinks.iter().filter_map(|one| check(Kind::Sink, one)).collect();
     check_ledgers(&sinks, &mut problems);
     check_directions(&sources, &sinks, &mut problems);
     // What the schema has reported of an option is not reported again in other words.
-    problems.retain(|problem| !outline.problems.iter().any(|reported| reported.path == problem.path));
-    let (beside_vector, mut warnings) = (outline.beside_vector, outline.warnings.clone());
+    problems.retain(|problem| !graph.problems.iter().any(|reported| reported.path == problem.path));
+    let (beside_vector, mut warnings) = (graph.beside_vector, graph.warnings.clone());
     warnings.extend(unpaired(&sinks));
     for (section, components) in [("sources", &sources), ("sinks", &sinks)] {
         for one in components {
             warnings.extend(one.component.warnings(&format!("{section}.{}", one.id)));
         }
     }
-    (Plan { data_dir: outline.data_dir(), sources, sinks, beside_vector, warnings }, problems)
+    (Plan { data_dir: graph.data_dir(), sources, sinks, beside_vector, warnings }, problems)
 }
 
 /// The components that have quarantines: every sink, and beside Vector, which may refuse events, every source.
-fn peers(outline: &Outline) -> Vec<Peer> {
-    let all = outline.components().filter(|(kind, _)| *kind == Kind::Sink || outline.beside_vector);
+fn peers(graph: &ComponentGraph) -> Vec<Peer> {
+    let all = graph.components().filter(|(kind, _)| *kind == Kind::Sink || graph.beside_vector);
     let peers = all.map(|(kind, component)| Peer {
         id: component.id.clone(),
         kind: kind.word(),
         component_type: component.component_type.name.to_owned(),
-        consumes_own_events: kind == Kind::Sink && outline.event_consumers.contains(&component.id),
+        consumes_own_events: kind == Kind::Sink && graph.event_consumers.contains(&component.id),
     });
     peers.collect()
 }

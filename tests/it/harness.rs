@@ -159,8 +159,8 @@ impl Bench {
     pub(crate) fn run_at(&self, pipeline: &Value, clock: Clock) -> Running {
         let environment = BTreeMap::new();
         let file = pipeline_file::read(&[self.file(pipeline)], &environment).unwrap();
-        let outline = pipeline_file::outline(&file, &catalogue());
-        let plan = plan::plan(&outline, &environment).unwrap();
+        let graph = pipeline_file::component_graph(&file, &catalogue());
+        let plan = plan::plan(&graph, &environment).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
         let task = tokio::spawn(async move {

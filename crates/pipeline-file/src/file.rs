@@ -11,18 +11,19 @@ use serde_json::{Map, Value};
 
 use super::{
     check::kind,
+    component_graph::{self, ComponentGraph, ComponentType},
     format::Format,
     interpolate::{interpolate, occurrences},
-    marks::Marks,
     merge::{Named, merge},
-    outline::{self, ComponentType, Outline},
-    parts, secrets, text,
-    wording::Wording,
+    ownership,
+    placeholders::Placeholders,
+    redaction::Redaction,
+    secrets, text,
 };
 use model::problem::{Problem, tidy};
 use runtime::clock::Clock;
 
-/// No pipeline is larger; a mistaken path to a large file is told instead of read.
+/// No pipeline is larger; a path to a large file is a mistake, which is reported and not read.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Pipeline files that could be parsed, as one. `Debug` shows only their paths.
@@ -34,22 +35,22 @@ pub struct File {
     written: Option<Written>,
     /// What came into `tree` from the environment and from secret backends.
     brought_in: Vec<String>,
-    /// Variables that are missing: how they are written, and what to tell.
+    /// Variables that are missing: how they are written, and what is reported.
     unset: Vec<(String, Problem)>,
     fetched: bool,
 }
 
-/// What the files say, with marks where their authors wrote variables and secrets.
+/// What the files say, with placeholders where their authors wrote variables and secrets.
 pub(super) struct Written {
     pub(super) tree: Value,
-    pub(super) marks: Marks,
+    pub(super) placeholders: Placeholders,
 }
 
 /// What one file comes to.
 struct Parsed {
     tree: Value,
-    /// The same with marks; nothing if a variable stands where only its value makes sense of the text.
-    marked: Option<Value>,
+    /// The same with placeholders; nothing if a variable stands where only its value makes sense of the text.
+    with_placeholders: Option<Value>,
     brought_in: Vec<String>,
     unset: Vec<(String, Problem)>,
 }
@@ -67,8 +68,8 @@ impl File {
         self.written.as_ref()
     }
 
-    fn wording(&self) -> Wording<'_> {
-        Wording::new(&self.raw, &self.brought_in)
+    fn redaction(&self) -> Redaction<'_> {
+        Redaction::new(&self.raw, &self.brought_in)
     }
 }
 
@@ -80,8 +81,8 @@ impl fmt::Debug for File {
 
 /// Reads and parses the files at `paths`, with the variables of `env` put in where something is read here. Touches nothing else.
 ///
-/// Variables that are missing are told with everything else, by [`outline()`], unless a file cannot be parsed without
-/// them.
+/// Variables that are missing are reported with everything else, by [`component_graph()`], unless a file cannot be parsed
+/// without them.
 pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, Vec<Problem>> {
     let mut problems = Vec::new();
     let texts: Vec<(&Path, Format, String)> = paths
@@ -98,17 +99,19 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, V
             }
         })
         .collect();
-    let mut marks = Marks::new(&texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>());
-    let (mut trees, mut marked_trees) = (Vec::new(), Some(Vec::new()));
+    let mut placeholders =
+        Placeholders::new(&texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>());
+    let (mut trees, mut trees_with_placeholders) = (Vec::new(), Some(Vec::new()));
     let (mut brought_in, mut unset) = (Vec::new(), Vec::new());
     for (path, format, raw) in &texts {
-        match parse(path, *format, raw, env, &mut marks) {
+        match parse(path, *format, raw, env, &mut placeholders) {
             Ok(parsed) => {
                 let name = path.display().to_string();
-                marked_trees = marked_trees.zip(parsed.marked).map(|(mut trees, tree)| {
-                    trees.push(Named { name: name.clone(), tree });
-                    trees
-                });
+                trees_with_placeholders =
+                    trees_with_placeholders.zip(parsed.with_placeholders).map(|(mut trees, tree)| {
+                        trees.push(Named { name: name.clone(), tree });
+                        trees
+                    });
                 trees.push(Named { name, tree: parsed.tree });
                 brought_in.extend(parsed.brought_in);
                 unset.extend(parsed.unset);
@@ -117,64 +120,64 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, V
         }
     }
     let raw = texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>().join("\n");
-    let (tree, found) = merge(trees, Wording::new(&raw, &brought_in));
+    let (tree, found) = merge(trees, Redaction::new(&raw, &brought_in));
     problems.extend(found);
     if !problems.is_empty() {
         return Err(tidy(problems));
     }
-    // What is wrong in merging was told above.
-    let written =
-        marked_trees.map(|trees| Written { tree: merge(trees, Wording::new(&raw, &brought_in)).0, marks });
+    // What is wrong in merging was reported above.
+    let written = trees_with_placeholders
+        .map(|trees| Written { tree: merge(trees, Redaction::new(&raw, &brought_in)).0, placeholders });
     Ok(File { paths: paths.to_vec(), raw, tree, written, brought_in, unset, fetched: false })
 }
 
-/// One file. Its marks are added to `marks`.
+/// One file. Its placeholders are added to `placeholders`.
 fn parse(
     path: &Path,
     format: Format,
     raw: &str,
     env: &BTreeMap<String, String>,
-    marks: &mut Marks,
+    placeholders: &mut Placeholders,
 ) -> Result<Parsed, Vec<Problem>> {
-    let at = |place: text::Place, message: String| {
-        Problem::new(format!("{}:{}:{}", path.display(), place.line, place.column), message)
+    let at = |position: text::TextPosition, message: String| {
+        Problem::new(format!("{}:{}:{}", path.display(), position.line, position.column), message)
     };
     let found = occurrences(raw, env);
-    let first = marks.len();
-    let words = marks.add(&found, format);
-    let mark = |number: usize| words.as_ref().and_then(|words| words.get(number)).cloned();
-    let marked = words.as_ref().and_then(|_| {
-        let (text, _) = interpolate(raw, &found, mark);
+    let first = placeholders.len();
+    let words = placeholders.add(&found, format);
+    let placeholder = |number: usize| words.as_ref().and_then(|words| words.get(number)).cloned();
+    let with_placeholders = words.as_ref().and_then(|_| {
+        let (text, _) = interpolate(raw, &found, placeholder);
         let tree = root(format.parse(text.as_str()).ok()?).ok()?;
-        marks.learn_styles(format, text.as_str());
-        // Where a variable is a part of a number, its mark has gone into another number.
-        let is_whole = marks.are_found(first, raw, &found, &tree);
-        (is_whole && !parts::has_marked_section(&tree, marks)).then_some(tree)
+        placeholders.record_styles(format, text.as_str());
+        // Where a variable is a part of a number, its placeholder has gone into another number.
+        let is_whole = placeholders.are_found(first, raw, &found, &tree);
+        (is_whole && !ownership::has_placeholder_section(&tree, placeholders)).then_some(tree)
     });
     // Only what is read here is replaced, so a variable that only Vector knows is not missed.
-    let here = marked.as_ref().map(|tree| parts::marks_read_here(tree, marks));
+    let here = with_placeholders.as_ref().map(|tree| ownership::placeholders_read_here(tree, placeholders));
     let left = |number: usize| {
-        here.as_ref().filter(|here| !here.contains(&(first + number))).and_then(|_| mark(number))
+        here.as_ref().filter(|here| !here.contains(&(first + number))).and_then(|_| placeholder(number))
     };
     let (text, unset) = interpolate(raw, &found, left);
     let unset: Vec<(String, Problem)> = unset
         .into_iter()
-        .map(|unset| (unset.written, at(text::place(raw, unset.offset), unset.message)))
+        .map(|unset| (unset.written, at(text::position(raw, unset.offset), unset.message)))
         .collect();
     let mut tree = match format.parse(text.as_str()) {
         Ok(tree) => root(tree).map_err(|message| vec![at_file(path, &message)])?,
-        Err(error) if unset.is_empty() => return Err(vec![at(text.place(error.offset), error.message)]),
+        Err(error) if unset.is_empty() => return Err(vec![at(text.position(error.offset), error.message)]),
         Err(_) => return Err(unset.into_iter().map(|(_, problem)| problem).collect()),
     };
     let mut brought_in = text.into_brought_in();
-    marks.put_in(&mut tree, &mut brought_in);
-    Ok(Parsed { tree, marked, brought_in, unset })
+    placeholders.put_in(&mut tree, &mut brought_in);
+    Ok(Parsed { tree, with_placeholders, brought_in, unset })
 }
 
 /// A file's tree, if it is a map.
 fn root(tree: Value) -> Result<Value, String> {
     match tree {
-        // An empty file lacks everything, which the outline tells better.
+        // An empty file lacks everything, which the component graph reports better.
         Value::Null => Ok(Value::Object(Map::new())),
         tree @ Value::Object(_) => Ok(tree),
         other => Err(format!("a pipeline file is a map with 'sources' and 'sinks', not {}", kind(&other))),
@@ -198,22 +201,22 @@ fn contents(path: &Path) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), ToOwned::to_owned))
 }
 
-/// What the file says, and all that is wrong with it as far as can be told without touching anything. Secrets
-/// that are not fetched yet stand in the options as placeholders, and variables that are missing as they are written.
+/// What the file says, and all that is wrong with it as far as the file alone shows it. Secrets
+/// that are not fetched yet stand in the options as references, and variables that are missing as they are written.
 #[must_use]
-pub fn outline(file: &File, catalogue: &[ComponentType]) -> Outline {
-    let mut outline = outline::outline(&file.tree, catalogue, file.wording(), file.fetched);
+pub fn component_graph(file: &File, catalogue: &[ComponentType]) -> ComponentGraph {
+    let mut graph = component_graph::component_graph(&file.tree, catalogue, file.redaction(), file.fetched);
     for (written, problem) in &file.unset {
-        outline.unset.push(written.clone());
-        outline.problems.push(problem.clone());
+        graph.unset.push(written.clone());
+        graph.problems.push(problem.clone());
     }
-    if file.written.is_none() && parts::has_stock(&file.tree) {
-        outline.problems.push(inseparable());
+    if file.written.is_none() && ownership::has_stock(&file.tree) {
+        graph.problems.push(inseparable());
     }
-    outline
+    graph
 }
 
-/// A variable brings in more than a value, so that nobody can tell what of the file is whose.
+/// A variable brings in more than a value, so that nobody knows which part of the file is whose.
 pub(super) fn inseparable() -> Problem {
     Problem::new(
         "",
@@ -222,12 +225,12 @@ pub(super) fn inseparable() -> Problem {
     )
 }
 
-/// Fetches the secrets that our components refer to and puts them in the place of their placeholders; [`outline()`] then
-/// has the values.
+/// Fetches the secrets that our components refer to and puts them in the place of their references; then
+/// [`component_graph()`] has the values.
 pub async fn resolve_secrets(file: &mut File, clock: &Clock) -> Result<(), Vec<Problem>> {
     if !file.fetched {
-        let wording = Wording::new(&file.raw, &file.brought_in);
-        let values = secrets::resolve(&mut file.tree, wording, clock).await?;
+        let redaction = Redaction::new(&file.raw, &file.brought_in);
+        let values = secrets::resolve(&mut file.tree, redaction, clock).await?;
         file.brought_in.extend(values);
         file.fetched = true;
     }

@@ -9,7 +9,7 @@ use serde::de::Deserialize;
 use serde_json::{Map, Number, Value};
 use serde_saphyr::granit_parser;
 
-use super::{text::line_start, unique::Unique};
+use super::{reject_duplicate_keys::UniqueKeys, text::line_start};
 
 /// A language for pipeline files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,9 +122,9 @@ fn toml_style(text: &str, start: usize) -> Style {
 }
 
 fn json(text: &str) -> Result<Value, SyntaxError> {
-    serde_json::from_str::<Unique>(text).map(|Unique(tree)| tree).map_err(|error| {
+    serde_json::from_str::<UniqueKeys>(text).map(|UniqueKeys(tree)| tree).map_err(|error| {
         let whole = error.to_string();
-        // serde_json's own words are fixed ones, and `Unique` adds only fixed ones.
+        // serde_json's own words are fixed ones, and `UniqueKeys` adds only fixed ones.
         let words = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(words, _)| words);
         SyntaxError {
             offset: line_start(text, error.line()) + error.column().saturating_sub(1),

@@ -61,7 +61,7 @@ pub(super) fn is_replaced_in(text: &str) -> bool {
     OCCURRENCE.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
-/// Puts what each occurrence stands for into `raw`, and tells every variable that is missing. Where `instead` has something
+/// Puts what each occurrence stands for into `raw`, and reports every variable that is missing. Where `instead` has something
 /// for an occurrence, by its number, that is put in, whether or not the variable is missing.
 pub(super) fn interpolate<'a>(
     raw: &'a str,
@@ -72,7 +72,7 @@ pub(super) fn interpolate<'a>(
     let mut unset = Vec::new();
     for (number, found) in occurrences.iter().enumerate() {
         match (instead(number), &found.value) {
-            (Some(mark), _) => text.splice(found.range.clone(), Splice::Written(mark.into())),
+            (Some(placeholder), _) => text.splice(found.range.clone(), Splice::Written(placeholder.into())),
             (None, Ok(splice)) => text.splice(found.range.clone(), splice.clone()),
             (None, Err(message)) => unset.push(Unset {
                 offset: found.range.start,
@@ -184,14 +184,14 @@ mod tests {
             ("${CR:-safe}", "environment variable CR contains a line break"),
         ] {
             let (left, unset) = whole(text);
-            let told: Vec<_> = unset.iter().map(|unset| (unset.offset, unset.message.as_str())).collect();
-            assert_eq!(told, [(0, expected)], "{text}");
+            let reported: Vec<_> = unset.iter().map(|unset| (unset.offset, unset.message.as_str())).collect();
+            assert_eq!(reported, [(0, expected)], "{text}");
             assert!(left.as_str().starts_with(&unset[0].written), "{text}");
         }
     }
 
     #[test]
-    fn all_missing_variables_are_told_at_once() {
+    fn all_missing_variables_are_reported_at_once() {
         let unset = whole("a: $A\nb: ${FOO}\nc: ${C}").1;
         assert_eq!(unset.iter().map(|unset| unset.offset).collect::<Vec<_>>(), [3, 19]);
     }

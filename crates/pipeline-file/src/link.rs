@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::outline::{Component, Kind, Outline};
+use super::component_graph::{Component, ComponentGraph, Kind};
 use model::problem::Problem;
 
 /// The first port that is taken where a file names none.
@@ -176,13 +176,13 @@ pub(super) fn check_link_addresses<'a>(
 /// What stands in Vector's file in the place of each of our components, by id, if both run beside each other on their own: at
 /// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`.
 #[must_use]
-pub fn stubs(outline: &Outline) -> BTreeMap<String, Stub> {
-    let addresses = link_addresses(outline.components().map(|(_, one)| (one.id.as_str(), &one.link)));
-    let made = outline.data_dir().join(LINK_DIR);
+pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
+    let addresses = link_addresses(graph.components().map(|(_, one)| (one.id.as_str(), &one.link)));
+    let made = graph.data_dir().join(LINK_DIR);
     let stub = |(kind, one): (Kind, &Component)| {
         Some((one.id.clone(), one.link.stub(kind, addresses.get(&one.id)?, &made)))
     };
-    outline.components().filter_map(stub).collect()
+    graph.components().filter_map(stub).collect()
 }
 
 /// The host of `host:port`, without the brackets of an IPv6 address; nothing if it is something else.

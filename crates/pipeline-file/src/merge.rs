@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::wording::Wording;
+use super::redaction::Redaction;
 use model::problem::Problem;
 
 /// Sections that hold one thing an id: an id in two files is a mistake, even if both say the same.
@@ -16,14 +16,14 @@ pub(super) struct Named {
     pub(super) tree: Value,
 }
 
-/// Puts the files together, and tells what does not go together.
-pub(super) fn merge(files: Vec<Named>, wording: Wording<'_>) -> (Value, Vec<Problem>) {
-    let mut merging = Merging { wording, before: Vec::new(), problems: Vec::new() };
+/// Merges the files, and reports what cannot be merged.
+pub(super) fn merge(files: Vec<Named>, redaction: Redaction<'_>) -> (Value, Vec<Problem>) {
+    let mut merging = Merging { redaction, before: Vec::new(), problems: Vec::new() };
     let mut whole = Map::new();
     for file in files {
         if let Value::Object(tree) = &file.tree {
             for (key, value) in tree {
-                let path = wording.join("", key);
+                let path = redaction.join("", key);
                 merging.add(&mut whole, &path, (key, value), &file.name);
             }
         }
@@ -33,7 +33,7 @@ pub(super) fn merge(files: Vec<Named>, wording: Wording<'_>) -> (Value, Vec<Prob
 }
 
 struct Merging<'w> {
-    wording: Wording<'w>,
+    redaction: Redaction<'w>,
     /// The files that are in already.
     before: Vec<Named>,
     problems: Vec<Problem>,
@@ -51,7 +51,7 @@ impl Merging<'_> {
             (Some(_), Value::Null) => {}
             (Some(Value::Object(old)), Value::Object(new)) => {
                 for (inner, value) in new {
-                    let inner_path = self.wording.join(path, inner);
+                    let inner_path = self.redaction.join(path, inner);
                     if BY_ID.contains(&path) && old.contains_key(inner) {
                         let first = self.first_with(path, inner);
                         let message = format!("is in {first} and in {file}; ids must be different");

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    emit::yaml,
-    file::{File, Written, inseparable, outline},
+    component_graph::{ComponentType, Kind, take_batch},
+    file::{File, Written, component_graph, inseparable},
     link::Stub,
-    outline::{ComponentType, Kind, take_batch},
+    yaml_writer::yaml,
 };
 use model::problem::Problem;
 
-/// What Vector needs of its own file to be told about a stub, as it is written.
+/// The options of a component that its stub in Vector's file takes over as they are written.
 const SINK_OPTIONS: [&str; 3] = ["buffer", "healthcheck", "graph"];
 
 /// Pushes that Vector has open at a time: no more than our side answers at a time, or some would wait for their turn longer
@@ -29,16 +29,16 @@ pub fn render(
     stubs: &BTreeMap<String, Stub>,
 ) -> Result<String, Vec<Problem>> {
     let Some(written) = file.written() else { return Err(vec![inseparable()]) };
-    let outline = outline(file, catalogue);
+    let graph = component_graph(file, catalogue);
     let mut problems = Vec::new();
-    if written.marks.brings_in_items(&written.tree) {
+    if written.placeholders.brings_in_items(&written.tree) {
         problems.push(inseparable());
     }
     let mut tree = written.tree.clone();
     for kind in [Kind::Source, Kind::Sink] {
         let Some(Value::Object(entries)) = tree.get_mut(kind.section()) else { continue };
         for (id, entry) in entries {
-            let id = written.marks.meant(id);
+            let id = written.placeholders.meant(id);
             let path = format!("{}.{id}", kind.section());
             if is_ours(kind, entry, catalogue, written) {
                 match (stubs.get(id.as_ref()), kind) {
@@ -46,15 +46,16 @@ pub fn render(
                     (Some(stub), Kind::Sink) => *entry = sink(entry, stub),
                     (None, _) => problems.push(Problem::new(path, "where Vector meets it is not known")),
                 }
-            } else if kind == Kind::Sink && outline.silent_sinks.iter().any(|silent| *silent == id) {
+            } else if kind == Kind::Sink && graph.sinks_without_ack_setting.iter().any(|silent| *silent == id)
+            {
                 entry["acknowledgements"] = json!({"enabled": true});
             }
         }
     }
-    if problems.is_empty() { Ok(yaml(&tree, &written.marks)) } else { Err(problems) }
+    if problems.is_empty() { Ok(yaml(&tree, &written.placeholders)) } else { Err(problems) }
 }
 
-/// Warnings about variables in stock components, which Vector leaves as they are written unless it is told otherwise.
+/// Warnings about variables in stock components, which Vector leaves as they are written unless an option says otherwise.
 #[must_use]
 pub fn variables_left_to_vector(file: &File, catalogue: &[ComponentType]) -> Vec<Problem> {
     let Some(written) = file.written() else { return Vec::new() };
@@ -68,12 +69,13 @@ pub fn variables_left_to_vector(file: &File, catalogue: &[ComponentType]) -> Vec
             {
                 continue;
             }
-            for variable in written.marks.variables(entry) {
+            for variable in written.placeholders.variables(entry) {
                 let message = format!(
                     "Vector leaves {variable} as it is written: with --dangerously-allow-env-var-interpolation it puts the \
                      value in"
                 );
-                problems.push(Problem::new(format!("{section}.{}", written.marks.written(id)), message));
+                problems
+                    .push(Problem::new(format!("{section}.{}", written.placeholders.written(id)), message));
             }
         }
     }
@@ -81,7 +83,7 @@ pub fn variables_left_to_vector(file: &File, catalogue: &[ComponentType]) -> Vec
 }
 
 fn is_ours(kind: Kind, entry: &Value, catalogue: &[ComponentType], written: &Written) -> bool {
-    let name = entry.get("type").and_then(Value::as_str).map(|name| written.marks.meant(name));
+    let name = entry.get("type").and_then(Value::as_str).map(|name| written.placeholders.meant(name));
     catalogue.iter().any(|known| known.kind == kind && name.as_deref() == Some(known.name))
 }
 

@@ -6,7 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    outline::{ComponentType, Kind, ONLY_IN_VECTOR, inputs_schema, proxy_schema, with_outer},
+    component_graph::{
+        ComponentType, Kind, ONLY_IN_VECTOR, inputs_schema, proxy_schema, with_vector_options,
+    },
     secrets,
 };
 
@@ -56,10 +58,13 @@ fn section(kind: Kind, catalogue: &[ComponentType], defs: &mut Map<String, Value
         let tag = type_tag(kind.word(), known.name);
         let place = format!("{}.{}", kind.word(), known.name);
         let reference = match kind {
-            Kind::Source => import(&place, with_outer(kind, (known.schema)()), &[tag], defs),
-            Kind::Sink => {
-                import(&place, with_outer(kind, (known.schema)()), &[tag, ("inputs", inputs_schema())], defs)
-            }
+            Kind::Source => import(&place, with_vector_options(kind, (known.schema)()), &[tag], defs),
+            Kind::Sink => import(
+                &place,
+                with_vector_options(kind, (known.schema)()),
+                &[tag, ("inputs", inputs_schema())],
+                defs,
+            ),
         };
         (known.name, reference)
     });

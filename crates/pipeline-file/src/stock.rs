@@ -1,8 +1,8 @@
-//! The component types of stock Vector 0.57, to tell a stock component from a typo.
+//! The component types of stock Vector 0.57, so that a stock component is not taken for a typo.
 //!
 //! <https://vector.dev/docs/reference/configuration/>
 
-use super::outline::Kind;
+use super::component_graph::Kind;
 
 /// The stock types of a kind.
 pub(super) const fn names(kind: Kind) -> &'static [&'static str] {

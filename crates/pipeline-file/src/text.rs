@@ -1,4 +1,4 @@
-//! A file's text with parts of it replaced, and the way back from a place in it to the file as written.
+//! A file's text with parts of it replaced, and the way back from a position in it to the file as written.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -22,9 +22,9 @@ pub(super) struct Text<'a> {
     brought_in: Vec<String>,
 }
 
-/// A place as editors count it, from 1.
+/// A position as editors count it, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TextPosition {
     pub(super) line: usize,
     pub(super) column: usize,
 }
@@ -78,14 +78,14 @@ impl<'a> Text<'a> {
         self.brought_in
     }
 
-    /// Where the byte `offset` of the replaced text stands in the file as written.
-    pub(super) fn place(&self, offset: usize) -> Place {
+    /// The position in the file as written that the byte `offset` of the replaced text stands for.
+    pub(super) fn position(&self, offset: usize) -> TextPosition {
         let raw_offset = match self.parts.iter().rev().find(|(text, _)| text.start <= offset) {
             None => offset,
             Some((text, raw)) if offset < text.end => raw.start,
             Some((text, raw)) => raw.end + (offset - text.end),
         };
-        place(self.raw, raw_offset)
+        position(self.raw, raw_offset)
     }
 }
 
@@ -96,16 +96,16 @@ impl fmt::Debug for Text<'_> {
 }
 
 /// Line and column of the byte `offset` of `text`.
-pub(super) fn place(text: &str, offset: usize) -> Place {
-    let mut place = Place { line: 1, column: 1 };
+pub(super) fn position(text: &str, offset: usize) -> TextPosition {
+    let mut position = TextPosition { line: 1, column: 1 };
     for (_, character) in text.char_indices().take_while(|(at, _)| *at < offset) {
         if character == '\n' {
-            place = Place { line: place.line + 1, column: 1 };
+            position = TextPosition { line: position.line + 1, column: 1 };
         } else {
-            place.column += 1;
+            position.column += 1;
         }
     }
-    place
+    position
 }
 
 /// The byte where `line` starts, counted from 1.
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(text.as_str(), "é: a long value b\nc:  d");
         for (needle, line, column) in [("é", 1, 1), ("long", 1, 4), (" b", 1, 6), ("c", 2, 1), ("d", 2, 7)] {
             let offset = text.as_str().find(needle).unwrap();
-            assert_eq!(text.place(offset), Place { line, column }, "{needle}");
+            assert_eq!(text.position(offset), TextPosition { line, column }, "{needle}");
         }
         assert_eq!(line_start("a\nbc\nd", 3), 5);
         assert_eq!(text.into_brought_in(), ["a long value"]);

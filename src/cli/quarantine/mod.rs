@@ -101,10 +101,12 @@ impl Place {
         let paths = &self.config;
         let read = || {
             let environment = environment();
-            let outline =
-                pipeline_file::outline(&pipeline_file::read(paths, &environment)?, &registry::catalogue());
-            plan::check(&outline, &environment)?;
-            Ok(outline.data_dir())
+            let graph = pipeline_file::component_graph(
+                &pipeline_file::read(paths, &environment)?,
+                &registry::catalogue(),
+            );
+            plan::check(&graph, &environment)?;
+            Ok(graph.data_dir())
         };
         read().map_err(|problems| Wrong::Problems(paths.clone(), problems))
     }

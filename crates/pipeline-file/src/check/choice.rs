@@ -4,24 +4,24 @@ use serde_json::{Map, Value};
 
 use super::{
     scalar::{is, kind, types, words},
-    walk::{Checker, Findings, Spot, members},
+    walk::{Checker, Findings, Location, members},
 };
-use crate::{near::list, secrets::has_placeholder};
+use crate::{secrets::has_secret_reference, suggest::list};
 use model::problem::Problem;
 
 impl<'s> Checker<'s> {
-    /// Accepts the value if one branch does; else tells what is wrong with the branch it was meant for.
+    /// Accepts the value if one branch does; else reports what is wrong with the branch it was meant for.
     pub(super) fn choose(
         self,
         branches: &'s [Value],
         value: &Value,
-        spot: &Spot<'_, 's>,
+        location: &Location<'_, 's>,
         findings: &mut Findings,
     ) {
         let mut failed = Vec::new();
         for branch in branches {
             let mut tried = Findings::default();
-            self.walk(branch, value, spot, &mut tried);
+            self.walk(branch, value, location, &mut tried);
             if tried.problems.is_empty() {
                 return findings.extend(tried);
             }
@@ -32,7 +32,7 @@ impl<'s> Checker<'s> {
         if value.is_object()
             && let Some(tag) = self.shared_tag(&failed)
         {
-            if let Some(problem) = self.wrong_tag(tag, &failed, value, spot) {
+            if let Some(problem) = self.wrong_tag(tag, &failed, value, location) {
                 return findings.problems.push(problem);
             }
             failed.retain(|(branch, _)| self.tags(branch).any(|(_, only)| value.get(tag) == Some(only)));
@@ -44,8 +44,8 @@ impl<'s> Checker<'s> {
         if let Value::String(text) = value
             && !names.is_empty()
         {
-            if !has_placeholder(text) {
-                findings.problem(spot.path, self.not_a_member(value, &names));
+            if !has_secret_reference(text) {
+                findings.problem(location.path, self.not_a_member(value, &names));
             }
             return;
         }
@@ -61,10 +61,10 @@ impl<'s> Checker<'s> {
         wanted.retain(|name| *name != "null");
         wanted.dedup();
         let wanted: Vec<&str> = wanted.into_iter().map(words).collect();
-        findings.problem(spot.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
+        findings.problem(location.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
     }
 
-    /// The option that tells the branches apart, each demanding its own constant.
+    /// The option that distinguishes the branches, each demanding its own constant.
     fn shared_tag(self, failed: &[(&'s Value, Findings)]) -> Option<&'s str> {
         let ((first, _), rest) = failed.split_first()?;
         self.tags(first).map(|(name, _)| name).find(|name| {
@@ -78,7 +78,7 @@ impl<'s> Checker<'s> {
         tag: &str,
         failed: &[(&'s Value, Findings)],
         value: &Value,
-        spot: &Spot<'_, 's>,
+        location: &Location<'_, 's>,
     ) -> Option<Problem> {
         let Value::Object(map) = value else { return None };
         let tags = failed.iter().flat_map(|(branch, _)| self.tags(branch));
@@ -86,11 +86,11 @@ impl<'s> Checker<'s> {
         let Some(given) = map.get(tag) else {
             let known = list(known.iter().filter_map(Value::as_str));
             let message = format!("missing required option '{tag}': one of {known}");
-            return Some(Problem::new(spot.path, message));
+            return Some(Problem::new(location.path, message));
         };
-        let path = self.wording.join(spot.path, tag);
+        let path = self.redaction.join(location.path, tag);
         match given {
-            Value::String(text) if has_placeholder(text) => {
+            Value::String(text) if has_secret_reference(text) => {
                 Some(Problem::new(path, "cannot be a secret: it decides which options there are"))
             }
             Value::String(_) if known.contains(given) => None,

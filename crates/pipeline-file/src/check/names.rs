@@ -3,39 +3,39 @@
 
 use serde_json::{Map, Value};
 
-use super::walk::{Checker, Spot, members};
+use super::walk::{Checker, Location, members};
 
 /// Schemas that only name each other would go round for ever.
 const MAX_DEPTH: usize = 16;
 
 impl<'s> Checker<'s> {
-    /// The spot as one part of `schema` sees it: it need not complain about what the others name.
+    /// The location as one part of `schema` sees it: it need not complain about what the others name.
     pub(super) fn inside<'p>(
         self,
         schema: &'s Map<String, Value>,
         part: &'s Value,
-        spot: &Spot<'p, 's>,
-    ) -> Spot<'p, 's> {
-        let mut beside = spot.beside.clone();
+        location: &Location<'p, 's>,
+    ) -> Location<'p, 's> {
+        let mut beside = location.beside.clone();
         own(schema, &mut beside);
         for other in self.parts(schema).filter(|other| !std::ptr::eq(*other, part)) {
             self.collect(other, MAX_DEPTH, &mut beside);
         }
-        Spot { path: spot.path, beside }
+        Location { path: location.path, beside }
     }
 
-    /// The spot as one branch of a choice in `schema` sees it: the other branches' names are not its own.
+    /// The location as one branch of a choice in `schema` sees it: the other branches' names are not its own.
     pub(super) fn inside_choice<'p>(
         self,
         schema: &'s Map<String, Value>,
-        spot: &Spot<'p, 's>,
-    ) -> Spot<'p, 's> {
-        Spot { path: spot.path, beside: self.names(schema, spot) }
+        location: &Location<'p, 's>,
+    ) -> Location<'p, 's> {
+        Location { path: location.path, beside: self.names(schema, location) }
     }
 
     /// Every option that may stand in the map, but for those of a choice.
-    pub(super) fn names(self, schema: &'s Map<String, Value>, spot: &Spot<'_, 's>) -> Vec<&'s str> {
-        let mut names = spot.beside.clone();
+    pub(super) fn names(self, schema: &'s Map<String, Value>, location: &Location<'_, 's>) -> Vec<&'s str> {
+        let mut names = location.beside.clone();
         own(schema, &mut names);
         let parts = self.target(schema).into_iter().chain(members(schema, "allOf"));
         for part in parts {
@@ -46,7 +46,7 @@ impl<'s> Checker<'s> {
         names
     }
 
-    /// Whether this schema is the one to tell unknown options: where it offers a choice, the branch is.
+    /// Whether this schema is the one to report unknown options: where it offers a choice, the branch is.
     pub(super) fn is_closed(self, schema: &'s Map<String, Value>) -> bool {
         let named = schema.contains_key("properties") && !schema.contains_key("additionalProperties");
         let refused = ["additionalProperties", "unevaluatedProperties"]

@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::walk::{Checker, Findings, Spot, members};
-use crate::near::{list, nearest};
+use super::walk::{Checker, Findings, Location, members};
+use crate::suggest::{list, nearest};
 
 /// Whether a number keeps to a bound.
 type Holds = fn(f64, f64) -> bool;
 
-/// Tells a wrong type; nothing else about such a value is worth telling.
+/// Reports a wrong type; nothing else about such a value is worth reporting.
 pub(super) fn type_fits(
     schema: &Map<String, Value>,
     value: &Value,
-    spot: &Spot<'_, '_>,
+    location: &Location<'_, '_>,
     findings: &mut Findings,
 ) -> bool {
     let types = types(schema);
@@ -20,7 +20,7 @@ pub(super) fn type_fits(
         return true;
     }
     let wanted: Vec<&str> = types.iter().filter(|name| **name != "null").map(|name| words(name)).collect();
-    findings.problem(spot.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
+    findings.problem(location.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
     false
 }
 
@@ -30,35 +30,35 @@ impl Checker<'_> {
         self,
         schema: &Map<String, Value>,
         value: &Value,
-        spot: &Spot<'_, '_>,
+        location: &Location<'_, '_>,
         findings: &mut Findings,
     ) {
         if let Some(only) = schema.get("const").filter(|only| *only != value) {
-            findings.problem(spot.path, self.not_a_member(value, std::slice::from_ref(only)));
+            findings.problem(location.path, self.not_a_member(value, std::slice::from_ref(only)));
         }
         let members = members(schema, "enum");
         if !members.is_empty() && !members.contains(value) {
-            findings.problem(spot.path, self.not_a_member(value, members));
+            findings.problem(location.path, self.not_a_member(value, members));
         }
         match value {
             Value::Number(_) => {
                 for rule in out_of_range(schema, value) {
-                    let shown = self.wording.value(value);
-                    findings.problem(spot.path, format!("{shown} is out of range: it must be {rule}"));
+                    let shown = self.redaction.value(value);
+                    findings.problem(location.path, format!("{shown} is out of range: it must be {rule}"));
                 }
             }
             Value::String(text) => {
                 let length = text.chars().count() as u64;
                 let bound = |key| schema.get(key).and_then(Value::as_u64);
                 match bound("minLength") {
-                    Some(1) if length < 1 => findings.problem(spot.path, "must not be empty"),
+                    Some(1) if length < 1 => findings.problem(location.path, "must not be empty"),
                     Some(least) if length < least => {
-                        findings.problem(spot.path, format!("must have at least {least} characters"));
+                        findings.problem(location.path, format!("must have at least {least} characters"));
                     }
                     _ => {}
                 }
                 if let Some(most) = bound("maxLength").filter(|most| length > *most) {
-                    findings.problem(spot.path, format!("must have at most {most} characters"));
+                    findings.problem(location.path, format!("must have at most {most} characters"));
                 }
             }
             _ => {}
@@ -73,8 +73,8 @@ impl Checker<'_> {
             .map(|member| member.as_str().map_or_else(|| member.to_string(), ToOwned::to_owned))
             .collect();
         let names = names.iter().map(String::as_str);
-        let shown = self.wording.value(value);
-        let near = value.as_str().filter(|_| self.wording.shows(value));
+        let shown = self.redaction.value(value);
+        let near = value.as_str().filter(|_| self.redaction.shows(value));
         match near.and_then(|text| nearest(text, names.clone())) {
             Some(near) => format!("{shown} is not known here, did you mean '{near}'?"),
             None if names.len() == 1 => format!("{shown} is not known here; it must be {}", list(names)),

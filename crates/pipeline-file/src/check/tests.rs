@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wording::Wording;
+use crate::redaction::Redaction;
 use model::problem::Problem;
 use runtime::secret::SensitiveString;
 
@@ -98,7 +98,7 @@ enum BoolOrMap {
 fn problems(options: &Value) -> Vec<String> {
     let raw = options.to_string();
     let schema = schema_for!(Options).to_value();
-    let findings = check(&schema, options, "s", Wording::new(&raw, &[]));
+    let findings = check(&schema, options, "s", Redaction::new(&raw, &[]));
     findings.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -123,7 +123,7 @@ fn good_options_pass() {
 }
 
 #[test]
-fn each_mistake_is_told_in_its_own_words() {
+fn each_errors_is_reported_in_its_own_words() {
     for (more, expected) in [
         (json!({"endpont": 1}), "s: unknown option 'endpont', did you mean 'endpoint'?"),
         (json!({"level": "hihg"}), "s.level: 'hihg' is not known here, did you mean 'high'?"),
@@ -184,7 +184,7 @@ fn each_mistake_is_told_in_its_own_words() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let found =
         problems(&json!({"batch": "x", "level": "x", "auth": {"azure_credential_kind": "client_secret"}}));
     assert_eq!(found.len(), 5, "{found:?}");
@@ -194,7 +194,7 @@ fn all_mistakes_are_told_at_once() {
 fn a_deprecated_option_is_a_warning() {
     let options = json!({"endpoint": "e", "old": true});
     let schema = schema_for!(Options).to_value();
-    let findings = check(&schema, &options, "s", Wording::new("old", &[]));
+    let findings = check(&schema, &options, "s", Redaction::new("old", &[]));
     assert!(findings.problems.is_empty());
     assert_eq!(findings.warnings, [Problem::new("s.old", "this option is deprecated")]);
 }
@@ -206,8 +206,8 @@ fn what_is_not_in_the_file_is_not_in_a_message() {
         "compression": "hunter2", "auth": {"azure_credential_kind": "hunter2"}, "either": {"hunter2": 1},
     });
     let schema = schema_for!(Options).to_value();
-    let findings = check(&schema, &options, "s", Wording::new("endpoint level batch labels", &[]));
+    let findings = check(&schema, &options, "s", Redaction::new("endpoint level batch labels", &[]));
     assert!(findings.problems.len() >= 8);
-    let told = format!("{findings:?}");
-    assert!(!told.contains("hunter2") && !told.contains("4711"), "{told}");
+    let reported = format!("{findings:?}");
+    assert!(!reported.contains("hunter2") && !reported.contains("4711"), "{reported}");
 }

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::scalar::type_fits;
 use crate::{
-    near::{list, nearest},
-    secrets::has_placeholder,
-    wording::Wording,
+    redaction::Redaction,
+    secrets::has_secret_reference,
+    suggest::{list, nearest},
 };
 use model::problem::Problem;
 
@@ -19,9 +19,9 @@ pub(crate) struct Findings {
 }
 
 /// Checks `value`, which stands at `path`, against `schema`.
-pub(crate) fn check(schema: &Value, value: &Value, path: &str, wording: Wording<'_>) -> Findings {
+pub(crate) fn check(schema: &Value, value: &Value, path: &str, redaction: Redaction<'_>) -> Findings {
     let mut findings = Findings::default();
-    Checker { root: schema, wording }.walk(schema, value, &Spot::at(path), &mut findings);
+    Checker { root: schema, redaction }.walk(schema, value, &Location::at(path), &mut findings);
     findings
 }
 
@@ -29,19 +29,19 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, wording: Wording<
 pub(super) struct Checker<'s> {
     /// Where `$ref` looks.
     pub(super) root: &'s Value,
-    pub(super) wording: Wording<'s>,
+    pub(super) redaction: Redaction<'s>,
 }
 
 /// Where the walk is.
-pub(super) struct Spot<'p, 's> {
+pub(super) struct Location<'p, 's> {
     pub(super) path: &'p str,
     /// Options of the same map that schemas around this one already name.
     pub(super) beside: Vec<&'s str>,
 }
 
-// === impl Spot ===
+// === impl Location ===
 
-impl<'p> Spot<'p, '_> {
+impl<'p> Location<'p, '_> {
     const fn at(path: &'p str) -> Self {
         Self { path, beside: Vec::new() }
     }
@@ -63,35 +63,41 @@ impl Findings {
 // === impl Checker ===
 
 impl<'s> Checker<'s> {
-    pub(super) fn walk(self, schema: &'s Value, value: &Value, spot: &Spot<'_, 's>, findings: &mut Findings) {
+    pub(super) fn walk(
+        self,
+        schema: &'s Value,
+        value: &Value,
+        location: &Location<'_, 's>,
+        findings: &mut Findings,
+    ) {
         let Value::Object(schema) = schema else {
             if schema == &Value::Bool(false) {
-                findings.problem(spot.path, "nothing may stand here");
+                findings.problem(location.path, "nothing may stand here");
             }
             return;
         };
         if let Some(target) = self.target(schema) {
-            self.walk(target, value, &self.inside(schema, target, spot), findings);
+            self.walk(target, value, &self.inside(schema, target, location), findings);
         }
         for part in members(schema, "allOf") {
-            self.walk(part, value, &self.inside(schema, part, spot), findings);
+            self.walk(part, value, &self.inside(schema, part, location), findings);
         }
-        if !type_fits(schema, value, spot, findings) {
+        if !type_fits(schema, value, location, findings) {
             return;
         }
         for key in ["anyOf", "oneOf"] {
             if schema.contains_key(key) {
                 let branches = members(schema, key);
-                self.choose(branches, value, &self.inside_choice(schema, spot), findings);
+                self.choose(branches, value, &self.inside_choice(schema, location), findings);
             }
         }
         // What the secret will be is not known yet.
-        if !value.as_str().is_some_and(has_placeholder) {
-            self.scalar(schema, value, spot, findings);
+        if !value.as_str().is_some_and(has_secret_reference) {
+            self.scalar(schema, value, location, findings);
         }
         match value {
-            Value::Object(map) => self.map(schema, map, spot, findings),
-            Value::Array(items) => self.items(schema, items, spot, findings),
+            Value::Object(map) => self.map(schema, map, location, findings),
+            Value::Array(items) => self.items(schema, items, location, findings),
             _ => {}
         }
     }
@@ -106,42 +112,42 @@ impl<'s> Checker<'s> {
         self,
         schema: &'s Map<String, Value>,
         map: &Map<String, Value>,
-        spot: &Spot<'_, 's>,
+        location: &Location<'_, 's>,
         to: &mut Findings,
     ) {
         let properties = schema.get("properties").and_then(Value::as_object);
         for (key, value) in map {
-            let path = self.wording.join(spot.path, key);
-            let inner = Spot::at(&path);
+            let path = self.redaction.join(location.path, key);
+            let inner = Location::at(&path);
             if let Some(property) = properties.and_then(|properties| properties.get(key)) {
                 if property.get("deprecated") == Some(&Value::Bool(true)) {
                     to.warnings.push(Problem::new(&path, "this option is deprecated"));
                 }
                 self.walk(property, value, &inner, to);
             } else if let Some(rest @ Value::Object(_)) = schema.get("additionalProperties")
-                && !self.names(schema, spot).contains(&key.as_str())
+                && !self.names(schema, location).contains(&key.as_str())
             {
                 self.walk(rest, value, &inner, to);
             }
         }
         let mut mistyped = Vec::new();
         if self.is_closed(schema) {
-            let names = self.names(schema, spot);
+            let names = self.names(schema, location);
             for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
-                to.problem(spot.path, self.unknown_option(key, &names));
+                to.problem(location.path, self.unknown_option(key, &names));
                 mistyped.extend(nearest(key, names.iter().copied()));
             }
         }
         for name in members(schema, "required").iter().filter_map(Value::as_str) {
-            // An unknown option that was meant for it has been told.
+            // An unknown option that was meant for it has been reported.
             if !map.contains_key(name) && !mistyped.contains(&name) {
-                to.problem(spot.path, format!("missing required option '{name}'"));
+                to.problem(location.path, format!("missing required option '{name}'"));
             }
         }
     }
 
     fn unknown_option(self, key: &str, names: &[&str]) -> String {
-        let Some(shown) = self.wording.key(key) else {
+        let Some(shown) = self.redaction.key(key) else {
             return format!("unknown option, named by the environment; the options are {}", sorted(names));
         };
         match nearest(key, names.iter().copied()) {
@@ -155,23 +161,23 @@ impl<'s> Checker<'s> {
         self,
         schema: &'s Map<String, Value>,
         items: &[Value],
-        spot: &Spot<'_, 's>,
+        location: &Location<'_, 's>,
         findings: &mut Findings,
     ) {
         let leading = members(schema, "prefixItems");
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = leading.get(index).or_else(|| schema.get("items")) {
-                let path = format!("{}.{index}", spot.path);
-                self.walk(schema, item, &Spot::at(&path), findings);
+                let path = format!("{}.{index}", location.path);
+                self.walk(schema, item, &Location::at(&path), findings);
             }
         }
         let bound = |key| schema.get(key).and_then(Value::as_u64);
         let count = items.len() as u64;
         if let Some(least) = bound("minItems").filter(|least| count < *least) {
-            findings.problem(spot.path, format!("at least {least} must be given"));
+            findings.problem(location.path, format!("at least {least} must be given"));
         }
         if let Some(most) = bound("maxItems").filter(|most| count > *most) {
-            findings.problem(spot.path, format!("at most {most} may be given"));
+            findings.problem(location.path, format!("at most {most} may be given"));
         }
     }
 }

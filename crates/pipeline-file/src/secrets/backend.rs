@@ -13,13 +13,13 @@ use serde_json::Value;
 use super::exec::ExecBackend;
 use crate::{
     check::{check, kind},
-    near::{list, nearest},
-    wording::Wording,
+    redaction::Redaction,
+    suggest::{list, nearest},
 };
 use model::problem::Problem;
 use runtime::clock::Clock;
 
-/// No secret is larger; a mistaken path to a large file is told instead of read.
+/// No secret is larger; a path to a large file is a mistake, which is reported and not read.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Vector's backends that only Vector can ask.
@@ -40,7 +40,7 @@ pub(crate) enum Declared {
     Here(Backend),
     /// One that only Vector can ask: right, as long as nothing that is read here wants a secret of it.
     InVector,
-    /// One that something is wrong with, which has been told.
+    /// One that something is wrong with, which has been reported.
     Wrong,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct DirectoryBackend {
 pub(super) type Fetched = Result<BTreeMap<String, Result<String, String>>, String>;
 
 /// The backends under `secret`, and what is wrong there.
-pub(crate) fn declared(tree: &Value, wording: Wording<'_>) -> (BTreeMap<String, Declared>, Vec<Problem>) {
+pub(crate) fn declared(tree: &Value, redaction: Redaction<'_>) -> (BTreeMap<String, Declared>, Vec<Problem>) {
     let mut backends = BTreeMap::new();
     let mut problems = Vec::new();
     let entries = match tree.get("secret") {
@@ -86,8 +86,8 @@ pub(crate) fn declared(tree: &Value, wording: Wording<'_>) -> (BTreeMap<String, 
         }
     };
     for (name, options) in entries {
-        let path = wording.join("secret", name);
-        let backend = parse(options, &path, wording).unwrap_or_else(|found| {
+        let path = redaction.join("secret", name);
+        let backend = parse(options, &path, redaction).unwrap_or_else(|found| {
             problems.extend(found);
             Declared::Wrong
         });
@@ -96,14 +96,14 @@ pub(crate) fn declared(tree: &Value, wording: Wording<'_>) -> (BTreeMap<String, 
     (backends, problems)
 }
 
-fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Declared, Vec<Problem>> {
+fn parse(options: &Value, path: &str, redaction: Redaction<'_>) -> Result<Declared, Vec<Problem>> {
     let one = |path: &str, message: String| vec![Problem::new(path, message)];
     let Value::Object(map) = options else {
         return Err(one(path, format!("expected a map, got {}", kind(options))));
     };
     let catalogue = catalogue();
     let names = catalogue.each_ref().map(|(name, _)| *name);
-    let type_path = wording.join(path, "type");
+    let type_path = redaction.join(path, "type");
     let type_name = match map.get("type") {
         None => return Err(one(path, format!("missing required option 'type': one of {}", list(names)))),
         Some(Value::String(name)) => name,
@@ -113,7 +113,7 @@ fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Declared, 
         return Ok(Declared::InVector);
     }
     let Some((_, schema)) = catalogue.iter().find(|(name, _)| name == type_name) else {
-        let shown = wording.value(&Value::from(type_name.as_str()));
+        let shown = redaction.value(&Value::from(type_name.as_str()));
         let message = match nearest(type_name, names) {
             Some(near) if shown != "the value" => format!("{shown} is no backend, did you mean '{near}'?"),
             _ => format!("{shown} is no backend; there are {}", list(names)),
@@ -122,7 +122,7 @@ fn parse(options: &Value, path: &str, wording: Wording<'_>) -> Result<Declared, 
     };
     let mut own = map.clone();
     own.shift_remove("type");
-    let problems = check(schema, &Value::Object(own), path, wording).problems;
+    let problems = check(schema, &Value::Object(own), path, redaction).problems;
     if !problems.is_empty() {
         return Err(problems);
     }

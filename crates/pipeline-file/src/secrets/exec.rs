@@ -31,7 +31,11 @@ pub(crate) struct ExecBackend {
     protocol: Protocol,
 }
 
+<<<<<<< HEAD
 /// The protocol, which says what the command is told besides the keys.
+=======
+/// What the command gets besides the keys.
+>>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions)
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "version")]
 #[schemars(transform = describe_version)]
@@ -189,7 +193,7 @@ async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8
     Ok((status, output))
 }
 
-/// Reads what the command writes to its error output, and tells that there was some. Not what: a script that shows its
+/// Reads what the command writes to its error output, and logs that there was some. Not what: a script that shows its
 /// steps shows the secret.
 async fn drain(stderr: impl AsyncRead + Unpin) {
     let bytes =

@@ -7,11 +7,11 @@
 
 mod backend;
 mod exec;
-mod placeholder;
+mod reference;
 mod resolve;
 
 pub(super) use backend::{ONLY_IN_VECTOR, catalogue, declared};
-pub(super) use placeholder::has_placeholder;
+pub(super) use reference::has_secret_reference;
 pub(super) use resolve::{check_references, resolve};
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From placeholders to values: the check that needs no backend, and the fetching.
+//! From references to secrets to their values: the check that needs no backend, and the fetching.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,28 +7,28 @@ use serde_json::Value;
 
 use super::{
     backend::{Declared, Fetched, catalogue, declared},
-    placeholder::{Reference, references, replace},
+    reference::{Reference, references, replace},
 };
 use crate::{
-    near::{list, nearest},
-    parts::read_here,
-    wording::Wording,
+    ownership::read_here,
+    redaction::Redaction,
+    suggest::{list, nearest},
 };
 use model::problem::{Problem, tidy};
 use runtime::clock::Clock;
 
-/// Whether every placeholder that is read here names a declared backend; asks no backend.
+/// Whether every reference that is read here names a declared backend; asks no backend.
 pub(crate) fn check_references(
     tree: &Value,
     backends: &BTreeMap<String, Declared>,
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (reference, paths) in references(&read_here(tree), wording) {
+    for (reference, paths) in references(&read_here(tree), redaction) {
         let wrong = match backends.get(&reference.backend) {
             Some(Declared::Here(_) | Declared::Wrong) => None,
-            Some(Declared::InVector) => Some(in_vector(&reference.backend, wording)),
-            None => Some(undeclared(&reference.backend, backends, wording)),
+            Some(Declared::InVector) => Some(in_vector(&reference.backend, redaction)),
+            None => Some(undeclared(&reference.backend, backends, redaction)),
         };
         for path in paths {
             if path.starts_with("secret.") {
@@ -41,17 +41,17 @@ pub(crate) fn check_references(
     problems
 }
 
-fn in_vector(name: &str, wording: Wording<'_>) -> String {
-    let shown = wording.key(name).map(|name| format!(" {name}")).unwrap_or_default();
+fn in_vector(name: &str, redaction: Redaction<'_>) -> String {
+    let shown = redaction.key(name).map(|name| format!(" {name}")).unwrap_or_default();
     let here = catalogue().map(|(name, _)| name);
     format!("secret backend{shown} works only in Vector itself; here there are {}", list(here))
 }
 
-fn undeclared(name: &str, backends: &BTreeMap<String, Declared>, wording: Wording<'_>) -> String {
-    let Some(shown) = wording.key(name) else {
+fn undeclared(name: &str, backends: &BTreeMap<String, Declared>, redaction: Redaction<'_>) -> String {
+    let Some(shown) = redaction.key(name) else {
         return "a secret's backend is not declared under 'secret'".to_owned();
     };
-    match nearest(name, backends.keys().map(String::as_str).filter(|name| wording.key(name).is_some())) {
+    match nearest(name, backends.keys().map(String::as_str).filter(|name| redaction.key(name).is_some())) {
         Some(near) => {
             format!("secret backend {shown} is not declared under 'secret', did you mean '{near}'?")
         }
@@ -63,15 +63,15 @@ fn undeclared(name: &str, backends: &BTreeMap<String, Declared>, wording: Wordin
 /// When one cannot be fetched, `tree` stays as it was.
 pub(crate) async fn resolve(
     tree: &mut Value,
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     clock: &Clock,
 ) -> Result<Vec<String>, Vec<Problem>> {
-    let (backends, mut problems) = declared(tree, wording);
-    problems.extend(check_references(tree, &backends, wording));
+    let (backends, mut problems) = declared(tree, redaction);
+    problems.extend(check_references(tree, &backends, redaction));
     if !problems.is_empty() {
         return Err(tidy(problems));
     }
-    let wanted = references(&read_here(tree), wording);
+    let wanted = references(&read_here(tree), redaction);
     let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for reference in wanted.keys() {
         keys.entry(&reference.backend).or_default().insert(reference.key.clone());
@@ -82,7 +82,7 @@ pub(crate) async fn resolve(
     });
     let mut values = BTreeMap::new();
     for (name, keys, fetched) in join_all(fetches).await {
-        problems.extend(sort_out(name, keys, fetched, &wanted, &mut values, wording));
+        problems.extend(sort_out(name, keys, fetched, &wanted, &mut values, redaction));
     }
     if !problems.is_empty() {
         return Err(tidy(problems));
@@ -91,21 +91,21 @@ pub(crate) async fn resolve(
     Ok(values.into_values().collect())
 }
 
-/// Takes the values of one backend, and tells what is missing at each option that wants it.
+/// Takes the values of one backend, and reports what is missing at each option that wants it.
 fn sort_out(
     name: &str,
     keys: &BTreeSet<String>,
     fetched: Fetched,
     wanted: &BTreeMap<Reference, Vec<String>>,
     values: &mut BTreeMap<Reference, String>,
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
 ) -> Vec<Problem> {
-    let shown = |text: &str| wording.key(text).unwrap_or_else(|| "(from the environment)".to_owned());
+    let shown = |text: &str| redaction.key(text).unwrap_or_else(|| "(from the environment)".to_owned());
     let fetched = match fetched {
         Ok(fetched) => fetched,
         Err(message) => {
-            let keys = list(keys.iter().filter(|key| wording.key(key).is_some()).map(String::as_str));
-            let path = wording.join("secret", name);
+            let keys = list(keys.iter().filter(|key| redaction.key(key).is_some()).map(String::as_str));
+            let path = redaction.join("secret", name);
             return vec![Problem::new(path, format!("{message} (secrets wanted: {keys})"))];
         }
     };

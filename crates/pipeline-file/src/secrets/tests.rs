@@ -2,15 +2,15 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{placeholder, *};
-use crate::wording::Wording;
+use super::{reference, *};
+use crate::redaction::Redaction;
 use model::problem::Problem;
 use runtime::clock::Clock;
 
 /// What no message may show.
 const CANARY: &str = "hunter2";
 
-fn told(problems: &[Problem]) -> Vec<String> {
+fn reported(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -19,11 +19,11 @@ async fn fetch(backend: Value, options: Value) -> Result<Value, Vec<String>> {
     let mut tree = json!({"secret": {"vault": backend}, "options": options});
     let raw = tree.to_string();
     let before = tree.clone();
-    let outcome = resolve(&mut tree, Wording::new(&raw, &[]), &Clock::system()).await;
+    let outcome = resolve(&mut tree, Redaction::new(&raw, &[]), &Clock::system()).await;
     if let Err(problems) = outcome {
         assert_eq!(tree, before, "nothing is put in when something is missing");
         assert!(!format!("{problems:?}").contains(CANARY), "{problems:?}");
-        return Err(told(&problems));
+        return Err(reported(&problems));
     }
     Ok(tree["options"].take())
 }
@@ -34,14 +34,14 @@ fn shell(script: &str) -> Value {
 
 fn check(tree: &Value) -> Vec<String> {
     let raw = tree.to_string();
-    let wording = Wording::new(&raw, &[]);
-    let (backends, mut problems) = declared(tree, wording);
-    problems.extend(check_references(tree, &backends, wording));
-    told(&problems)
+    let redaction = Redaction::new(&raw, &[]);
+    let (backends, mut problems) = declared(tree, redaction);
+    problems.extend(check_references(tree, &backends, redaction));
+    reported(&problems)
 }
 
 #[test]
-fn placeholders_are_found_as_vector_finds_them() {
+fn references_are_found_as_vector_finds_them() {
     for (text, expected) in [
         ("SECRET[backend.secret_name]", Some(("backend", "secret_name"))),
         ("xSECRET[my-backend.secret_name]y", Some(("my-backend", "secret_name"))),
@@ -53,15 +53,15 @@ fn placeholders_are_found_as_vector_finds_them() {
         ("SECRET[a.b c]", None),
         ("secret[a.b]", None),
     ] {
-        let found = placeholder::references(&json!(text), Wording::new("", &[]));
+        let found = reference::references(&json!(text), Redaction::new("", &[]));
         let found = found.keys().next().map(|found| (found.backend.as_str(), found.key.as_str()));
         assert_eq!(found, expected, "{text}");
-        assert_eq!(has_placeholder(text), expected.is_some(), "{text}");
+        assert_eq!(has_secret_reference(text), expected.is_some(), "{text}");
     }
 }
 
 #[test]
-fn what_is_wrong_with_a_declaration_is_told_without_asking_a_backend() {
+fn what_is_wrong_with_a_declaration_is_reported_without_asking_a_backend() {
     for (backend, expected) in [
         (json!({"type": "file", "path": "/nowhere"}), String::new()),
         (json!({"type": "aws_secrets_manager", "region": "SECRET[w.x]"}), String::new()),
@@ -132,7 +132,7 @@ async fn a_file_gives_its_secrets_whatever_characters_they_have() {
 }
 
 #[tokio::test]
-async fn everything_a_file_cannot_give_is_told_at_once() {
+async fn everything_a_file_cannot_give_is_reported_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secrets.json");
     let backend = json!({"type": "file", "path": path});
@@ -225,7 +225,7 @@ async fn a_command_is_asked_as_the_protocol_says() {
 }
 
 #[tokio::test]
-async fn a_command_that_fails_is_told_without_what_it_printed() {
+async fn a_command_that_fails_is_reported_without_what_it_printed() {
     let wanted = "(secrets wanted: 'k')";
     for (script, expected) in [
         (
@@ -306,9 +306,9 @@ async fn a_command_that_does_not_end_is_stopped() {
 #[test]
 fn a_backend_name_from_the_environment_is_not_shown() {
     let tree = json!({"secret": {CANARY: {"type": CANARY}}, "a": "SECRET[hunter2x.k]"});
-    let wording = Wording::new("secret type a", &[]);
-    let (backends, mut problems): (BTreeMap<_, _>, _) = declared(&tree, wording);
-    problems.extend(check_references(&tree, &backends, wording));
+    let redaction = Redaction::new("secret type a", &[]);
+    let (backends, mut problems): (BTreeMap<_, _>, _) = declared(&tree, redaction);
+    problems.extend(check_references(&tree, &backends, redaction));
     assert_eq!(problems.len(), 2);
     assert!(!format!("{problems:?}").contains(CANARY), "{problems:?}");
 }

@@ -52,11 +52,11 @@ fn env() -> BTreeMap<String, String> {
         .into()
 }
 
-/// Everything that can be told about a file, the directory's name left out.
-fn told(name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
+/// Everything that is reported about a file, the directory's name left out.
+fn reported(name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
     let written = write(name, text);
     let outcome = read(std::slice::from_ref(&written.path), &env())
-        .and_then(|file| outline(&file, &CATALOGUE).checked().map(|_| ()));
+        .and_then(|file| component_graph(&file, &CATALOGUE).checked().map(|_| ()));
     let prefix = format!("{}/", written.dir.path().display());
     outcome.unwrap_err().iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
 }
@@ -65,45 +65,45 @@ const YAML: &str = "data_dir: /d\nsources:\n  z: {type: from, poll_secs: ${POLL}
                     sinks:\n  s: {type: to, inputs: [z, a], level: high}\n";
 
 #[test]
-fn every_format_gives_the_same_outline_for_the_same_content() {
+fn every_format_gives_the_same_component_graph_for_the_same_content() {
     let toml = "data_dir = \"/d\"\nsources.z.type = \"from\"\nsources.z.poll_secs = ${POLL}\n\
                 [sources.a]\ntype = \"from\"\nlabels = {x = 1}\n\
                 [sinks.s]\ntype = \"to\"\ninputs = [\"z\", \"a\"]\nlevel = \"high\"\n";
     let json = r#"{"data_dir": "/d", "sources": {"z": {"type": "from", "poll_secs": $POLL},
                 "a": {"type": "from", "labels": {"x": 1}}},
                 "sinks": {"s": {"type": "to", "inputs": ["z", "a"], "level": "high"}}}"#;
-    let outlines =
+    let graphs =
         [("p.yaml", YAML), ("p.yml", YAML), ("p.toml", toml), ("p.json", json)].map(|(name, text)| {
             let written = write(name, text);
-            outline(&read(std::slice::from_ref(&written.path), &env()).unwrap(), &CATALOGUE)
+            component_graph(&read(std::slice::from_ref(&written.path), &env()).unwrap(), &CATALOGUE)
                 .checked()
                 .unwrap()
         });
-    for other in &outlines {
-        assert!(other == &outlines[0]);
+    for other in &graphs {
+        assert!(other == &graphs[0]);
     }
-    assert_eq!(outlines[0].sources[0].id, "z");
-    assert_eq!(outlines[0].sources[0].options, serde_json::json!({"poll_secs": 7}));
+    assert_eq!(graphs[0].sources[0].id, "z");
+    assert_eq!(graphs[0].sources[0].options, serde_json::json!({"poll_secs": 7}));
 }
 
 #[test]
 fn a_file_that_cannot_be_read_says_why() {
-    assert_eq!(told("p.txt", ""), ["p.txt: a pipeline file's name ends in .yaml, .yml, .toml or .json"]);
-    assert_eq!(told("p.yaml", b"\xff"), ["p.yaml: is not UTF-8 text"]);
+    assert_eq!(reported("p.txt", ""), ["p.txt: a pipeline file's name ends in .yaml, .yml, .toml or .json"]);
+    assert_eq!(reported("p.yaml", b"\xff"), ["p.yaml: is not UTF-8 text"]);
     assert_eq!(
-        told("p.yaml", "- a"),
+        reported("p.yaml", "- a"),
         ["p.yaml: a pipeline file is a map with 'sources' and 'sinks', not a list"]
     );
-    assert_eq!(told("p.yaml", "# nothing\n"), ["sinks: there is no sink", "sources: there is no source"]);
-    assert_eq!(told("p.json", "\u{feff}{\"sources\": 1}").len(), 2);
+    assert_eq!(reported("p.yaml", "# nothing\n"), ["sinks: there is no sink", "sources: there is no source"]);
+    assert_eq!(reported("p.json", "\u{feff}{\"sources\": 1}").len(), 2);
     let large = vec![b'#'; 10 * 1024 * 1024 + 1];
-    assert_eq!(told("p.yaml", large), ["p.yaml: is larger than 10 MiB, which no pipeline file is"]);
+    assert_eq!(reported("p.yaml", large), ["p.yaml: is larger than 10 MiB, which no pipeline file is"]);
     let missing = read(&[PathBuf::from("/no/such.yaml")], &env()).unwrap_err();
     assert!(missing[0].message.starts_with("cannot be read: No such file"), "{missing:?}");
 }
 
 #[test]
-fn missing_variables_are_told_with_their_lines_and_with_everything_else() {
+fn missing_variables_are_reported_with_their_lines_and_with_everything_else() {
     let text = "data_dir: $ONE\nsources:\n  x: {type: from, poll_secs: $TWO, levl: high}\n\nsinks:\n  y: {type: to, \
                 inputs: [x], level: \"${THREE:?ask ops}\"}\n";
     let expected = [
@@ -112,9 +112,9 @@ fn missing_variables_are_told_with_their_lines_and_with_everything_else() {
         "p.yaml:6:38: environment variable THREE is not set or empty: ask ops",
         "sources.x: unknown option 'levl', did you mean 'level'?",
     ];
-    assert_eq!(told("p.yaml", text), expected);
-    // Where the file cannot be parsed without them, they are told alone.
-    assert_eq!(told("p.toml", "a = $ONE\n"), ["p.toml:1:5: environment variable ONE is not set"]);
+    assert_eq!(reported("p.yaml", text), expected);
+    // Where the file cannot be parsed without them, they are reported alone.
+    assert_eq!(reported("p.toml", "a = $ONE\n"), ["p.toml:1:5: environment variable ONE is not set"]);
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn a_syntax_error_is_where_the_user_wrote_it() {
         ("p.json", "{\"a\": \"${CANARY}\" 1}", "p.json:1:19: not valid JSON: expected `,` or `}`"),
         ("p.json", "{\n\"a\": 1,\n\"a\": 2}", "p.json:3:"),
     ] {
-        let told = told(name, text);
-        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+        let reported = reported(name, text);
+        assert!(reported.len() == 1 && reported[0].starts_with(expected), "{reported:?}");
     }
 }
 
@@ -158,9 +158,9 @@ fn what_comes_from_the_environment_is_in_no_message() {
         ("p.yaml", "sources: {a: {type: from, level: $NUMBER, token: $NUMBER, labels: [$NUMBER]}}".to_owned()),
         ("p.yaml", format!("{good}data_dir: SECRET[$CANARY.$CANARY]")),
     ] {
-        let told = told(name, &text).join("\n");
-        assert!(!told.is_empty(), "{text}");
-        assert!(!told.contains(CANARY) && !told.contains("31337"), "{text}:\n{told}");
+        let reported = reported(name, &text).join("\n");
+        assert!(!reported.is_empty(), "{text}");
+        assert!(!reported.contains(CANARY) && !reported.contains("31337"), "{text}:\n{reported}");
     }
 }
 
@@ -168,12 +168,12 @@ fn what_comes_from_the_environment_is_in_no_message() {
 fn debug_shows_neither_text_nor_values() {
     let written = write("p.yaml", format!("{YAML}proxy: {{http: $CANARY}}\n"));
     let file = read(std::slice::from_ref(&written.path), &env()).unwrap();
-    let shown = format!("{file:?} {:?}", outline(&file, &CATALOGUE).checked().unwrap());
+    let shown = format!("{file:?} {:?}", component_graph(&file, &CATALOGUE).checked().unwrap());
     assert!(shown.contains("p.yaml") && !shown.contains(CANARY), "{shown}");
 }
 
 #[tokio::test]
-async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_afterwards() {
+async fn secrets_are_references_until_they_are_fetched_and_in_no_message_afterwards() {
     let secrets =
         write("secrets.json", r#"{"token": "a: \"b\"\nSECRET[x.y]", "level": "high", "odd": "sources"}"#);
     let text = |level: &str| {
@@ -187,11 +187,11 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
 
     let written = write("p.yaml", text("level"));
     let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
-    let before = outline(&file, &CATALOGUE).checked().unwrap();
+    let before = component_graph(&file, &CATALOGUE).checked().unwrap();
     assert_eq!(before.sources[0].options["token"], "SECRET[vault.token]");
     resolve_secrets(&mut file, &clock).await.unwrap();
     resolve_secrets(&mut file, &clock).await.unwrap();
-    let after = outline(&file, &CATALOGUE).checked().unwrap();
+    let after = component_graph(&file, &CATALOGUE).checked().unwrap();
     assert_eq!(after.sources[0].options["token"], "a: \"b\"\nSECRET[x.y]");
     assert_eq!(after.sources[0].options["level"], "high");
 
@@ -199,7 +199,7 @@ async fn secrets_are_placeholders_until_they_are_fetched_and_in_no_message_after
     let written = write("p.yaml", text("odd"));
     let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     resolve_secrets(&mut file, &clock).await.unwrap();
-    let problems = outline(&file, &CATALOGUE).checked().unwrap_err();
+    let problems = component_graph(&file, &CATALOGUE).checked().unwrap_err();
     assert_eq!(
         problems[0].to_string(),
         "sources.a.level: the value is not known here; it must be one of 'low' and 'high'"
@@ -222,6 +222,6 @@ async fn secrets_that_only_stock_components_want_are_not_fetched() {
          sources: {a: {type: from}}\nsinks:\n  s: {type: console, inputs: [a], x: 'SECRET[vault.k] SECRET[cloud.k]'}\n",
     );
     let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
-    assert!(outline(&file, &CATALOGUE).checked().unwrap().beside_vector);
+    assert!(component_graph(&file, &CATALOGUE).checked().unwrap().beside_vector);
     resolve_secrets(&mut file, &Clock::system()).await.unwrap();
 }

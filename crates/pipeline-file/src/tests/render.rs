@@ -38,9 +38,9 @@ fn of(paths: &[PathBuf]) -> Result<String, Vec<String>> {
     let catalogue = catalogue();
     let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let file = read(paths, &env()).map_err(words)?;
-    let outline = outline(&file, &catalogue);
-    let outline = outline.checked().map_err(words)?;
-    let text = render(&file, &catalogue, &stubs(&outline)).map_err(words)?;
+    let graph = component_graph(&file, &catalogue);
+    let graph = graph.checked().map_err(words)?;
+    let text = render(&file, &catalogue, &stubs(&graph)).map_err(words)?;
     assert!(!text.contains(CANARY), "{text}");
     Ok(text)
 }
@@ -240,9 +240,9 @@ fn ids_and_types_may_be_variables() {
                 sinks:\n  screen: {type: console, inputs: ['$ID']}\n";
     std::fs::write(&path, text).unwrap();
     let file = read(&[path], &env).unwrap();
-    let outline = outline(&file, &catalogue());
-    let outline = outline.checked().unwrap();
-    let text = render(&file, &catalogue(), &stubs(&outline)).unwrap();
+    let graph = component_graph(&file, &catalogue());
+    let graph = graph.checked().unwrap();
+    let text = render(&file, &catalogue(), &stubs(&graph)).unwrap();
     assert!(text.contains("  $ID:\n    type: vector\n") && text.contains("      - '$ID'\n"), "{text}");
     assert!(text.contains("acknowledgements"), "its events reach the sink: {text}");
 }
@@ -252,16 +252,19 @@ fn a_missing_variable_matters_only_where_it_is_read_here() {
     let stock = "  t: {type: x, inputs: [defender], a: $NOT_SET} # $NOT_EITHER\n";
     assert!(rendered("p.yaml", &yaml_with(stock)).is_ok());
     let ours = yaml_with(stock).replace("azure_client_id: c", "azure_client_id: $MISSING");
-    let told = rendered("p.yaml", &ours).unwrap_err();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("p.yaml:5:98: environment variable MISSING is not set"), "{told:?}");
+    let reported = rendered("p.yaml", &ours).unwrap_err();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].ends_with("p.yaml:5:98: environment variable MISSING is not set"), "{reported:?}");
 }
 
 #[test]
-fn a_variable_that_brings_in_more_than_a_value_is_told_beside_stock_components() {
+fn a_variable_that_brings_in_more_than_a_value_is_reported_beside_stock_components() {
     let text = yaml_with("  t: {type: x, inputs: [defender]}\n") + "${ID}: 1\n";
-    let told = rendered("p.yaml", &text).unwrap_err().join("\n");
-    assert!(told.contains("a variable is a part of a number, or brings in more than one value"), "{told}");
+    let reported = rendered("p.yaml", &text).unwrap_err().join("\n");
+    assert!(
+        reported.contains("a variable is a part of a number, or brings in more than one value"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -295,11 +298,11 @@ fn several_files_in_several_formats_are_one() {
 
     let again =
         file("d.yaml", "data_dir: /e\nsources: {defender: {type: stdin}}\nwildcard_matching: strict\n");
-    let told: Vec<String> = of(&[ours, again]).unwrap_err();
+    let reported: Vec<String> = of(&[ours, again]).unwrap_err();
     let prefix = format!("{}/", dir.path().display());
-    let told: Vec<String> = told.iter().map(|told| told.replace(&prefix, "")).collect();
+    let reported: Vec<String> = reported.iter().map(|problem| problem.replace(&prefix, "")).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "data_dir: is given again in d.yaml, with another value",
             "sources.defender: is in a.yaml and in d.yaml; ids must be different"
@@ -314,9 +317,9 @@ fn two_components_do_not_meet_vector_at_one_address() {
     let more = format!(
         "  sentinel: {SENTINEL}    inputs: [t]\n    vector: {{address: '127.0.0.1:6100'}}\ntransforms:"
     );
-    let told = rendered("p.yaml", &text.replace("transforms:", &more)).unwrap_err();
+    let reported = rendered("p.yaml", &text.replace("transforms:", &more)).unwrap_err();
     assert_eq!(
-        told,
+        reported,
         [
             "sinks.sentinel.vector.address: sources.defender has the same address; each component needs its own"
         ]

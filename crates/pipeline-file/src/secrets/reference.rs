@@ -1,14 +1,14 @@
-//! The grammar of a placeholder, and every one of a tree.
+//! The grammar of a reference to a secret, and every reference of a tree.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
 
-use crate::wording::Wording;
+use crate::redaction::Redaction;
 
 /// A backend's name has no dot, so the first dot ends it.
-static PLACEHOLDER: LazyLock<Option<Regex>> =
+static SECRET_REFERENCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"SECRET\[(?<backend>[\w\-]+)\.(?<key>[\w.\-/]+)\]").ok());
 
 /// Which key of which backend.
@@ -19,21 +19,21 @@ pub(super) struct Reference {
 }
 
 /// Whether part of `text` is still to be fetched.
-pub(crate) fn has_placeholder(text: &str) -> bool {
-    PLACEHOLDER.as_ref().is_some_and(|regex| regex.is_match(text))
+pub(crate) fn has_secret_reference(text: &str) -> bool {
+    SECRET_REFERENCE.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 /// Every reference in the string values of `tree`, with the paths of the options that hold it.
-pub(super) fn references(tree: &Value, wording: Wording<'_>) -> BTreeMap<Reference, Vec<String>> {
+pub(super) fn references(tree: &Value, redaction: Redaction<'_>) -> BTreeMap<Reference, Vec<String>> {
     let mut found = BTreeMap::new();
-    collect(tree, "", wording, &mut found);
+    collect(tree, "", redaction, &mut found);
     found
 }
 
-fn collect(tree: &Value, path: &str, wording: Wording<'_>, found: &mut BTreeMap<Reference, Vec<String>>) {
+fn collect(tree: &Value, path: &str, redaction: Redaction<'_>, found: &mut BTreeMap<Reference, Vec<String>>) {
     match tree {
         Value::String(text) => {
-            for captures in PLACEHOLDER.iter().flat_map(|regex| regex.captures_iter(text)) {
+            for captures in SECRET_REFERENCE.iter().flat_map(|regex| regex.captures_iter(text)) {
                 let part = |name| captures.name(name).map_or("", |part| part.as_str()).to_owned();
                 let reference = Reference { backend: part("backend"), key: part("key") };
                 found.entry(reference).or_default().push(path.to_owned());
@@ -41,12 +41,12 @@ fn collect(tree: &Value, path: &str, wording: Wording<'_>, found: &mut BTreeMap<
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, &format!("{path}.{index}"), wording, found);
+                collect(item, &format!("{path}.{index}"), redaction, found);
             }
         }
         Value::Object(map) => {
             for (key, value) in map {
-                collect(value, &wording.join(path, key), wording, found);
+                collect(value, &redaction.join(path, key), redaction, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -57,7 +57,7 @@ fn collect(tree: &Value, path: &str, wording: Wording<'_>, found: &mut BTreeMap<
 pub(super) fn replace(tree: &mut Value, values: &BTreeMap<Reference, String>) {
     match tree {
         Value::String(text) => {
-            let Some(regex) = PLACEHOLDER.as_ref() else { return };
+            let Some(regex) = SECRET_REFERENCE.as_ref() else { return };
             let replaced = regex.replace_all(text, |captures: &regex::Captures<'_>| {
                 let reference =
                     Reference { backend: captures["backend"].to_owned(), key: captures["key"].to_owned() };

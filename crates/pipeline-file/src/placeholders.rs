@@ -1,4 +1,4 @@
-//! Marks that stand for variables and secrets, so that a file can be parsed, taken apart and written again as its author
+//! Placeholders for variables and secrets, so that a file can be parsed, taken apart and written again as its author
 //! wrote it, without any of their values.
 //!
 //! Vector replaces both in the text, before it parses it. So what is written again must have each in the same kind of quotes:
@@ -15,28 +15,28 @@ use super::{
     text::Splice,
 };
 
-/// More are in no file that a person wrote.
+/// The most placeholders; no file that a person wrote has more.
 const MOST: usize = 99_999;
 
-/// What each mark stands for.
-pub(super) struct Marks {
+/// The placeholders of all files, and what each stands for.
+pub(super) struct Placeholders {
     /// Occurs in none of the files.
     nonce: String,
     find: Option<Regex>,
-    all: Vec<Mark>,
+    all: Vec<Placeholder>,
 }
 
-struct Mark {
+struct Placeholder {
     written: String,
     /// What Vector would put there; nothing if it is missing, or a secret.
     value: Option<Splice<'static>>,
     style: Style,
 }
 
-// === impl Marks ===
+// === impl Placeholders ===
 
-impl Marks {
-    /// Marks that occur in none of `texts`.
+impl Placeholders {
+    /// Placeholders that occur in none of `texts`.
     pub(super) fn new(texts: &[&str]) -> Self {
         let mut nonces = (0_u64..).map(|number| format!("{number:012}"));
         let unused = |nonce: &String| !texts.iter().any(|text| text.contains(nonce.as_str()));
@@ -45,7 +45,7 @@ impl Marks {
         Self { nonce, find, all: Vec::new() }
     }
 
-    /// A mark for each of `occurrences`, as it can stand in text of `format`: nothing if they cannot be marked.
+    /// A placeholder for each of `occurrences`, as it can stand in text of `format`: `None` if none can stand there.
     pub(super) fn add(&mut self, occurrences: &[Occurrence<'_>], format: Format) -> Option<Vec<String>> {
         let several_lines = occurrences.iter().any(|found| found.written.contains(['\n', '\r']));
         if several_lines || self.all.len() + occurrences.len() > MOST {
@@ -65,20 +65,20 @@ impl Marks {
                 Ok(Splice::Written(value)) => Some(Splice::Written(value.clone().into_owned().into())),
                 Err(_) => None,
             };
-            self.all.push(Mark { written: found.written.to_owned(), value, style: Style::Plain });
+            self.all.push(Placeholder { written: found.written.to_owned(), value, style: Style::Plain });
         }
         Some(added)
     }
 
-    /// Takes over in which kind of scalar each mark stands.
-    pub(super) fn learn_styles(&mut self, format: Format, marked: &str) {
-        let mut learnt = Vec::new();
-        format.scalars(marked, &mut |text, style| {
-            learnt.extend(self.ids(text).into_iter().map(|id| (id, style)));
+    /// Records in which kind of scalar each placeholder stands.
+    pub(super) fn record_styles(&mut self, format: Format, with_placeholders: &str) {
+        let mut styles = Vec::new();
+        format.scalars(with_placeholders, &mut |text, style| {
+            styles.extend(self.ids(text).into_iter().map(|id| (id, style)));
         });
-        for (id, style) in learnt {
-            if let Some(mark) = self.all.get_mut(id) {
-                mark.style = style;
+        for (id, style) in styles {
+            if let Some(placeholder) = self.all.get_mut(id) {
+                placeholder.style = style;
             }
         }
     }
@@ -88,9 +88,9 @@ impl Marks {
     pub(super) fn brings_in_items(&self, tree: &Value) -> bool {
         match tree {
             Value::Array(items) => items.iter().any(|item| {
-                let several = |mark: &Mark| {
-                    mark.style == Style::Plain
-                        && matches!(&mark.value, Some(Splice::BroughtIn(value)) if value.contains(','))
+                let several = |placeholder: &Placeholder| {
+                    placeholder.style == Style::Plain
+                        && matches!(&placeholder.value, Some(Splice::BroughtIn(value)) if value.contains(','))
                 };
                 let mut alone = BTreeSet::new();
                 if !item.is_object() && !item.is_array() {
@@ -103,7 +103,7 @@ impl Marks {
         }
     }
 
-    /// Whether all marks from number `first` on, which stand for `occurrences` of `raw`, are in `tree`, or in a comment.
+    /// Whether all placeholders from number `first` on, which stand for `occurrences` of `raw`, are in `tree`, or in a comment.
     pub(super) fn are_found(
         &self,
         first: usize,
@@ -124,7 +124,7 @@ impl Marks {
         self.find.iter().flat_map(|find| find.captures_iter(text)).filter_map(|found| id(&found)).collect()
     }
 
-    /// The numbers of the marks in the keys and values of `tree`.
+    /// The numbers of the placeholders in the keys and values of `tree`.
     pub(super) fn collect(&self, tree: &Value, into: &mut BTreeSet<usize>) {
         match tree {
             Value::String(text) => into.extend(self.ids(text)),
@@ -144,51 +144,51 @@ impl Marks {
     pub(super) fn variables(&self, tree: &Value) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(tree, &mut found);
-        let marks = found.into_iter().filter_map(|id| self.all.get(id));
-        let meant = marks.filter(|mark| {
-            mark.written.starts_with("${") || matches!(mark.value, Some(Splice::BroughtIn(_)))
+        let placeholders = found.into_iter().filter_map(|id| self.all.get(id));
+        let meant = placeholders.filter(|placeholder| {
+            placeholder.written.starts_with("${") || matches!(placeholder.value, Some(Splice::BroughtIn(_)))
         });
-        meant.map(|mark| mark.written.as_str()).collect()
+        meant.map(|placeholder| placeholder.written.as_str()).collect()
     }
 
-    /// How many marks there are so far: the number of the next.
+    /// How many placeholders there are so far: the number of the next.
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The kind of scalar that the first mark in `text` stands in; nothing if it has no mark.
+    /// The kind of scalar that the first placeholder in `text` stands in; nothing if it has no placeholder.
     pub(super) fn style(&self, text: &str) -> Option<Style> {
         let first = self.ids(text).into_iter().next()?;
-        self.all.get(first).map(|mark| mark.style)
+        self.all.get(first).map(|placeholder| placeholder.style)
     }
 
-    /// `text` with the marks as they were written.
+    /// `text` with the placeholders as they were written.
     pub(super) fn written<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.replace(text, |mark| mark.written.clone())
+        self.replace(text, |placeholder| placeholder.written.clone())
     }
 
     /// The same, with each as `change` has it.
     pub(super) fn written_as<'t>(&self, text: &'t str, change: impl Fn(&str) -> String) -> Cow<'t, str> {
-        self.replace(text, |mark| change(&mark.written))
+        self.replace(text, |placeholder| change(&placeholder.written))
     }
 
-    /// `text` with what each mark stands for, and as it was written where that is nothing.
+    /// `text` with what each placeholder stands for, and as it was written where that is nothing.
     pub(super) fn meant<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.replace(text, |mark| match &mark.value {
+        self.replace(text, |placeholder| match &placeholder.value {
             Some(Splice::BroughtIn(value) | Splice::Written(value)) => value.clone().into_owned(),
-            None => mark.written.clone(),
+            None => placeholder.written.clone(),
         })
     }
 
-    fn replace<'t>(&self, text: &'t str, with: impl Fn(&Mark) -> String) -> Cow<'t, str> {
+    fn replace<'t>(&self, text: &'t str, with: impl Fn(&Placeholder) -> String) -> Cow<'t, str> {
         let Some(find) = &self.find else { return Cow::Borrowed(text) };
         find.replace_all(text, |found: &Captures<'_>| {
-            let mark = id(found).and_then(|id| self.all.get(id));
-            mark.map_or_else(|| found[0].to_owned(), &with)
+            let placeholder = id(found).and_then(|id| self.all.get(id));
+            placeholder.map_or_else(|| found[0].to_owned(), &with)
         })
     }
 
-    /// Puts into `tree` what its marks stand for, and into `brought_in` what of that is not written in the file.
+    /// Puts into `tree` what its placeholders stand for, and into `brought_in` what of that is not written in the file.
     pub(super) fn put_in(&self, tree: &mut Value, brought_in: &mut Vec<String>) {
         match tree {
             Value::String(text) => {
@@ -215,8 +215,8 @@ impl Marks {
     }
 
     fn note(&self, text: &str, brought_in: &mut Vec<String>) {
-        for mark in self.ids(text).into_iter().filter_map(|id| self.all.get(id)) {
-            if let Some(Splice::BroughtIn(value)) = &mark.value
+        for placeholder in self.ids(text).into_iter().filter_map(|id| self.all.get(id)) {
+            if let Some(Splice::BroughtIn(value)) = &placeholder.value
                 && !value.is_empty()
             {
                 brought_in.push(value.clone().into_owned());

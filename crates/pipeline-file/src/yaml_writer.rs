@@ -4,26 +4,26 @@
 
 use serde_json::Value;
 
-use super::{format::Style, interpolate::is_replaced_in, marks::Marks};
+use super::{format::Style, interpolate::is_replaced_in, placeholders::Placeholders};
 
 /// Words that some reader takes for something else than a string.
 const WORDS_OF_YAML: [&str; 12] =
     ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
 
 /// `tree` as a YAML document.
-pub(super) fn yaml(tree: &Value, marks: &Marks) -> String {
+pub(super) fn yaml(tree: &Value, placeholders: &Placeholders) -> String {
     let mut text = String::new();
-    Emitter { marks }.block(tree, 0, &mut text);
+    YamlWriter { placeholders }.block(tree, 0, &mut text);
     text
 }
 
-struct Emitter<'m> {
-    marks: &'m Marks,
+struct YamlWriter<'m> {
+    placeholders: &'m Placeholders,
 }
 
-// === impl Emitter ===
+// === impl YamlWriter ===
 
-impl Emitter<'_> {
+impl YamlWriter<'_> {
     /// A map or a list, whose lines are indented by `indent`; or a scalar on a line of its own.
     fn block(&self, value: &Value, indent: usize, text: &mut String) {
         match value {
@@ -65,7 +65,7 @@ impl Emitter<'_> {
         text.push_str(&match value {
             Value::Null => "null".to_owned(),
             Value::Bool(flag) => flag.to_string(),
-            Value::Number(number) => self.marks.written(&number.to_string()).into_owned(),
+            Value::Number(number) => self.placeholders.written(&number.to_string()).into_owned(),
             Value::String(string) => self.string(string, Some(indent)),
             Value::Array(_) => "[]".to_owned(),
             Value::Object(_) => "{}".to_owned(),
@@ -75,19 +75,21 @@ impl Emitter<'_> {
 
     /// A string, without an `indent` as a key, which takes one line.
     fn string(&self, string: &str, indent: Option<usize>) -> String {
-        let Some(style) = self.marks.style(string) else { return free(string, indent) };
+        let Some(style) = self.placeholders.style(string) else { return free(string, indent) };
         let lines = string.contains('\n');
         match (style, indent) {
-            (Style::Plain, _) if !lines => self.marks.written(string).into_owned(),
+            (Style::Plain, _) if !lines => self.placeholders.written(string).into_owned(),
             (Style::Single, _) if !lines => {
-                format!("'{}'", self.marks.written(&string.replace('\'', "''")))
+                format!("'{}'", self.placeholders.written(&string.replace('\'', "''")))
             }
             // A quote within what stands for a variable was doubled.
             (Style::Single, Some(indent)) => {
-                literal(&self.marks.written_as(string, |written| written.replace("''", "'")), indent)
+                literal(&self.placeholders.written_as(string, |written| written.replace("''", "'")), indent)
             }
-            (Style::Plain | Style::Block, Some(indent)) => literal(&self.marks.written(string), indent),
-            _ => self.marks.written(&double(string)).into_owned(),
+            (Style::Plain | Style::Block, Some(indent)) => {
+                literal(&self.placeholders.written(string), indent)
+            }
+            _ => self.placeholders.written(&double(string)).into_owned(),
         }
     }
 }
@@ -193,5 +195,5 @@ fn is_printable(c: char) -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests/emit.rs"]
+#[path = "tests/yaml_writer.rs"]
 mod tests;

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     check::kind,
-    near::{list, nearest},
-    parts::{entries, is_stock},
-    wording::Wording,
+    ownership::{entries, is_stock},
+    redaction::Redaction,
+    suggest::{list, nearest},
 };
 
 /// The sections whose ids share one space of names, and what one of each is called.
@@ -30,41 +30,41 @@ struct Ids<'t> {
     sinks: Vec<&'t str>,
 }
 
-/// Fills in the `inputs` of `sinks`, and tells what does not join up, as far as our components are concerned.
+/// Fills in the `inputs` of `sinks`, and reports what does not join up, as far as our components are concerned.
 pub(super) fn join(
     tree: &Value,
     sinks: &mut [Component],
     relaxed_globs: bool,
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) {
-    tell_same_ids(tree, wording, report);
+    report_duplicate_ids(tree, redaction, report);
     let ids = Ids::of(tree);
     let mut read: BTreeSet<String> = others_inputs(tree)
         .flat_map(|pattern| ids.sources.iter().filter(move |id| matches(pattern, id)))
         .map(|id| (*id).to_owned())
         .collect();
-    // A sink whose inputs are not told may read what no other does.
+    // A sink whose inputs are not known may read what no other does.
     let mut all_readers_known = !ids.sinks.is_empty();
     for (id, entry) in ours(tree, Kind::Sink) {
         let Value::Object(entry) = entry else { continue };
-        let path = wording.join("sinks", id);
+        let path = redaction.join("sinks", id);
         let Some(patterns) = patterns(entry.get("inputs"), &path, report) else {
             all_readers_known = false;
             continue;
         };
-        let inputs = ids.expand(&patterns, &format!("{path}.inputs"), relaxed_globs, wording, report);
+        let inputs = ids.expand(&patterns, &format!("{path}.inputs"), relaxed_globs, redaction, report);
         read.extend(inputs.iter().cloned());
         let sink = sinks.iter_mut().find(|sink| sink.id == id);
         if let Some(sink) = sink {
             sink.inputs.clone_from(&inputs);
         }
     }
-    tell_unknown_inputs(tree, &ids, relaxed_globs, wording, report);
+    report_unknown_inputs(tree, &ids, relaxed_globs, redaction, report);
     if all_readers_known {
         for (id, _) in ours(tree, Kind::Source).filter(|(id, _)| !read.contains(*id)) {
             report.problem(
-                wording.join("sources", id),
+                redaction.join("sources", id),
                 "no sink reads this source: its events would go nowhere",
             );
         }
@@ -85,20 +85,20 @@ pub(super) fn inputs_of(entry: &Value) -> impl Iterator<Item = &str> {
     one.into_iter().chain(several).filter_map(Value::as_str)
 }
 
-/// What stock components read. Whether it is there, Vector tells.
+/// The inputs of stock components. Whether they exist, Vector reports.
 fn others_inputs(tree: &Value) -> impl Iterator<Item = &str> {
     let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
     let others = ["transforms", "enrichment_tables"].into_iter().flat_map(|section| entries(tree, section));
     sinks.chain(others).flat_map(|(_, entry)| inputs_of(entry))
 }
 
-/// Inputs of stock components that name nothing. Vector tells them, too, but later, and not where a source of ours has lost
+/// Inputs of stock components that name nothing. Vector reports them, too, but later, and not where a source of ours has lost
 /// its only reader by it.
-fn tell_unknown_inputs(
+fn report_unknown_inputs(
     tree: &Value,
     ids: &Ids<'_>,
     relaxed_globs: bool,
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) {
     let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
@@ -110,15 +110,15 @@ fn tell_unknown_inputs(
             // What a variable comes to is for Vector to say.
             let forgiven = pattern.contains('$') || (relaxed_globs && is_glob(pattern));
             if !forgiven && !ids.know(pattern) {
-                let path = format!("{}.inputs", wording.join(section, id));
-                report.problem(path, ids.no_such_input(pattern, wording));
+                let path = format!("{}.inputs", redaction.join(section, id));
+                report.problem(path, ids.no_such_input(pattern, redaction));
             }
         }
     }
 }
 
 /// An id of ours that another component has as well.
-fn tell_same_ids(tree: &Value, wording: Wording<'_>, report: &mut Report) {
+fn report_duplicate_ids(tree: &Value, redaction: Redaction<'_>, report: &mut Report) {
     let of_ours: BTreeSet<&str> =
         ours(tree, Kind::Source).chain(ours(tree, Kind::Sink)).map(|(id, _)| id).collect();
     for (later, (section, _)) in SECTIONS.iter().enumerate() {
@@ -127,7 +127,7 @@ fn tell_same_ids(tree: &Value, wording: Wording<'_>, report: &mut Report) {
             if let Some((_, word)) =
                 earlier.find(|(section, _)| entries(tree, section).any(|(other, _)| other == id))
             {
-                let path = wording.join(section, id);
+                let path = redaction.join(section, id);
                 report.problem(path, format!("a {word} has the same id; ids must be different"));
             }
         }
@@ -170,13 +170,13 @@ impl<'t> Ids<'t> {
     }
 
     /// The sources that `patterns` stand for. A mistyped one counts as what was meant, so that it is not
-    /// told again as a source that nobody reads.
+    /// reported again as a source that nobody reads.
     fn expand(
         &self,
         patterns: &[&str],
         path: &str,
         relaxed_globs: bool,
-        wording: Wording<'_>,
+        redaction: Redaction<'_>,
         report: &mut Report,
     ) -> Vec<String> {
         let mut inputs: Vec<String> = Vec::new();
@@ -184,7 +184,7 @@ impl<'t> Ids<'t> {
             let matched: Vec<&str> = self.sources.iter().copied().filter(|id| matches(pattern, id)).collect();
             for id in &matched {
                 if inputs.iter().any(|input| input == id) {
-                    let shown = wording.key(id).unwrap_or_else(|| "a source".to_owned());
+                    let shown = redaction.key(id).unwrap_or_else(|| "a source".to_owned());
                     report.problem(path, format!("{shown} is named more than once"));
                 } else {
                     inputs.push((*id).to_owned());
@@ -192,7 +192,7 @@ impl<'t> Ids<'t> {
             }
             let forgiven = relaxed_globs && is_glob(pattern);
             if !self.know(pattern) && !forgiven {
-                report.problem(path, self.no_such_input(pattern, wording));
+                report.problem(path, self.no_such_input(pattern, redaction));
                 inputs.extend(nearest(pattern, self.sources.iter().copied()).map(ToOwned::to_owned));
             }
         }
@@ -204,13 +204,13 @@ impl<'t> Ids<'t> {
         self.sources.iter().chain(&self.transforms).any(|id| reads_port(pattern, id))
     }
 
-    fn no_such_input(&self, pattern: &str, wording: Wording<'_>) -> String {
+    fn no_such_input(&self, pattern: &str, redaction: Redaction<'_>) -> String {
         let known = || {
             let all = self.sources.iter().chain(&self.transforms).copied();
-            all.filter(|id| wording.key(id).is_some())
+            all.filter(|id| redaction.key(id).is_some())
         };
         let word = if self.transforms.is_empty() { "source" } else { "source or transform" };
-        let Some(shown) = wording.key(pattern) else {
+        let Some(shown) = redaction.key(pattern) else {
             return format!("the value names no {word}; there are {}", list(known()));
         };
         if is_glob(pattern) {

@@ -1,36 +1,36 @@
-//! Which parts of a file are read here, and which only Vector reads.
+//! Ownership: which parts of a file are ours, and which only Vector reads.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::{
-    marks::Marks,
-    outline::{Kind, ONLY_IN_VECTOR},
+    component_graph::{Kind, ONLY_IN_VECTOR},
+    placeholders::Placeholders,
     secrets, stock,
 };
 
 /// The parts of `tree` that are read here: without stock components, and without what only Vector heeds.
 pub(super) fn read_here(tree: &Value) -> Value {
-    keep(tree, &|text| Cow::Borrowed(text))
+    retain_ours(tree, &|text| Cow::Borrowed(text))
 }
 
-/// The same as numbers of marks, for a tree that has marks.
-pub(super) fn marks_read_here(tree: &Value, marks: &Marks) -> BTreeSet<usize> {
+/// The numbers of the placeholders in those parts, for a tree that has placeholders.
+pub(super) fn placeholders_read_here(tree: &Value, placeholders: &Placeholders) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    marks.collect(&keep(tree, &|text| marks.meant(text)), &mut found);
+    placeholders.collect(&retain_ours(tree, &|text| placeholders.meant(text)), &mut found);
     // Whose a component is, its type says; so that is read of every one.
     for kind in [Kind::Source, Kind::Sink] {
         for entry in entries(tree, kind.section()).map(|(_, entry)| entry) {
-            marks.collect(entry.get("type").unwrap_or(&Value::Null), &mut found);
+            placeholders.collect(entry.get("type").unwrap_or(&Value::Null), &mut found);
         }
     }
     found
 }
 
-/// Whether a key at the top is a variable: what is below it cannot be told apart then.
-pub(super) fn has_marked_section(tree: &Value, marks: &Marks) -> bool {
-    tree.as_object().into_iter().flatten().any(|(key, _)| marks.style(key).is_some())
+/// Whether a key at the top is a variable: then nobody knows whose the part below it is.
+pub(super) fn has_placeholder_section(tree: &Value, placeholders: &Placeholders) -> bool {
+    tree.as_object().into_iter().flatten().any(|(key, _)| placeholders.style(key).is_some())
 }
 
 /// Whether there is a stock component.
@@ -60,7 +60,7 @@ pub(super) fn entries<'t>(tree: &'t Value, section: &str) -> impl Iterator<Item 
     entries.into_iter().flatten().map(|(id, entry)| (id.as_str(), entry))
 }
 
-fn keep(tree: &Value, meant: &dyn Fn(&str) -> Cow<'_, str>) -> Value {
+fn retain_ours(tree: &Value, meant: &dyn Fn(&str) -> Cow<'_, str>) -> Value {
     let mut kept = Map::new();
     for (key, value) in tree.as_object().into_iter().flatten() {
         let value = match key.as_str() {

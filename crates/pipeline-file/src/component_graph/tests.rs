@@ -2,7 +2,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wording::Wording;
+use crate::redaction::Redaction;
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -22,9 +22,9 @@ const CATALOGUE: [ComponentType; 3] = [
     ComponentType { kind: Kind::Sink, name: "sentinel_logs", schema, emits_own_events: false },
 ];
 
-fn read(tree: &Value) -> Result<Outline, Vec<String>> {
+fn read(tree: &Value) -> Result<ComponentGraph, Vec<String>> {
     let raw = tree.to_string();
-    let outcome = outline(tree, &CATALOGUE, Wording::new(&raw, &[]), false);
+    let outcome = component_graph(tree, &CATALOGUE, Redaction::new(&raw, &[]), false);
     outcome.checked().map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -82,7 +82,7 @@ fn a_good_file_gives_its_components_in_file_order() {
 }
 
 #[test]
-fn each_mistake_is_told_in_its_own_words() {
+fn each_errors_is_reported_in_its_own_words() {
     for (patch, expected) in [
         (json!({"sources": {"defender": {"type": null}}}), "sources.defender: missing required option 'type': one of 'defender_incidents'".to_owned()),
         (json!({"sources": {"defender": {"type": 1}}}), "sources.defender.type: expected a string, got a whole number".to_owned()),
@@ -144,9 +144,9 @@ fn a_file_needs_a_source_and_a_sink() {
 #[test]
 fn options_that_only_vector_heeds_are_warnings() {
     let read = read(&file(&json!({"api": {"enabled": true}, "timezone": "local", "tests": null}))).unwrap();
-    let told: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
+    let reported: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "api: has no effect here: only Vector itself heeds it",
             "timezone: has no effect here: only Vector itself heeds it"
@@ -155,7 +155,7 @@ fn options_that_only_vector_heeds_are_warnings() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once_by_path() {
+fn everything_wrong_is_reported_at_once_by_path() {
     let problems = read(&file(&json!({
         "colour": 1,
         "sources": {"defender": {"poll_secs": "x"}, "b": {"type": "syslgo"}},
@@ -195,24 +195,24 @@ fn beside(patch: &Value) -> Value {
 
 #[test]
 fn stock_components_pass_and_only_sinks_that_our_events_reach_are_to_acknowledge() {
-    let outline = read(&beside(&json!({"timezone": "local"}))).unwrap();
-    assert!(outline.beside_vector);
-    assert_eq!(outline.sources.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["defender"]);
-    assert_eq!(outline.silent_sinks, ["lake", "queue"]);
-    assert_eq!(outline.warnings, []);
-    // Whoever says so, is not told.
-    let outline = read(&beside(&json!({"acknowledgements": true}))).unwrap();
-    assert_eq!((outline.silent_sinks, outline.warnings), (vec![], vec![]));
+    let graph = read(&beside(&json!({"timezone": "local"}))).unwrap();
+    assert!(graph.beside_vector);
+    assert_eq!(graph.sources.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["defender"]);
+    assert_eq!(graph.sinks_without_ack_setting, ["lake", "queue"]);
+    assert_eq!(graph.warnings, []);
+    // Where the file says so itself, nothing is reported.
+    let graph = read(&beside(&json!({"acknowledgements": true}))).unwrap();
+    assert_eq!((graph.sinks_without_ack_setting, graph.warnings), (vec![], vec![]));
 }
 
 #[test]
-fn acknowledgements_that_are_switched_off_are_left_and_told() {
+fn acknowledgements_that_are_switched_off_are_left_and_reported() {
     let lost = |id: &str| {
         format!(
             "sinks.{id}: acknowledgements are switched off here: what this sink loses of 'defender' is lost"
         )
     };
-    for (patch, silent, told) in [
+    for (patch, silent, reported) in [
         (
             json!({"sinks": {"lake": {"acknowledgements": {"enabled": false}}}}),
             vec!["queue"],
@@ -226,9 +226,9 @@ fn acknowledgements_that_are_switched_off_are_left_and_told() {
             vec![lost("queue")],
         ),
     ] {
-        let outline = read(&beside(&patch)).unwrap();
-        assert_eq!(outline.silent_sinks, silent, "{patch}");
-        assert_eq!(outline.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), told, "{patch}");
+        let graph = read(&beside(&patch)).unwrap();
+        assert_eq!(graph.sinks_without_ack_setting, silent, "{patch}");
+        assert_eq!(graph.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), reported, "{patch}");
     }
 }
 
@@ -246,7 +246,7 @@ fn a_source_of_ours_may_be_read_by_stock_components_alone() {
     let mistyped = beside(&json!({"sinks": {"screen": {"inputs": ["hihg"]}}}));
     let expected = "sinks.screen.inputs: there is no source or transform 'hihg', did you mean 'high'?";
     assert_eq!(read(&mistyped).unwrap_err(), [expected]);
-    // Which ports a stock source has, and what a variable comes to, Vector tells.
+    // Which ports a stock source has, and what a variable comes to, Vector reports.
     for known_to_vector in ["logs.traces", "${READER}"] {
         assert!(read(&beside(&json!({"sinks": {"screen": {"inputs": [known_to_vector]}}}))).is_ok());
     }
@@ -268,14 +268,14 @@ fn options_for_the_way_through_vector_do_nothing_without_it() {
         "sinks": {"sentinel": {"buffer": {"type": "disk"}, "batch": {"max_events": 5, "timeout_secs": 0.5},
             "acknowledgements": {"enabled": true}, "healthcheck": false}},
     });
-    let outline = read(&file(&patch)).unwrap();
-    let told: Vec<_> = outline.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    let graph = read(&file(&patch)).unwrap();
+    let reported: Vec<_> = graph.warnings.iter().map(|warning| warning.path.as_str()).collect();
     let options =
         ["sinks.sentinel.batch.max_events", "sinks.sentinel.batch.timeout_secs", "sinks.sentinel.buffer"];
-    assert_eq!(told, [&options[..], &["sinks.sentinel.healthcheck", "sources.defender.graph"]].concat());
-    assert!(outline.warnings.iter().all(|warning| warning.message == "has no effect without Vector"));
+    assert_eq!(reported, [&options[..], &["sinks.sentinel.healthcheck", "sources.defender.graph"]].concat());
+    assert!(graph.warnings.iter().all(|warning| warning.message == "has no effect without Vector"));
     // None of them is the component's own.
-    assert_eq!(outline.sinks[0].options, json!({}));
+    assert_eq!(graph.sinks[0].options, json!({}));
     assert_eq!(read(&beside(&patch)).unwrap().warnings, []);
 }
 

@@ -1,5 +1,5 @@
-//! The options around our components that Vector's own have as well. Most only reach what stands in Vector's file in the
-//! place of the component.
+//! Vector's options: those around our components that Vector's own have as well. Most only reach what stands in the
+//! component's place in Vector's file.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -16,9 +16,14 @@ const HANDING_OVER: [&str; 2] = ["max_events", "timeout_secs"];
     dead_code,
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
-struct SourceOuter {
+<<<<<<< HEAD:crates/pipeline-file/src/outline/outer.rs
+struct SourceVectorOptions {
     /// The look of this component in the output of `vector graph`, with Vector's options. Example:
     /// `{node_attributes: {color: red}}`.
+=======
+struct SourceVectorOptions {
+    /// How `vector graph` draws it.
+>>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions):crates/pipeline-file/src/component_graph/vector_options.rs
     graph: Option<Map<String, Value>>,
     /// The link between Vector and this component; without effect in a file without stock components.
     vector: Option<LinkConfig>,
@@ -30,8 +35,13 @@ struct SourceOuter {
     dead_code,
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
-struct SinkOuter {
+<<<<<<< HEAD:crates/pipeline-file/src/outline/outer.rs
+struct SinkVectorOptions {
     /// Whether events are acknowledged end to end. They always are, so that only `true` is accepted. Default: `true`.
+=======
+struct SinkVectorOptions {
+    /// Events are always acknowledged end to end; this cannot be switched off.
+>>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions):crates/pipeline-file/src/component_graph/vector_options.rs
     acknowledgements: Option<Switch>,
     /// The size of the batches in which Vector hands events over.
     batch: Option<Batch>,
@@ -75,16 +85,16 @@ struct Batch {
     timeout_secs: Option<f64>,
 }
 
-/// The schema of a component's own options, with those around it.
-pub(crate) fn with_outer(kind: Kind, mut schema: Value) -> Value {
+/// The schema of a component's own options, with Vector's.
+pub(crate) fn with_vector_options(kind: Kind, mut schema: Value) -> Value {
     let generator =
         SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator();
-    let mut outer = match kind {
-        Kind::Source => generator.into_root_schema_for::<SourceOuter>().to_value(),
-        Kind::Sink => generator.into_root_schema_for::<SinkOuter>().to_value(),
+    let mut vector_options = match kind {
+        Kind::Source => generator.into_root_schema_for::<SourceVectorOptions>().to_value(),
+        Kind::Sink => generator.into_root_schema_for::<SinkVectorOptions>().to_value(),
     };
-    let Value::Object(outer) = outer["properties"].take() else { return schema };
-    for (name, option) in outer {
+    let Value::Object(vector_options) = vector_options["properties"].take() else { return schema };
+    for (name, option) in vector_options {
         let place = match (name.as_str(), schema["properties"].get("batch")) {
             ("batch", Some(own)) => Some(own["$ref"].as_str().map_or_else(
                 || "/properties/batch".to_owned(),
@@ -104,15 +114,15 @@ pub(crate) fn with_outer(kind: Kind, mut schema: Value) -> Value {
     schema
 }
 
-/// Takes the options around a component out of its own.
+/// Takes Vector's options out of a component's own.
 pub(super) fn take(kind: Kind, options: &mut Map<String, Value>) -> Map<String, Value> {
-    let mut outer = Map::new();
+    let mut vector_options = Map::new();
     let names: &[&str] = match kind {
         Kind::Source => &["graph", "vector"],
         Kind::Sink => &["acknowledgements", "buffer", "graph", "healthcheck", "vector"],
     };
     for name in names {
-        outer.extend(options.shift_remove(*name).map(|value| ((*name).to_owned(), value)));
+        vector_options.extend(options.shift_remove(*name).map(|value| ((*name).to_owned(), value)));
     }
     if kind == Kind::Sink
         && let Some(Value::Object(batch)) = options.get_mut("batch")
@@ -122,10 +132,10 @@ pub(super) fn take(kind: Kind, options: &mut Map<String, Value>) -> Map<String, 
             if batch.is_empty() {
                 options.shift_remove("batch");
             }
-            outer.insert("batch".to_owned(), Value::Object(taken));
+            vector_options.insert("batch".to_owned(), Value::Object(taken));
         }
     }
-    outer
+    vector_options
 }
 
 /// Takes out of `batch` what says how Vector hands events over.
@@ -134,9 +144,9 @@ pub(crate) fn take_batch(batch: &mut Map<String, Value>) -> Map<String, Value> {
     taken.collect()
 }
 
-/// Tells options that do nothing, as there is no Vector to heed them.
-pub(super) fn tell_idle(path: &str, outer: &Map<String, Value>, report: &mut Report) {
-    for (name, value) in outer.iter().filter(|(name, _)| *name != "acknowledgements") {
+/// Reports options that have no effect, as there is no Vector to heed them.
+pub(super) fn report_ineffective(path: &str, vector_options: &Map<String, Value>, report: &mut Report) {
+    for (name, value) in vector_options.iter().filter(|(name, _)| *name != "acknowledgements") {
         let inner: Vec<&String> = match value {
             Value::Object(batch) if name == "batch" => batch.keys().collect(),
             _ => Vec::new(),

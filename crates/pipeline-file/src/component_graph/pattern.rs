@@ -3,9 +3,9 @@
 /// One symbol of a pattern, as the shell has them.
 /// Source: <https://docs.rs/glob/latest/glob/struct.Pattern.html>
 enum Symbol {
-    /// `*`
+    /// `*`: any run of characters.
     Any,
-    /// `?`
+    /// `?`: exactly one character.
     One,
     /// `[a-z]`, or `[!a-z]` for all others.
     Class {

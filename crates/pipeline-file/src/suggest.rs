@@ -1,4 +1,4 @@
-//! "Did you mean": the word of a list that a mistyped word comes nearest to.
+//! Suggestions ("did you mean"): the word of a list that a mistyped word comes nearest to.
 
 /// The option nearest to `word`, if one is near enough to be what was meant.
 pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -5,7 +5,7 @@ use super::*;
 use crate::format::Format;
 
 fn written(tree: &Value) -> String {
-    yaml(tree, &Marks::new(&[]))
+    yaml(tree, &Placeholders::new(&[]))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What of a file may be repeated in a message: only what its author wrote there literally.
+//! Redaction: a message repeats of a file only what its author wrote there literally.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ const SHOWN_CHARS: usize = 60;
 
 /// The file as written, and what came into it from elsewhere.
 #[derive(Clone, Copy)]
-pub(super) struct Wording<'a> {
+pub(super) struct Redaction<'a> {
     raw: &'a str,
     brought_in: &'a [String],
 }
 
-// === impl Wording ===
+// === impl Redaction ===
 
-impl<'a> Wording<'a> {
+impl<'a> Redaction<'a> {
     pub(super) const fn new(raw: &'a str, brought_in: &'a [String]) -> Self {
         Self { raw, brought_in }
     }
@@ -61,15 +61,15 @@ mod tests {
     #[test]
     fn only_what_stands_in_the_file_is_shown() {
         let brought_in = ["hunter2".to_owned(), "type".to_owned()];
-        let wording = Wording::new("type: sink\nport: 80\n", &brought_in);
-        assert_eq!(wording.value(&json!("sink")), "'sink'");
-        assert_eq!(wording.value(&json!(80)), "'80'");
+        let redaction = Redaction::new("type: sink\nport: 80\n", &brought_in);
+        assert_eq!(redaction.value(&json!("sink")), "'sink'");
+        assert_eq!(redaction.value(&json!(80)), "'80'");
         for hidden in [json!("hunter2"), json!("type"), json!(4711), json!(null), json!("")] {
-            assert_eq!(wording.value(&hidden), "the value", "{hidden}");
+            assert_eq!(redaction.value(&hidden), "the value", "{hidden}");
         }
-        assert_eq!(wording.join("a", "port"), "a.port");
-        assert_eq!(wording.join("", "port"), "port");
-        assert_eq!(wording.join("a", "hunter2"), "a.(from the environment)");
-        assert_eq!(wording.key("hunter2"), None);
+        assert_eq!(redaction.join("a", "port"), "a.port");
+        assert_eq!(redaction.join("", "port"), "port");
+        assert_eq!(redaction.join("a", "hunter2"), "a.(from the environment)");
+        assert_eq!(redaction.key("hunter2"), None);
     }
 }

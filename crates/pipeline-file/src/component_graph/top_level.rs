@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::model::Report;
 use crate::{
     check::{check, kind},
-    near::nearest,
-    wording::Wording,
+    redaction::Redaction,
+    suggest::nearest,
 };
 use model::problem::Problem;
 
@@ -83,7 +83,12 @@ pub(crate) fn proxy_schema() -> Value {
     schema_for!(Proxy).to_value()
 }
 
-pub(super) fn read(tree: &Value, beside_vector: bool, wording: Wording<'_>, report: &mut Report) -> TopLevel {
+pub(super) fn read(
+    tree: &Value,
+    beside_vector: bool,
+    redaction: Redaction<'_>,
+    report: &mut Report,
+) -> TopLevel {
     let mut top = TopLevel::default();
     for (key, value) in tree.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
@@ -95,19 +100,19 @@ pub(super) fn read(tree: &Value, beside_vector: bool, wording: Wording<'_>, repo
                 report.problem("data_dir", format!("expected a string, got {}", kind(other)));
             }
             ("proxy", value) => {
-                let found = check(&proxy_schema(), value, "proxy", wording);
+                let found = check(&proxy_schema(), value, "proxy", redaction);
                 report.problems.extend(found.problems);
                 top.proxy = Some(value.clone());
             }
-            // Beside Vector it is Vector that heeds it, and what comes of it is told at the sinks.
+            // Beside Vector it is Vector that heeds it, and what comes of it is reported at the sinks.
             ("acknowledgements", Value::Bool(false)) if beside_vector => {}
             ("acknowledgements", Value::Object(said))
                 if beside_vector && said.get("enabled") == Some(&false.into()) => {}
-            ("acknowledgements", value) => acknowledgements("", value, wording, report),
+            ("acknowledgements", value) => acknowledgements("", value, redaction, report),
             ("wildcard_matching", value) => {
                 top.relaxed_globs = value == "relaxed";
                 if !top.relaxed_globs && value != "strict" {
-                    let shown = wording.value(value);
+                    let shown = redaction.value(value);
                     let message = format!("{shown} is not known here; it must be 'strict' or 'relaxed'");
                     report.problem("wildcard_matching", message);
                 }
@@ -117,15 +122,15 @@ pub(super) fn read(tree: &Value, beside_vector: bool, wording: Wording<'_>, repo
             (known, _) if ONLY_IN_VECTOR.contains(&known) => {
                 report.warning(known, "has no effect here: only Vector itself heeds it");
             }
-            (other, _) => report.problems.push(unknown(other, wording)),
+            (other, _) => report.problems.push(unknown(other, redaction)),
         }
     }
     top
 }
 
-fn unknown(key: &str, wording: Wording<'_>) -> Problem {
-    let path = wording.join("", key);
-    let near = wording.key(key).and_then(|_| nearest(key, READ_HERE.into_iter().chain(ONLY_IN_VECTOR)));
+fn unknown(key: &str, redaction: Redaction<'_>) -> Problem {
+    let path = redaction.join("", key);
+    let near = redaction.key(key).and_then(|_| nearest(key, READ_HERE.into_iter().chain(ONLY_IN_VECTOR)));
     Problem::new(
         path,
         match near {
@@ -138,12 +143,12 @@ fn unknown(key: &str, wording: Wording<'_>) -> Problem {
 }
 
 /// Events are always acknowledged end to end, so the only wrong answer is no. The option stands in the map at `path`.
-pub(super) fn acknowledgements(path: &str, value: &Value, wording: Wording<'_>, report: &mut Report) {
-    let option = wording.join(path, "acknowledgements");
+pub(super) fn acknowledgements(path: &str, value: &Value, redaction: Redaction<'_>, report: &mut Report) {
+    let option = redaction.join(path, "acknowledgements");
     let (path, enabled) = match value {
         Value::Object(map) => {
             for key in map.keys().filter(|key| *key != "enabled") {
-                let shown = wording.key(key).map(|key| format!(" {key}")).unwrap_or_default();
+                let shown = redaction.key(key).map(|key| format!(" {key}")).unwrap_or_default();
                 let message = format!("unknown option{shown}; the options are 'enabled'");
                 report.problem(option.as_str(), message);
             }

@@ -1,4 +1,4 @@
-//! Which sinks our sources' events end in, and whether Vector's own acknowledge them.
+//! Reachability: which sinks our sources' events end in, and whether Vector's own acknowledge them.
 //!
 //! Vector's `vector` source answers "delivered" only if every sink behind it acknowledges; from one that does not, events
 //! are lost without a word.
@@ -13,17 +13,17 @@ use super::{
     pattern::{matches, reads_port},
 };
 use crate::{
-    near::list,
-    parts::{entries, is_stock},
-    wording::Wording,
+    ownership::{entries, is_stock},
+    redaction::Redaction,
+    suggest::list,
 };
 
 /// The ids of the stock sinks that acknowledgements are to be switched on for: those that an event of `sources` can reach,
-/// and for which nothing is said. Where they are switched off, that is told.
-pub(super) fn silent_sinks(
+/// and for which nothing is said. Where they are switched off, that is reported.
+pub(super) fn sinks_without_ack_setting(
     tree: &Value,
     sources: &[Component],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Vec<String> {
     let everywhere = said(tree);
@@ -40,13 +40,13 @@ pub(super) fn silent_sinks(
             None => silent.push(id.to_owned()),
             // A word, if a variable stands for it.
             Some(said) if *said == Value::Bool(false) || said == "false" => {
-                let shown = list(reached.into_iter().filter(|id| wording.key(id).is_some()));
+                let shown = list(reached.into_iter().filter(|id| redaction.key(id).is_some()));
                 let message = format!(
                     "acknowledgements are switched off here: what this sink loses of {shown} is lost"
                 );
-                report.warning(wording.join("sinks", id), message);
+                report.warning(redaction.join("sinks", id), message);
             }
-            // What is no answer at all, Vector tells.
+            // What is no answer at all, Vector reports.
             Some(_) => {}
         }
     }

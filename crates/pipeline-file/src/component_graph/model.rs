@@ -1,4 +1,4 @@
-//! What a file comes to, and the way there.
+//! The component graph of a file, and how it is read.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,14 +7,15 @@ use serde_json::{Map, Value};
 
 use super::{
     component::{components, transforms},
-    inputs, outer,
-    reach::{silent_sinks, sinks_of_ours},
-    top_level,
+    inputs,
+    reachability::{sinks_of_ours, sinks_without_ack_setting},
+    top_level, vector_options,
 };
 use crate::{
     link::{Link, check_link_addresses},
-    parts, secrets,
-    wording::Wording,
+    ownership,
+    redaction::Redaction,
+    secrets,
 };
 use model::problem::{Problem, tidy};
 
@@ -55,15 +56,15 @@ pub struct Component {
     pub inputs: Vec<String>,
     /// Its own options, without `type`, `inputs` and those that Vector's own components have as well.
     pub options: Value,
-    /// Those: `buffer`, `vector` and so on.
-    pub(crate) outer: Map<String, Value>,
+    /// Vector's options: `buffer`, `vector` and so on.
+    pub(crate) vector_options: Map<String, Value>,
     /// Where it meets Vector.
     pub link: Link,
 }
 
 /// What a file says. `Debug` does not show the proxy, whose URL may hold a password.
 #[derive(Clone, PartialEq)]
-pub struct Outline {
+pub struct ComponentGraph {
     /// Where state is kept, if the file says.
     pub data_dir: Option<PathBuf>,
     /// The sources in file order.
@@ -75,8 +76,8 @@ pub struct Outline {
     /// Whether there are stock components, which only Vector can run.
     pub beside_vector: bool,
     /// The stock sinks that acknowledgements are to be switched on for.
-    pub(crate) silent_sinks: Vec<String>,
-    /// Our sinks that take what this program itself has to tell, through transforms too.
+    pub(crate) sinks_without_ack_setting: Vec<String>,
+    /// Our sinks that take events about this program itself, through transforms too.
     pub event_consumers: BTreeSet<String>,
     /// What works, but perhaps not as the author thinks.
     pub warnings: Vec<Problem>,
@@ -91,7 +92,7 @@ pub struct Outline {
 pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// What is wrong with links; of an option that is still a secret's placeholder it means nothing.
+    /// What is wrong with links; of an option that is still a reference to a secret it means nothing.
     pub(super) link_problems: Vec<Problem>,
 }
 
@@ -133,11 +134,11 @@ impl std::fmt::Debug for Component {
     }
 }
 
-// === impl Outline ===
+// === impl ComponentGraph ===
 
-impl std::fmt::Debug for Outline {
+impl std::fmt::Debug for ComponentGraph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outline")
+        f.debug_struct("ComponentGraph")
             .field("sources", &self.sources)
             .field("sinks", &self.sinks)
             .field("warnings", &self.warnings)
@@ -145,7 +146,7 @@ impl std::fmt::Debug for Outline {
     }
 }
 
-impl Outline {
+impl ComponentGraph {
     /// This, if nothing is wrong with it.
     #[cfg(test)]
     pub(crate) fn checked(self) -> Result<Self, Vec<Problem>> {
@@ -183,7 +184,7 @@ impl Outline {
         sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
     }
 
-    /// What is wrong, without what is told about the text of a variable that is missing.
+    /// What is wrong, without what is reported about the text of a variable that is missing.
     #[must_use]
     pub fn standing_problems(&self) -> Vec<Problem> {
         self.problems.iter().filter(|problem| !self.is_unset(&problem.path)).cloned().collect()
@@ -192,17 +193,17 @@ impl Outline {
     /// Whether the option at `path` of a component has no value yet, because of a secret or a variable.
     #[must_use]
     pub fn is_open(&self, path: &str) -> bool {
-        self.is_unset(path) || self.text_at(path).is_some_and(secrets::has_placeholder)
+        self.is_unset(path) || self.text_at(path).is_some_and(secrets::has_secret_reference)
     }
 
     fn is_unset(&self, path: &str) -> bool {
         self.text_at(path).is_some_and(|text| self.unset.iter().any(|unset| text.contains(unset)))
     }
 
-    /// The value of an option of a component, which may be one of those around it.
+    /// The value of an option of a component, which may be one of Vector's.
     fn option_of<'o>(components: &'o [Component], id: &str, name: &str) -> Option<&'o Value> {
         let component = components.iter().find(|component| component.id == id)?;
-        component.options.get(name).or_else(|| component.outer.get(name))
+        component.options.get(name).or_else(|| component.vector_options.get(name))
     }
 
     /// The string that stands at `path`.
@@ -234,57 +235,61 @@ impl Report {
     }
 }
 
-/// Reads the outline off `tree`. With `fetched`, the secrets are in it already.
-pub(crate) fn outline(
+/// Reads the component graph off `tree`. With `fetched`, the secrets are in it already.
+pub(crate) fn component_graph(
     tree: &Value,
     catalogue: &[ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     fetched: bool,
-) -> Outline {
+) -> ComponentGraph {
     let mut report = Report::default();
-    let (backends, problems) = secrets::declared(tree, wording);
+    let (backends, problems) = secrets::declared(tree, redaction);
     report.problems.extend(problems);
     if !fetched {
-        report.problems.extend(secrets::check_references(tree, &backends, wording));
+        report.problems.extend(secrets::check_references(tree, &backends, redaction));
     }
-    let beside_vector = parts::has_stock(tree);
-    let top = top_level::read(tree, beside_vector, wording, &mut report);
-    let sources = components(Kind::Source, tree, catalogue, wording, &mut report);
-    let mut sinks = components(Kind::Sink, tree, catalogue, wording, &mut report);
-    transforms(tree, catalogue, wording, &mut report);
-    inputs::join(tree, &mut sinks, top.relaxed_globs, wording, &mut report);
-    if beside_vector && parts::has_only_stock(tree) {
+    let beside_vector = ownership::has_stock(tree);
+    let top = top_level::read(tree, beside_vector, redaction, &mut report);
+    let sources = components(Kind::Source, tree, catalogue, redaction, &mut report);
+    let mut sinks = components(Kind::Sink, tree, catalogue, redaction, &mut report);
+    transforms(tree, catalogue, redaction, &mut report);
+    inputs::join(tree, &mut sinks, top.relaxed_globs, redaction, &mut report);
+    if beside_vector && ownership::has_only_stock(tree) {
         report.problem("", "there is nothing here for vector-sentinel: run vector itself");
     }
     if !beside_vector {
         for (kind, component) in
             sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
         {
-            outer::tell_idle(&wording.join(kind.section(), &component.id), &component.outer, &mut report);
+            vector_options::report_ineffective(
+                &redaction.join(kind.section(), &component.id),
+                &component.vector_options,
+                &mut report,
+            );
         }
     }
-    let silent_sinks = silent_sinks(tree, &sources, wording, &mut report);
+    let sinks_without_ack_setting = sinks_without_ack_setting(tree, &sources, redaction, &mut report);
     let emitting = sources.iter().filter(|source| source.component_type.emits_own_events);
     let event_consumers = sinks_of_ours(tree, emitting);
 
     let Report { warnings, problems, mut link_problems } = report;
     let (data_dir, proxy) = (top.data_dir, top.proxy);
     let (warnings, problems) = (tidy(warnings), tidy(problems));
-    let mut outline = Outline {
+    let mut graph = ComponentGraph {
         data_dir,
         sources,
         sinks,
         proxy,
         beside_vector,
-        silent_sinks,
+        sinks_without_ack_setting,
         event_consumers,
         warnings,
         problems,
         unset: Vec::new(),
     };
-    let paths = outline.components().map(|(kind, one)| (wording.join(kind.section(), &one.id), &one.link));
+    let paths = graph.components().map(|(kind, one)| (redaction.join(kind.section(), &one.id), &one.link));
     check_link_addresses(paths, &mut link_problems);
-    link_problems.retain(|problem| !outline.is_open(&problem.path));
-    outline.problems = tidy(outline.problems.into_iter().chain(link_problems).collect());
-    outline
+    link_problems.retain(|problem| !graph.is_open(&problem.path));
+    graph.problems = tidy(graph.problems.into_iter().chain(link_problems).collect());
+    graph
 }

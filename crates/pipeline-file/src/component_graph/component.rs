@@ -3,17 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::model::{Component, ComponentType, Kind, Report};
-use super::outer::{take, with_outer};
 use super::top_level::acknowledgements;
+use super::vector_options::{take, with_vector_options};
 use crate::{
     check::{check, kind},
     link::LinkConfig,
-    near::{list, nearest},
-    parts, stock,
-    wording::Wording,
+    ownership,
+    redaction::Redaction,
+    stock,
+    suggest::{list, nearest},
 };
 
-/// Longest id.
+/// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 100;
 
 /// Our components of one section, without those that have something wrong.
@@ -21,7 +22,7 @@ pub(super) fn components(
     section: Kind,
     tree: &Value,
     catalogue: &[ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Vec<Component> {
     let entries = match tree.get(section.section()) {
@@ -35,8 +36,8 @@ pub(super) fn components(
             return Vec::new();
         }
     };
-    let ours = entries.iter().filter(|(_, entry)| !parts::is_stock(section, entry, &|text| text.into()));
-    ours.filter_map(|(id, entry)| component(section, id, entry, catalogue, wording, report)).collect()
+    let ours = entries.iter().filter(|(_, entry)| !ownership::is_stock(section, entry, &|text| text.into()));
+    ours.filter_map(|(id, entry)| component(section, id, entry, catalogue, redaction, report)).collect()
 }
 
 fn component(
@@ -44,10 +45,10 @@ fn component(
     id: &str,
     entry: &Value,
     catalogue: &[ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Option<Component> {
-    let path = wording.join(section.section(), id);
+    let path = redaction.join(section.section(), id);
     // A file in the quarantine has the id's name.
     let legal = id.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
     if id.is_empty() || id.len() > MAX_ID_BYTES || !legal {
@@ -60,25 +61,38 @@ fn component(
         report.problem(path, format!("expected a map, got {}", kind(entry)));
         return None;
     };
-    let found = component_type(section, entry, &path, catalogue, wording, report)?;
+    let found = component_type(section, entry, &path, catalogue, redaction, report)?;
     let mut options = entry.clone();
     options.shift_remove("type");
     if section == Kind::Sink {
         options.shift_remove("inputs");
         let answer = options.shift_remove("acknowledgements");
-        acknowledgements(&path, answer.as_ref().unwrap_or(&Value::Null), wording, report);
+        acknowledgements(&path, answer.as_ref().unwrap_or(&Value::Null), redaction, report);
     }
-    let findings =
-        check(&with_outer(section, (found.schema)()), &Value::Object(options.clone()), &path, wording);
+    let findings = check(
+        &with_vector_options(section, (found.schema)()),
+        &Value::Object(options.clone()),
+        &path,
+        redaction,
+    );
     report.problems.extend(findings.problems);
     report.warnings.extend(findings.warnings);
-    let outer = take(section, &mut options);
+    let vector_options = take(section, &mut options);
     // Options that do not fit the schema are reported with it.
-    let config =
-        outer.get("vector").and_then(|vector| serde_json::from_value::<LinkConfig>(vector.clone()).ok());
-    let link = config.unwrap_or_default().validate(&wording.join(&path, "vector"), &mut report.link_problems);
+    let config = vector_options
+        .get("vector")
+        .and_then(|vector| serde_json::from_value::<LinkConfig>(vector.clone()).ok());
+    let link =
+        config.unwrap_or_default().validate(&redaction.join(&path, "vector"), &mut report.link_problems);
     let options = Value::Object(options);
-    Some(Component { id: id.to_owned(), component_type: *found, inputs: Vec::new(), options, outer, link })
+    Some(Component {
+        id: id.to_owned(),
+        component_type: *found,
+        inputs: Vec::new(),
+        options,
+        vector_options,
+        link,
+    })
 }
 
 fn component_type<'c>(
@@ -86,7 +100,7 @@ fn component_type<'c>(
     entry: &Map<String, Value>,
     path: &str,
     catalogue: &'c [ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Option<&'c ComponentType> {
     let ours = || catalogue.iter().filter(move |known| known.kind == section).map(|known| known.name);
@@ -106,7 +120,7 @@ fn component_type<'c>(
     if let Some(found) = catalogue.iter().find(|known| known.kind == section && known.name == name) {
         return Some(found);
     }
-    report.problem(type_path, not_ours(section, name, catalogue, wording, &list(ours())));
+    report.problem(type_path, not_ours(section, name, catalogue, redaction, &list(ours())));
     None
 }
 
@@ -114,12 +128,12 @@ fn not_ours(
     section: Kind,
     name: &str,
     catalogue: &[ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     ours: &str,
 ) -> String {
     let word = section.word();
     let value = Value::from(name);
-    if !wording.shows(&value) {
+    if !redaction.shows(&value) {
         return format!("the value is no {word} that is known here; there are {ours}");
     }
     let other = match section {
@@ -141,21 +155,21 @@ fn not_ours(
     }
 }
 
-/// Transforms are Vector's own, so all that can be told here is that one of ours is none.
+/// Transforms are Vector's own, so all that is checked here is that one of ours is none.
 pub(super) fn transforms(
     tree: &Value,
     catalogue: &[ComponentType],
-    wording: Wording<'_>,
+    redaction: Redaction<'_>,
     report: &mut Report,
 ) {
     match tree.get("transforms") {
         None | Some(Value::Null | Value::Object(_)) => {}
         Some(other) => report.problem("transforms", format!("expected a map, got {}", kind(other))),
     }
-    for (id, entry) in parts::entries(tree, "transforms") {
+    for (id, entry) in ownership::entries(tree, "transforms") {
         let name = entry.get("type").and_then(Value::as_str);
         if let Some(known) = catalogue.iter().find(|known| name == Some(known.name)) {
-            let path = wording.join(&wording.join("transforms", id), "type");
+            let path = redaction.join(&redaction.join("transforms", id), "type");
             report.problem(path, format!("'{}' is a {}, not a transform", known.name, known.kind.word()));
         }
     }

@@ -3,15 +3,15 @@
 mod component;
 mod inputs;
 mod model;
-mod outer;
 mod pattern;
-mod reach;
+mod reachability;
 mod top_level;
+mod vector_options;
 
-pub(super) use model::outline;
-pub use model::{Component, ComponentType, Kind, Outline};
-pub(super) use outer::{inputs_schema, take_batch, with_outer};
+pub(super) use model::component_graph;
+pub use model::{Component, ComponentGraph, ComponentType, Kind};
 pub(super) use top_level::{ONLY_IN_VECTOR, proxy_schema};
+pub(super) use vector_options::{inputs_schema, take_batch, with_vector_options};
 
 #[cfg(test)]
 mod tests;

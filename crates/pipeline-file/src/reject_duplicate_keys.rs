@@ -6,21 +6,21 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// Any value; deserializing fails at a key that its map already has.
-pub(super) struct Unique(pub(super) Value);
+pub(super) struct UniqueKeys(pub(super) Value);
 
-struct UniqueVisitor;
+struct UniqueKeysVisitor;
 
-// === impl Unique ===
+// === impl UniqueKeys ===
 
-impl<'de> Deserialize<'de> for Unique {
+impl<'de> Deserialize<'de> for UniqueKeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
+        deserializer.deserialize_any(UniqueKeysVisitor).map(Self)
     }
 }
 
-// === impl UniqueVisitor ===
+// === impl UniqueKeysVisitor ===
 
-impl<'de> Visitor<'de> for UniqueVisitor {
+impl<'de> Visitor<'de> for UniqueKeysVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +53,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Unique(item)) = items.next_element()? {
+        while let Some(UniqueKeys(item)) = items.next_element()? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -65,7 +65,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
             if map.contains_key(&key) {
                 return Err(A::Error::custom("the same key is given twice in one map"));
             }
-            let Unique(value) = entries.next_value()?;
+            let UniqueKeys(value) = entries.next_value()?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
