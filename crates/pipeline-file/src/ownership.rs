@@ -35,21 +35,28 @@ pub(super) fn has_placeholder_section(tree: &Value, placeholders: &Placeholders)
 
 /// Whether there is a stock component.
 pub(super) fn has_stock(tree: &Value) -> bool {
-    let stock = |kind: Kind| {
-        entries(tree, kind.section()).any(|(_, entry)| is_stock(kind, entry, &|text| Cow::Borrowed(text)))
-    };
-    entries(tree, "transforms").next().is_some() || stock(Kind::Source) || stock(Kind::Sink)
+    entries(tree, "transforms").next().is_some()
+        || [Kind::Source, Kind::Sink].into_iter().any(|kind| stock(tree, kind).next().is_some())
 }
 
 /// Whether every source and every sink is a stock one.
 pub(super) fn has_only_stock(tree: &Value) -> bool {
-    [Kind::Source, Kind::Sink].into_iter().all(|kind| {
-        entries(tree, kind.section()).all(|(_, entry)| is_stock(kind, entry, &|text| Cow::Borrowed(text)))
-    })
+    [Kind::Source, Kind::Sink].into_iter().all(|kind| ours(tree, kind).next().is_none())
+}
+
+/// The components of a kind that are Vector's own, in file order.
+pub(super) fn stock(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
+    entries(tree, kind.section()).filter(move |(_, entry)| is_stock(kind, entry, &|text| Cow::Borrowed(text)))
+}
+
+/// The components of a kind that are not Vector's own, in file order.
+pub(super) fn ours(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
+    entries(tree, kind.section())
+        .filter(move |(_, entry)| !is_stock(kind, entry, &|text| Cow::Borrowed(text)))
 }
 
 /// Whether a component is one of Vector's own.
-pub(super) fn is_stock(kind: Kind, entry: &Value, meant: &dyn Fn(&str) -> Cow<'_, str>) -> bool {
+fn is_stock(kind: Kind, entry: &Value, meant: &dyn Fn(&str) -> Cow<'_, str>) -> bool {
     let name = entry.get("type").and_then(Value::as_str);
     name.is_some_and(|name| stock::names(kind).contains(&meant(name).as_ref()))
 }

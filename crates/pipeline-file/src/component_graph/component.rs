@@ -25,8 +25,8 @@ pub(super) fn components(
     redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Vec<Component> {
-    let entries = match tree.get(section.section()) {
-        Some(Value::Object(entries)) if !entries.is_empty() => entries,
+    match tree.get(section.section()) {
+        Some(Value::Object(entries)) if !entries.is_empty() => {}
         None | Some(Value::Null | Value::Object(_)) => {
             report.problem(section.section(), format!("there is no {}", section.word()));
             return Vec::new();
@@ -35,9 +35,10 @@ pub(super) fn components(
             report.problem(section.section(), format!("expected a map, got {}", kind(other)));
             return Vec::new();
         }
-    };
-    let ours = entries.iter().filter(|(_, entry)| !ownership::is_stock(section, entry, &|text| text.into()));
-    ours.filter_map(|(id, entry)| component(section, id, entry, catalogue, redaction, report)).collect()
+    }
+    ownership::ours(tree, section)
+        .filter_map(|(id, entry)| component(section, id, entry, catalogue, redaction, report))
+        .collect()
 }
 
 fn component(

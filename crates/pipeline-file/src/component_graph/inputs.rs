@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     check::kind,
-    ownership::{entries, is_stock},
+    ownership::{entries, ours, stock},
     redaction::Redaction,
     suggest::{list, nearest},
 };
@@ -71,11 +71,6 @@ pub(super) fn join(
     }
 }
 
-/// The components of a kind that are not Vector's own.
-fn ours(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
-    entries(tree, kind.section()).filter(move |(_, entry)| !is_stock(kind, entry, &|text| text.into()))
-}
-
 /// Everything under `inputs` of an entry that is a string.
 pub(super) fn inputs_of(entry: &Value) -> impl Iterator<Item = &str> {
     let (one, several) = match entry.get("inputs") {
@@ -87,9 +82,8 @@ pub(super) fn inputs_of(entry: &Value) -> impl Iterator<Item = &str> {
 
 /// The inputs of stock components. Whether they exist, Vector reports.
 fn others_inputs(tree: &Value) -> impl Iterator<Item = &str> {
-    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
     let others = ["transforms", "enrichment_tables"].into_iter().flat_map(|section| entries(tree, section));
-    sinks.chain(others).flat_map(|(_, entry)| inputs_of(entry))
+    stock(tree, Kind::Sink).chain(others).flat_map(|(_, entry)| inputs_of(entry))
 }
 
 /// Inputs of stock components that name nothing. Vector reports them, too, but later, and not where a source of ours has lost
@@ -101,8 +95,7 @@ fn report_unknown_inputs(
     redaction: Redaction<'_>,
     report: &mut Report,
 ) {
-    let sinks = entries(tree, "sinks").filter(|(_, entry)| is_stock(Kind::Sink, entry, &|text| text.into()));
-    let all = sinks
+    let all = stock(tree, Kind::Sink)
         .map(|found| ("sinks", found))
         .chain(entries(tree, "transforms").map(|found| ("transforms", found)));
     for (section, (id, entry)) in all {

@@ -13,7 +13,7 @@ use super::{
     pattern::{matches, reads_port},
 };
 use crate::{
-    ownership::{entries, is_stock},
+    ownership::{entries, ours, stock},
     redaction::Redaction,
     suggest::list,
 };
@@ -30,10 +30,10 @@ pub(super) fn sinks_without_ack_setting(
     let mut silent = Vec::new();
     let ways: Vec<(&str, Reached<'_>)> =
         sources.iter().map(|source| (source.id.as_str(), Reached::from(tree, &source.id))).collect();
-    for (id, sink) in entries(tree, "sinks") {
+    for (id, sink) in stock(tree, Kind::Sink) {
         let reached: Vec<&str> =
             ways.iter().filter(|(_, reached)| reached.reads(sink)).map(|(id, _)| *id).collect();
-        if reached.is_empty() || !is_stock(Kind::Sink, sink, &|text| text.into()) {
+        if reached.is_empty() {
             continue;
         }
         match said(sink).or(everywhere) {
@@ -59,8 +59,7 @@ pub(super) fn sinks_of_ours<'c>(
     sources: impl Iterator<Item = &'c Component>,
 ) -> BTreeSet<String> {
     let ways: Vec<Reached<'_>> = sources.map(|source| Reached::from(tree, &source.id)).collect();
-    let ours = entries(tree, "sinks").filter(|(_, sink)| !is_stock(Kind::Sink, sink, &|text| text.into()));
-    let reached = ours.filter(|(_, sink)| ways.iter().any(|way| way.reads(sink)));
+    let reached = ours(tree, Kind::Sink).filter(|(_, sink)| ways.iter().any(|way| way.reads(sink)));
     reached.map(|(id, _)| id.to_owned()).collect()
 }
 
