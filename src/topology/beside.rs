@@ -11,14 +11,14 @@ use tracing::info;
 
 use super::door::Door;
 use super::process::{ANY_PORT, Process};
-use super::returning::Returning;
+use super::redelivery::Redelivery;
 use crate::topology::plan::{Plan, Planned};
 use model::problem::Problem;
 use pipeline_file::LINK_DIR;
 use pipeline_file::{File, Kind, Link, Stub};
 use runtime::clock::Clock;
 use runtime::delivery::Deliver;
-use runtime::quarantine::Quarantine;
+use runtime::quarantine::{Mode, Quarantine};
 use runtime::telemetry::Component;
 use vector_link::binary::Binary;
 use vector_link::certificates::{Certificates, Side};
@@ -73,7 +73,7 @@ pub(super) struct Ways {
     pub(super) forward: Arc<dyn Deliver>,
     /// For what Vector has refused, when somebody asks to hand it on again.
     pub(super) again: Arc<dyn Deliver>,
-    pub(super) returning: Returning,
+    pub(super) redelivery: Redelivery,
 }
 
 // === impl Meeting ===
@@ -151,10 +151,10 @@ impl Meeting {
         let (forward, _) = way()?;
         // What comes back has a way of its own: the source does not wait for it.
         let (again, quarantine) = way()?;
-        quarantine.expect_returns();
+        quarantine.set_mode(Mode::Redelivery);
         self.doors.push(door);
         let (id, data_dir, clock) = (source.id.clone(), data_dir.to_owned(), clock.clone());
-        Ok(Ways { forward, again, returning: Returning { id, data_dir, quarantine, clock } })
+        Ok(Ways { forward, again, redelivery: Redelivery { id, data_dir, quarantine, clock } })
     }
 
     /// Vector's process, if it is ours.

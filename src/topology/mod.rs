@@ -8,7 +8,7 @@ mod door;
 mod old_control_files;
 pub mod plan;
 mod process;
-mod returning;
+mod redelivery;
 mod sync_pairs;
 mod wiring;
 

@@ -119,7 +119,7 @@ impl Topology {
             let path = format!("sources.{}", source.id);
             let out: Result<Arc<dyn Deliver>, String> = if let Some(meeting) = &mut meeting {
                 meeting.forward(source, &plan.data_dir, &connector.clock, rng.fork()).map(|ways| {
-                    sources.push((Box::new(ways.returning), ways.again));
+                    sources.push((Box::new(ways.redelivery), ways.again));
                     ways.forward
                 })
             } else {

@@ -16,7 +16,7 @@ use microsoft::connection::Connector;
 use model::event::{Batch, Body, Event};
 use runtime::clock::Clock;
 use runtime::delivery::BatchStatus;
-use runtime::quarantine::{At, Entries, Entry, Removal};
+use runtime::quarantine::{At, Entries, Entry, Mode, Removal};
 use vector_link::protocol::{Decoded, decode};
 
 /// So many events go first: if all are refused again, the cause is still there, and the others are left where they are.
@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
         return Err(not_again(&id));
     };
     let sink = sink?;
-    sink.quarantine.expect_returns();
+    sink.quarantine.set_mode(Mode::Redelivery);
     let mut all = 0;
     for entry in removal.contents().entries() {
         all += u64::from(selection.takes(&entry.map_err(|error| unreadable(&id, &error))?));
@@ -216,7 +216,7 @@ impl Retrying<'_> {
 
     /// Delivers a batch, and answers whether it is known what became of each of its events.
     async fn deliver(&mut self, events: Vec<Event>) -> bool {
-        let (count, before) = (events.len() as u64, self.sink.quarantine.kept());
+        let (count, before) = (events.len() as u64, self.sink.quarantine.stored_count());
         let give_up = async {
             self.signals.stopped(1).await;
             info!("Stopping: finishing what is being delivered.");
@@ -238,7 +238,7 @@ impl Retrying<'_> {
             self.outcome.stopped = Some("the sink failed: see the log lines".to_owned());
             return false;
         }
-        let refused = self.sink.quarantine.kept() - before;
+        let refused = self.sink.quarantine.stored_count() - before;
         self.outcome.refused += refused;
         self.outcome.delivered += count - refused;
         true

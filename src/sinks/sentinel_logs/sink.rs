@@ -18,7 +18,7 @@ use model::event::Batch;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::Health;
-use runtime::quarantine::{Quarantine, Reason, Refused};
+use runtime::quarantine::{Mode, Quarantine, Reason, Refused};
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::Policies;
@@ -218,7 +218,7 @@ impl Inner {
     /// table, which would have every row refused. If that is in doubt, reports it: the row is tried again later.
     async fn is_poison(&self, destination: &Destination, refusal: &ServiceError, in_doubt: bool) -> bool {
         // Back where it came from, it waits as well as here.
-        if self.quarantine.expects_returns() {
+        if self.quarantine.mode() == Mode::Redelivery {
             return true;
         }
         let in_a_row = destination.refused_in_a_row.fetch_add(1, Ordering::Relaxed);

@@ -16,14 +16,9 @@ const HANDING_OVER: [&str; 2] = ["max_events", "timeout_secs"];
     dead_code,
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
-<<<<<<< HEAD:crates/pipeline-file/src/outline/outer.rs
 struct SourceVectorOptions {
     /// The look of this component in the output of `vector graph`, with Vector's options. Example:
     /// `{node_attributes: {color: red}}`.
-=======
-struct SourceVectorOptions {
-    /// How `vector graph` draws it.
->>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions):crates/pipeline-file/src/component_graph/vector_options.rs
     graph: Option<Map<String, Value>>,
     /// The link between Vector and this component; without effect in a file without stock components.
     vector: Option<LinkConfig>,
@@ -35,13 +30,8 @@ struct SourceVectorOptions {
     dead_code,
     reason = "only its schema is of use; the values go into Vector's file as they are written"
 )]
-<<<<<<< HEAD:crates/pipeline-file/src/outline/outer.rs
 struct SinkVectorOptions {
     /// Whether events are acknowledged end to end. They always are, so that only `true` is accepted. Default: `true`.
-=======
-struct SinkVectorOptions {
-    /// Events are always acknowledged end to end; this cannot be switched off.
->>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions):crates/pipeline-file/src/component_graph/vector_options.rs
     acknowledgements: Option<Switch>,
     /// The size of the batches in which Vector hands events over.
     batch: Option<Batch>,

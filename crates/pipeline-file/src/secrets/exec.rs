@@ -31,11 +31,7 @@ pub(crate) struct ExecBackend {
     protocol: Protocol,
 }
 
-<<<<<<< HEAD
 /// The protocol, which says what the command is told besides the keys.
-=======
-/// What the command gets besides the keys.
->>>>>>> 3a17a3a (pipeline-file: the field's words for modules, types and functions)
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "version")]
 #[schemars(transform = describe_version)]

@@ -31,10 +31,19 @@ struct Inner {
     max_bytes: u64,
     file_bytes: u64,
     writing: Mutex<()>,
-    /// Whether what comes was here before.
-    returning: AtomicBool,
+    /// Whether the mode is [`Mode::Redelivery`].
+    redelivery: AtomicBool,
     bytes: AtomicU64,
-    kept: AtomicU64,
+    stored: AtomicU64,
+}
+
+/// Where the events that a quarantine gets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are new here: each is stored while there is room for it.
+    Intake,
+    /// They come out of the quarantine, and are in it until they have been dealt with: each is stored whatever the limit.
+    Redelivery,
 }
 
 /// An event of a batch that can never be accepted.
@@ -121,9 +130,9 @@ impl Quarantine {
             max_bytes,
             file_bytes,
             writing: Mutex::new(()),
-            returning: AtomicBool::new(false),
+            redelivery: AtomicBool::new(false),
             bytes: AtomicU64::new(bytes),
-            kept: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
         });
         Ok(Self { inner, off_thread: OffThread::default() })
     }
@@ -146,21 +155,21 @@ impl Quarantine {
         self.inner.bytes.load(Ordering::Relaxed)
     }
 
-    /// How many events this one, and not another process, has kept.
+    /// How many events this one, and not another process, has stored since it was opened.
     #[must_use]
-    pub fn kept(&self) -> u64 {
-        self.inner.kept.load(Ordering::Relaxed)
+    pub fn stored_count(&self) -> u64 {
+        self.inner.stored.load(Ordering::Relaxed)
     }
 
-    /// From now on, what comes was here before and is still here until it has been dealt with: it is kept whatever the limit.
-    pub fn expect_returns(&self) {
-        self.inner.returning.store(true, Ordering::Relaxed);
+    /// Says where the events come from that are stored from now on; [`Mode::Intake`] until it is called.
+    pub fn set_mode(&self, mode: Mode) {
+        self.inner.redelivery.store(mode == Mode::Redelivery, Ordering::Relaxed);
     }
 
-    /// Whether what comes was here before.
+    /// Where the events come from.
     #[must_use]
-    pub fn expects_returns(&self) -> bool {
-        self.inner.returning.load(Ordering::Relaxed)
+    pub fn mode(&self) -> Mode {
+        if self.inner.redelivery.load(Ordering::Relaxed) { Mode::Redelivery } else { Mode::Intake }
     }
 
     /// Keeps an event with its reason. It is on disk when this returns.
@@ -180,7 +189,7 @@ impl Quarantine {
         let kept = self.off_thread.run(move || {
             let mut count = 0;
             let failure = inner.append(&batch, &refused, now, &mut count).err();
-            inner.kept.fetch_add(count as u64, Ordering::Relaxed);
+            inner.stored.fetch_add(count as u64, Ordering::Relaxed);
             Kept { count, failure }
         });
         kept.await.unwrap_or(Kept { count: 0, failure: Some(QuarantineError::Interrupted) })
@@ -219,7 +228,7 @@ impl Inner {
             let mut line = write(&growing)?;
             // What alone is more than the limit is kept all the same: there would never be room for it.
             let too_much = total > 0 && total + line.len() as u64 > self.max_bytes;
-            full = too_much && !self.returning.load(Ordering::Relaxed);
+            full = too_much && !self.redelivery.load(Ordering::Relaxed);
             if full {
                 break;
             }

@@ -33,7 +33,7 @@ mod tests;
 
 pub use contents::{Contents, Entries, components};
 pub use following::{Limit, Position, Since};
-pub use keep::{Kept, Quarantine, QuarantineError, Refused};
+pub use keep::{Kept, Mode, Quarantine, QuarantineError, Refused};
 pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;

@@ -24,7 +24,7 @@ const BATCH_EVENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One source's way back out of the quarantine.
-pub(super) struct Returning {
+pub(super) struct Redelivery {
     pub(super) id: String,
     pub(super) data_dir: PathBuf,
     /// Where what is refused again goes, and nothing else.
@@ -43,9 +43,9 @@ struct Serving {
     places: Vec<At>,
 }
 
-// === impl Returning ===
+// === impl Redelivery ===
 
-impl Returning {
+impl Redelivery {
     /// Serves a command, if there is one and if we are not asked to stop meanwhile: then it is served after the next start.
     /// Served twice, it hands on what was not handed on before: what was, has left the quarantine, but for the last batch.
     async fn serve(
@@ -86,7 +86,7 @@ impl Returning {
             if count == 0 {
                 break;
             }
-            let before = self.quarantine.kept();
+            let before = self.quarantine.stored_count();
             let batch: Batch = std::mem::take(&mut serving.batch).into();
             let status = tokio::select! {
                 biased;
@@ -96,7 +96,7 @@ impl Returning {
             if status == BatchStatus::Errored {
                 return Err("Vector did not take a batch".to_owned());
             }
-            let refused = self.quarantine.kept() - before;
+            let refused = self.quarantine.stored_count() - before;
             serving.retried.refused += refused;
             serving.retried.delivered += count - refused;
         }
@@ -152,7 +152,7 @@ impl Serving {
 }
 
 #[async_trait]
-impl Source for Returning {
+impl Source for Redelivery {
     async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
         let to = Recipient::Component(self.id.clone());
         let inbox = Inbox::new(&self.data_dir, to, self.clock.clone());
