@@ -82,8 +82,8 @@ pub trait Registered: Component + Sized + 'static {
 
     /// Who a component of this type is, in metrics and log lines.
     #[must_use]
-    fn labels(id: &str) -> telemetry::Component {
-        telemetry::Component { kind: Self::KIND.word(), component_type: Self::TYPE, id: id.to_owned() }
+    fn labels(id: &str) -> telemetry::ComponentLabels {
+        telemetry::ComponentLabels { kind: Self::KIND.word(), component_type: Self::TYPE, id: id.to_owned() }
     }
 }
 
@@ -169,7 +169,7 @@ pub struct BuiltSink {
     /// Where it keeps what can never be accepted.
     pub quarantine: Quarantine,
     /// Who it is, in metrics and log lines.
-    pub labels: telemetry::Component,
+    pub labels: telemetry::ComponentLabels,
     /// What it does beside taking events, if anything, until it is asked to stop. Stopping it comes last.
     pub task: Option<Task>,
 }

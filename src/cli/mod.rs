@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::registry;
 use crate::topology::plan::{self, Plan};
 use model::problem::Problem;
-use pipeline_file::{ComponentGraph, File};
+use pipeline_file::{ComponentGraph, PipelineFile};
 use runtime::clock::Clock;
 use runtime::telemetry::{self, LogFormat};
 
@@ -72,7 +72,7 @@ enum Command {
 /// Which pipeline files.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct PipelineFile {
+struct PipelinePaths {
     /// A pipeline file: YAML, TOML or JSON. Several are taken as one, as Vector takes them.
     #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG", value_name = "FILE", value_delimiter = ',')]
     config: Vec<PathBuf>,
@@ -81,7 +81,7 @@ struct PipelineFile {
     file: Vec<PathBuf>,
 }
 
-impl PipelineFile {
+impl PipelinePaths {
     fn paths(&self) -> &[PathBuf] {
         if self.file.is_empty() { &self.config } else { &self.file }
     }
@@ -173,7 +173,7 @@ fn set_aside(path: &Path) -> String {
 
 /// Pipeline files that were read and checked.
 struct Loaded {
-    file: File,
+    file: PipelineFile,
     graph: ComponentGraph,
     plan: Plan,
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{PipelineFile, environment, exit, say};
+use super::{PipelinePaths, environment, exit, say};
 use crate::registry;
 use crate::topology::plan;
 use model::problem::Problem;
@@ -10,7 +10,7 @@ use model::problem::Problem;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    file: PipelineFile,
+    file: PipelinePaths,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

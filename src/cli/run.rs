@@ -8,11 +8,11 @@ use tracing::{error, info, warn};
 
 use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
-use super::{Loaded, PipelineFile, exit, load, rng};
+use super::{Loaded, PipelinePaths, exit, load, rng};
 use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
 use microsoft::connection::Connector;
 use model::problem::{Problem, words};
-use pipeline_file::{ComponentGraph, File};
+use pipeline_file::{ComponentGraph, PipelineFile};
 use runtime::clock::Clock;
 use runtime::telemetry::{self, LogFormat};
 use vector_link::binary::Binary;
@@ -20,7 +20,7 @@ use vector_link::binary::Binary;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    file: PipelineFile,
+    file: PipelinePaths,
     /// Do not run Vector: somebody else runs it, on what `render` has printed.
     #[arg(long, conflicts_with = "vector_bin")]
     no_vector: bool,
@@ -228,7 +228,7 @@ enum Refusal {
 /// The Vector that accepts its part of the files.
 async fn accepted(
     arguments: &Arguments,
-    file: &File,
+    file: &PipelineFile,
     graph: &ComponentGraph,
     clock: &Clock,
 ) -> Result<Binary, Refusal> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::vector_options::{VectorOptions, rendered};
-use super::{PipelineFile, environment, exit, load, say};
+use super::{PipelinePaths, environment, exit, load, say};
 use crate::component::Probed;
 use crate::registry;
 use crate::topology::plan::{self, Plan};
@@ -16,7 +16,7 @@ use runtime::store::create_private_dir;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    file: PipelineFile,
+    file: PipelinePaths,
     #[command(flatten)]
     vector: VectorOptions,
     /// Also get the secrets, fetch tokens, read one incident, post an empty array to every stream and compare the

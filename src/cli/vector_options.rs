@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::environment;
 use crate::registry;
 use model::problem::Problem;
-use pipeline_file::{ComponentGraph, File};
+use pipeline_file::{ComponentGraph, PipelineFile};
 use runtime::clock::Clock;
 use runtime::store::write_private_file;
 use vector_link::binary::Binary;
@@ -22,7 +22,7 @@ pub(super) struct VectorOptions {
 }
 
 /// What Vector gets, by the addresses that it would have if somebody else ran it.
-pub(super) fn rendered(file: &File, graph: &ComponentGraph) -> Result<String, Vec<Problem>> {
+pub(super) fn rendered(file: &PipelineFile, graph: &ComponentGraph) -> Result<String, Vec<Problem>> {
     pipeline_file::render(file, &registry::catalogue(), &pipeline_file::stubs(graph))
 }
 
@@ -46,7 +46,7 @@ impl VectorOptions {
     }
 
     /// Warnings about variables in stock components that Vector leaves as they are.
-    pub(super) fn literal_variables(&self, file: &File) -> Vec<Problem> {
+    pub(super) fn literal_variables(&self, file: &PipelineFile) -> Vec<Problem> {
         if self.dangerously_allow_env_var_interpolation {
             Vec::new()
         } else {

@@ -15,14 +15,14 @@ use super::redelivery::Redelivery;
 use crate::topology::plan::{Plan, Planned};
 use model::problem::Problem;
 use pipeline_file::LINK_DIR;
-use pipeline_file::{File, Kind, Link, Stub};
+use pipeline_file::{Kind, Link, PipelineFile, Stub};
 use runtime::clock::Clock;
 use runtime::delivery::Deliver;
 use runtime::quarantine::{Mode, Quarantine};
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 use vector_link::binary::Binary;
-use vector_link::certificates::{Certificates, Side};
-use vector_link::client::{Forward, Options, Peer};
+use vector_link::certificates::{Certificates, TlsIdentity};
+use vector_link::client::{Forward, ForwardOptions, VectorPeer};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
 const QUARANTINE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -44,7 +44,7 @@ pub struct OurVector {
     /// Which one.
     pub binary: Binary,
     /// The pipeline file.
-    pub file: File,
+    pub file: PipelineFile,
     /// Whether Vector puts environment variables into its configuration.
     pub allow_env: bool,
     /// Whether its log lines are JSON.
@@ -130,16 +130,21 @@ impl Meeting {
         mut rng: fastrand::Rng,
     ) -> Result<Ways, String> {
         let side = self.side(&source.link)?;
-        let door = Door { id: source.id.clone(), link: source.link.clone(), side, peer: Peer::default() };
+        let door =
+            Door { id: source.id.clone(), link: source.link.clone(), side, peer: VectorPeer::default() };
         if let Some(address) = self.points.get(&source.id) {
             info!(component_id = source.id, address, "Handing events to Vector.");
             door.open(address)?;
         }
         let mut way = || {
             let quarantine = Quarantine::open(data_dir, &source.id, QUARANTINE_BYTES);
-            let options = Options {
+            let options = ForwardOptions {
                 peer: door.peer.clone(),
-                labels: Component { kind: "source", component_type: source.type_name, id: source.id.clone() },
+                labels: ComponentLabels {
+                    kind: "source",
+                    component_type: source.type_name,
+                    id: source.id.clone(),
+                },
                 quarantine: quarantine
                     .map_err(|error| error.to_string())?
                     .with_off_thread(clock.off_thread()),
@@ -164,9 +169,9 @@ impl Meeting {
     }
 
     /// What we show at a link: what the file names, or what was made for it.
-    fn side(&self, link: &Link) -> Result<Side, String> {
+    fn side(&self, link: &Link) -> Result<TlsIdentity, String> {
         match &link.tls {
-            Some(tls) => Side::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file),
+            Some(tls) => TlsIdentity::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file),
             None => Ok(self.certificates.ours().clone()),
         }
     }

@@ -1,8 +1,8 @@
 //! Where one of our sources meets Vector, which listens there.
 
 use pipeline_file::{Link, connectable, host};
-use vector_link::certificates::Side;
-use vector_link::client::Peer;
+use vector_link::certificates::TlsIdentity;
+use vector_link::client::VectorPeer;
 
 /// The way out of one source.
 pub(super) struct Door {
@@ -10,8 +10,8 @@ pub(super) struct Door {
     pub(super) id: String,
     pub(super) link: Link,
     /// What we show there.
-    pub(super) side: Side,
-    pub(super) peer: Peer,
+    pub(super) side: TlsIdentity,
+    pub(super) peer: VectorPeer,
 }
 
 // === impl Door ===

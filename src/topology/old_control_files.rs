@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `sync/<ledger>-to-<side>.resume` | `sync resume` | nothing |
 //! | `sync/<ledger>-to-<side>.retry` | `sync retry` | incidents, one a line |
-//! | `quarantine/<source>/retrying.json`, `retry.json` | `quarantine retry` | a [`Request`]; the first was begun |
+//! | `quarantine/<source>/retrying.json`, `retry.json` | `quarantine retry` | a [`RetryRequest`]; the first was begun |
 //!
 //! A file goes when its command is in the mailbox: after a crash in between it is asked twice, which harms nothing.
 
@@ -19,7 +19,7 @@ use crate::sinks::incident_sync::status;
 use crate::sinks::incident_sync::{SyncCommand, recipient};
 use incident_model::field::Side;
 use runtime::control::{Mailbox, Recipient};
-use runtime::quarantine::{DIR_NAME, Request, SourceCommand};
+use runtime::quarantine::{DIR_NAME, RetryRequest, SourceCommand};
 
 /// Puts what was asked into the mailbox. What cannot be read stays, and is said.
 pub(super) fn take_over(data_dir: &Path, mailbox: &mut Mailbox) {
@@ -63,7 +63,7 @@ fn of_source(dir: &Path, path: &Path, mailbox: &mut Mailbox) -> Result<bool, Box
         text => text?,
     };
     let Some(id) = dir.file_name().and_then(OsStr::to_str) else { return Ok(false) };
-    let request: Request = serde_json::from_slice(&text)?;
+    let request: RetryRequest = serde_json::from_slice(&text)?;
     mailbox.ask(Recipient::Component(id.to_owned()), SourceCommand::Retry(request))?;
     std::fs::remove_file(path)?;
     Ok(true)

@@ -9,7 +9,7 @@ use crate::component::{Component, Peer, Validation};
 use crate::registry::{self, Invalid};
 use microsoft::http::ProxyConfig;
 use model::problem::{Problem, tidy};
-use pipeline_file::{Component as FileComponent, ComponentGraph, Kind, Link, link_addresses};
+use pipeline_file::{ComponentGraph, ComponentSpec, Kind, Link, link_addresses};
 
 /// A pipeline whose every option was checked.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     proxy.validate("proxy", &mut problems);
 
     let peers = peers(graph);
-    let mut check = |kind: Kind, one: &FileComponent| {
+    let mut check = |kind: Kind, one: &ComponentSpec| {
         let path = format!("{}.{}", kind.section(), one.id);
         let validation = Validation { path: path.clone(), proxy: &proxy, peers: &peers };
         let found = match registry::component(&one.component_type, one.options.clone(), &validation) {

@@ -13,10 +13,10 @@ use super::beside::OurVector;
 use super::door::Door;
 use crate::registry::catalogue;
 use model::problem::words;
-use pipeline_file::{File, Kind, Stub, render};
+use pipeline_file::{Kind, PipelineFile, Stub, render};
 use runtime::clock::Clock;
 use runtime::store::{create_private_dir, write_private_file};
-use vector_link::child::{Command, Ended, Launch, Prepare, State, Supervisor};
+use vector_link::child::{Launch, Prepare, Supervisor, SupervisorCommand, SupervisorEnded, SupervisorState};
 
 /// Vector's configuration, in the directory of its run.
 const CONFIGURATION: &str = "vector.yaml";
@@ -26,7 +26,7 @@ pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 /// Vector's process, ready to start.
 pub(super) struct Process {
     supervisor: Supervisor,
-    receiver: mpsc::Receiver<Command>,
+    receiver: mpsc::Receiver<SupervisorCommand>,
     reload: Reload,
     /// How long everything may take to stop.
     limit: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Process {
 #[derive(Clone)]
 pub struct Reload {
     configuration: Configuration,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SupervisorCommand>,
 }
 
 /// Writes Vector's configuration before each start: another process may have taken a port in the meantime. Cheap to clone.
@@ -44,7 +44,7 @@ pub struct Reload {
 struct Configuration(Arc<Mutex<Written>>);
 
 struct Written {
-    file: File,
+    file: PipelineFile,
     dir: PathBuf,
     doors: Vec<Door>,
     stubs: BTreeMap<String, Stub>,
@@ -84,7 +84,7 @@ impl Process {
     }
 
     /// How Vector is.
-    pub(super) fn state(&self) -> watch::Receiver<State> {
+    pub(super) fn state(&self) -> watch::Receiver<SupervisorState> {
         self.supervisor.state()
     }
 
@@ -93,12 +93,14 @@ impl Process {
         self.limit / 3
     }
 
-    pub(super) fn start(self) -> (JoinHandle<Result<Ended, String>>, mpsc::Sender<Command>) {
+    pub(super) fn start(
+        self,
+    ) -> (JoinHandle<Result<SupervisorEnded, String>>, mpsc::Sender<SupervisorCommand>) {
         let (mut state, configuration) = (self.supervisor.state(), self.reload.configuration);
         // Ends with the supervisor.
         tokio::spawn(async move {
             while state.changed().await.is_ok() {
-                let is_down = *state.borrow_and_update() == State::Waiting;
+                let is_down = *state.borrow_and_update() == SupervisorState::Waiting;
                 for door in configuration.locked().doors.iter().filter(|_| is_down) {
                     door.peer.gone();
                 }
@@ -112,13 +114,13 @@ impl Process {
 
 impl Reload {
     /// Gives Vector what `file` says now. Our own components in it must be the same as before. On an error nothing has changed.
-    pub async fn with(&self, file: File) -> Result<(), String> {
+    pub async fn with(&self, file: PipelineFile) -> Result<(), String> {
         {
             let mut written = self.configuration.locked();
             written.write(&file)?;
             written.file = file;
         }
-        self.commands.send(Command::Reload).await.map_err(|_| "Vector is stopping".to_owned())
+        self.commands.send(SupervisorCommand::Reload).await.map_err(|_| "Vector is stopping".to_owned())
     }
 }
 
@@ -143,7 +145,7 @@ impl Prepare for Configuration {
 
 impl Written {
     /// Writes what Vector gets of `file`.
-    fn write(&self, file: &File) -> Result<(), String> {
+    fn write(&self, file: &PipelineFile) -> Result<(), String> {
         let text = render(file, &catalogue(), &self.stubs)
             .map_err(|problems| format!("cannot write Vector's configuration: {}", words(&problems, "; ")))?;
         create_private_dir(&self.dir)

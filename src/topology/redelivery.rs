@@ -13,7 +13,9 @@ use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::control::{Inbox, Recipient};
 use runtime::delivery::{BatchStatus, Deliver};
-use runtime::quarantine::{At, Entries, Quarantine, Removal, Request, Retried, SourceAnswer, SourceCommand};
+use runtime::quarantine::{
+    At, Entries, Quarantine, Removal, Retried, RetryRequest, SourceAnswer, SourceCommand,
+};
 
 /// How often is looked whether somebody asks.
 const POLL: Duration = Duration::from_secs(2);
@@ -34,7 +36,7 @@ pub(super) struct Redelivery {
 
 /// A request that is being served.
 struct Serving {
-    request: Request,
+    request: RetryRequest,
     removal: Removal,
     entries: Entries,
     retried: Retried,
@@ -73,7 +75,7 @@ impl Redelivery {
     /// Hands on what is asked for, and answers what came of it; nothing if we are asked to stop meanwhile.
     async fn hand_on(
         &self,
-        request: Request,
+        request: RetryRequest,
         out: &dyn Deliver,
         shutdown: &CancellationToken,
     ) -> Result<Option<Retried>, String> {
@@ -114,7 +116,7 @@ impl Redelivery {
 // === impl Serving ===
 
 impl Serving {
-    fn begin(data_dir: &Path, id: &str, request: Request) -> Result<Self, String> {
+    fn begin(data_dir: &Path, id: &str, request: RetryRequest) -> Result<Self, String> {
         let removal = Removal::begin(data_dir, id).map_err(|error| error.to_string())?;
         let entries = removal.contents().entries();
         let retried = Retried::default();

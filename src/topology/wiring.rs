@@ -20,8 +20,8 @@ use runtime::clock::Clock;
 use runtime::control::Mailbox;
 use runtime::delivery::{Deliver, FanOut};
 use runtime::store::Store;
-use vector_link::certificates::Side;
-use vector_link::child::{self, Command, State};
+use vector_link::certificates::TlsIdentity;
+use vector_link::child::{self, SupervisorCommand, SupervisorState};
 use vector_link::server::{self, Listener};
 
 /// Components that are built and wired, ready to run.
@@ -51,9 +51,9 @@ struct Running {
     sources_limit: Option<Duration>,
     sources: JoinSet<()>,
     reading: CancellationToken,
-    vector: Option<JoinHandle<Result<child::Ended, String>>>,
-    commands: Option<mpsc::Sender<Command>>,
-    state: Option<watch::Receiver<State>>,
+    vector: Option<JoinHandle<Result<child::SupervisorEnded, String>>>,
+    commands: Option<mpsc::Sender<SupervisorCommand>>,
+    state: Option<watch::Receiver<SupervisorState>>,
     listeners: JoinSet<Result<(), String>>,
     listening: CancellationToken,
     tasks: JoinSet<()>,
@@ -102,7 +102,7 @@ impl Topology {
             let Some(meeting) = &mut meeting else { continue };
             match meeting.listen(sink).await {
                 Ok((socket, tls)) => {
-                    let options = server::Options {
+                    let options = server::ListenerOptions {
                         deliver: built.deliver,
                         health: built.health,
                         quarantine: built.quarantine,
@@ -144,9 +144,9 @@ impl Topology {
     #[must_use]
     pub fn check(plan: &Plan, connector: &Connector) -> Vec<Problem> {
         let readable = |link: &Link| {
-            link.tls
-                .as_ref()
-                .map_or(Ok(()), |tls| Side::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file).map(drop))
+            link.tls.as_ref().map_or(Ok(()), |tls| {
+                TlsIdentity::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file).map(drop)
+            })
         };
         let sources = plan.sources.iter().map(|source| ("sources", source));
         let all = sources.chain(plan.sinks.iter().map(|sink| ("sinks", sink)));
@@ -192,9 +192,9 @@ impl Topology {
 }
 
 /// Ends when a Vector of ours is dead and waits to be started again.
-async fn down(state: Option<watch::Receiver<State>>) {
+async fn down(state: Option<watch::Receiver<SupervisorState>>) {
     let Some(mut state) = state else { return std::future::pending().await };
-    if state.wait_for(|state| *state == State::Waiting).await.is_err() {
+    if state.wait_for(|state| *state == SupervisorState::Waiting).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
@@ -283,10 +283,10 @@ impl Running {
         }
         if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {
             // If nobody listens to it, it has ended already.
-            commands.send(Command::Stop).await.ok();
+            commands.send(SupervisorCommand::Stop).await.ok();
             ended = match vector.await {
-                Ok(Ok(child::Ended::Drained)) => ended,
-                Ok(Ok(child::Ended::GaveUp)) => Ended::GaveUp,
+                Ok(Ok(child::SupervisorEnded::Drained)) => ended,
+                Ok(Ok(child::SupervisorEnded::GaveUp)) => Ended::GaveUp,
                 Ok(Err(reason)) => {
                     error!("{reason}");
                     Ended::Broke
@@ -315,7 +315,7 @@ impl Running {
         self.sources.shutdown().await;
         if let (Some(vector), Some(commands)) = (&mut self.vector, &self.commands) {
             for _ in 0..2 {
-                commands.send(Command::Stop).await.ok();
+                commands.send(SupervisorCommand::Stop).await.ok();
             }
             vector.await.ok();
         }

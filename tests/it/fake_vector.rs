@@ -15,7 +15,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
-use vector_link::certificates::Side;
+use vector_link::certificates::TlsIdentity;
 use vector_link::client::channel;
 use vector_link::protocol::event::{EventWrapper, Log, Value, event_wrapper, value::Kind};
 use vector_link::protocol::vector::vector_client::VectorClient;
@@ -52,7 +52,8 @@ impl FakeVector {
     /// Runs until the set is dropped, which is what killing it comes to.
     pub(crate) async fn start(&self) -> JoinSet<()> {
         let file = |name: &str| self.certificates.join(name);
-        let side = Side::from_files(&file("ca.pem"), &file("vector.pem"), &file("vector.key")).unwrap();
+        let side =
+            TlsIdentity::from_files(&file("ca.pem"), &file("vector.pem"), &file("vector.key")).unwrap();
         let channel = channel(&self.sink, "localhost", side.client_tls().unwrap()).unwrap();
         let client = VectorClient::new(channel).send_compressed(CompressionEncoding::Zstd);
         let sink = Sink(client.max_encoding_message_size(100_000_000));

@@ -11,7 +11,7 @@ use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use serde_json::{Value, json};
 use simulator::{ColumnType, Dcr, Fault, Service, SimulatorConfig};
-use vector_sentinel::sinks::sentinel_logs::{LogSink, Rules, SentinelLogs};
+use vector_sentinel::sinks::sentinel_logs::{LogSink, RuleRegistry, SentinelLogs};
 
 use crate::harness::{Bench, checked};
 
@@ -39,7 +39,7 @@ pub(crate) fn sink(bench: &Bench, options: &Value) -> Arc<LogSink> {
     }
     let checked: SentinelLogs = checked(all, &ProxyConfig::default());
     let data_dir: &Path = &bench.path("data");
-    let (rules, rng) = (Rules::default(), fastrand::Rng::with_seed(1));
+    let (rules, rng) = (RuleRegistry::default(), fastrand::Rng::with_seed(1));
     let connector = Connector::new(Clock::system());
     Arc::new(checked.sink("sentinel", data_dir, &rules, &connector, rng).unwrap())
 }

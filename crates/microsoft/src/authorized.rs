@@ -11,7 +11,7 @@ use runtime::secret::SensitiveString;
 
 use crate::cloud::Cloud;
 use crate::connection::Connector;
-use crate::credential::{AuthConfig, Credential, Identity};
+use crate::credential::{AuthConfig, Credential, TokenProvider};
 use crate::error::{ServiceError, TokenError};
 use crate::http::{self as edge_http, HttpOptions, Reply};
 
@@ -19,7 +19,7 @@ use crate::http::{self as edge_http, HttpOptions, Reply};
 #[derive(Clone)]
 pub struct Authorized {
     edge: Edge,
-    identity: Arc<dyn Identity>,
+    identity: Arc<dyn TokenProvider>,
     credential: Arc<Credential>,
     clock: Clock,
 }

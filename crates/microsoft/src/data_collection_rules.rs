@@ -110,13 +110,13 @@ pub struct DataFlow {
 pub struct RuleDestinations {
     /// Workspaces.
     #[serde(default, deserialize_with = "or_default")]
-    pub log_analytics: Vec<Workspace>,
+    pub log_analytics: Vec<WorkspaceDestination>,
 }
 
 /// A Log Analytics workspace.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Workspace {
+pub struct WorkspaceDestination {
     /// What data flows call it.
     pub name: String,
     /// Its resource id.

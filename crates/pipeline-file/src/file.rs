@@ -27,7 +27,7 @@ use runtime::clock::Clock;
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Pipeline files that could be parsed, as one. `Debug` shows only their paths.
-pub struct File {
+pub struct PipelineFile {
     paths: Vec<PathBuf>,
     /// As written: no variable and no secret is in it.
     raw: String,
@@ -55,9 +55,9 @@ struct Parsed {
     unset: Vec<(String, Problem)>,
 }
 
-// === impl File ===
+// === impl PipelineFile ===
 
-impl File {
+impl PipelineFile {
     /// Where it was read from.
     #[must_use]
     pub fn paths(&self) -> &[PathBuf] {
@@ -73,9 +73,9 @@ impl File {
     }
 }
 
-impl fmt::Debug for File {
+impl fmt::Debug for PipelineFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File").field("paths", &self.paths).finish_non_exhaustive()
+        f.debug_struct("PipelineFile").field("paths", &self.paths).finish_non_exhaustive()
     }
 }
 
@@ -83,7 +83,7 @@ impl fmt::Debug for File {
 ///
 /// Variables that are missing are reported with everything else, by [`component_graph()`], unless a file cannot be parsed
 /// without them.
-pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, Vec<Problem>> {
+pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<PipelineFile, Vec<Problem>> {
     let mut problems = Vec::new();
     let texts: Vec<(&Path, Format, String)> = paths
         .iter()
@@ -128,7 +128,7 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<File, V
     // What is wrong in merging was reported above.
     let written = trees_with_placeholders
         .map(|trees| Written { tree: merge(trees, Redaction::new(&raw, &brought_in)).0, placeholders });
-    Ok(File { paths: paths.to_vec(), raw, tree, written, brought_in, unset, fetched: false })
+    Ok(PipelineFile { paths: paths.to_vec(), raw, tree, written, brought_in, unset, fetched: false })
 }
 
 /// One file. Its placeholders are added to `placeholders`.
@@ -204,7 +204,7 @@ fn contents(path: &Path) -> Result<String, String> {
 /// What the file says, and all that is wrong with it as far as the file alone shows it. Secrets
 /// that are not fetched yet stand in the options as references, and variables that are missing as they are written.
 #[must_use]
-pub fn component_graph(file: &File, catalogue: &[ComponentType]) -> ComponentGraph {
+pub fn component_graph(file: &PipelineFile, catalogue: &[ComponentType]) -> ComponentGraph {
     let mut graph = component_graph::component_graph(&file.tree, catalogue, file.redaction(), file.fetched);
     for (written, problem) in &file.unset {
         graph.unset.push(written.clone());
@@ -227,7 +227,7 @@ pub(super) fn inseparable() -> Problem {
 
 /// Fetches the secrets that our components refer to and puts them in the place of their references; then
 /// [`component_graph()`] has the values.
-pub async fn resolve_secrets(file: &mut File, clock: &Clock) -> Result<(), Vec<Problem>> {
+pub async fn resolve_secrets(file: &mut PipelineFile, clock: &Clock) -> Result<(), Vec<Problem>> {
     if !file.fetched {
         let redaction = Redaction::new(&file.raw, &file.brought_in);
         let values = secrets::resolve(&mut file.tree, redaction, clock).await?;

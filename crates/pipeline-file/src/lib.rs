@@ -29,8 +29,8 @@ mod suggest;
 mod text;
 mod yaml_writer;
 
-pub use component_graph::{Component, ComponentGraph, ComponentType, Kind};
-pub use file::{File, component_graph, read, resolve_secrets};
+pub use component_graph::{ComponentGraph, ComponentSpec, ComponentType, Kind};
+pub use file::{PipelineFile, component_graph, read, resolve_secrets};
 pub use link::{LINK_DIR, Link, LinkTls, Stub, connectable, host, link_addresses, stubs};
 pub use render::{render, variables_left_to_vector};
 pub use schema::document_schema;

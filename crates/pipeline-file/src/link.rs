@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::component_graph::{Component, ComponentGraph, Kind};
+use super::component_graph::{ComponentGraph, ComponentSpec, Kind};
 use model::problem::Problem;
 
 /// The first port that is taken where a file names none.
@@ -179,7 +179,7 @@ pub(super) fn check_link_addresses<'a>(
 pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
     let addresses = link_addresses(graph.components().map(|(_, one)| (one.id.as_str(), &one.link)));
     let made = graph.data_dir().join(LINK_DIR);
-    let stub = |(kind, one): (Kind, &Component)| {
+    let stub = |(kind, one): (Kind, &ComponentSpec)| {
         Some((one.id.clone(), one.link.stub(kind, addresses.get(&one.id)?, &made)))
     };
     graph.components().filter_map(stub).collect()

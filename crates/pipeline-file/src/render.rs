@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     component_graph::{ComponentType, Kind, take_batch},
-    file::{File, Written, component_graph, inseparable},
+    file::{PipelineFile, Written, component_graph, inseparable},
     link::Stub,
     yaml_writer::yaml,
 };
@@ -24,7 +24,7 @@ const MAX_PUSH_BYTES: u64 = 8_000_000;
 /// The stock file as YAML, with `stubs`, by id, in the place of our components. Everything else is as it is written, variables
 /// and secrets too; their values are never in it.
 pub fn render(
-    file: &File,
+    file: &PipelineFile,
     catalogue: &[ComponentType],
     stubs: &BTreeMap<String, Stub>,
 ) -> Result<String, Vec<Problem>> {
@@ -57,7 +57,7 @@ pub fn render(
 
 /// Warnings about variables in stock components, which Vector leaves as they are written unless an option says otherwise.
 #[must_use]
-pub fn variables_left_to_vector(file: &File, catalogue: &[ComponentType]) -> Vec<Problem> {
+pub fn variables_left_to_vector(file: &PipelineFile, catalogue: &[ComponentType]) -> Vec<Problem> {
     let Some(written) = file.written() else { return Vec::new() };
     let mut problems = Vec::new();
     for section in ["sources", "transforms", "sinks"] {

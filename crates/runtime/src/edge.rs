@@ -9,10 +9,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 use thiserror::Error;
 
 /// The body of an answer. It is read as it comes, and may end in an error.
-pub type Body = UnsyncBoxBody<Bytes, EdgeError>;
+pub type ResponseBody = UnsyncBoxBody<Bytes, EdgeError>;
 
 /// A way to send requests. Cheap to clone.
-pub type Edge = tower::util::BoxCloneSyncService<http::Request<Bytes>, http::Response<Body>, EdgeError>;
+pub type Edge =
+    tower::util::BoxCloneSyncService<http::Request<Bytes>, http::Response<ResponseBody>, EdgeError>;
 
 /// Why there is no (whole) answer. Each carries the causes as the system worded them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -44,7 +45,7 @@ pub enum EdgeError {
 }
 
 /// Reads a body to its end, at most `cap` bytes of it.
-pub async fn collect(mut body: Body, cap: usize) -> Result<Bytes, EdgeError> {
+pub async fn collect(mut body: ResponseBody, cap: usize) -> Result<Bytes, EdgeError> {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };

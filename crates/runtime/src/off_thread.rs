@@ -15,16 +15,19 @@ pub enum OffThread {
 /// The thread ended without an answer: the work may be done or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the process is ending")]
-pub struct Ended;
+pub struct ThreadEnded;
 
 // === impl OffThread ===
 
 impl OffThread {
     /// Does the work and answers what it answers.
-    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Ended> {
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ThreadEnded> {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place that does")]
-            Self::Blocking => tokio::task::spawn_blocking(work).await.map_err(|_| Ended),
+            Self::Blocking => tokio::task::spawn_blocking(work).await.map_err(|_| ThreadEnded),
             Self::Direct => {
                 // Others go on before and after, and the process may end there, as it may beside a thread.
                 tokio::task::yield_now().await;

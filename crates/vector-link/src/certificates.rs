@@ -37,13 +37,13 @@ const VECTOR: [&str; 2] = ["vector.pem", "vector.key"];
 /// A set for one pair: our side and Vector's.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    ours: Side,
-    vectors: Side,
+    ours: TlsIdentity,
+    vectors: TlsIdentity,
 }
 
 /// What one end of a connection has: the authority it trusts, its own certificate, and the key to it.
 #[derive(Clone, Debug)]
-pub struct Side {
+pub struct TlsIdentity {
     ca: String,
     certificate: String,
     key: SensitiveString,
@@ -89,14 +89,14 @@ impl Certificates {
         let is_whole =
             [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists());
         let read = |[certificate, key]: [&str; 2]| {
-            Side::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
+            TlsIdentity::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
         };
         is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, vectors: read(VECTOR)? }))
     }
 
     /// Our side.
     #[must_use]
-    pub const fn ours(&self) -> &Side {
+    pub const fn ours(&self) -> &TlsIdentity {
         &self.ours
     }
 
@@ -136,15 +136,19 @@ impl Certificates {
                 vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
             let key = KeyPair::generate()?;
             let certificate = leaf.signed_by(&key, &issuer)?.pem();
-            Ok::<_, rcgen::Error>(Side { ca: ca_pem.clone(), certificate, key: key.serialize_pem().into() })
+            Ok::<_, rcgen::Error>(TlsIdentity {
+                ca: ca_pem.clone(),
+                certificate,
+                key: key.serialize_pem().into(),
+            })
         };
         Ok(Self { ours: side("plugin")?, vectors: side("vector")? })
     }
 }
 
-// === impl Side ===
+// === impl TlsIdentity ===
 
-impl Side {
+impl TlsIdentity {
     /// Reads certificates that somebody else made. All three files are PEM; `crt_file` may hold a chain.
     pub fn from_files(ca_file: &Path, crt_file: &Path, key_file: &Path) -> Result<Self, String> {
         let side = Self { ca: read(ca_file)?, certificate: read(crt_file)?, key: read(key_file)?.into() };

@@ -16,7 +16,7 @@ fn new() -> Certificates {
 }
 
 /// A server that answers every health check of whoever is let in.
-async fn serve(side: &Side) -> SocketAddr {
+async fn serve(side: &TlsIdentity) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -27,7 +27,7 @@ async fn serve(side: &Side) -> SocketAddr {
 }
 
 /// What a client shows that is not of our making.
-fn tls(side: &Side, domain: &str) -> ClientTlsConfig {
+fn tls(side: &TlsIdentity, domain: &str) -> ClientTlsConfig {
     let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&side.ca));
     config.identity(side.identity()).domain_name(domain)
 }
@@ -85,7 +85,7 @@ async fn everybody_else_is_refused() {
 fn neither_debug_nor_a_message_shows_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let set = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
-    let error = Side::from_files(
+    let error = TlsIdentity::from_files(
         &dir.path().join(CA),
         &dir.path().join("plugin.pem"),
         &dir.path().join("vector.key"),
@@ -153,7 +153,7 @@ fn what_cannot_be_used_is_told_with_its_path() {
     ];
     for (names, expected) in cases {
         let [ca, certificate, key] = names.map(|name| dir.path().join(name));
-        let error = Side::from_files(&ca, &certificate, &key).unwrap_err();
+        let error = TlsIdentity::from_files(&ca, &certificate, &key).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
 }

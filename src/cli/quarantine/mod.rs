@@ -17,7 +17,7 @@ use crate::registry;
 use crate::topology::plan;
 use model::problem::Problem;
 use runtime::clock::Clock;
-use runtime::quarantine::{Contents, Entry, Request, components};
+use runtime::quarantine::{Contents, Entry, RetryRequest, components};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -121,8 +121,8 @@ impl Selection {
             || self.ids.contains(&entry.id)
     }
 
-    fn request(&self) -> Request {
-        Request { ids: self.ids.clone(), reason: self.reason.clone(), all: self.all }
+    fn request(&self) -> RetryRequest {
+        RetryRequest { ids: self.ids.clone(), reason: self.reason.clone(), all: self.all }
     }
 
     /// Whether everything that it names is there.

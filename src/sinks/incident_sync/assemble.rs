@@ -14,12 +14,12 @@ use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::owners::Owners;
 use microsoft::ServiceError;
 use runtime::quarantine::Quarantine;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// What a direction is put together from.
 pub struct Assembly {
     /// Who it is, in metrics and log lines.
-    pub labels: Component,
+    pub labels: ComponentLabels,
     /// What is kept in sync, and how.
     pub options: SyncOptions,
     /// The options of its quarantine.

@@ -24,7 +24,7 @@ use runtime::clock::Clock;
 use runtime::health::Health;
 use runtime::quarantine::{Keeper, Quarantine, Reason};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// An incident that is changed each time before it can be written is left for later.
 const MAX_READS: usize = 5;
@@ -69,7 +69,7 @@ impl Direction {
         ledger: Arc<Ledger>,
         options: SyncOptions,
         rules: Rules,
-        labels: Component,
+        labels: ComponentLabels,
         quarantine: Quarantine,
         clock: Clock,
         rng: fastrand::Rng,

@@ -13,7 +13,7 @@ use model::event::Batch;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// A sink that takes incidents of one side, to be written to the other.
 pub struct IncidentSink {
@@ -31,7 +31,7 @@ impl IncidentSink {
 
     /// Who it is, in metrics and log lines.
     #[must_use]
-    pub fn labels(&self) -> &Component {
+    pub fn labels(&self) -> &ComponentLabels {
         &self.direction.teller.labels
     }
 

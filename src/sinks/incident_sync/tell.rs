@@ -7,14 +7,14 @@ use incident_model::field::{Field, Side};
 use incident_model::merge::Merge;
 use incident_model::record::{FieldWrite, Record, Settled, Unconfirmed};
 use runtime::clock::Clock;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// So many characters of a text are in a log line.
 const SHOWN_CHARS: usize = 200;
 
 /// Says what one direction does.
 pub(super) struct Teller {
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) ledger: String,
     /// The side that is written.
     pub(super) target: Side,

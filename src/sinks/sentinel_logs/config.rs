@@ -10,7 +10,7 @@ use super::columns::{ColumnsConfig, TYPES_NEEDED};
 use super::destination::{check_dcr_immutable_id, check_stream_name};
 use super::layout::Layout;
 use super::ready::SentinelLogs;
-use super::request::RequestConfig;
+use super::request::IngestionRequestConfig;
 use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
@@ -74,7 +74,7 @@ pub struct SentinelLogsConfig {
     pub batch: BatchConfig,
     /// Time limit and concurrency of requests.
     #[serde(default)]
-    pub request: RequestConfig,
+    pub request: IngestionRequestConfig,
     /// The quarantine (dead letters), for events that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,

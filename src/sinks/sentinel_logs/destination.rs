@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::preflight::{ColumnSampler, RuleMonitor};
-use super::rule::{Rule, Rules};
+use super::rule::{Rule, RuleRegistry};
 use super::service::Service;
 use super::targets::{StreamKey, Targets};
 use super::template::Template;
@@ -16,8 +16,8 @@ use runtime::clock::Clock;
 use runtime::health::Health;
 use runtime::quarantine::Reason;
 use runtime::retry::concurrency::Concurrency;
-use runtime::retry::policy::{Policies, Policy};
-use runtime::telemetry::Component;
+use runtime::retry::policy::{Policies, RetryPolicy};
+use runtime::telemetry::ComponentLabels;
 
 /// Tables of Sentinel and Defender that look as if they could be written.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
@@ -41,7 +41,7 @@ pub(super) struct Destination {
     /// How many single rows were refused since anything was accepted.
     pub(super) refused_in_a_row: AtomicU32,
     /// How long to wait while it is in doubt whether rows are poison or an option is wrong.
-    pub(super) poison_backoff: Mutex<Policy>,
+    pub(super) poison_backoff: Mutex<RetryPolicy>,
 }
 
 /// Every stream that a sink has come to write to.
@@ -49,8 +49,8 @@ pub(super) struct Destinations {
     pub(super) targets: Targets,
     pub(super) rule_monitor: RuleMonitor,
     pub(super) authorized: Authorized,
-    pub(super) rules: Rules,
-    pub(super) labels: Component,
+    pub(super) rules: RuleRegistry,
+    pub(super) labels: ComponentLabels,
     pub(super) health: Health,
     pub(super) concurrency: Arc<Concurrency>,
     pub(super) clock: Clock,

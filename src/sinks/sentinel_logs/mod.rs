@@ -28,6 +28,6 @@ pub use encoder::Encoder;
 pub use packer::{Packed, Packer, Request};
 pub use ready::SentinelLogs;
 pub use rows::Rows;
-pub use rule::{Rule, Rules};
+pub use rule::{Rule, RuleRegistry};
 pub use sink::LogSink;
 pub use table_plan::TablePlan;

@@ -13,7 +13,7 @@ use super::destination::Destinations;
 use super::encoder::Encoder;
 use super::layout::Layout;
 use super::preflight::{Preflight, RuleMonitor};
-use super::rule::Rules;
+use super::rule::RuleRegistry;
 use super::sink::{Inner, LogSink};
 use super::targets::Targets;
 use crate::component::{Built, BuiltSink, Component, Kind, Probed, Registered, Runtime, Task, Validation};
@@ -61,7 +61,7 @@ impl SentinelLogs {
         &self,
         id: &str,
         data_dir: &Path,
-        rules: &Rules,
+        rules: &RuleRegistry,
         connector: &Connector,
         mut rng: fastrand::Rng,
     ) -> Result<LogSink, String> {
@@ -122,7 +122,7 @@ impl Component for SentinelLogs {
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
-        let (rules, rng) = (runtime.shared::<Rules>(), runtime.rng.fork());
+        let (rules, rng) = (runtime.shared::<RuleRegistry>(), runtime.rng.fork());
         let sink = Arc::new(self.sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?);
         let task: Task = {
             let sink = Arc::clone(&sink);
@@ -143,7 +143,10 @@ impl Component for SentinelLogs {
         connector: &Connector,
         rng: fastrand::Rng,
     ) -> Option<Result<BuiltSink, String>> {
-        Some(self.sink(id, data_dir, &Rules::default(), connector, rng).map(|sink| built(Arc::new(sink))))
+        Some(
+            self.sink(id, data_dir, &RuleRegistry::default(), connector, rng)
+                .map(|sink| built(Arc::new(sink))),
+        )
     }
 
     fn warnings(&self, path: &str) -> Vec<Problem> {

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use model::problem::{Problem, check_ranges};
 use runtime::clock::Clock;
 use runtime::retry::concurrency::{Adaptive, Concurrency};
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// More requests at a time would only take memory.
 const MAX_REQUESTS: u64 = 200;
@@ -17,7 +17,7 @@ const MAX_REQUESTS: u64 = 200;
 /// Time limit and concurrency of requests.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RequestConfig {
+pub struct IngestionRequestConfig {
     /// The seconds that one request may take, its answer included: from 1 to 3600. Default: 60.
     #[schemars(range(min = 1, max = 3_600))]
     pub timeout_secs: u64,
@@ -71,9 +71,9 @@ pub struct AdaptiveConcurrencyConfig {
     pub max_concurrency_limit: usize,
 }
 
-// === impl RequestConfig ===
+// === impl IngestionRequestConfig ===
 
-impl Default for RequestConfig {
+impl Default for IngestionRequestConfig {
     fn default() -> Self {
         Self {
             timeout_secs: 60,
@@ -83,7 +83,7 @@ impl Default for RequestConfig {
     }
 }
 
-impl RequestConfig {
+impl IngestionRequestConfig {
     /// Checks the options; `path` is where they stand in the file.
     pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
         let adaptive = &self.adaptive_concurrency;
@@ -113,7 +113,7 @@ impl RequestConfig {
     }
 
     /// The places for requests that these options ask for.
-    pub(super) fn concurrency(&self, clock: &Clock, labels: &Component) -> Concurrency {
+    pub(super) fn concurrency(&self, clock: &Clock, labels: &ComponentLabels) -> Concurrency {
         let (clock, labels) = (clock.clone(), labels.clone());
         let fixed = |places| Concurrency::fixed(places, clock.clone(), labels.clone());
         match self.concurrency {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     fn problems(options: serde_json::Value) -> Vec<String> {
-        let config: RequestConfig = serde_json::from_value(options).unwrap();
+        let config: IngestionRequestConfig = serde_json::from_value(options).unwrap();
         let mut problems = Vec::new();
         config.validate("request", &mut problems);
         problems.iter().map(ToString::to_string).collect()
@@ -206,13 +206,14 @@ mod tests {
             assert_eq!(problems(fine), Vec::<String>::new());
         }
         let places = |options| {
-            let config: RequestConfig = serde_json::from_value(options).unwrap();
+            let config: IngestionRequestConfig = serde_json::from_value(options).unwrap();
             config.concurrency
         };
         assert_eq!(places(json!({})), ConcurrencyConfig::Word(ConcurrencyWord::Adaptive));
         assert_eq!(places(json!({"concurrency": 7})), ConcurrencyConfig::Fixed(7));
         for wrong in [json!("many"), json!(-1), json!(1.5), json!(null), json!("4")] {
-            let error = serde_json::from_value::<RequestConfig>(json!({"concurrency": wrong})).unwrap_err();
+            let error =
+                serde_json::from_value::<IngestionRequestConfig>(json!({"concurrency": wrong})).unwrap_err();
             assert!(error.to_string().contains("adaptive, none, or a number"), "{error}");
         }
     }

@@ -19,7 +19,7 @@ const BYTES_A_MINUTE: u64 = 2_000_000_000;
 
 /// Data collection rules that this process writes to. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(Arc<Mutex<ByEndpoint>>);
+pub struct RuleRegistry(Arc<Mutex<ByEndpoint>>);
 
 /// By endpoint and immutable id.
 type ByEndpoint = HashMap<(String, String), Arc<Rule>>;
@@ -33,9 +33,9 @@ pub struct Rule {
     paused_until: Mutex<Option<Instant>>,
 }
 
-// === impl Rules ===
+// === impl RuleRegistry ===
 
-impl Rules {
+impl RuleRegistry {
     /// The rule `id` behind `endpoint`.
     pub(super) fn rule(&self, endpoint: &Url, id: &str, clock: &Clock) -> Arc<Rule> {
         let key = (endpoint.host_str().unwrap_or_default().to_owned(), id.to_ascii_lowercase());
@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn everybody_who_writes_to_a_rule_shares_its_limits() {
-        let (clock, rules) = (Clock::system(), Rules::default());
+        let (clock, rules) = (Clock::system(), RuleRegistry::default());
         let endpoint: Url = "https://a.ingest.monitor.azure.com".parse().unwrap();
         let began = clock.monotonic();
         let (one, other) = (rules.rule(&endpoint, "dcr-1", &clock), rules.rule(&endpoint, "DCR-1", &clock));

@@ -12,13 +12,13 @@ use microsoft::logs_ingestion::LogsIngestion;
 use runtime::clock::Clock;
 use runtime::health::{Health, Part};
 use runtime::retry::Verdict;
-use runtime::retry::concurrency::{Answer, Attempt, Concurrency};
+use runtime::retry::concurrency::{Attempt, Concurrency, Outcome};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// Sends requests to one stream.
 pub(super) struct Service {
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) client: LogsIngestion,
     pub(super) clock: Clock,
     pub(super) rule: Arc<Rule>,
@@ -42,9 +42,9 @@ impl Service {
             let start = self.clock.monotonic();
             let answer = self.client.post(request.body.clone(), request.gzip).await;
             attempt.end(match &answer {
-                Ok(()) => Answer::Done,
-                Err(failure) if failure.is_back_pressure() => Answer::TooMuch,
-                Err(_) => Answer::Other,
+                Ok(()) => Outcome::Done,
+                Err(failure) if failure.is_back_pressure() => Outcome::TooMuch,
+                Err(_) => Outcome::Other,
             });
             let milliseconds = (self.clock.monotonic() - start).as_millis();
             debug!(

@@ -22,7 +22,7 @@ use runtime::quarantine::{Mode, Quarantine, Reason, Refused};
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// When so many single rows were refused and none accepted in between, it is in doubt whether they are poison.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
@@ -31,7 +31,7 @@ const MAX_REFUSED_IN_A_ROW: u32 = 10;
 pub struct LogSink(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) health: Health,
     pub(super) destinations: Destinations,
     pub(super) encoder: Encoder,
@@ -109,7 +109,7 @@ impl Deliver for LogSink {
 impl LogSink {
     /// Labels of the component, in metrics and log lines.
     #[must_use]
-    pub fn labels(&self) -> &Component {
+    pub fn labels(&self) -> &ComponentLabels {
         &self.0.labels
     }
 

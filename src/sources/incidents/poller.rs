@@ -20,7 +20,7 @@ use model::watermark::{Drain, Slice, Watermark};
 use runtime::clock::Clock;
 use runtime::delivery::Deliver;
 use runtime::store::Store;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// A slice that has more pages than this is halved first: less is read again if it changes meanwhile.
 const MAX_PAGES: u64 = 10;
@@ -29,7 +29,7 @@ const MAX_PAGES: u64 = 10;
 pub struct Poller {
     pub(super) listing: Arc<dyn Listing>,
     pub(super) store: Store,
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     /// Kind and id, the key in the state file.
     pub(super) component: String,
     pub(super) polling: Polling,
@@ -59,7 +59,7 @@ impl Poller {
     pub(in crate::sources) fn new(
         listing: Arc<dyn Listing>,
         store: Store,
-        labels: Component,
+        labels: ComponentLabels,
         polling: Polling,
         clock: Clock,
     ) -> Self {

@@ -15,7 +15,7 @@ use crate::sources::ReadError;
 use runtime::delivery::Deliver;
 use runtime::retry::Verdict;
 use runtime::retry::backoff::Backoff;
-use runtime::retry::policy::Policy;
+use runtime::retry::policy::RetryPolicy;
 
 /// After so many failures in a row on a page, it is asked for in smaller pieces.
 const FAILURES_UNTIL_SMALLER: u32 = 2;
@@ -123,7 +123,7 @@ fn after_failure(
 #[async_trait]
 impl Source for IncidentSource {
     async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
-        let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
+        let mut policy = RetryPolicy::forever(Backoff::new(self.rng.fork()));
         let mut state = State::Sweep;
         let mut page_size = self.poller.polling.page_size;
         let mut failures = 0;

@@ -23,7 +23,7 @@ use model::watermark::Slice;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::store::Store;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// The verdicts with which the service still answers for an incident.
 type Refusals = HashMap<String, Vec<ServiceError>>;
@@ -165,7 +165,7 @@ impl Notes {
 async fn run(fake: &Arc<Fake>, events: usize, then: impl FnOnce(), more: usize) -> Vec<(String, bool, u64)> {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let labels = Component { kind: "source", component_type: "fake", id: "fake".to_owned() };
+    let labels = ComponentLabels { kind: "source", component_type: "fake", id: "fake".to_owned() };
     let polling = PollingConfig { look_back_secs: 3_600, ..PollingConfig::default() };
     let polling = polling.validate(100, 100, "sources.fake", &mut Vec::new());
     let listing = Arc::clone(fake) as Arc<dyn Listing>;

@@ -17,13 +17,13 @@ use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::retry::Verdict;
 use runtime::retry::backoff::Backoff;
-use runtime::retry::policy::Policy;
+use runtime::retry::policy::RetryPolicy;
 use runtime::store::Store;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// The source, ready to run.
 pub struct EventSource {
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) feeds: Vec<Box<dyn Feed>>,
     pub(super) store: Store,
     pub(super) poll_interval: Duration,
@@ -131,7 +131,7 @@ impl EventSource {
 #[async_trait]
 impl Source for EventSource {
     async fn run(mut self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken) {
-        let mut policy = Policy::forever(Backoff::new(self.rng.fork()));
+        let mut policy = RetryPolicy::forever(Backoff::new(self.rng.fork()));
         let mut known = None;
         let feeds: Vec<_> = self.feeds.iter().map(|feed| feed.name()).collect();
         info!(

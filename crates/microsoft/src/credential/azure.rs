@@ -1,4 +1,4 @@
-//! `azure_identity` as an [`Identity`], over our own edge.
+//! `azure_identity` as an [`TokenProvider`], over our own edge.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use super::assertion::CertificateAssertion;
 use super::config::{AuthConfig, CredentialKind, IdentityIdType};
-use super::token::{Identity, Token};
+use super::token::{Token, TokenProvider};
 use crate::cloud::Cloud;
 use crate::connection::Connector;
 use crate::error::TokenError;
@@ -64,7 +64,7 @@ impl AuthConfig {
         http: &HttpOptions,
         edge: Edge,
         connector: &Connector,
-    ) -> Result<Arc<dyn Identity>, String> {
+    ) -> Result<Arc<dyn TokenProvider>, String> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
         let (connector, local) = (connector.clone(), http.on_this_machine());
         let identity = AzureIdentity { auth: self.clone(), authority_host, edge, local, connector };
@@ -169,7 +169,7 @@ impl AzureIdentity {
 }
 
 #[async_trait]
-impl Identity for AzureIdentity {
+impl TokenProvider for AzureIdentity {
     async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
         let credential = self.make().map_err(TokenError::Unusable)?;
         let token = credential.get_token(&[scope], None).await.map_err(|error| self.token_error(&error))?;

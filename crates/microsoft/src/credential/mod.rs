@@ -1,6 +1,6 @@
 //! Tokens of Entra ID, under Vector's option names.
 //!
-//! [`Identity`] is a port: `azure_identity` is behind it, over our own edge. When a token is fetched is decided here, by our
+//! [`TokenProvider`] is a port: `azure_identity` is behind it, over our own edge. When a token is fetched is decided here, by our
 //! clock: [`Credential`] keeps the token of one audience, so that nobody waits for another audience's.
 
 mod assertion;
@@ -11,4 +11,4 @@ mod token;
 
 pub use config::{AuthConfig, CredentialKind, IdentityIdType};
 pub(crate) use remedy::remedy_for;
-pub use token::{Credential, Identity, Token};
+pub use token::{Credential, Token, TokenProvider};

@@ -20,7 +20,7 @@ const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Whoever gives tokens to one identity. Keeps nothing: each call asks.
 #[async_trait]
-pub trait Identity: Send + Sync {
+pub trait TokenProvider: Send + Sync {
     /// A new token for `scope`, such as `https://graph.microsoft.com/.default`.
     async fn fetch(&self, scope: &str) -> Result<Token, TokenError>;
 }
@@ -36,7 +36,7 @@ pub struct Token {
 
 /// The token of one identity for one audience. Whoever wants it while it is being fetched waits for that, and for nothing else.
 pub struct Credential {
-    identity: Arc<dyn Identity>,
+    identity: Arc<dyn TokenProvider>,
     scope: String,
     clock: Clock,
     kept: Mutex<Option<Kept>>,
@@ -58,7 +58,7 @@ impl fmt::Debug for Credential {
 impl Credential {
     /// The token for `scope`. Asks for nothing yet.
     #[must_use]
-    pub fn new(identity: Arc<dyn Identity>, scope: String, clock: Clock) -> Self {
+    pub fn new(identity: Arc<dyn TokenProvider>, scope: String, clock: Clock) -> Self {
         Self { identity, scope, clock, kept: Mutex::new(None) }
     }
 
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Identity for Numbered {
+    impl TokenProvider for Numbered {
         async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
             if scope == "slow" {
                 self.gate.acquire().await.unwrap().forget();

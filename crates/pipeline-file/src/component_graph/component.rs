@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::model::{Component, ComponentType, Kind, Report};
+use super::model::{ComponentSpec, ComponentType, Kind, Report};
 use super::top_level::acknowledgements;
 use super::vector_options::{take, with_vector_options};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn components(
     catalogue: &[ComponentType],
     redaction: Redaction<'_>,
     report: &mut Report,
-) -> Vec<Component> {
+) -> Vec<ComponentSpec> {
     match tree.get(section.section()) {
         Some(Value::Object(entries)) if !entries.is_empty() => {}
         None | Some(Value::Null | Value::Object(_)) => {
@@ -48,7 +48,7 @@ fn component(
     catalogue: &[ComponentType],
     redaction: Redaction<'_>,
     report: &mut Report,
-) -> Option<Component> {
+) -> Option<ComponentSpec> {
     let path = redaction.join(section.section(), id);
     // A file in the quarantine has the id's name.
     let legal = id.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
@@ -86,7 +86,7 @@ fn component(
     let link =
         config.unwrap_or_default().validate(&redaction.join(&path, "vector"), &mut report.link_problems);
     let options = Value::Object(options);
-    Some(Component {
+    Some(ComponentSpec {
         id: id.to_owned(),
         component_type: *found,
         inputs: Vec::new(),

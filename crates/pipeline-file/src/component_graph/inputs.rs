@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    model::{Component, Kind, Report},
+    model::{ComponentSpec, Kind, Report},
     pattern::{is_glob, matches, reads_port},
 };
 use crate::{
@@ -33,7 +33,7 @@ struct Ids<'t> {
 /// Fills in the `inputs` of `sinks`, and reports what does not join up, as far as our components are concerned.
 pub(super) fn join(
     tree: &Value,
-    sinks: &mut [Component],
+    sinks: &mut [ComponentSpec],
     relaxed_globs: bool,
     redaction: Redaction<'_>,
     report: &mut Report,

@@ -9,7 +9,7 @@ mod top_level;
 mod vector_options;
 
 pub(super) use model::component_graph;
-pub use model::{Component, ComponentGraph, ComponentType, Kind};
+pub use model::{ComponentGraph, ComponentSpec, ComponentType, Kind};
 pub(super) use top_level::{ONLY_IN_VECTOR, proxy_schema};
 pub(super) use vector_options::{inputs_schema, take_batch, with_vector_options};
 

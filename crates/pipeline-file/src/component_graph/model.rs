@@ -47,7 +47,7 @@ pub struct ComponentType {
 
 /// A component of a file. `Debug` does not show the options: secrets stand there.
 #[derive(Clone, PartialEq)]
-pub struct Component {
+pub struct ComponentSpec {
     /// The name the user gave it.
     pub id: String,
     /// Its type, from the catalogue that the file was read with.
@@ -68,9 +68,9 @@ pub struct ComponentGraph {
     /// Where state is kept, if the file says.
     pub data_dir: Option<PathBuf>,
     /// The sources in file order.
-    pub sources: Vec<Component>,
+    pub sources: Vec<ComponentSpec>,
     /// The sinks in file order.
-    pub sinks: Vec<Component>,
+    pub sinks: Vec<ComponentSpec>,
     /// `{enabled, http, https, no_proxy}`.
     pub proxy: Option<Value>,
     /// Whether there are stock components, which only Vector can run.
@@ -126,11 +126,11 @@ impl PartialEq for ComponentType {
     }
 }
 
-// === impl Component ===
+// === impl ComponentSpec ===
 
-impl std::fmt::Debug for Component {
+impl std::fmt::Debug for ComponentSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").field("type", &self.component_type.name).finish_non_exhaustive()
+        f.debug_struct("ComponentSpec").field("type", &self.component_type.name).finish_non_exhaustive()
     }
 }
 
@@ -157,7 +157,7 @@ impl ComponentGraph {
     /// Whether our components are the same as in `other`, and beside the same: then what else has changed only concerns Vector.
     #[must_use]
     pub fn has_same_components(&self, other: &Self) -> bool {
-        let same = |ours: &[Component], others: &[Component]| {
+        let same = |ours: &[ComponentSpec], others: &[ComponentSpec]| {
             ours.len() == others.len()
                 && ours.iter().zip(others).all(|(one, other)| {
                     (&one.id, &one.component_type, &one.options, &one.link)
@@ -179,7 +179,7 @@ impl ComponentGraph {
     }
 
     /// Every component with its kind, sources first, in the file's order.
-    pub fn components(&self) -> impl Iterator<Item = (Kind, &Component)> + Clone {
+    pub fn components(&self) -> impl Iterator<Item = (Kind, &ComponentSpec)> + Clone {
         let sources = self.sources.iter().map(|source| (Kind::Source, source));
         sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
     }
@@ -201,7 +201,7 @@ impl ComponentGraph {
     }
 
     /// The value of an option of a component, which may be one of Vector's.
-    fn option_of<'o>(components: &'o [Component], id: &str, name: &str) -> Option<&'o Value> {
+    fn option_of<'o>(components: &'o [ComponentSpec], id: &str, name: &str) -> Option<&'o Value> {
         let component = components.iter().find(|component| component.id == id)?;
         component.options.get(name).or_else(|| component.vector_options.get(name))
     }

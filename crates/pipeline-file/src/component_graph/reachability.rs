@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     inputs::inputs_of,
-    model::{Component, Kind, Report},
+    model::{ComponentSpec, Kind, Report},
     pattern::{matches, reads_port},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// and for which nothing is said. Where they are switched off, that is reported.
 pub(super) fn sinks_without_ack_setting(
     tree: &Value,
-    sources: &[Component],
+    sources: &[ComponentSpec],
     redaction: Redaction<'_>,
     report: &mut Report,
 ) -> Vec<String> {
@@ -56,7 +56,7 @@ pub(super) fn sinks_without_ack_setting(
 /// The ids of our own sinks that events of `sources` reach.
 pub(super) fn sinks_of_ours<'c>(
     tree: &Value,
-    sources: impl Iterator<Item = &'c Component>,
+    sources: impl Iterator<Item = &'c ComponentSpec>,
 ) -> BTreeSet<String> {
     let ways: Vec<Reached<'_>> = sources.map(|source| Reached::from(tree, &source.id)).collect();
     let reached = ours(tree, Kind::Sink).filter(|(_, sink)| ways.iter().any(|way| way.reads(sink)));

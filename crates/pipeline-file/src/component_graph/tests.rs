@@ -68,7 +68,7 @@ fn a_good_file_gives_its_components_in_file_order() {
     .unwrap();
     assert_eq!(read.data_dir, Some("/var/lib/x".into()));
     assert_eq!(read.proxy, Some(json!({"https": "http://proxy:3128", "no_proxy": ["*"]})));
-    let ids = |components: &[Component]| components.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    let ids = |components: &[ComponentSpec]| components.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
     assert_eq!(
         (ids(&read.sources), ids(&read.sinks)),
         (vec!["z".into(), "a".into()], vec!["s2".into(), "s1".into()])

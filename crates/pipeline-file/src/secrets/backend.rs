@@ -30,14 +30,14 @@ pub(crate) fn catalogue() -> [(&'static str, Value); 3] {
     [
         ("directory", schema_for!(DirectoryBackend).to_value()),
         ("exec", schema_for!(ExecBackend).to_value()),
-        ("file", schema_for!(FileBackend).to_value()),
+        ("file", schema_for!(FileSecrets).to_value()),
     ]
 }
 
 /// What stands under `secret`.
 pub(crate) enum Declared {
     /// A backend that can be asked here.
-    Here(Backend),
+    Here(SecretBackend),
     /// One that only Vector can ask: right, as long as nothing that is read here wants a secret of it.
     InVector,
     /// One that something is wrong with, which has been reported.
@@ -47,15 +47,15 @@ pub(crate) enum Declared {
 /// A backend that can be asked here.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Backend {
-    File(FileBackend),
+pub(crate) enum SecretBackend {
+    File(FileSecrets),
     Directory(DirectoryBackend),
     Exec(ExecBackend),
 }
 
 /// Secrets in one JSON file, a map from key to value.
 #[derive(Deserialize, JsonSchema)]
-pub(crate) struct FileBackend {
+pub(crate) struct FileSecrets {
     /// The path of the file, of at most 1 MiB. Example: `/run/secrets/vector-sentinel.json`.
     path: PathBuf,
 }
@@ -127,13 +127,13 @@ fn parse(options: &Value, path: &str, redaction: Redaction<'_>) -> Result<Declar
         return Err(problems);
     }
     // The schema said yes, so this is about a rule that only the type itself knows.
-    let backend = Backend::deserialize(options);
+    let backend = SecretBackend::deserialize(options);
     backend.map(Declared::Here).map_err(|_| one(path, "these options do not fit together".to_owned()))
 }
 
-// === impl Backend ===
+// === impl SecretBackend ===
 
-impl Backend {
+impl SecretBackend {
     pub(super) async fn fetch(&self, keys: &BTreeSet<String>, clock: &Clock) -> Fetched {
         match self {
             Self::File(file) => file.fetch(keys),
@@ -143,9 +143,9 @@ impl Backend {
     }
 }
 
-// === impl FileBackend ===
+// === impl FileSecrets ===
 
-impl FileBackend {
+impl FileSecrets {
     fn fetch(&self, keys: &BTreeSet<String>) -> Fetched {
         let text =
             read(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))?;

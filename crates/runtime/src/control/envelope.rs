@@ -40,7 +40,7 @@ pub struct Envelope<C, R = Recipient> {
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer<A> {
+pub struct Answered<A> {
     /// The command's id.
     pub id: String,
     /// When it was answered.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::directory::{Directory, Stage, Unread};
-use super::envelope::{Answer, Command, Envelope, Recipient};
+use super::envelope::{Answered, Command, Envelope, Recipient};
 use super::{ControlError, off_thread};
 use crate::clock::Clock;
 
@@ -147,7 +147,7 @@ impl Seen {
         self.tidied = Some(now);
         let is_old = |time: Option<DateTime<Utc>>| time.is_some_and(|time| today - time >= KEPT);
         for (id, stage) in directory.ids(&[Stage::Answer])? {
-            let answer = directory.read::<Answer<Value>>(&id, stage);
+            let answer = directory.read::<Answered<Value>>(&id, stage);
             // What is no answer is as old as what was asked.
             if is_old(answer.map_or_else(|_| time_of(&id), |answer| Some(answer.answered_at))) {
                 directory.remove(&id, stage)?;
@@ -201,7 +201,7 @@ impl<C: Command> Claimed<C> {
         let Self { envelope: Envelope { id, .. }, directory, clock } = self;
         let answered_at = clock.now();
         off_thread(&clock, move || {
-            directory.answer(&id, &Answer { id: id.clone(), answered_at, answer })?;
+            directory.answer(&id, &Answered { id: id.clone(), answered_at, answer })?;
             directory.remove(&id, Stage::Claimed)
         })
         .await

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::directory::{Directory, Stage, Unread};
-use super::envelope::{Answer, Command, Envelope, Recipient};
+use super::envelope::{Answered, Command, Envelope, Recipient};
 use super::{ControlError, MAX_BYTES, MAX_FILES, off_thread};
 use crate::clock::Clock;
 
@@ -154,7 +154,7 @@ fn progress<C: Command>(directory: &Directory, id: &str) -> Result<Progress<C::A
             Stage::Asked => Ok(Progress::Asked),
             Stage::Claimed => Ok(Progress::Claimed),
             Stage::Unreadable => Ok(Progress::Unreadable(directory.file(id, stage))),
-            Stage::Answer => match directory.read::<Answer<C::Answer>>(id, stage) {
+            Stage::Answer => match directory.read::<Answered<C::Answer>>(id, stage) {
                 Ok(answer) => {
                     directory.remove(id, stage)?;
                     Ok(Progress::Answered(answer.answer))

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `<id>.asked` | whoever asks: [`Mailbox::ask`] | an [`Envelope`]: to whom, what, when |
 //! | `<id>.claimed` | whoever serves, by renaming: [`Inbox::claim`] | the same; the asker sees that it is heard |
-//! | `<id>.answer` | whoever serves: [`Claimed::answer`] | an [`Answer`]: what came of it |
+//! | `<id>.answer` | whoever serves: [`Claimed::answer`] | an [`Answered`]: what came of it |
 //! | `<id>.unreadable` | whoever comes across it first, by renaming | no command: set aside, logged once, for people to look at |
 //!
 //! The order of whoever serves is what makes it safe: it claims, performs, **persists the effect**, writes the answer, and removes
@@ -28,7 +28,7 @@ mod tests;
 use crate::clock::Clock;
 use std::path::PathBuf;
 
-pub use envelope::{Answer, Command, Envelope, Recipient};
+pub use envelope::{Answered, Command, Envelope, Recipient};
 pub use inbox::{Claimed, Inbox};
 pub use mailbox::{Asked, Mailbox, Progress};
 

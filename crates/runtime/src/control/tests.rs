@@ -98,7 +98,7 @@ impl Server {
         match last {
             Step::Answer => {
                 let id = claimed.envelope.id.clone();
-                let answer = Answer { id: id.clone(), answered_at: clock.now(), answer };
+                let answer = Answered { id: id.clone(), answered_at: clock.now(), answer };
                 Directory::new(dir).answer(&id, &answer).unwrap();
             }
             Step::Remove => claimed.answer(answer).await.unwrap(),

@@ -29,7 +29,7 @@ fn check_contract(disk: &dyn FileSystem, root: &Path) {
     assert_eq!(kind_of(disk.open(&at("1"), Open::Append)), Some(ErrorKind::NotFound));
     disk.create_dir(&root.join("a")).unwrap();
     disk.create_dir(&root.join("a")).unwrap();
-    assert_eq!(disk.look(root).unwrap(), Some(Kind::Dir));
+    assert_eq!(disk.look(root).unwrap(), Some(FileKind::Dir));
 
     // A file is made when it is appended to, and not otherwise.
     for how in [Open::Read, Open::Overwrite] {
@@ -39,7 +39,7 @@ fn check_contract(disk: &dyn FileSystem, root: &Path) {
     append(disk, &at("1"), "two\n").unwrap();
     disk.sync_dir(&root.join("a")).unwrap();
     assert_eq!(read(disk, &at("1")).unwrap(), "one\ntwo\n");
-    assert_eq!(disk.look(&at("1")).unwrap(), Some(Kind::File(8)));
+    assert_eq!(disk.look(&at("1")).unwrap(), Some(FileKind::File(8)));
     assert!(disk.create_dir(&at("1").join("below")).is_err());
 
     // What is appended is at the end, wherever was read; what is written over is where it was looked for.
@@ -69,12 +69,20 @@ fn check_contract(disk: &dyn FileSystem, root: &Path) {
     let listed = |disk: &dyn FileSystem| -> Vec<_> {
         disk.list(&root.join("a")).unwrap().into_iter().map(|Listed { path, kind }| (path, kind)).collect()
     };
-    let expected = [("1", Kind::File(8)), ("10", Kind::File(0)), ("2", Kind::File(3)), ("dir", Kind::Dir)];
+    let expected = [
+        ("1", FileKind::File(8)),
+        ("10", FileKind::File(0)),
+        ("2", FileKind::File(3)),
+        ("dir", FileKind::Dir),
+    ];
     assert_eq!(listed(disk), expected.map(|(name, kind)| (at(name), kind)));
     let open = disk.open(&at("1"), Open::Read);
     disk.rename(&at("2"), &at("1")).unwrap();
     disk.remove(&at("10")).unwrap();
-    assert_eq!(listed(disk), [("1", Kind::File(3)), ("dir", Kind::Dir)].map(|(name, kind)| (at(name), kind)));
+    assert_eq!(
+        listed(disk),
+        [("1", FileKind::File(3)), ("dir", FileKind::Dir)].map(|(name, kind)| (at(name), kind))
+    );
     let mut text = String::new();
     open.unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "one\n   \n", "who has it open reads on");

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, OpenOptions, TryLockError};
 use std::io::{Result, Write};
 use std::path::Path;
 
-use super::{File, FileSystem, Kind, Listed, Open, OpenFile, if_there};
+use super::{File, FileKind, FileSystem, Listed, Open, OpenFile, if_there};
 
 /// The machine's own files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,7 @@ impl FileSystem for Disk {
         Ok(all)
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Kind>> {
+    fn look(&self, path: &Path) -> Result<Option<FileKind>> {
         Ok(if_there(std::fs::metadata(path))?.as_ref().map(kind))
     }
 
@@ -101,11 +101,11 @@ impl OpenFile for std::fs::File {
     }
 }
 
-fn kind(metadata: &std::fs::Metadata) -> Kind {
+fn kind(metadata: &std::fs::Metadata) -> FileKind {
     match metadata {
-        file if file.is_file() => Kind::File(file.len()),
-        dir if dir.is_dir() => Kind::Dir,
-        _ => Kind::Other,
+        file if file.is_file() => FileKind::File(file.len()),
+        dir if dir.is_dir() => FileKind::Dir,
+        _ => FileKind::Other,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{File, FileSystem, Kind, Listed, Open, OpenFile};
+use super::{File, FileKind, FileSystem, Listed, Open, OpenFile};
 
 /// A disk in memory. It outlives its crashes; who had a file open before one gets errors.
 #[derive(Clone, Debug, Default)]
@@ -180,7 +180,7 @@ impl FileSystem for MemoryDisk {
         Ok(names.map(|(path, node)| Listed { path: path.clone(), kind: state.kind(*node) }).collect())
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Kind>> {
+    fn look(&self, path: &Path) -> Result<Option<FileKind>> {
         let state = self.0.check()?;
         Ok(state.names.get(path).map(|node| state.kind(*node)))
     }
@@ -244,10 +244,10 @@ fn no_power() -> Error {
 // === impl State ===
 
 impl State {
-    fn kind(&self, node: Node) -> Kind {
+    fn kind(&self, node: Node) -> FileKind {
         match node {
-            Node::Dir => Kind::Dir,
-            Node::File(file) => Kind::File(self.files.get(file).map_or(0, |file| file.now.len() as u64)),
+            Node::Dir => FileKind::Dir,
+            Node::File(file) => FileKind::File(self.files.get(file).map_or(0, |file| file.now.len() as u64)),
         }
     }
 

@@ -33,7 +33,7 @@ pub trait FileSystem: Debug + Send + Sync {
     fn list(&self, dir: &Path) -> Result<Vec<Listed>>;
 
     /// What is at a path; nothing if there is nothing.
-    fn look(&self, path: &Path) -> Result<Option<Kind>>;
+    fn look(&self, path: &Path) -> Result<Option<FileKind>>;
 
     /// Gives a file another name, in the place of what has that name.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
@@ -88,7 +88,7 @@ pub enum Open {
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A file of so many bytes.
     File(u64),
     /// A directory.
@@ -103,7 +103,7 @@ pub struct Listed {
     /// Where it is.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
 }
 
 /// Nothing in the place of an error that says that there is nothing.

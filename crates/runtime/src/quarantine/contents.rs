@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::line::{At, Entry};
 use super::place::{DIR_NAME, EXTENSION, Place, Stored};
-use crate::files::{Disk, File, FileSystem, Files, Kind, Open, if_there};
+use crate::files::{Disk, File, FileKind, FileSystem, Files, Open, if_there};
 
 /// What is in one component's quarantine at one moment.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub fn components(data_dir: &Path) -> Result<Vec<String>> {
     let mut found = BTreeSet::new();
     for one in if_there(Disk.list(&data_dir.join(DIR_NAME)))?.unwrap_or_default() {
         let is_single = one.path.extension() == Some(OsStr::new(EXTENSION));
-        let name = if one.kind == Kind::Dir { one.path.file_name() } else { one.path.file_stem() };
-        if one.kind == Kind::Dir || is_single {
+        let name = if one.kind == FileKind::Dir { one.path.file_name() } else { one.path.file_stem() };
+        if one.kind == FileKind::Dir || is_single {
             found.extend(name.and_then(OsStr::to_str).map(str::to_owned));
         }
     }

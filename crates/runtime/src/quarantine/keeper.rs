@@ -6,7 +6,7 @@ use super::{Quarantine, Reason};
 use crate::clock::Clock;
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
-use crate::telemetry::{Component, Metric};
+use crate::telemetry::{ComponentLabels, Metric};
 use model::event::Event;
 
 /// A component's way into the quarantine.
@@ -14,7 +14,7 @@ pub struct Keeper<'a> {
     /// Where events are kept.
     pub quarantine: &'a Quarantine,
     /// Who keeps them.
-    pub labels: &'a Component,
+    pub labels: &'a ComponentLabels,
     /// The clock.
     pub clock: &'a Clock,
     /// How long to wait when they cannot be kept.

@@ -38,4 +38,4 @@ pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
 pub use place::DIR_NAME;
 pub use removal::{Removal, RemovalError};
-pub use request::{Request, Retried, SourceAnswer, SourceCommand};
+pub use request::{Retried, RetryRequest, SourceAnswer, SourceCommand};

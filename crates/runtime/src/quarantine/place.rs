@@ -5,7 +5,7 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::files::{Disk, File, Files, Kind, Listed, Open, if_there};
+use crate::files::{Disk, File, FileKind, Files, Listed, Open, if_there};
 
 /// The directory's name in `data_dir`.
 pub const DIR_NAME: &str = "quarantine";
@@ -44,7 +44,7 @@ impl Place {
 
     pub(super) fn exists(&self) -> bool {
         let is = |path: &Path| self.files.look(path).ok().flatten();
-        is(&self.dir) == Some(Kind::Dir) || matches!(is(&self.single), Some(Kind::File(_)))
+        is(&self.dir) == Some(FileKind::Dir) || matches!(is(&self.single), Some(FileKind::File(_)))
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
@@ -54,7 +54,7 @@ impl Place {
     /// The files that there are, in the order in which they were written.
     pub(super) fn files(&self) -> Result<Vec<Stored>> {
         let mut found = Vec::new();
-        if let Ok(Some(Kind::File(bytes))) = self.files.look(&self.single) {
+        if let Ok(Some(FileKind::File(bytes))) = self.files.look(&self.single) {
             found.push(Stored { number: 0, path: self.single.clone(), bytes });
         }
         let listed = if_there(self.files.list(&self.dir))?.unwrap_or_default();
@@ -65,7 +65,7 @@ impl Place {
 
     /// The file that an entry of the directory is, if it is one of ours: a number has one spelling.
     fn stored(&self, Listed { path, kind }: Listed) -> Option<Stored> {
-        let Kind::File(bytes) = kind else { return None };
+        let FileKind::File(bytes) = kind else { return None };
         let number = path.file_stem().and_then(OsStr::to_str).and_then(|stem| stem.parse().ok());
         let number = number.filter(|number| *number > 0 && path == self.path(*number))?;
         Some(Stored { number, path, bytes })

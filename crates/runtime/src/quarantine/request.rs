@@ -10,7 +10,7 @@ use crate::control::Command;
 #[serde(rename_all = "snake_case")]
 pub enum SourceCommand {
     /// To hand on again what is in its quarantine. Served twice, it finds what was not delivered the first time.
-    Retry(Request),
+    Retry(RetryRequest),
 }
 
 /// What came of it.
@@ -23,7 +23,7 @@ pub enum SourceAnswer {
 
 /// Which events are to be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct RetryRequest {
     /// Those with these ids.
     pub ids: Vec<String>,
     /// Those that are there for this reason.
@@ -47,9 +47,9 @@ impl Command for SourceCommand {
     type Answer = SourceAnswer;
 }
 
-// === impl Request ===
+// === impl RetryRequest ===
 
-impl Request {
+impl RetryRequest {
     /// Whether it is about an event.
     #[must_use]
     pub fn takes(&self, entry: &Entry) -> bool {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-pub use super::limit::{Adaptive, Answer};
+pub use super::limit::{Adaptive, Outcome};
 
 use super::limit::Limit;
 use crate::clock::Clock;
-use crate::telemetry::{Component, Metric};
+use crate::telemetry::{ComponentLabels, Metric};
 
 /// Places for requests, shared by all who make them.
 ///
@@ -23,7 +23,7 @@ pub struct Concurrency {
     turn: Notify,
     state: Mutex<State>,
     clock: Clock,
-    labels: Component,
+    labels: ComponentLabels,
 }
 
 #[derive(Debug)]
@@ -53,17 +53,17 @@ pub struct Attempt<'a> {
 impl Concurrency {
     /// Always so many places.
     #[must_use]
-    pub fn fixed(places: usize, clock: Clock, labels: Component) -> Self {
+    pub fn fixed(places: usize, clock: Clock, labels: ComponentLabels) -> Self {
         Self::new(places, None, clock, labels)
     }
 
     /// As many places as the service takes well.
     #[must_use]
-    pub fn adaptive(adaptive: Adaptive, clock: Clock, labels: Component) -> Self {
+    pub fn adaptive(adaptive: Adaptive, clock: Clock, labels: ComponentLabels) -> Self {
         Self::new(adaptive.initial_concurrency, Some(adaptive), clock, labels)
     }
 
-    fn new(limit: usize, adaptive: Option<Adaptive>, clock: Clock, labels: Component) -> Self {
+    fn new(limit: usize, adaptive: Option<Adaptive>, clock: Clock, labels: ComponentLabels) -> Self {
         let state = State { limit: Limit::new(limit, adaptive), surplus: 0 };
         let places = Arc::new(Semaphore::new(limit));
         Self { places, turn: Notify::new(), state: Mutex::new(state), clock, labels }
@@ -91,10 +91,10 @@ impl Concurrency {
         }
     }
 
-    fn end(&self, took: Duration, answer: Answer) {
+    fn end(&self, took: Duration, answer: Outcome) {
         let mut state = self.state();
         self.leave(&mut state);
-        if answer == Answer::Done {
+        if answer == Outcome::Done {
             self.labels.record(Metric::AdaptiveConcurrencyObservedRtt, took.as_secs_f64());
         }
         let before = state.limit.number;
@@ -146,7 +146,7 @@ impl Drop for Place {
 
 impl Attempt<'_> {
     /// Says that the answer has come, or never will.
-    pub fn end(mut self, answer: Answer) {
+    pub fn end(mut self, answer: Outcome) {
         self.is_over = true;
         self.concurrency.end(self.concurrency.clock.monotonic() - self.began, answer);
     }

@@ -13,8 +13,8 @@ const ADAPTIVE: Adaptive = Adaptive {
     max_concurrency_limit: 16,
 };
 
-fn labels() -> Component {
-    Component { kind: "sink", component_type: "test", id: "test".to_owned() }
+fn labels() -> ComponentLabels {
+    ComponentLabels { kind: "sink", component_type: "test", id: "test".to_owned() }
 }
 
 fn adaptive(adaptive: Adaptive) -> Arc<Concurrency> {
@@ -30,7 +30,7 @@ fn limit(concurrency: &Concurrency) -> usize {
 async fn requests(
     concurrency: &Arc<Concurrency>,
     count: usize,
-    answer: impl Fn(usize) -> (u64, Answer),
+    answer: impl Fn(usize) -> (u64, Outcome),
 ) -> usize {
     let (in_flight, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let request = || async {
@@ -51,8 +51,8 @@ async fn requests(
 #[tokio::test(start_paused = true)]
 async fn a_fixed_number_stays_what_it_is() {
     let concurrency = Arc::new(Concurrency::fixed(4, Clock::system(), labels()));
-    assert_eq!(requests(&concurrency, 50, |_| (100, Answer::Done)).await, 4);
-    assert_eq!(requests(&concurrency, 50, |n| (100 * n as u64, Answer::TooMuch)).await, 4);
+    assert_eq!(requests(&concurrency, 50, |_| (100, Outcome::Done)).await, 4);
+    assert_eq!(requests(&concurrency, 50, |n| (100 * n as u64, Outcome::TooMuch)).await, 4);
     assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (4, 4));
 }
 
@@ -61,11 +61,11 @@ async fn a_steady_service_gets_one_more_at_a_time_up_to_the_most() {
     let concurrency = adaptive(ADAPTIVE);
     let mut before = 1;
     for _ in 0..20 {
-        requests(&concurrency, limit(&concurrency) * 2, |_| (100, Answer::Done)).await;
+        requests(&concurrency, limit(&concurrency) * 2, |_| (100, Outcome::Done)).await;
         assert!(limit(&concurrency) - before <= 2, "{before} became {}", limit(&concurrency));
         before = limit(&concurrency);
     }
-    assert_eq!(requests(&concurrency, 100, |_| (100, Answer::Done)).await, 16);
+    assert_eq!(requests(&concurrency, 100, |_| (100, Outcome::Done)).await, 16);
     assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (16, 16));
 }
 
@@ -73,7 +73,7 @@ async fn a_steady_service_gets_one_more_at_a_time_up_to_the_most() {
 async fn who_does_not_use_the_places_gets_no_more() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 3, ..ADAPTIVE });
     for _ in 0..20 {
-        requests(&concurrency, 2, |_| (100, Answer::Done)).await;
+        requests(&concurrency, 2, |_| (100, Outcome::Done)).await;
     }
     assert_eq!(limit(&concurrency), 3);
 }
@@ -81,44 +81,44 @@ async fn who_does_not_use_the_places_gets_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_pushes_back_gets_fewer_down_to_one() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 10, decrease_ratio: 0.5, ..ADAPTIVE });
-    requests(&concurrency, 10, |_| (100, Answer::Done)).await;
+    requests(&concurrency, 10, |_| (100, Outcome::Done)).await;
     let mut limits = Vec::new();
     for _ in 0..5 {
         // All at once: that is one decision.
-        requests(&concurrency, 4, |_| (200, Answer::TooMuch)).await;
+        requests(&concurrency, 4, |_| (200, Outcome::TooMuch)).await;
         limits.push(limit(&concurrency));
     }
     assert_eq!(limits[..4], [5, 2, 1, 1]);
-    assert_eq!(requests(&concurrency, 10, |_| (1, Answer::Other)).await, 1);
+    assert_eq!(requests(&concurrency, 10, |_| (1, Outcome::Other)).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pushing_back_counts_before_anything_has_worked() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 10, ..ADAPTIVE });
-    requests(&concurrency, 10, |_| (100, Answer::TooMuch)).await;
+    requests(&concurrency, 10, |_| (100, Outcome::TooMuch)).await;
     assert_eq!(limit(&concurrency), 9);
 }
 
 #[tokio::test(start_paused = true)]
 async fn failures_that_say_nothing_change_nothing() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 10, ..ADAPTIVE });
-    requests(&concurrency, 100, |_| (100, Answer::Other)).await;
-    requests(&concurrency, 1, |_| (100, Answer::Done)).await;
-    requests(&concurrency, 100, |_| (900, Answer::Other)).await;
+    requests(&concurrency, 100, |_| (100, Outcome::Other)).await;
+    requests(&concurrency, 1, |_| (100, Outcome::Done)).await;
+    requests(&concurrency, 100, |_| (900, Outcome::Other)).await;
     assert_eq!(limit(&concurrency), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_gets_slower_and_slower_gets_fewer() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 16, ..ADAPTIVE });
-    requests(&concurrency, 64, |_| (100, Answer::Done)).await;
+    requests(&concurrency, 64, |_| (100, Outcome::Done)).await;
     assert_eq!(limit(&concurrency), 16);
     for milliseconds in [200, 800, 3_200, 12_800] {
         let before = limit(&concurrency);
-        requests(&concurrency, before, |_| (milliseconds, Answer::Done)).await;
+        requests(&concurrency, before, |_| (milliseconds, Outcome::Done)).await;
         // The first to be answered decides, and the others are of the next decision.
         Clock::system().sleep(Duration::from_mins(1)).await;
-        requests(&concurrency, 1, |_| (milliseconds, Answer::Done)).await;
+        requests(&concurrency, 1, |_| (milliseconds, Outcome::Done)).await;
         assert!(limit(&concurrency) < before, "{before} stayed {} at {milliseconds}", limit(&concurrency));
     }
 }
@@ -126,7 +126,7 @@ async fn a_service_that_gets_slower_and_slower_gets_fewer() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_pushes_back_at_too_many_gets_about_as_many_as_it_takes() {
     let concurrency = adaptive(ADAPTIVE);
-    let answer = |n: usize| (100, if n <= 6 { Answer::Done } else { Answer::TooMuch });
+    let answer = |n: usize| (100, if n <= 6 { Outcome::Done } else { Outcome::TooMuch });
     let mut limits = Vec::new();
     for _ in 0..100 {
         requests(&concurrency, 30, answer).await;
@@ -141,13 +141,13 @@ async fn usual_late_answers_are_not_taken_for_a_slower_service() {
     let calls = AtomicUsize::new(0);
     let varying = |_| {
         let call = calls.fetch_add(1, Ordering::Relaxed);
-        ([80, 120, 95, 110, 100, 90, 105][call % 7], Answer::Done)
+        ([80, 120, 95, 110, 100, 90, 105][call % 7], Outcome::Done)
     };
     requests(&concurrency, 400, varying).await;
     assert!(limit(&concurrency) >= 7, "{}", limit(&concurrency));
-    requests(&concurrency, 8, |_| (400, Answer::Done)).await;
+    requests(&concurrency, 8, |_| (400, Outcome::Done)).await;
     let before = limit(&concurrency);
-    requests(&concurrency, 8, |_| (1_000, Answer::Done)).await;
+    requests(&concurrency, 8, |_| (1_000, Outcome::Done)).await;
     assert!(limit(&concurrency) < before);
 }
 
@@ -158,7 +158,7 @@ async fn fewer_places_count_at_once_for_those_who_send_again() {
     let places = join_all((0..4).map(|_| concurrency.place())).await;
     let attempt = concurrency.begin().await;
     clock.sleep(Duration::from_millis(10)).await;
-    attempt.end(Answer::TooMuch);
+    attempt.end(Outcome::TooMuch);
     assert_eq!(limit(&concurrency), 2);
     // All four keep their places, and two of them send.
     let (one, two) = (concurrency.begin().await, concurrency.begin().await);
@@ -168,29 +168,29 @@ async fn fewer_places_count_at_once_for_those_who_send_again() {
     // One that is given up makes room as well as one that is answered.
     drop(one);
     (&mut third).await.unwrap();
-    two.end(Answer::Other);
+    two.end(Outcome::Other);
     drop(places);
     assert_eq!(concurrency.places.available_permits(), 2);
-    assert_eq!(requests(&concurrency, 20, |_| (100, Answer::Other)).await, 2);
+    assert_eq!(requests(&concurrency, 20, |_| (100, Outcome::Other)).await, 2);
 }
 
 /// Begins, and ends at once.
 fn begin_and_end(concurrency: &Arc<Concurrency>) -> tokio::task::JoinHandle<()> {
     let concurrency = Arc::clone(concurrency);
-    tokio::spawn(async move { concurrency.begin().await.end(Answer::Other) })
+    tokio::spawn(async move { concurrency.begin().await.end(Outcome::Other) })
 }
 
 #[tokio::test(start_paused = true)]
 async fn places_that_were_to_go_stay_when_there_may_be_more_again() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 4, decrease_ratio: 0.5, ..ADAPTIVE });
     let places = join_all((0..4).map(|_| concurrency.place())).await;
-    concurrency.begin().await.end(Answer::TooMuch);
+    concurrency.begin().await.end(Outcome::TooMuch);
     assert_eq!(limit(&concurrency), 2);
     for _ in 0..30 {
         let attempts = join_all((0..limit(&concurrency).min(4)).map(|_| concurrency.begin())).await;
         Clock::system().sleep(Duration::from_millis(100)).await;
         for attempt in attempts {
-            attempt.end(Answer::Done);
+            attempt.end(Outcome::Done);
         }
     }
     let limit = limit(&concurrency);
@@ -222,10 +222,10 @@ async fn whoever_gives_up_wherever_leaves_no_place_behind() {
                         clock.sleep(Duration::from_millis(rng.u64(1..200))).await;
                         match rng.u8(0..5) {
                             0 => drop(attempt),
-                            1 => attempt.end(Answer::TooMuch),
-                            2 => attempt.end(Answer::Other),
+                            1 => attempt.end(Outcome::TooMuch),
+                            2 => attempt.end(Outcome::Other),
                             3 if rng.u8(0..10) == 0 => panic!("as a task may"),
-                            _ => attempt.end(Answer::Done),
+                            _ => attempt.end(Outcome::Done),
                         }
                         clock.sleep(Duration::from_millis(rng.u64(0..50))).await;
                     }

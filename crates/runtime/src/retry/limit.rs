@@ -25,7 +25,7 @@ pub struct Adaptive {
 
 /// What an answer says about how much the service can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Outcome {
     /// It has done its work, so the time that it took counts.
     Done,
     /// It wants fewer requests, or has not answered in time.
@@ -119,9 +119,9 @@ impl Limit {
     }
 
     /// Learns from an answer that took so long, and decides anew if it is time to.
-    pub(super) fn learn(&mut self, now: Instant, took: Duration, answer: Answer) -> Option<Decision> {
-        self.was_too_much |= answer == Answer::TooMuch;
-        if answer == Answer::Done {
+    pub(super) fn learn(&mut self, now: Instant, took: Duration, answer: Outcome) -> Option<Decision> {
+        self.was_too_much |= answer == Outcome::TooMuch;
+        if answer == Outcome::Done {
             self.recent.add(took);
         }
         let average = self.recent.average();

@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 
 /// Tries again without end: data is never dropped for want of patience.
 #[derive(Debug)]
-pub struct Policy(Backoff);
+pub struct RetryPolicy(Backoff);
 
 /// Makes a policy for each request, each with dice of its own.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ impl Policies {
 
     /// A policy that tries without end.
     #[must_use]
-    pub fn forever(&self) -> Policy {
-        Policy::forever(Backoff::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).fork()))
+    pub fn forever(&self) -> RetryPolicy {
+        RetryPolicy::forever(Backoff::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).fork()))
     }
 }
 
-// === impl Policy ===
+// === impl RetryPolicy ===
 
-impl Policy {
+impl RetryPolicy {
     /// A policy whose first wait is `backoff`'s first.
     #[must_use]
     pub const fn forever(backoff: Backoff) -> Self {
@@ -62,8 +62,8 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy() -> Policy {
-        Policy::forever(Backoff::new(fastrand::Rng::with_seed(7)))
+    fn policy() -> RetryPolicy {
+        RetryPolicy::forever(Backoff::new(fastrand::Rng::with_seed(7)))
     }
 
     #[test]

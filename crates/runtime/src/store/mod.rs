@@ -26,7 +26,7 @@ pub use crate::files::{create_private_dir, write_private_file};
 pub use backend::{Backend, Condition, Found, Put, Version};
 pub use error::StoreError;
 pub use file::{FILE_NAME, FileBackend};
-pub use seen::Entry;
+pub use seen::StateEntry;
 
 /// The state. Cheap to clone.
 #[derive(Clone)]

@@ -30,7 +30,7 @@ pub(super) type Batch = Vec<(i64, String)>;
 
 /// What one component keeps in the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct StateEntry {
     /// The component: its kind and id, `sources.defender`.
     pub component: String,
     /// Its cursor as it is stored.
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Everything that components keep of this kind, in the order of their names.
-    pub async fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+    pub async fn entries(&self) -> Result<Vec<StateEntry>, StoreError> {
         let mut entries = Vec::new();
         for (component, text) in read_all(self.backend(), CURSORS).await? {
             let remembered = self.remembered(&component);
@@ -137,7 +137,7 @@ impl Store {
             let cursor = serde_json::from_str(&text)
                 .and_then(|reached: Reached| serde_json::from_str(reached.cursor.get()))
                 .unwrap_or_else(|_| text.into());
-            entries.push(Entry { component, cursor, seen });
+            entries.push(StateEntry { component, cursor, seen });
         }
         Ok(entries)
     }

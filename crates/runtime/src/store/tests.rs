@@ -47,7 +47,7 @@ async fn reset_forgets_one_component() {
     }
     assert!(store.reset("sources.a").await.unwrap());
     assert!(!store.reset("sources.a").await.unwrap());
-    let left = Entry { component: "sources.b".to_owned(), cursor: 1.into(), seen: 1 };
+    let left = StateEntry { component: "sources.b".to_owned(), cursor: 1.into(), seen: 1 };
     assert_eq!(store.entries().await.unwrap(), [left]);
     assert_eq!(store.seen("sources.a", vec![revision("1", 10)]).await.unwrap(), [false]);
 }

@@ -26,7 +26,7 @@ pub const CRATES: [&str; 8] = [
 
 /// A component of a pipeline, for labels: metrics have `component_kind`, `component_type` and `component_id`.
 #[derive(Clone, Debug)]
-pub struct Component {
+pub struct ComponentLabels {
     /// `source` or `sink`.
     pub kind: &'static str,
     /// Its type in the pipeline file.
@@ -41,16 +41,16 @@ struct Described {
     labels: Vec<Label>,
 }
 
-// === impl Component ===
+// === impl ComponentLabels ===
 
 /// As log lines begin: `sentinel_logs 'sentinel'`.
-impl fmt::Display for Component {
+impl fmt::Display for ComponentLabels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} '{}'", self.component_type, self.id)
     }
 }
 
-impl Component {
+impl ComponentLabels {
     /// Adds to a counter of this component.
     pub fn count(&self, metric: Metric, amount: u64) {
         self.count_with(metric, &[], amount);

@@ -11,4 +11,4 @@ mod supervisor;
 mod tests;
 
 pub use launch::Launch;
-pub use supervisor::{Command, Ended, Prepare, State, Supervisor};
+pub use supervisor::{Prepare, Supervisor, SupervisorCommand, SupervisorEnded, SupervisorState};

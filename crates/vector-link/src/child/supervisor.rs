@@ -31,14 +31,14 @@ pub trait Prepare: Send + Sync {
 pub struct Supervisor {
     launch: Launch,
     prepare: Box<dyn Prepare>,
-    state: watch::Sender<State>,
+    state: watch::Sender<SupervisorState>,
     backoff: Backoff,
     clock: Clock,
 }
 
 /// What a running supervisor can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum SupervisorCommand {
     /// The configuration has changed: Vector reads it again. Whoever says so has written it.
     Reload,
     /// Vector delivers what it holds and ends. Said a second time, it ends at once.
@@ -47,7 +47,7 @@ pub enum Command {
 
 /// How Vector is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum SupervisorState {
     /// Its configuration is being written.
     Starting,
     /// It runs; whether it already listens is not known here.
@@ -63,7 +63,7 @@ pub enum State {
 
 /// How a run ended that somebody stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum SupervisorEnded {
     /// Vector ended by itself after it was asked to. What it could not deliver within its own limit it has logged.
     Drained,
     /// Vector was killed, or broke while it stopped: what it held in memory is gone.
@@ -74,7 +74,7 @@ pub enum Ended {
 enum Death {
     NotStarted(String),
     Died(ExitStatus),
-    Stopped(Ended),
+    Stopped(SupervisorEnded),
 }
 
 // === impl Supervisor ===
@@ -85,30 +85,36 @@ impl Supervisor {
     pub fn new(mut launch: Launch, prepare: Box<dyn Prepare>, clock: Clock, rng: fastrand::Rng) -> Self {
         // A leftover is known by this path, from whatever directory it was started.
         launch.config = std::path::absolute(&launch.config).unwrap_or(launch.config);
-        let state = watch::Sender::new(State::Starting);
+        let state = watch::Sender::new(SupervisorState::Starting);
         Self { launch, prepare, state, backoff: Backoff::new(rng), clock }
     }
 
     /// How Vector is, now and from now on.
     #[must_use]
-    pub fn state(&self) -> watch::Receiver<State> {
+    pub fn state(&self) -> watch::Receiver<SupervisorState> {
         self.state.subscribe()
     }
 
     /// Runs Vector until told to stop, or until nobody is there any more who could. Whenever it dies it is started again,
     /// with growing waits. The error is why it could not be started the first time: nobody has seen it work yet, so
     /// that is a mistake to be told and not a mishap to be waited out.
-    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<Ended, String> {
+    pub async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<SupervisorCommand>,
+    ) -> Result<SupervisorEnded, String> {
         let ended = self.supervise(&mut commands).await;
-        self.state.send_replace(State::Stopped);
+        self.state.send_replace(SupervisorState::Stopped);
         ended
     }
 
-    async fn supervise(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Ended, String> {
+    async fn supervise(
+        &mut self,
+        commands: &mut mpsc::Receiver<SupervisorCommand>,
+    ) -> Result<SupervisorEnded, String> {
         let mut pid_file = PidFile::lock(&self.launch.config)?;
         tokio::select! {
             ended = pid_file.end_leftover(&self.clock) => ended?,
-            () = told_to_stop(commands) => return Ok(Ended::Drained),
+            () = told_to_stop(commands) => return Ok(SupervisorEnded::Drained),
         }
         let mut is_first = true;
         loop {
@@ -136,26 +142,30 @@ impl Supervisor {
             let wait = self.backoff.next_wait();
             let wait_secs = wait.as_secs_f64();
             error!(wait_secs, "{reason}; starting it again in {wait_secs:.1} s.");
-            self.state.send_replace(State::Waiting);
+            self.state.send_replace(SupervisorState::Waiting);
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
                 command = commands.recv() => match command {
                     // Perhaps it is what was wrong that has changed.
-                    Some(Command::Reload) => {}
-                    Some(Command::Stop) | None => return Ok(Ended::Drained),
+                    Some(SupervisorCommand::Reload) => {}
+                    Some(SupervisorCommand::Stop) | None => return Ok(SupervisorEnded::Drained),
                 },
             }
         }
     }
 
     /// One life of Vector.
-    async fn live(&mut self, pid_file: &mut PidFile, commands: &mut mpsc::Receiver<Command>) -> Death {
-        self.state.send_replace(State::Starting);
+    async fn live(
+        &mut self,
+        pid_file: &mut PidFile,
+        commands: &mut mpsc::Receiver<SupervisorCommand>,
+    ) -> Death {
+        self.state.send_replace(SupervisorState::Starting);
         tokio::select! {
             prepared = self.prepare.prepare() => if let Err(reason) = prepared {
                 return Death::NotStarted(reason);
             },
-            () = told_to_stop(commands) => return Death::Stopped(Ended::Drained),
+            () = told_to_stop(commands) => return Death::Stopped(SupervisorEnded::Drained),
         }
         let (mut child, pid) = match self.spawn() {
             Ok(started) => started,
@@ -163,7 +173,7 @@ impl Supervisor {
         };
         pid_file.note(Some(pid));
         info!(pid = pid.as_raw_pid(), "Vector runs.");
-        self.state.send_replace(State::Running { pid: pid.as_raw_pid() });
+        self.state.send_replace(SupervisorState::Running { pid: pid.as_raw_pid() });
         let death = self.attend(&mut child, pid, commands).await;
         pid_file.note(None);
         death
@@ -178,7 +188,12 @@ impl Supervisor {
     }
 
     /// Looks after a running Vector until it ends.
-    async fn attend(&self, child: &mut Child, pid: Pid, commands: &mut mpsc::Receiver<Command>) -> Death {
+    async fn attend(
+        &self,
+        child: &mut Child,
+        pid: Pid,
+        commands: &mut mpsc::Receiver<SupervisorCommand>,
+    ) -> Death {
         loop {
             tokio::select! {
                 status = child.wait() => return match status {
@@ -186,23 +201,28 @@ impl Supervisor {
                     Err(error) => Death::NotStarted(format!("Vector was lost: {error}")),
                 },
                 command = commands.recv() => match command {
-                    Some(Command::Reload) => {
+                    Some(SupervisorCommand::Reload) => {
                         info!("Vector reads its configuration again.");
                         signal(pid, Signal::HUP);
                     }
-                    Some(Command::Stop) | None => return Death::Stopped(self.stop(child, pid, commands).await),
+                    Some(SupervisorCommand::Stop) | None => return Death::Stopped(self.stop(child, pid, commands).await),
                 },
             }
         }
     }
 
-    async fn stop(&self, child: &mut Child, pid: Pid, commands: &mut mpsc::Receiver<Command>) -> Ended {
+    async fn stop(
+        &self,
+        child: &mut Child,
+        pid: Pid,
+        commands: &mut mpsc::Receiver<SupervisorCommand>,
+    ) -> SupervisorEnded {
         info!("Stopping Vector: it delivers what it holds.");
         signal(pid, Signal::TERM);
         let reason = tokio::select! {
             status = child.wait() => return match status {
                 // The signal itself ends it when it had not yet begun to listen for signals, and so held nothing.
-                Ok(status) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => Ended::Drained,
+                Ok(status) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => SupervisorEnded::Drained,
                 Ok(status) => gave_up(&format!("it ended with {status}")),
                 Err(error) => gave_up(&format!("it was lost: {error}")),
             },
@@ -216,9 +236,9 @@ impl Supervisor {
     }
 }
 
-fn gave_up(reason: &str) -> Ended {
+fn gave_up(reason: &str) -> SupervisorEnded {
     warn!("Vector did not deliver all that it held: {reason}.");
-    Ended::GaveUp
+    SupervisorEnded::GaveUp
 }
 
 fn is_refusal(status: ExitStatus) -> bool {
@@ -226,16 +246,16 @@ fn is_refusal(status: ExitStatus) -> bool {
 }
 
 /// Waits while there is nothing to reload. Nobody left who could say it means the same as being told.
-async fn told_to_stop(commands: &mut mpsc::Receiver<Command>) {
-    while commands.recv().await.is_some_and(|command| command != Command::Stop) {}
+async fn told_to_stop(commands: &mut mpsc::Receiver<SupervisorCommand>) {
+    while commands.recv().await.is_some_and(|command| command != SupervisorCommand::Stop) {}
 }
 
 /// Waits for a second word from somebody who is still there.
-async fn told_again(commands: &mut mpsc::Receiver<Command>) {
+async fn told_again(commands: &mut mpsc::Receiver<SupervisorCommand>) {
     loop {
         match commands.recv().await {
-            Some(Command::Stop) => return,
-            Some(Command::Reload) => {}
+            Some(SupervisorCommand::Stop) => return,
+            Some(SupervisorCommand::Reload) => {}
             None => std::future::pending().await,
         }
     }

@@ -9,7 +9,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tracing::{debug, error, info, warn};
 
-use super::peer::Peer;
+use super::peer::VectorPeer;
 use crate::protocol::vector::PushEventsRequest;
 use crate::protocol::{MAX_REQUEST_BYTES, encode};
 use model::event::Batch;
@@ -17,8 +17,8 @@ use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::Verdict;
-use runtime::retry::policy::{Policies, Policy};
-use runtime::telemetry::{Component, Metric};
+use runtime::retry::policy::{Policies, RetryPolicy};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// What one push has at most, unless a single event has more.
 const MAX_PUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -42,18 +42,18 @@ const SHORT: Duration = Duration::from_millis(500);
 const PROBES: usize = 3;
 
 /// What a way into Vector is for.
-pub struct Options {
+pub struct ForwardOptions {
     /// Where Vector listens.
-    pub peer: Peer,
+    pub peer: VectorPeer,
     /// The source that batches come from.
-    pub labels: Component,
+    pub labels: ComponentLabels,
     /// Where events go that Vector never takes.
     pub quarantine: Quarantine,
 }
 
 /// The way from one source into Vector.
 pub struct Forward {
-    options: Options,
+    options: ForwardOptions,
     clock: Clock,
     policies: Policies,
 }
@@ -198,7 +198,7 @@ impl Deliver for Forward {
 impl Forward {
     /// The way from a source to where `options.peer` says.
     #[must_use]
-    pub const fn new(options: Options, clock: Clock, rng: fastrand::Rng) -> Self {
+    pub const fn new(options: ForwardOptions, clock: Clock, rng: fastrand::Rng) -> Self {
         Self { options, clock, policies: Policies::new(rng) }
     }
 
@@ -230,7 +230,7 @@ impl Forward {
     }
 
     /// Pushes a part until Vector has taken or refused it.
-    async fn push(&self, part: &Part, policy: &mut Policy) -> Result<(), Status> {
+    async fn push(&self, part: &Part, policy: &mut RetryPolicy) -> Result<(), Status> {
         let labels = &self.options.labels;
         let began = self.clock.monotonic();
         let mut failed = false;
@@ -299,7 +299,7 @@ impl Forward {
     }
 
     async fn keep(&self, batch: &Batch, event: usize, code: &'static str, message: String) {
-        let Options { labels, quarantine, .. } = &self.options;
+        let ForwardOptions { labels, quarantine, .. } = &self.options;
         let (clock, policies) = (&self.clock, &self.policies);
         let said = "An event does not go into Vector and is in the quarantine: ";
         let keeper = Keeper { quarantine, labels, clock, policies, stage: "sending" };

@@ -7,5 +7,5 @@ mod peer;
 mod tests;
 
 pub use connect::channel;
-pub use forward::{Forward, Options};
-pub use peer::Peer;
+pub use forward::{Forward, ForwardOptions};
+pub use peer::VectorPeer;

@@ -11,16 +11,16 @@ use crate::protocol::vector::vector_client::VectorClient;
 
 /// The address of one `vector` source. Cheap to clone; all clones know the same.
 #[derive(Clone, Debug)]
-pub struct Peer(watch::Sender<Option<Channel>>);
+pub struct VectorPeer(watch::Sender<Option<Channel>>);
 
-impl Default for Peer {
+impl Default for VectorPeer {
     /// A Vector that does not run yet.
     fn default() -> Self {
         Self(watch::Sender::new(None))
     }
 }
 
-impl Peer {
+impl VectorPeer {
     /// Vector listens at `address`, `host:port`, from now on, with a certificate for `name`. Nothing is connected yet.
     pub fn moved_to(&self, address: &str, name: &str, tls: Arc<ClientConfig>) -> Result<(), String> {
         self.0.send_replace(Some(channel(address, name, tls)?));

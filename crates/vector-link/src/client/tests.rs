@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 
-use super::{Forward, Options, Peer};
+use super::{Forward, ForwardOptions, VectorPeer};
 use crate::protocol::vector::vector_server::{Vector, VectorServer};
 use crate::protocol::vector::{
     HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse,
@@ -18,7 +18,7 @@ use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::quarantine::Quarantine;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// A Vector that takes what it is told to.
 #[derive(Clone, Default)]
@@ -81,17 +81,21 @@ fn text(wire: &Bytes) -> String {
 struct Bench {
     vector: FakeVector,
     forward: Forward,
-    peer: Peer,
+    peer: VectorPeer,
     dir: tempfile::TempDir,
 }
 
 fn bench() -> Bench {
     let vector = FakeVector::default();
     let dir = tempfile::tempdir().unwrap();
-    let peer = Peer::default();
-    let options = Options {
+    let peer = VectorPeer::default();
+    let options = ForwardOptions {
         peer: peer.clone(),
-        labels: Component { kind: "source", component_type: "defender_incidents", id: "defender".to_owned() },
+        labels: ComponentLabels {
+            kind: "source",
+            component_type: "defender_incidents",
+            id: "defender".to_owned(),
+        },
         quarantine: Quarantine::open(dir.path(), "defender", 1_000_000_000).unwrap(),
     };
     let forward = Forward::new(options, Clock::system(), fastrand::Rng::with_seed(1));

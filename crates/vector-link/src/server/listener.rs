@@ -20,7 +20,7 @@ use runtime::delivery::Deliver;
 use runtime::health::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// Pushes that one connection may have open, each of which is in memory before it is looked at. What `render` writes lets
 /// Vector have fewer, so that none waits for its turn here without our counting the time.
@@ -29,7 +29,7 @@ const MAX_PUSHES: usize = 16;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// What a listener is for.
-pub struct Options {
+pub struct ListenerOptions {
     /// The sink that batches go to.
     pub deliver: Arc<dyn Deliver>,
     /// Whether that sink works.
@@ -37,7 +37,7 @@ pub struct Options {
     /// Where that sink keeps what can never be accepted.
     pub quarantine: Quarantine,
     /// That sink.
-    pub labels: Component,
+    pub labels: ComponentLabels,
 }
 
 /// Takes what Vector pushes to one sink.
@@ -51,8 +51,8 @@ pub struct Listener {
 impl Listener {
     /// A listener that is not listening yet. Whoever has no certificate that `tls` wants is turned away.
     #[must_use]
-    pub fn new(options: Options, tls: ServerTlsConfig, clock: Clock, rng: fastrand::Rng) -> Self {
-        let Options { deliver, health, quarantine, labels } = options;
+    pub fn new(options: ListenerOptions, tls: ServerTlsConfig, clock: Clock, rng: fastrand::Rng) -> Self {
+        let ListenerOptions { deliver, health, quarantine, labels } = options;
         let deliveries = Deliveries::new(clock.clone());
         let policies = Policies::new(rng);
         let sink =

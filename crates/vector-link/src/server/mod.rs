@@ -6,4 +6,4 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use listener::{Listener, Options};
+pub use listener::{Listener, ListenerOptions};

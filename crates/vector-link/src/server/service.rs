@@ -23,7 +23,7 @@ use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::Health;
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{Component, Metric};
+use runtime::telemetry::{ComponentLabels, Metric};
 
 /// Vector gives a push up after a minute and sends it again: so it is answered before that, if need be with "not yet".
 /// Source: <https://vector.dev/docs/reference/configuration/sinks/vector/#request.timeout_secs>
@@ -48,7 +48,7 @@ pub(super) struct Sink {
     pub(super) deliver: Arc<dyn Deliver>,
     pub(super) health: Health,
     pub(super) quarantine: Quarantine,
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) clock: Clock,
     pub(super) policies: Policies,
     /// When something other than logs was last told of.

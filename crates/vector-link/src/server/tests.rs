@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::deliveries::Deliveries;
 use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
-use super::{Listener, Options};
-use crate::certificates::{Certificates, Side};
+use super::{Listener, ListenerOptions};
+use crate::certificates::{Certificates, TlsIdentity};
 use crate::client::channel;
 use crate::protocol::event::{EventWrapper, Log, Metric, Value, event_wrapper, value};
 use crate::protocol::vector::vector_client::VectorClient;
@@ -22,7 +22,7 @@ use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,11 @@ fn bench() -> Bench {
             deliver: Arc::clone(&sink) as Arc<dyn Deliver>,
             health: Health::default(),
             quarantine: Quarantine::open(dir.path(), "sentinel", 1_000_000).unwrap(),
-            labels: Component { kind: "sink", component_type: "sentinel_logs", id: "sentinel".to_owned() },
+            labels: ComponentLabels {
+                kind: "sink",
+                component_type: "sentinel_logs",
+                id: "sentinel".to_owned(),
+            },
             clock: clock.clone(),
             policies: Policies::new(fastrand::Rng::with_seed(1)),
             said: Mutex::default(),
@@ -253,10 +257,10 @@ async fn listen(bench: &Bench) -> (Channel, Channel, CancellationToken) {
     certificates.write_vectors_part(&dir).unwrap();
     strangers.write_vectors_part(&bench.dir.path().join("strangers")).unwrap();
     let side = |dir: &Path, pem: &str, key: &str| {
-        Side::from_files(&dir.join("ca.pem"), &dir.join(pem), &dir.join(key)).unwrap()
+        TlsIdentity::from_files(&dir.join("ca.pem"), &dir.join(pem), &dir.join(key)).unwrap()
     };
     let sink = &bench.service.sink;
-    let options = Options {
+    let options = ListenerOptions {
         deliver: Arc::clone(&sink.deliver),
         health: sink.health.clone(),
         quarantine: sink.quarantine.clone(),
@@ -268,7 +272,7 @@ async fn listen(bench: &Bench) -> (Channel, Channel, CancellationToken) {
     let address = socket.local_addr().unwrap().to_string();
     let shutdown = CancellationToken::new();
     tokio::spawn(listener.run(socket, shutdown.clone()));
-    let to = |tls: Side| channel(&address, "localhost", tls.client_tls().unwrap()).unwrap();
+    let to = |tls: TlsIdentity| channel(&address, "localhost", tls.client_tls().unwrap()).unwrap();
     let stranger = {
         // It trusts us, and shows what another authority has signed.
         std::fs::copy(dir.join("ca.pem"), bench.dir.path().join("strangers/ca.pem")).unwrap();

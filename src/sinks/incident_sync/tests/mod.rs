@@ -33,7 +33,7 @@ use runtime::control::{Asked, Inbox, Mailbox, Progress};
 use runtime::health::Health;
 use runtime::quarantine::{Contents, Entry};
 use runtime::store::Store;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 use services::{FakeTarget, Fault, Services, at};
 
 const TENANT: &str = "b3c1b5fc-828c-45fa-a1e1-10d74f6d6e9c";
@@ -131,7 +131,7 @@ impl World {
             let options = SyncOptions::validate(sync, *write, "sinks.s", &mut problems);
             assert!(problems.is_empty(), "{problems:?}");
             let target = FakeTarget(Arc::clone(&self.services), *side);
-            let labels = Component { kind: "sink", component_type: "incidents", id: sink(*side) };
+            let labels = ComponentLabels { kind: "sink", component_type: "incidents", id: sink(*side) };
             let assembly = Assembly { labels, options, quarantine: QuarantineConfig::default() };
             let built = assembly.build(|_| Arc::new(target), &mut runtime).unwrap();
             health.push((*side, built.health));

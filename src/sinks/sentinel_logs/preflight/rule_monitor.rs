@@ -14,7 +14,7 @@ use super::finding::{Finding, Severity};
 use super::written_columns::WrittenColumns;
 use microsoft::data_collection_rules::DataCollectionRule;
 use runtime::clock::Clock;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// How long until a rule that could not be read is asked for again; then twice as long, and so on. A new role takes up to
 /// half an hour to work.
@@ -34,7 +34,7 @@ pub(in crate::sinks::sentinel_logs) struct RuleMonitor {
 /// What all that goes on in the background needs.
 pub(super) struct Shared {
     preflight: Preflight,
-    pub(super) labels: Component,
+    pub(super) labels: ComponentLabels,
     pub(super) clock: Clock,
     reads: Semaphore,
 }
@@ -59,7 +59,7 @@ struct WatchedStream {
 impl RuleMonitor {
     pub(in crate::sinks::sentinel_logs) fn new(
         preflight: Preflight,
-        labels: Component,
+        labels: ComponentLabels,
         clock: Clock,
     ) -> Self {
         let shared = Shared { preflight, labels, clock, reads: Semaphore::new(MAX_READS_AT_A_TIME) };

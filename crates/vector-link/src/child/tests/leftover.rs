@@ -28,9 +28,9 @@ async fn run_once(dir: TempDir) -> String {
     std::fs::write(dir.path().join("first"), "echo second >>log\n").unwrap();
     let bench = run(dir).await;
     bench.logs("second\nready").await;
-    bench.tell(Command::Stop).await;
+    bench.tell(SupervisorCommand::Stop).await;
     let (ended, log) = bench.ended().await;
-    assert_eq!(ended, Ok(Ended::Drained));
+    assert_eq!(ended, Ok(SupervisorEnded::Drained));
     log
 }
 
@@ -85,6 +85,6 @@ async fn a_second_run_refuses_and_leaves_the_first_ones_vector_alone() {
     assert!(error.contains("another process runs Vector with") && error.contains("data_dirs"), "{error}");
     let pid = first.runs().await.as_raw_pid().to_string();
     assert_eq!(std::fs::read_to_string(first.dir.path().join("vector.pid")).unwrap(), pid);
-    first.tell(Command::Stop).await;
-    assert_eq!(first.ended().await.0, Ok(Ended::Drained));
+    first.tell(SupervisorCommand::Stop).await;
+    assert_eq!(first.ended().await.0, Ok(SupervisorEnded::Drained));
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Command, Ended, Launch, Prepare, State, Supervisor};
+use super::{Launch, Prepare, Supervisor, SupervisorCommand, SupervisorEnded, SupervisorState};
 use crate::binary::Binary;
 use runtime::clock::Clock;
 
@@ -35,11 +35,11 @@ const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
 /// A fake Vector in a directory, and what supervises it.
 struct Bench {
     dir: TempDir,
-    commands: mpsc::Sender<Command>,
-    state: watch::Receiver<State>,
+    commands: mpsc::Sender<SupervisorCommand>,
+    state: watch::Receiver<SupervisorState>,
     /// When each start was prepared.
     prepared: mpsc::UnboundedReceiver<Instant>,
-    run: JoinHandle<Result<Ended, String>>,
+    run: JoinHandle<Result<SupervisorEnded, String>>,
 }
 
 struct Ready {
@@ -118,22 +118,22 @@ impl Bench {
         says(&self.dir.path().join("log"), expected).await
     }
 
-    async fn tell(&self, command: Command) {
+    async fn tell(&self, command: SupervisorCommand) {
         self.commands.send(command).await.unwrap();
     }
 
     async fn runs(&mut self) -> Pid {
         loop {
-            if let State::Running { pid } = *self.state.borrow_and_update() {
+            if let SupervisorState::Running { pid } = *self.state.borrow_and_update() {
                 return Pid::from_raw(pid).unwrap();
             }
             self.state.changed().await.unwrap();
         }
     }
 
-    async fn ended(self) -> (Result<Ended, String>, String) {
+    async fn ended(self) -> (Result<SupervisorEnded, String>, String) {
         let ended = self.run.await.unwrap();
-        assert_eq!(*self.state.borrow(), State::Stopped);
+        assert_eq!(*self.state.borrow(), SupervisorState::Stopped);
         (ended, std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default())
     }
 }

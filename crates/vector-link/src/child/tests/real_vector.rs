@@ -6,11 +6,11 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
 use crate::certificates::Certificates;
-use crate::client::{Forward, Options, Peer, channel};
+use crate::client::{Forward, ForwardOptions, VectorPeer, channel};
 use model::event::{Batch, Event};
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::quarantine::Quarantine;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
 /// The Vector on this machine, in a directory of its own.
 async fn vector(config: impl FnOnce(&Path) -> String) -> Option<Bench> {
@@ -44,11 +44,11 @@ async fn it_starts_reads_its_configuration_again_and_ends_in_order() {
     let pid = bench.runs().await;
     let text = std::fs::read_to_string(path.join("vector.yaml")).unwrap();
     std::fs::write(path.join("vector.yaml"), text.replace("/first", "/second")).unwrap();
-    bench.tell(Command::Reload).await;
+    bench.tell(SupervisorCommand::Reload).await;
     says(&path.join("second"), "demo_logs").await;
     assert_eq!(bench.runs().await, pid, "it was started anew");
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }
 
 #[tokio::test]
@@ -106,8 +106,8 @@ async fn it_speaks_only_to_the_holder_of_our_certificate() {
     asks(other(address, known)).await.unwrap();
     asks(other(address, nobody)).await.unwrap_err();
     asks(other(address, stranger)).await.unwrap_err();
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }
 
 #[tokio::test]
@@ -123,12 +123,12 @@ async fn it_reads_what_was_nested_too_deep_for_it() {
         source(&ours, address, dir) + &sink
     };
     let Some(bench) = vector(config).await else { return };
-    let peer = Peer::default();
+    let peer = VectorPeer::default();
     peer.moved_to(&address.to_string(), "localhost", ours.ours().client_tls().unwrap()).unwrap();
     let labels =
-        Component { kind: "source", component_type: "defender_incidents", id: "defender".to_owned() };
+        ComponentLabels { kind: "source", component_type: "defender_incidents", id: "defender".to_owned() };
     let quarantine = Quarantine::open(bench.dir.path(), "defender", 1_000_000).unwrap();
-    let options = Options { peer, labels, quarantine };
+    let options = ForwardOptions { peer, labels, quarantine };
     let forward = Forward::new(options, Clock::system(), fastrand::Rng::with_seed(1));
     let nested = |levels: usize| format!("{}[1]{}", "{\"a\":".repeat(levels - 1), "}".repeat(levels - 1));
     let events = [31, 32, 33, 40, 1_000].map(|levels| Event::new(nested(levels).into(), None));
@@ -140,6 +140,6 @@ async fn it_reads_what_was_nested_too_deep_for_it() {
         written.lines().filter(|line| line.contains("\\\"a\\\"") || line.contains("\"[1]\"")).count(),
         3
     );
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }

@@ -8,14 +8,14 @@ use super::*;
 async fn it_starts_reloads_and_stops() {
     let bench = run(fake("")).await;
     bench.logs("ready").await;
-    bench.tell(Command::Reload).await;
+    bench.tell(SupervisorCommand::Reload).await;
     bench.logs("hangup").await;
-    bench.tell(Command::Stop).await;
+    bench.tell(SupervisorCommand::Stop).await;
     let config = bench.dir.path().join("vector.yaml").display().to_string();
     let pid_file = bench.dir.path().join("vector.pid");
     assert!(pid_file.exists());
     let (ended, log) = bench.ended().await;
-    assert_eq!(ended, Ok(Ended::Drained));
+    assert_eq!(ended, Ok(SupervisorEnded::Drained));
     assert_eq!(
         log,
         format!("start --config-yaml {config} --graceful-shutdown-limit-secs 20\nready\nhangup\nterminate\n")
@@ -41,7 +41,7 @@ async fn nobody_left_to_say_so_means_stop() {
     bench.logs("ready").await;
     let Bench { dir: _dir, commands, run, .. } = bench;
     drop(commands);
-    assert_eq!(run.await.unwrap(), Ok(Ended::Drained));
+    assert_eq!(run.await.unwrap(), Ok(SupervisorEnded::Drained));
 }
 
 #[tokio::test]
@@ -73,11 +73,11 @@ async fn a_death_is_followed_by_a_start_with_growing_waits() {
 #[tokio::test]
 async fn a_stop_does_not_wait_for_the_next_start() {
     let mut bench = run(fake("exit 3")).await;
-    bench.state.wait_for(|state| *state == State::Waiting).await.unwrap();
+    bench.state.wait_for(|state| *state == SupervisorState::Waiting).await.unwrap();
     tokio::time::pause();
     let began = Clock::system().monotonic();
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
     assert_eq!(Clock::system().monotonic(), began);
 }
 
@@ -85,10 +85,10 @@ async fn a_stop_does_not_wait_for_the_next_start() {
 async fn a_reload_starts_at_once_what_waits_to_be_started() {
     let mut bench = run(fake("exit 3")).await;
     bench.prepared.recv().await.unwrap();
-    bench.state.wait_for(|state| *state == State::Waiting).await.unwrap();
+    bench.state.wait_for(|state| *state == SupervisorState::Waiting).await.unwrap();
     tokio::time::pause();
     let began = Clock::system().monotonic();
-    bench.tell(Command::Reload).await;
+    bench.tell(SupervisorCommand::Reload).await;
     assert_eq!(bench.prepared.recv().await.unwrap(), began);
 }
 
@@ -100,8 +100,8 @@ async fn one_that_does_not_stop_is_killed_at_the_deadline_with_all_that_it_start
     // From here on nobody waits for real: the deadline comes as soon as everybody waits.
     tokio::time::pause();
     let began = Clock::system().monotonic();
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::GaveUp));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::GaveUp));
     assert_eq!((Clock::system().monotonic() - began).as_secs(), 25);
     ends(started.trim()).await;
 }
@@ -110,19 +110,19 @@ async fn one_that_does_not_stop_is_killed_at_the_deadline_with_all_that_it_start
 async fn a_second_stop_kills_it_at_once() {
     let bench = run(fake("trap 'echo deaf >>log' TERM")).await;
     bench.logs("ready").await;
-    bench.tell(Command::Stop).await;
+    bench.tell(SupervisorCommand::Stop).await;
     bench.logs("deaf").await;
-    bench.tell(Command::Reload).await;
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::GaveUp));
+    bench.tell(SupervisorCommand::Reload).await;
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::GaveUp));
 }
 
 #[tokio::test]
 async fn one_that_breaks_while_it_stops_has_not_drained() {
     let bench = run(fake("trap 'exit 9' TERM")).await;
     bench.logs("ready").await;
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::GaveUp));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::GaveUp));
 }
 
 #[tokio::test]
@@ -142,8 +142,8 @@ async fn a_refusal_later_is_tried_again() {
             .await;
     let log = bench.logs("ready").await;
     assert_eq!(log.matches("start").count(), 3, "{log}");
-    bench.tell(Command::Stop).await;
-    assert_eq!(bench.ended().await.0, Ok(Ended::Drained));
+    bench.tell(SupervisorCommand::Stop).await;
+    assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }
 
 #[tokio::test]

@@ -10,10 +10,10 @@ use microsoft::connection::Connector;
 use microsoft::data_collection_rules::NamedColumn;
 use microsoft::http::ProxyConfig;
 use runtime::clock::Clock;
-use runtime::telemetry::Component;
+use runtime::telemetry::ComponentLabels;
 
-fn labels() -> Component {
-    Component { kind: "sink", component_type: "sentinel_logs", id: "s".to_owned() }
+fn labels() -> ComponentLabels {
+    ComponentLabels { kind: "sink", component_type: "sentinel_logs", id: "s".to_owned() }
 }
 
 #[test]
