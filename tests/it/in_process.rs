@@ -75,8 +75,8 @@ fn after_an_outage_of(hours: u64) -> (Ended, u64) {
         let file = dir.path().join("pipeline.json");
         std::fs::write(&file, pipeline(&config, &dir.path().join("data")).to_string()).unwrap();
         let file = pipeline_file::read(&[file], &BTreeMap::new()).unwrap();
-        let outline = pipeline_file::outline(&file, &catalogue());
-        let plan = plan::plan(&outline, &BTreeMap::new()).unwrap();
+        let graph = pipeline_file::component_graph(&file, &catalogue());
+        let plan = plan::plan(&graph, &BTreeMap::new()).unwrap();
 
         let down = Fault::Status { code: 503, retry_after: None, body: None };
         simulator.faults().at_random(Service::Graph, vec![(1.0, down)]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use runtime::retry::policy::{Policies, Policy};
+use runtime::retry::policy::{Policies, RetryPolicy};
 
 use super::error::PassError;
 
@@ -13,7 +13,7 @@ const MOST_IN_A_ROW: u32 = 3;
 /// The incidents of one direction that fail.
 #[derive(Default)]
 pub(super) struct Failing {
-    policies: BTreeMap<String, Policy>,
+    policies: BTreeMap<String, RetryPolicy>,
     /// Those whose failure was about who asks, or where: a success with another incident does not mend that.
     shut_out: BTreeSet<String>,
     in_a_row: u32,
