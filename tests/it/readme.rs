@@ -23,8 +23,6 @@ const SIMULATOR: &str = "docs/simulator.md";
 const SYNC_OPTIONS: &str = "### Sinks `sentinel_incidents` and `defender_incidents`";
 /// A longer README is not read: what is more belongs into `docs`.
 const MOST_README_LINES: usize = 220;
-/// Pages that other changes bring: links to them are right before they are there.
-const LATER: [&str; 1] = ["ARCHITECTURE.md"];
 /// The README's own commands: they need nothing but a clone of the repository.
 const OWN_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo test"];
 /// Other programs in the commands of pages.
@@ -295,9 +293,6 @@ fn every_link_leads_somewhere() {
                 tidy(&page.path.parent().unwrap_or(Path::new("")).join(file))
             };
             checked += 1;
-            if !root().join(&target).exists() && LATER.iter().any(|later| target == Path::new(later)) {
-                continue;
-            }
             assert!(root().join(&target).exists(), "{shown}: there is no {link}");
             let is_there = anchor.is_empty() || anchors(&read(&target)).contains(anchor);
             assert!(is_there, "{shown}: there is no such heading: {link}");
