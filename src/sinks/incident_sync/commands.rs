@@ -1,12 +1,12 @@
 //! What somebody asks of one direction while it runs: `sync retry` and `sync resume`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::pass::Direction;
 use incident_model::field::Side;
@@ -18,8 +18,8 @@ const AT_ONCE: usize = 100;
 /// How long after a failure commands wait.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What a direction can be asked. Served twice, each does the same again, which harms nothing: an incident is looked at once
-/// more, and what is not halted goes on.
+/// What a direction can be asked. It may be performed again by the next process if this one ends before it has answered: an
+/// incident is looked at once more, and what was halted in between goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncCommand {
@@ -56,6 +56,8 @@ pub(super) struct CommandServer {
     inbox: Inbox<SyncCommand>,
     /// Until when nothing is served after a failure.
     paused: Mutex<Option<Instant>>,
+    /// What was performed last: if it cannot be answered, it is not performed again, or a halt that came meanwhile would be lifted.
+    performed: Mutex<Option<(String, SyncAnswer)>>,
 }
 
 /// Why a command cannot be served yet.
@@ -85,7 +87,7 @@ impl CommandServer {
     pub(super) fn new(direction: Arc<Direction>, data_dir: &Path) -> Self {
         let to = recipient(&direction.options.ledger, direction.target.side());
         let inbox = Inbox::new(data_dir, to, direction.clock.clone());
-        Self { direction, inbox, paused: Mutex::default() }
+        Self { direction, inbox, paused: Mutex::default(), performed: Mutex::default() }
     }
 
     /// Serves what was asked: what a command changes is in the state file before it is answered. After a failure it is
@@ -104,20 +106,28 @@ impl CommandServer {
     async fn serve_some(&self) -> Result<(), CommandError> {
         for _ in 0..AT_ONCE {
             let Some(claimed) = self.inbox.claim().await? else { break };
-            let answer = match &claimed.envelope.command {
-                SyncCommand::Retry { incidents } => self.retry(incidents).await?,
-                SyncCommand::Resume => self.resume().await?,
+            let id = claimed.envelope.id.clone();
+            let kept = self.performed().take_if(|(performed, _)| *performed == id);
+            let answer = match (kept, &claimed.envelope.command) {
+                (Some((_, answer)), _) => answer,
+                (None, SyncCommand::Retry { incidents }) => self.retry(incidents).await?,
+                (None, SyncCommand::Resume) => self.resume().await?,
             };
+            *self.performed() = Some((id, answer.clone()));
             claimed.answer(answer).await?;
         }
         Ok(())
     }
 
+    fn performed(&self) -> MutexGuard<'_, Option<(String, SyncAnswer)>> {
+        self.performed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn resume(&self) -> Result<SyncAnswer, StoreError> {
         let direction = &self.direction;
         let (side, ledger) = (direction.target.side(), &direction.ledger);
-        direction.brake.reset();
         let was_halted = ledger.set_halt(side, None).await?;
+        direction.brake.reset();
         info!(
             component_id = direction.teller.labels.id,
             "{}: writing to {side} goes on.", direction.teller.labels
@@ -130,7 +140,18 @@ impl CommandServer {
         let labels = &self.direction.teller.labels;
         let (mut tried, mut unknown) = (Vec::new(), Vec::new());
         for incident in incidents {
-            if self.try_again(incident).await? {
+            let is_known = match self.try_again(incident).await {
+                // One that cannot be read would keep every later command from being served.
+                Err(error @ StoreError::Document { .. }) => {
+                    error!(
+                        component_id = labels.id,
+                        incident, "{labels}: incident {incident} cannot be read: {error}"
+                    );
+                    false
+                }
+                other => other?,
+            };
+            if is_known {
                 info!(
                     component_id = labels.id,
                     incident, "{labels}: trying incident {incident} again, as asked."

@@ -7,8 +7,8 @@ use runtime::retry::policy::{Policies, RetryPolicy};
 
 use super::error::PassError;
 
-/// So many failures with no success in between are not about the incidents any more.
-const MOST_IN_A_ROW: u32 = 3;
+/// So many incidents that fail with no success in between are not about the incidents any more.
+const MOST_IN_A_ROW: usize = 3;
 
 /// The incidents of one direction that fail.
 #[derive(Default)]
@@ -16,7 +16,8 @@ pub(super) struct Failing {
     policies: BTreeMap<String, RetryPolicy>,
     /// Those whose failure was about who asks, or where: a success with another incident does not mend that.
     shut_out: BTreeSet<String>,
-    in_a_row: u32,
+    /// Those that have failed since anything last succeeded.
+    in_a_row: BTreeSet<String>,
 }
 
 // === impl Failing ===
@@ -24,7 +25,7 @@ pub(super) struct Failing {
 impl Failing {
     /// Notes that an incident has failed, and answers how long to wait before it is tried again.
     pub(super) fn failed(&mut self, key: &str, error: &PassError, policies: &Policies) -> Duration {
-        self.in_a_row += 1;
+        self.in_a_row.insert(key.to_owned());
         if matches!(error, PassError::Service(error) if error.is_about_everything()) {
             self.shut_out.insert(key.to_owned());
         } else {
@@ -38,12 +39,12 @@ impl Failing {
     pub(super) fn succeeded(&mut self, key: &str) {
         self.policies.remove(key);
         self.shut_out.remove(key);
-        self.in_a_row = 0;
+        self.in_a_row.clear();
     }
 
     /// Whether nothing can be written, as far as is known.
     pub(super) fn is_everything(&self) -> bool {
-        !self.shut_out.is_empty() || self.in_a_row >= MOST_IN_A_ROW
+        !self.shut_out.is_empty() || self.in_a_row.len() >= MOST_IN_A_ROW
     }
 
     /// The incidents that fail.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,10 +43,12 @@ struct AzureIdentity {
     /// For the endpoint on this machine, which speaks plain HTTP and is never behind a proxy.
     local: HttpOptions,
     connector: Connector,
+    /// The status of the last answer; 0 if there was none.
+    answered: Arc<AtomicU16>,
 }
 
-/// Our edge, as `azure_identity` wants it.
-struct OverEdge(Edge);
+/// Our edge, as `azure_identity` wants it, and where it leaves the status of its last answer.
+struct OverEdge(Edge, Arc<AtomicU16>);
 
 impl fmt::Debug for OverEdge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +70,14 @@ impl AuthConfig {
     ) -> Result<Arc<dyn TokenProvider>, String> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
         let (connector, local) = (connector.clone(), http.on_this_machine());
-        let identity = AzureIdentity { auth: self.clone(), authority_host, edge, local, connector };
+        let identity = AzureIdentity {
+            auth: self.clone(),
+            authority_host,
+            edge,
+            local,
+            connector,
+            answered: Arc::default(),
+        };
         // A file or a variable that cannot be used is reported at the start.
         identity.make()?;
         Ok(Arc::new(identity))
@@ -83,7 +93,7 @@ impl AzureIdentity {
         ClientOptions {
             // Whoever wants the token tries again, and knows how often and how long.
             retry: RetryOptions::none(),
-            transport: Some(Transport::new(Arc::new(OverEdge(edge)))),
+            transport: Some(Transport::new(Arc::new(OverEdge(edge, Arc::clone(&self.answered))))),
             cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
             ..ClientOptions::default()
         }
@@ -154,16 +164,16 @@ impl AzureIdentity {
         // The library appends a link to its own troubleshooting page after a line break.
         let words = chain(error).replace("\r\n", " ").replace('\n', " ");
         let edge = causes.find_map(|cause| cause.downcast_ref::<EdgeError>());
-        match (self.auth.azure_credential_kind, error.kind(), edge) {
-            (CredentialKind::ManagedIdentity, ..) => TokenError::NoManagedIdentity(words),
-            (CredentialKind::AzureCli, ..) => TokenError::Unusable(words),
-            (_, _, Some(edge)) => TokenError::NoAnswer(edge.clone()),
-            (_, ErrorKind::HttpResponse { status, .. }, _)
-                if *status == StatusCode::TooManyRequests || status.is_server_error() =>
-            {
-                TokenError::Unavailable(words)
-            }
-            _ => TokenError::Refused(words),
+        // What the answer was, the library does not always say: an error page is only "cannot be read" to it.
+        let status = self.answered.swap(0, Ordering::Relaxed);
+        match (self.auth.azure_credential_kind, edge) {
+            (CredentialKind::AzureCli, _) => TokenError::Unusable(words),
+            // The identity's endpoint is on every machine of Azure, and on no other.
+            (CredentialKind::ManagedIdentity, Some(_)) => TokenError::NoManagedIdentity(words),
+            (_, Some(edge)) => TokenError::NoAnswer(edge.clone()),
+            _ if status == 429 || status >= 500 => TokenError::Unavailable(words),
+            (CredentialKind::ManagedIdentity, None) => TokenError::NoManagedIdentity(words),
+            (_, None) => TokenError::Refused(words),
         }
     }
 }
@@ -197,7 +207,9 @@ impl HttpClient for OverEdge {
         }
         let outgoing =
             outgoing.body(body).map_err(|error| azure_core::Error::new(ErrorKind::Other, error))?;
+        self.1.store(0, Ordering::Relaxed);
         let (head, body) = self.0.clone().oneshot(outgoing).await.map_err(failed)?.into_parts();
+        self.1.store(head.status.as_u16(), Ordering::Relaxed);
         let body = edge::collect(body, MAX_ANSWER_BYTES).await.map_err(failed)?;
         let mut headers = Headers::new();
         for (name, value) in &head.headers {
@@ -207,5 +219,82 @@ impl HttpClient for OverEdge {
             }
         }
         Ok(AsyncRawResponse::from_bytes(StatusCode::from(head.status.as_u16()), headers, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full};
+    use runtime::clock::Clock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::ServiceError;
+    use crate::http::{ProxyConfig, TlsConfig};
+
+    /// What a token request comes to whose answer is this.
+    async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
+        let auth: AuthConfig = serde_json::from_value(match kind {
+            "managed_identity" => json!({"azure_credential_kind": kind}),
+            _ => json!({"azure_credential_kind": kind, "azure_tenant_id": "t", "azure_client_id": "c",
+                "azure_client_secret": "s"}),
+        })
+        .unwrap();
+        let edge = Edge::new(tower::service_fn(move |_: http::Request<Bytes>| {
+            let answer = answer.clone();
+            async move {
+                let (status, body) = answer?;
+                let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+                Ok(http::Response::builder().status(status).body(body).unwrap())
+            }
+        }));
+        let local = edge.clone();
+        let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
+        let http = HttpOptions {
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
+            timeout: Duration::from_secs(1),
+            https_only: true,
+        };
+        let identity = auth.identity(Cloud::Public, &http, edge, &connector).unwrap();
+        identity.fetch("https://graph.microsoft.com/.default").await.unwrap_err().into()
+    }
+
+    fn refusal(code: &str) -> String {
+        json!({"error": "invalid_client", "error_description": format!("{code}: no."), "error_codes": [1]})
+            .to_string()
+    }
+
+    #[tokio::test]
+    async fn each_way_of_getting_no_token_has_its_own_label_and_words() {
+        let lost = || "reset".to_owned();
+        for (answer, error_type, words) in [
+            (Ok((401, refusal("AADSTS7000215"))), "authentication_failed", "the client secret is wrong"),
+            (Ok((400, refusal("AADSTS90002"))), "authentication_failed", "no such tenant"),
+            (Ok((429, json!({"error": "throttled"}).to_string())), "unavailable", "trying again"),
+            (
+                Ok((503, json!({"error": "temporarily_unavailable"}).to_string())),
+                "unavailable",
+                "trying again",
+            ),
+            (Ok((502, "<html>Bad Gateway</html>".to_owned())), "unavailable", "trying again"),
+            (Err(EdgeError::Refused(lost())), "connection_failed", "connection is refused"),
+            (Err(EdgeError::Proxy(lost())), "proxy_failed", "cannot get through the proxy"),
+            (Err(EdgeError::Tls(lost())), "tls_failed", "no TLS connection"),
+            (Err(EdgeError::TimedOut(lost())), "timed_out", "within the time limit"),
+        ] {
+            let error = asked("client_secret_credential", answer).await;
+            assert_eq!(error.error_type(), error_type, "{error}");
+            assert!(error.message().starts_with("no token: ") && error.message().contains(words), "{error}");
+        }
+    }
+
+    // It tries again by itself, in tokio's time.
+    #[tokio::test(start_paused = true)]
+    async fn a_managed_identity_that_is_not_there_is_told_from_an_endpoint_that_fails() {
+        let nobody = asked("managed_identity", Err(EdgeError::Unreachable("no route".to_owned()))).await;
+        assert!(nobody.message().contains("that works only on Azure"), "{nobody}");
+        let busy = asked("managed_identity", Ok((503, "{}".to_owned()))).await;
+        assert_eq!(busy.error_type(), "unavailable", "{busy}");
     }
 }

@@ -30,7 +30,7 @@ impl FileSystem for Disk {
         for entry in std::fs::read_dir(dir)? {
             let entry = entry?;
             // Somebody may have just taken it away.
-            let Some(metadata) = if_there(entry.metadata())? else { continue };
+            let Some(metadata) = if_there(std::fs::metadata(entry.path()))? else { continue };
             all.push(Listed { path: entry.path(), kind: kind(&metadata) });
         }
         all.sort_unstable_by(|a, b| a.path.cmp(&b.path));

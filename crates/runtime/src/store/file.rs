@@ -250,16 +250,26 @@ impl Medium {
     /// crash has left half made.
     fn make(&self) -> Result<(), StoreError> {
         let Self::Path(path) = self else { return Ok(()) };
-        if path.exists() {
-            return Ok(());
+        let cannot = |source: std::io::Error| StoreError::Open { path: path.clone(), source: source.into() };
+        // Only what is surely not there is made: a link that leads nowhere yet, or a disk that fails, is not "nothing".
+        match std::fs::symlink_metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(found) if found.is_symlink() => return std::fs::metadata(path).map(drop).map_err(cannot),
+            found => return found.map(drop).map_err(cannot),
         }
         let new = Self::Path(path.with_extension("redb.new"));
-        let cannot = |source: std::io::Error| StoreError::Open { path: path.clone(), source: source.into() };
         match std::fs::remove_file(new.path()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
             _ => drop(new.open()?),
         }
-        std::fs::rename(new.path(), path).map_err(cannot)?;
+        // Never in the place of one that another process has made meanwhile.
+        match std::fs::hard_link(new.path(), path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            // Some file systems have no links: there the name is given as it can be.
+            Err(_) => std::fs::rename(new.path(), path).map_err(cannot)?,
+            Ok(()) => {}
+        }
+        std::fs::remove_file(new.path()).ok();
         // Its name is on disk too. Some file systems cannot be asked for that.
         path.parent().and_then(|dir| std::fs::File::open(dir).ok()).and_then(|dir| dir.sync_all().ok());
         Ok(())
