@@ -41,7 +41,7 @@ pub struct Description {
 
 macro_rules! metrics {
     ($($metric:ident: $kind:ident in $unit:ident, $name:literal [$($label:literal),*], $help:literal;)*) => {
-        /// A metric. Each is recorded through a [`Component`](super::Component), which knows its labels.
+        /// A metric. Each is recorded through a [`ComponentLabels`](super::ComponentLabels), which knows its labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Metric {
             $(#[doc = $help] $metric,)*

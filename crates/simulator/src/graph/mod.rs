@@ -1,6 +1,6 @@
 //! Fake Microsoft Graph: the tenant's incidents, as the security API lists and changes them.
 //!
-//! A request is read by [`read`] or [`write`]; [`tenant`] holds what there is. An incident is the list of its events
+//! A request is read by [`read`] or [`mod@write`]; [`tenant`] holds what there is. An incident is the list of its events
 //! ([`lifecycle`]), which [`incident_index`] finds and [`incident`] writes as JSON, with its [`evidence`].
 
 // https://learn.microsoft.com/graph/api/resources/security-api-overview
