@@ -29,12 +29,12 @@ pub struct Copy {
     pub hash: String,
     /// What to write: more than one comment if it is long. In Sentinel each has the id that it is to get; in Defender that
     /// is known afterwards.
-    pub parts: Vec<Part>,
+    pub parts: Vec<CommentPart>,
 }
 
 /// One comment to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct CommentPart {
     /// The GUID that it gets in Sentinel.
     pub id: String,
     /// What it says.
@@ -100,7 +100,7 @@ fn copy(comment: &Comment, origin: Side, incident: &str) -> Copy {
     let who = if comment.author.is_empty() { "Somebody" } else { &comment.author };
     let text = format!("{who}{when}, in {origin}:\n{}", comment.text);
     let parts = parts(&text).into_iter().enumerate();
-    let part = |(nth, text)| Part { id: copy_id(incident, &comment.id, nth), text };
+    let part = |(nth, text)| CommentPart { id: copy_id(incident, &comment.id, nth), text };
     Copy { id: comment.id.clone(), hash: hash(&comment.text), parts: parts.map(part).collect() }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::encoder;
 use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
-use incident_model::comment::Part;
+use incident_model::comment::CommentPart;
 use incident_model::defender;
 use incident_model::field::Side;
 use incident_model::merge::Merge;
@@ -56,7 +56,7 @@ impl Target for DefenderTenant {
         read(self.client.patch_incident(&current.snapshot.id, body.into()).await?).map(Some)
     }
 
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError> {
+    async fn comment(&self, id: &str, part: &CommentPart) -> Result<Wrote, ServiceError> {
         let all = self.client.post_comment(id, &part.text).await?;
         defender::read_comments(&all).map(Wrote::Among).map_err(unreadable)
     }

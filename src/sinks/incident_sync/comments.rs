@@ -6,7 +6,7 @@ use super::error::PassError;
 use super::pass::Direction;
 use super::target::Wrote;
 use super::tell::About;
-use incident_model::comment::{self, Copy, Later, MAX_COMMENTS, Part};
+use incident_model::comment::{self, CommentPart, Copy, Later, MAX_COMMENTS};
 use incident_model::field::Side;
 use incident_model::record::{CommentLink, Record};
 use incident_model::snapshot::{Comment, Snapshot};
@@ -120,7 +120,7 @@ impl Direction {
         Ok(false)
     }
 
-    fn say_copied(&self, about: About<'_>, part: Option<&Part>, is_dry: bool) -> Value {
+    fn say_copied(&self, about: About<'_>, part: Option<&CommentPart>, is_dry: bool) -> Value {
         let change = json!({"field": "comments", "after": part.map(|part| &part.text)});
         self.teller.done(about, "comments", &change, "a comment on the other side", is_dry)
     }

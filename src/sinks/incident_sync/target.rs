@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use incident_model::comment::Part;
+use incident_model::comment::CommentPart;
 use incident_model::field::Side;
 use incident_model::merge::Merge;
 use incident_model::snapshot::{Comment, Snapshot};
@@ -64,5 +64,5 @@ pub trait Target: Send + Sync {
     }
 
     /// Writes a comment.
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError>;
+    async fn comment(&self, id: &str, part: &CommentPart) -> Result<Wrote, ServiceError>;
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::encoder;
 use super::native::{Native, NativeIncidents};
 use crate::sinks::incident_sync::{Current, Located, Target, Wrote};
-use incident_model::comment::Part;
+use incident_model::comment::CommentPart;
 use incident_model::field::{Field, Side};
 use incident_model::mapping::translate;
 use incident_model::merge::Merge;
@@ -101,7 +101,7 @@ impl Target for SentinelWorkspace {
             .map_err(|error| ServiceError::unreadable("Microsoft Sentinel", error, None))
     }
 
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError> {
+    async fn comment(&self, id: &str, part: &CommentPart) -> Result<Wrote, ServiceError> {
         self.client.put_comment(id, &part.id, &part.text).await?;
         Ok(Wrote::As(part.id.clone()))
     }

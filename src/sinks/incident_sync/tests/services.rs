@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::target::{Current, Located, Target, Wrote};
-use incident_model::comment::Part;
+use incident_model::comment::CommentPart;
 use incident_model::field::{Field, Side};
 use incident_model::mapping::translate;
 use incident_model::merge::Merge;
@@ -324,7 +324,7 @@ impl Target for FakeTarget {
         self.0.call(format!("write {side} {}", fields.join(" ")), write).await
     }
 
-    async fn comment(&self, id: &str, part: &Part) -> Result<Wrote, ServiceError> {
+    async fn comment(&self, id: &str, part: &CommentPart) -> Result<Wrote, ServiceError> {
         let comment = |inner: &mut Inner| {
             let own = (self.1 == Side::Sentinel).then_some(part.id.as_str());
             inner.say(self.1, id, own, US, &part.text);
