@@ -125,7 +125,7 @@ pub struct SyncDirection<'s> {
 /// What one thing that was tried came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probed {
-    /// It works.
+    /// It works; the text says what was tried.
     Works(String),
     /// It works, but perhaps not as its author thinks.
     Doubtful(String),
@@ -141,7 +141,7 @@ pub struct Runtime {
     pub connector: Connector,
     /// Where random numbers come from.
     pub rng: fastrand::Rng,
-    /// The state.
+    /// The store that holds the components' state.
     pub store: Store,
     /// Where quarantines and the like are.
     pub data_dir: PathBuf,
@@ -162,7 +162,7 @@ pub enum Built {
 
 /// A sink, ready to run.
 pub struct BuiltSink {
-    /// Takes events.
+    /// The way in for events.
     pub deliver: Arc<dyn Deliver>,
     /// Whether what is behind it works.
     pub health: Health,

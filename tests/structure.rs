@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The map of `src/lib.rs`. Modules of one row do not know each other, except within a folder.
@@ -11,6 +12,12 @@ const ROWS: [&[&str]; 6] =
 const CLIENT_CRATES: [&str; 4] = ["microsoft", "incident-model", "pipeline-file", "vector-link"];
 /// A file longer than this holds more than one thought. The tests of a file may stand in a file of their own.
 const MAX_LINES: usize = 500;
+/// Public types that share a name on purpose: a component type that is both a source and a sink is called the same in a
+/// pipeline file, and its folder says which of the two a file is about.
+const SHARED_NAMES: [&str; 4] =
+    ["DefenderIncidents", "DefenderIncidentsConfig", "SentinelIncidents", "SentinelIncidentsConfig"];
+/// Docs with fewer words say no more than the name below them.
+const MIN_DOC_WORDS: usize = 3;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -40,6 +47,45 @@ fn crates() -> Vec<String> {
 
 fn manifest(of: &Path) -> toml::Table {
     toml::from_str(&std::fs::read_to_string(of.join("Cargo.toml")).unwrap()).unwrap()
+}
+
+/// What people write of the product: no tests that stand in a file of their own, and nothing that a compiler has written.
+fn product_files() -> Vec<PathBuf> {
+    let sources = crates().into_iter().map(|name| root().join("crates").join(name).join("src"));
+    let mut found: Vec<PathBuf> =
+        sources.chain([root().join("src")]).flat_map(|folder| files(&folder)).collect();
+    found.retain(|path| {
+        let mut parts = path.iter().map(|part| part.to_str().unwrap().trim_end_matches(".rs"));
+        !parts.any(|part| part == "tests" || part.ends_with("_tests") || part == "generated")
+    });
+    found
+}
+
+/// The types that a text makes public to its crate or to all.
+fn public_types(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let item = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) "))?;
+        let name = ["struct ", "enum ", "trait ", "type "].iter().find_map(|kind| item.strip_prefix(kind))?;
+        Some(word(name))
+    })
+}
+
+/// The docs in a text of which each has fewer than [`MIN_DOC_WORDS`], by line. A vendor's page says enough by itself.
+fn short_docs(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut doc: Vec<&str> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if let Some(words) = line.trim_start().strip_prefix("///") {
+            doc.extend(words.split_whitespace());
+            continue;
+        }
+        let words = std::mem::take(&mut doc);
+        if !words.is_empty() && words.len() < MIN_DOC_WORDS && words[0] != "Source:" {
+            found.push((number, words.join(" ")));
+        }
+    }
+    found
 }
 
 /// The module at the top of the root package that a file belongs to.
@@ -174,6 +220,40 @@ fn files_stay_small_and_are_named_for_what_they_are() {
             path.display()
         );
     }
+}
+
+#[test]
+fn no_two_public_types_have_the_same_name() {
+    let mut homes: BTreeMap<(bool, String), BTreeSet<PathBuf>> = BTreeMap::new();
+    for path in product_files() {
+        // The simulator models the same services and shares no type with their client: its names are a world of their own.
+        let is_simulator = path.starts_with(root().join("crates/simulator"));
+        for name in public_types(&std::fs::read_to_string(&path).unwrap()) {
+            homes.entry((is_simulator, name)).or_default().insert(path.clone());
+        }
+    }
+    homes.retain(|_, files| files.len() > 1);
+    let shared: Vec<&str> = homes.keys().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(shared, SHARED_NAMES, "{homes:#?}");
+}
+
+#[test]
+fn docs_say_more_than_the_name_below_them() {
+    let mut short = Vec::new();
+    for path in product_files() {
+        for (line, doc) in short_docs(&std::fs::read_to_string(&path).unwrap()) {
+            short.push(format!("{}:{line}: {doc}", path.display()));
+        }
+    }
+    assert!(short.is_empty(), "{short:#?}");
+}
+
+#[test]
+fn types_and_docs_are_read() {
+    let text = "/// The least.\n#[x]\npub struct A<T>;\n/// Source: <https://a>\n  pub(crate) enum B {\n/// One\n/// two three\nC }\n\
+                pub(super) type D = u8;\npub trait E: F {}\npub fn g() {}";
+    assert_eq!(public_types(text).collect::<Vec<_>>(), ["A", "B", "E"]);
+    assert_eq!(short_docs(text), [(1, "The least.".to_owned())]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ enum What {
         /// How rows are laid out. With `raw` it is the table of incidents as they are.
         #[arg(long, value_enum)]
         layout: Layout,
-        /// The language.
+        /// The language of the template.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
         /// The plan of the tables: the sink's `table_plan`.

@@ -29,7 +29,7 @@ pub enum ReadError {
     Quarantine {
         /// Whose it is.
         component: String,
-        /// Why.
+        /// Why that failed.
         #[source]
         cause: std::io::Error,
     },

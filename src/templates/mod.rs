@@ -21,7 +21,7 @@ pub use workbook::workbook;
 /// The language of a template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Bicep.
+    /// Azure's own language, Bicep.
     #[default]
     Bicep,
     /// A template of Azure Resource Manager, JSON.

@@ -10,7 +10,7 @@ pub(super) struct Template {
     pub(super) endpoint: bool,
 }
 
-/// One resource.
+/// One resource of a template.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     pub(super) place: Place,

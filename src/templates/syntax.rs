@@ -2,7 +2,7 @@
 
 use super::node::{Node, Reference};
 
-/// What differs.
+/// The signs in which the two languages differ.
 pub(super) struct Syntax {
     /// Between a property's name and its value.
     pub(super) assign: &'static str,

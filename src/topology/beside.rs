@@ -41,7 +41,7 @@ pub enum Beside {
 
 /// How we run Vector.
 pub struct OurVector {
-    /// Which one.
+    /// The binary that is run.
     pub binary: Binary,
     /// The pipeline file.
     pub file: PipelineFile,

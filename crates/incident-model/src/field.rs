@@ -24,11 +24,11 @@ pub enum Field {
     Status,
     /// `severity` on both sides.
     Severity,
-    /// `assignedTo`; `owner`.
+    /// `assignedTo` in Defender; `owner` in Sentinel.
     Owner,
     /// `classification` and `determination`; `classification` and `classificationReason`.
     Classification,
-    /// `resolvingComment`; `classificationComment`.
+    /// `resolvingComment` in Defender; `classificationComment` in Sentinel.
     ClosingComment,
 }
 
@@ -59,7 +59,7 @@ pub struct Pair {
 /// A value that differs from the agreed one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// The value.
+    /// The value that differs.
     pub value: String,
     /// The time of the first revision that had it.
     pub since: DateTime<Utc>,
@@ -68,7 +68,7 @@ pub struct Changed {
 // === impl Side ===
 
 impl Side {
-    /// Both.
+    /// Both sides, Defender first.
     pub const ALL: [Self; 2] = [Self::Defender, Self::Sentinel];
 
     /// The opposite one.

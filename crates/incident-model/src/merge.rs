@@ -53,22 +53,22 @@ pub struct Merge {
 /// A field to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// Which.
+    /// The field to write.
     pub field: Field,
     /// What it is, in the words of the side that is written.
     pub before: String,
     /// What it is to be.
     pub after: String,
-    /// Why.
+    /// Why it is written.
     pub why: &'static str,
 }
 
 /// The two sides as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Sides<'a> {
-    /// In Defender.
+    /// The incident in Defender.
     pub defender: &'a Snapshot,
-    /// In Sentinel.
+    /// The incident in Sentinel.
     pub sentinel: &'a Snapshot,
 }
 
@@ -82,7 +82,7 @@ enum Decision {
     Agreed,
     /// This side's has no counterpart, so neither is written.
     Unknown(Side),
-    /// Nobody's, yet.
+    /// Nobody's yet: a person decides.
     Open,
 }
 

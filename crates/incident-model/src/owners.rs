@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// One person.
+/// One person, as each side knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
@@ -17,7 +17,7 @@ pub struct Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentinelUser {
-    /// `user@example.com`.
+    /// The user principal name. Example: `user@example.com`.
     pub user_principal_name: Option<String>,
     /// The object id, a GUID.
     pub object_id: Option<String>,

@@ -52,7 +52,7 @@ pub struct Settled {
 pub struct Unconfirmed {
     /// The state that it is to change.
     pub of: DateTime<Utc>,
-    /// The fields.
+    /// The fields that are written.
     pub fields: Vec<FieldWrite>,
     /// All tags, before and after.
     pub tags: Option<(BTreeSet<String>, BTreeSet<String>)>,
@@ -61,13 +61,13 @@ pub struct Unconfirmed {
 /// A field that is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldWrite {
-    /// Which.
+    /// The field that is written.
     pub field: Field,
     /// What it is, in the words of the side that is written.
     pub before: String,
     /// What it is to be.
     pub after: String,
-    /// Why.
+    /// Why it is written.
     pub why: String,
 }
 

@@ -40,13 +40,13 @@ pub enum Own {
 pub struct Profile {
     /// `tenantId`, a GUID.
     pub tenant: String,
-    /// `displayName`.
+    /// The title: `displayName`.
     pub title: String,
     /// `description` and what else is told in words: the link, the alerts.
     pub description: String,
     /// The incident that this one was merged into: `redirectIncidentId`.
     pub merged_into: Option<String>,
-    /// `incidentWebUrl`.
+    /// The incident's page: `incidentWebUrl`.
     pub url: Option<String>,
     /// When its first alert's activity began.
     pub first_activity: Option<DateTime<Utc>>,
@@ -57,7 +57,7 @@ pub struct Profile {
 /// Who brought an incident into Sentinel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `providerName`.
+    /// The provider's name: `providerName`.
     pub provider: String,
     /// `providerIncidentId`: Defender's id, if the provider is its connector.
     pub provider_incident_id: String,
@@ -76,9 +76,9 @@ pub struct Comment {
     pub id: String,
     /// Who wrote it.
     pub author: String,
-    /// When.
+    /// When it was written.
     pub created: Option<DateTime<Utc>>,
-    /// What.
+    /// What it says.
     pub text: String,
 }
 

@@ -80,7 +80,7 @@ pub struct Api {
     pub default_requests: usize,
 }
 
-/// [`IdentityConfig`], checked.
+/// A checked [`IdentityConfig`].
 #[derive(Clone, Debug)]
 pub struct Identity {
     auth: AuthConfig,
@@ -90,7 +90,7 @@ pub struct Identity {
     proxy: ProxyConfig,
 }
 
-/// [`ConnectionConfig`], checked.
+/// A checked [`ConnectionConfig`].
 #[derive(Clone, Debug)]
 pub struct Connection {
     identity: Identity,

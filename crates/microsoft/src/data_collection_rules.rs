@@ -43,7 +43,7 @@ pub struct DataCollectionRule {
     /// `Direct`, if it has a URL of its own.
     #[serde(default)]
     pub kind: Option<String>,
-    /// Everything else.
+    /// What the rule says: streams, flows, destinations.
     pub properties: RuleProperties,
 }
 
@@ -79,7 +79,7 @@ pub struct StreamDeclaration {
 /// A column's name and type, in the service's words.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct NamedColumn {
-    /// Its name.
+    /// The column's name.
     pub name: String,
     /// `string`, `datetime` and so on.
     #[serde(rename = "type", default, deserialize_with = "or_default")]
@@ -90,7 +90,7 @@ pub struct NamedColumn {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataFlow {
-    /// Which streams.
+    /// The names of the streams.
     #[serde(default, deserialize_with = "or_default")]
     pub streams: Vec<String>,
     /// Names of destinations.
@@ -108,7 +108,7 @@ pub struct DataFlow {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleDestinations {
-    /// Workspaces.
+    /// The Log Analytics workspaces.
     #[serde(default, deserialize_with = "or_default")]
     pub log_analytics: Vec<WorkspaceDestination>,
 }
@@ -137,7 +137,7 @@ pub struct LogTable {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleEndpoints {
-    /// For logs.
+    /// The URL for logs.
     #[serde(default)]
     pub logs_ingestion: Option<String>,
 }

@@ -34,7 +34,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone)]
 pub struct GraphIncidents {
     authorized: Authorized,
-    /// `…/v1.0/security/incidents`.
+    /// The collection: `…/v1.0/security/incidents`.
     url: Url,
     quota: Arc<Quota>,
 }

@@ -67,10 +67,10 @@ pub struct HttpOptions {
     pub https_only: bool,
 }
 
-/// An answer.
+/// The answer to a request, with its body read.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status code.
     pub status: u16,
     /// What the service asks us to wait.
     pub retry_after: Option<Duration>,
@@ -88,9 +88,9 @@ pub enum HttpError {
     /// The file of further certificate authorities cannot be used.
     #[error("cannot use tls.ca_file {}: {cause}", path.display())]
     CaFile {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be used.
         cause: String,
     },
     /// The proxy is none.

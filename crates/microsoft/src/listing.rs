@@ -30,7 +30,7 @@ pub struct Page {
     pub members: Vec<Bytes>,
     /// `@odata.nextLink` of Graph, `nextLink` of Azure Resource Manager.
     pub next: Option<String>,
-    /// `@odata.count`.
+    /// How many there are in all: `@odata.count`.
     pub count: Option<u64>,
 }
 

@@ -32,7 +32,7 @@ const MAX_COMMENTS: usize = 100;
 /// Most bytes of one answer that are read: a thousand incidents are some megabytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Which workspace.
+/// The workspace that Sentinel is switched on in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Workspace {
     /// The id of the workspace's subscription, a GUID. Example: `0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0`.

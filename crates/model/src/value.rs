@@ -24,7 +24,7 @@ pub enum Value {
     Object(BTreeMap<String, Self>),
     /// Values in a row.
     Array(Vec<Self>),
-    /// Nothing.
+    /// The absence of a value, JSON's `null`.
     Null,
 }
 

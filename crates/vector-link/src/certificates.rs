@@ -94,7 +94,7 @@ impl Certificates {
         is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, vectors: read(VECTOR)? }))
     }
 
-    /// Our side.
+    /// The identity of our side.
     #[must_use]
     pub const fn ours(&self) -> &TlsIdentity {
         &self.ours

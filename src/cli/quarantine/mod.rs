@@ -49,7 +49,7 @@ struct Place {
     config: Vec<PathBuf>,
 }
 
-/// Which events.
+/// Which events of a component a command is for.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Selection {
@@ -59,7 +59,7 @@ struct Selection {
     /// All events that are there for this reason.
     #[arg(long)]
     reason: Option<String>,
-    /// All events.
+    /// All events of the component.
     #[arg(long)]
     all: bool,
 }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub enum SyncCommand {
     /// To try incidents again that were given up, by the names that `sync status` and the quarantine give them.
     Retry {
-        /// Their names.
+        /// The names of these incidents.
         incidents: Vec<String>,
     },
     /// To go on writing.
@@ -36,14 +36,14 @@ pub enum SyncCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncAnswer {
-    /// Of [`SyncCommand::Retry`].
+    /// The answer to [`SyncCommand::Retry`].
     Retried {
         /// The incidents that are tried again.
         tried: Vec<String>,
         /// Those of which nothing is known.
         unknown: Vec<String>,
     },
-    /// Of [`SyncCommand::Resume`].
+    /// The answer to [`SyncCommand::Resume`].
     Resumed {
         /// Whether nothing was written before.
         was_halted: bool,

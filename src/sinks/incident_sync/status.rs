@@ -19,11 +19,11 @@ pub(super) const NAMED: usize = 100;
 /// How one direction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The ledger.
+    /// The name of the ledger.
     pub ledger: String,
     /// The side that is written.
     pub target: Side,
-    /// The sink.
+    /// The id of the sink.
     pub component: String,
     /// When this was written.
     pub time: DateTime<Utc>,
@@ -42,7 +42,7 @@ pub struct Status {
 pub struct WaitingIncident {
     /// Defender's tenant and id, or Sentinel's name.
     pub incident: String,
-    /// Since when.
+    /// The time since when it waits.
     pub since: DateTime<Utc>,
     /// How often it failed.
     pub attempts: u32,

@@ -26,7 +26,7 @@ pub(super) struct Teller {
 pub(super) struct About<'a> {
     /// The record's key: Defender's tenant and id.
     pub(super) key: &'a str,
-    /// Sentinel's name.
+    /// Sentinel's name of the incident.
     pub(super) sentinel: &'a str,
 }
 

@@ -20,7 +20,7 @@ use microsoft::ServiceError;
 use microsoft::error::{Operation, Rejection};
 use microsoft::security_insights::{SecurityInsights, Written};
 
-/// One workspace.
+/// One Sentinel workspace as a target of the sync.
 pub(super) struct SentinelWorkspace {
     pub(super) client: SecurityInsights,
     pub(super) native: NativeIncidents,

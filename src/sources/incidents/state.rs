@@ -15,14 +15,14 @@ pub enum State {
     Slice {
         /// The service's time when the sweep began; unknown until its first answer.
         began: Option<DateTime<Utc>>,
-        /// The slice.
+        /// The slice of time.
         slice: Slice,
     },
     /// Ask for a further page of it.
     Page {
         /// The service's time when the sweep began.
         began: DateTime<Utc>,
-        /// The slice.
+        /// The slice of time.
         slice: Slice,
         /// What was seen of it.
         drain: Drain,
@@ -33,7 +33,7 @@ pub enum State {
     Isolate {
         /// The service's time when the sweep began; unknown until its first answer.
         began: Option<DateTime<Utc>>,
-        /// The slice.
+        /// The slice of time.
         slice: Slice,
     },
 }

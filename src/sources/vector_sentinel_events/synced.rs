@@ -17,7 +17,7 @@ const MOST: usize = 100;
 /// What waits in the state file for one source.
 pub(super) struct Synced {
     pub(super) store: Store,
-    /// The source.
+    /// The id of the source.
     pub(super) reader: String,
     /// The kinds that it wants, as events name them.
     pub(super) kinds: BTreeSet<EventKind>,

@@ -17,7 +17,7 @@ pub use token::TokenError;
 pub enum ServiceError {
     /// There is no answer, or not all of it.
     NoAnswer {
-        /// Why.
+        /// Why there is none.
         error: EdgeError,
         /// The id that we gave the request, if we gave it one.
         request_id: Option<String>,

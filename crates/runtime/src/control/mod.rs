@@ -46,13 +46,13 @@ pub enum ControlError {
          remove what nobody needs"
     )]
     Full {
-        /// The directory.
+        /// The mailbox's directory.
         path: PathBuf,
     },
     /// A command is longer than any that is meant.
     #[error("the command has {bytes} bytes, and may have {MAX_BYTES}: ask for less at a time")]
     TooLarge {
-        /// Its length.
+        /// Its length in bytes.
         bytes: usize,
     },
     /// The disk failed, or we may not.
@@ -60,15 +60,15 @@ pub enum ControlError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: std::io::Error,
     },
     /// A command or an answer does not have the form that is expected.
     #[error("{path} cannot be written or read as JSON: {source}")]
     Json {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: serde_json::Error,
     },
     /// The thread that waits for the disk ended without an answer.

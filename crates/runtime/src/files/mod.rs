@@ -78,7 +78,7 @@ pub trait OpenFile: Debug + Read + Seek + Send + Sync + Write {
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
-    /// To read.
+    /// To read only.
     Read,
     /// To read, and to write at its end; made if it is not there.
     Append,
@@ -91,9 +91,9 @@ pub enum Open {
 pub enum FileKind {
     /// A file of so many bytes.
     File(u64),
-    /// A directory.
+    /// A directory, whatever is in it.
     Dir,
-    /// Something else.
+    /// Something else, such as a socket.
     Other,
 }
 

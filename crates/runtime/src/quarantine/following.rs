@@ -20,7 +20,7 @@ pub struct Position {
 /// How much is read at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Most events.
+    /// The most events at a time.
     pub entries: usize,
     /// No further event after so many bytes.
     pub bytes: u64,

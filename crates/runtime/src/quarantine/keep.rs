@@ -51,7 +51,7 @@ pub enum Mode {
 pub struct Refused {
     /// Which of the batch.
     pub event: usize,
-    /// Why.
+    /// Why it was refused.
     pub reason: Reason,
     /// The stream that it was meant for, if that is known.
     pub stream: Option<String>,
@@ -75,17 +75,17 @@ pub enum QuarantineError {
          drop what is there, move files away, or raise quarantine.max_bytes"
     )]
     Full {
-        /// The directory.
+        /// The quarantine's directory.
         path: PathBuf,
-        /// Its limit.
+        /// Its limit in bytes.
         max_bytes: u64,
     },
     /// The disk failed.
     #[error("cannot write the quarantine {path}: {source}")]
     Io {
-        /// The directory.
+        /// The quarantine's directory.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: std::io::Error,
     },
     /// The thread that waits for the disk ended without an answer.

@@ -15,7 +15,7 @@ pub struct Keeper<'a> {
     pub quarantine: &'a Quarantine,
     /// Who keeps them.
     pub labels: &'a ComponentLabels,
-    /// The clock.
+    /// The clock that entries are dated by.
     pub clock: &'a Clock,
     /// How long to wait when they cannot be kept.
     pub policies: &'a Policies,

@@ -31,17 +31,17 @@ pub enum RemovalError {
         "{path} cannot be locked ({source}), and without that nothing is removed: move files away by hand"
     )]
     NoLocks {
-        /// The directory.
+        /// The quarantine's directory.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: std::io::Error,
     },
     /// The disk failed, or we may not.
     #[error("cannot remove events from {path}: {source}")]
     Io {
-        /// The directory.
+        /// The quarantine's directory.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: std::io::Error,
     },
 }

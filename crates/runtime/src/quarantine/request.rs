@@ -17,7 +17,7 @@ pub enum SourceCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceAnswer {
-    /// Of [`SourceCommand::Retry`].
+    /// The answer to [`SourceCommand::Retry`].
     Retried(Retried),
 }
 
@@ -28,7 +28,7 @@ pub struct RetryRequest {
     pub ids: Vec<String>,
     /// Those that are there for this reason.
     pub reason: Option<String>,
-    /// All.
+    /// Whether all are meant.
     pub all: bool,
 }
 

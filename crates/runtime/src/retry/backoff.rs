@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// First wait.
+/// The first wait, before jitter.
 const INITIAL: Duration = Duration::from_millis(500);
 /// Longest wait: short enough that a mended permission is noticed within a minute.
 const MAX: Duration = Duration::from_mins(1);

@@ -30,7 +30,7 @@ pub enum Outcome {
     Done,
     /// It wants fewer requests, or has not answered in time.
     TooMuch,
-    /// Nothing.
+    /// Nothing about that.
     Other,
 }
 

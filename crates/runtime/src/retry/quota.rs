@@ -11,7 +11,7 @@ use crate::clock::Clock;
 /// So many requests, or so many bytes, in any stretch of time of a given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How much.
+    /// How much is allowed.
     pub amount: Amount,
     /// In how long.
     pub within: Duration,

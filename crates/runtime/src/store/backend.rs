@@ -42,7 +42,7 @@ pub trait Backend: Send + Sync {
 /// A record to be put in the place of what is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
-    /// The kind.
+    /// The kind of record.
     pub kind: String,
     /// The key, unique among those of its kind; not empty.
     pub key: String,

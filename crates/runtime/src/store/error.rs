@@ -15,9 +15,9 @@ pub enum StoreError {
     /// It cannot be made or opened.
     #[error("cannot open the state file {path}: {source}. Check that data_dir exists and can be written")]
     Open {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// Why that failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Somebody has removed it while it was open.
@@ -30,9 +30,9 @@ pub enum StoreError {
         "the state file {path} has layout {found} and this build reads layouts up to {VERSION}: use the version that wrote it"
     )]
     Version {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// Its layout.
+        /// The number of its layout.
         found: u64,
     },
     /// Reading or writing failed.
@@ -43,9 +43,9 @@ pub enum StoreError {
         "the cursor of {component} cannot be read: {source}. `state reset` makes the component start anew"
     )]
     Cursor {
-        /// Whose.
+        /// The component whose cursor it is.
         component: String,
-        /// Why.
+        /// Why that failed.
         source: serde_json::Error,
     },
     /// A document does not have the form that is expected.
@@ -53,7 +53,7 @@ pub enum StoreError {
     Document {
         /// Its collection and key.
         name: String,
-        /// Why.
+        /// Why that failed.
         source: serde_json::Error,
     },
     /// The thread that waits for the disk ended without an answer.

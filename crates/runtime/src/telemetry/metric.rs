@@ -27,7 +27,7 @@ pub enum MetricUnit {
 /// What there is to say of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Its name.
+    /// The metric's name.
     pub name: &'static str,
     /// What kind of metric it is.
     pub kind: MetricKind,

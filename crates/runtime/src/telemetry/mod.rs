@@ -121,7 +121,7 @@ impl ComponentLabels {
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people to read.
     #[default]
     Text,
     /// One JSON object a line.

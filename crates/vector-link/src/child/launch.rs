@@ -11,7 +11,7 @@ use crate::binary::Binary;
 /// How Vector is started.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// Which Vector.
+    /// The binary of Vector.
     pub binary: Binary,
     /// Its configuration, YAML. The file `vector.pid` beside it is ours.
     pub config: PathBuf,

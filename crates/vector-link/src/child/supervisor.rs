@@ -52,7 +52,7 @@ pub enum SupervisorState {
     Starting,
     /// It runs; whether it already listens is not known here.
     Running {
-        /// Its process.
+        /// The id of its process.
         pid: i32,
     },
     /// It has died and is started again after a while.

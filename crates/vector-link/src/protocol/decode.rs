@@ -18,7 +18,7 @@ use model::value::Value;
 pub enum Decoded {
     /// A log, ready for our sinks.
     Log {
-        /// The event.
+        /// The event as it came.
         event: Event,
         /// How many of its values were nested too deep, and are JSON text now.
         flattened: usize,

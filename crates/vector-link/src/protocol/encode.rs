@@ -19,7 +19,7 @@ use model::value::Value;
 /// An event as Vector reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// The event.
+    /// The event in Vector's encoding.
     pub wrapper: EventWrapper,
     /// How many of its values were nested too deep for Vector, and are JSON text now.
     pub flattened: usize,

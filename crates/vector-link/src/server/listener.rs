@@ -36,7 +36,7 @@ pub struct ListenerOptions {
     pub health: Health,
     /// Where that sink keeps what can never be accepted.
     pub quarantine: Quarantine,
-    /// That sink.
+    /// The labels of that sink.
     pub labels: ComponentLabels,
 }
 
