@@ -16,6 +16,7 @@ mod draft;
 mod incident;
 mod incidents;
 mod query;
+mod raw;
 mod store;
 mod workspace;
 

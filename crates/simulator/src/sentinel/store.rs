@@ -111,6 +111,12 @@ impl Incidents {
         self.by_name.insert(name.to_ascii_lowercase(), incident);
     }
 
+    /// Puts in an incident as it is.
+    pub(crate) fn insert(&mut self, incident: Incident) {
+        self.next_number = self.next_number.max(incident.number + 1);
+        self.by_name.insert(incident.name.to_ascii_lowercase(), incident);
+    }
+
     /// Changes an incident; `None` if there is none.
     pub(crate) fn update<T>(
         &mut self,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::connector;
 use super::draft::{self, Rules};
 use super::incident::{Alerts, Author, Incident};
+use super::raw;
 use super::store::Commented;
 use crate::sim_state::SimState;
 
@@ -33,6 +34,14 @@ impl<'a> Workspace<'a> {
             incidents.create(&name, drafted, Alerts::default(), None, times);
             name
         }))
+    }
+
+    /// Puts in an incident as `state` shows it, with its times and comments, or replaces the one with its name. The error
+    /// says what is missing.
+    pub fn insert_raw(&self, shown: &Value) -> Result<(), String> {
+        let incident = raw::read(shown, self.rules())?;
+        self.0.incidents.change(|incidents, _| incidents.insert(incident));
+        Ok(())
     }
 
     /// Changes the properties that are named, in the words of the API; null takes one away. The error says what cannot

@@ -349,3 +349,25 @@ async fn analysts_close_and_reopen() {
     assert!(workspace.delete(&own) && !workspace.delete(&own));
     assert_eq!(arm.bench.simulator.writes(), [], "only what clients write is counted");
 }
+
+#[tokio::test]
+async fn an_incident_that_was_shown_can_be_put_into_another_workspace() {
+    let first = Arm::new(WorkspaceConfig { initial: 2, ..WorkspaceConfig::default() }).await;
+    let workspace = first.bench.simulator.workspace();
+    let name = workspace.state()[1]["name"].as_str().unwrap().to_owned();
+    workspace.close(&name, "TruePositive", Some("SuspiciousActivity")).unwrap();
+    workspace.comment(&name, "Closed by hand.", "ann").unwrap();
+    let shown = workspace.state();
+
+    let second = Arm::new(WorkspaceConfig::default()).await;
+    let workspace = second.bench.simulator.workspace();
+    for _ in 0..2 {
+        for incident in &shown {
+            workspace.insert_raw(incident).unwrap();
+        }
+    }
+    assert_eq!(workspace.state(), shown, "those that were there are replaced");
+    let next = workspace.create(1).remove(0);
+    assert_eq!(workspace.incident(&next).unwrap()["properties"]["incidentNumber"], 3);
+    assert!(workspace.insert_raw(&value!({"properties": draft()})).unwrap_err().contains("name"));
+}
