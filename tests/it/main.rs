@@ -34,4 +34,5 @@ mod source_oddities;
 mod sync;
 mod sync_model;
 mod table_plan;
+mod upgrade;
 mod workspace;

@@ -1,6 +1,6 @@
 //! Incidents in sync, both ways.
 
-mod bench;
+pub(crate) mod bench;
 mod beside_vector;
 mod both_ways;
 mod careful;
