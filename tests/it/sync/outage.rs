@@ -163,7 +163,7 @@ async fn what_was_refused_is_tried_again_when_somebody_asks() {
     sync.until("the change", |defender, _| text(&defender[0], "/status") == "inProgress").await;
     let (out, _, code) = sync.cli(&["sync", "retry", "--to", "defender", "nobody"]).await;
     assert!(code == 0 && out.contains("answered: nothing is known of nobody"), "{out}");
-    running.says(&["Nothing is known of the incident", "nobody"]).await;
+    running.says(&["incident nobody, which is to be tried again, is not known"]).await;
     let (_, said, code) = sync.cli(&["sync", "retry", "--to", "defender", "--ledger", "other", &name]).await;
     assert!(code == 1 && said.contains("there is no ledger other here"), "{said}");
     running.stop().await;
@@ -179,15 +179,15 @@ async fn forty_retries_at_once_are_all_answered_and_one_from_before_the_start_is
     let (out, _, code) = sync.cli(&["sync", "retry", "--to", "defender", &names[0]]).await;
     assert!(code == 0 && out.contains("it is done when the pipeline runs"), "{out}");
     let running = sync.run(&sync.plain());
-    running.says(&["Trying the incident again, as asked.", &names[0]]).await;
+    running.says(&["again, as asked.", &names[0]]).await;
     let arguments: Vec<_> =
         names.iter().map(|name| ["sync", "retry", "--to", "defender", name.as_str()]).collect();
     let all = futures::future::join_all(arguments.iter().map(|arguments| sync.cli(arguments))).await;
     for (name, (out, said, code)) in names.iter().zip(all) {
         assert_eq!((code, out), (0, format!("answered: {name} is written to Defender again\n")), "{said}");
-        running.says(&["Trying the incident again, as asked.", name]).await;
+        running.says(&["again, as asked.", name]).await;
     }
-    assert_eq!(running.said(&["Trying the incident again, as asked."]).len(), 41);
+    assert_eq!(running.said(&["again, as asked."]).len(), 41);
     running.stop().await;
     // What was asked first had nobody left who reads the answer.
     let left: Vec<_> = std::fs::read_dir(sync.bench.path("data/control")).unwrap().collect();
