@@ -20,6 +20,7 @@ use azure_identity::{
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use bytes::Bytes;
+use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
 use tower::ServiceExt;
 
@@ -40,11 +41,7 @@ struct AzureIdentity {
     auth: AuthConfig,
     authority_host: String,
     edge: Edge,
-    /// For the endpoint on this machine, which speaks plain HTTP and is never behind a proxy.
-    local: HttpOptions,
-    connector: Connector,
-    /// The status of the last answer; 0 if there was none.
-    answered: Arc<AtomicU16>,
+    clock: Clock,
 }
 
 /// Our edge, as `azure_identity` wants it, and where it leaves the status of its last answer.
@@ -59,8 +56,9 @@ impl fmt::Debug for OverEdge {
 // === impl AuthConfig ===
 
 impl AuthConfig {
-    /// The identity that these options describe, whose tokens are fetched over `edge`. Reads the certificate or the environment
-    /// if its kind wants them, asks nobody for a token.
+    /// The identity that these options describe, whose tokens are fetched over `edge`: but those of a managed identity from the
+    /// endpoint on this machine, which speaks plain HTTP and is never behind a proxy. Reads the certificate or the environment if its
+    /// kind wants them, asks nobody for a token.
     pub(crate) fn identity(
         &self,
         cloud: Cloud,
@@ -69,17 +67,19 @@ impl AuthConfig {
         connector: &Connector,
     ) -> Result<Arc<dyn TokenProvider>, String> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
-        let (connector, local) = (connector.clone(), http.on_this_machine());
-        let identity = AzureIdentity {
-            auth: self.clone(),
-            authority_host,
-            edge,
-            local,
-            connector,
-            answered: Arc::default(),
+        let edge = match self.azure_credential_kind {
+            CredentialKind::ManagedIdentity => {
+                connector.open(&http.on_this_machine()).map_err(|error| error.to_string())?
+            }
+            _ => edge,
         };
+        let clock = connector.clock.clone();
+        let identity = AzureIdentity { auth: self.clone(), authority_host, edge, clock };
         // A file or a variable that cannot be used is reported at the start.
-        identity.make()?;
+        if self.azure_credential_kind == CredentialKind::ClientCertificateCredential {
+            identity.assertion().check()?;
+        }
+        identity.make(&Arc::default())?;
         Ok(Arc::new(identity))
     }
 }
@@ -87,23 +87,34 @@ impl AuthConfig {
 // === impl AzureIdentity ===
 
 impl AzureIdentity {
-    fn options(&self, edge: Edge) -> ClientOptions {
+    fn options(&self, answered: &Arc<AtomicU16>) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host.clone_from(&self.authority_host);
         ClientOptions {
             // Whoever wants the token tries again, and knows how often and how long.
             retry: RetryOptions::none(),
-            transport: Some(Transport::new(Arc::new(OverEdge(edge, Arc::clone(&self.answered))))),
+            transport: Some(Transport::new(Arc::new(OverEdge(self.edge.clone(), Arc::clone(answered))))),
             cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
             ..ClientOptions::default()
         }
     }
 
-    fn make(&self) -> Result<Arc<dyn TokenCredential>, String> {
+    fn assertion(&self) -> CertificateAssertion {
         let auth = &self.auth;
-        let client_options = self.options(self.edge.clone());
-        let assertion_options =
-            || ClientAssertionCredentialOptions { client_options: self.options(self.edge.clone()) };
+        let tenant = auth.azure_tenant_id.as_deref().unwrap_or_default();
+        CertificateAssertion {
+            path: auth.certificate_path.clone().unwrap_or_default(),
+            password: auth.certificate_password.clone(),
+            client_id: auth.azure_client_id.clone().unwrap_or_default(),
+            token_url: format!("{}/{tenant}/oauth2/v2.0/token", self.authority_host.trim_end_matches('/')),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// A credential that leaves the status of its last answer in `answered`.
+    fn make(&self, answered: &Arc<AtomicU16>) -> Result<Arc<dyn TokenCredential>, String> {
+        let auth = &self.auth;
+        let client_options = self.options(answered);
         let tenant = auth.azure_tenant_id.clone().unwrap_or_default();
         let client = auth.azure_client_id.clone().unwrap_or_default();
         let made: azure_core::Result<Arc<dyn TokenCredential>> = match auth.azure_credential_kind {
@@ -115,18 +126,8 @@ impl AzureIdentity {
                     .map(|made| made as _)
             }
             CredentialKind::ClientCertificateCredential => {
-                let assertion = CertificateAssertion {
-                    path: auth.certificate_path.clone().unwrap_or_default(),
-                    password: auth.certificate_password.clone(),
-                    client_id: client.clone(),
-                    token_url: format!(
-                        "{}/{tenant}/oauth2/v2.0/token",
-                        self.authority_host.trim_end_matches('/')
-                    ),
-                    clock: self.connector.clock.clone(),
-                };
-                assertion.check()?;
-                ClientAssertionCredential::new(tenant, client, assertion, Some(assertion_options()))
+                let options = ClientAssertionCredentialOptions { client_options };
+                ClientAssertionCredential::new(tenant, client, self.assertion(), Some(options))
                     .map(|made| made as _)
             }
             CredentialKind::ManagedIdentity => {
@@ -137,16 +138,12 @@ impl AzureIdentity {
                         IdentityIdType::ObjectId => UserAssignedId::ObjectId(id),
                         IdentityIdType::ResourceId => UserAssignedId::ResourceId(id),
                     });
-                let local = self.connector.open(&self.local).map_err(|error| error.to_string())?;
-                let options = ManagedIdentityCredentialOptions {
-                    user_assigned_id,
-                    client_options: self.options(local),
-                };
+                let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                 ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
             }
             CredentialKind::WorkloadIdentity => {
                 let options = WorkloadIdentityCredentialOptions {
-                    credential_options: assertion_options(),
+                    credential_options: ClientAssertionCredentialOptions { client_options },
                     client_id: auth.client_id.clone(),
                     tenant_id: auth.tenant_id.clone(),
                     token_file_path: auth.token_file_path.clone(),
@@ -158,14 +155,14 @@ impl AzureIdentity {
         made.map_err(|error| format!("cannot use these auth options: {}", chain(&error)))
     }
 
-    fn token_error(&self, error: &azure_core::Error) -> TokenError {
+    /// What an error means after an answer of this status; 0 if there was none. The library does not always say it: an error page
+    /// is only "cannot be read" to it.
+    fn token_error(&self, error: &azure_core::Error, status: u16) -> TokenError {
         let mut causes =
             std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
         // The library appends a link to its own troubleshooting page after a line break.
         let words = chain(error).replace("\r\n", " ").replace('\n', " ");
         let edge = causes.find_map(|cause| cause.downcast_ref::<EdgeError>());
-        // What the answer was, the library does not always say: an error page is only "cannot be read" to it.
-        let status = self.answered.swap(0, Ordering::Relaxed);
         match (self.auth.azure_credential_kind, edge) {
             (CredentialKind::AzureCli, _) => TokenError::Unusable(words),
             // The identity's endpoint is on every machine of Azure, and on no other.
@@ -181,8 +178,12 @@ impl AzureIdentity {
 #[async_trait]
 impl TokenProvider for AzureIdentity {
     async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
-        let credential = self.make().map_err(TokenError::Unusable)?;
-        let token = credential.get_token(&[scope], None).await.map_err(|error| self.token_error(&error))?;
+        let answered = Arc::default();
+        let credential = self.make(&answered).map_err(TokenError::Unusable)?;
+        let token = credential
+            .get_token(&[scope], None)
+            .await
+            .map_err(|error| self.token_error(&error, answered.load(Ordering::Relaxed)))?;
         // It says when the token expires by the machine's clock, so what is left is counted by that too.
         let left = token.expires_on - OffsetDateTime::now_utc();
         Ok(Token {
@@ -225,7 +226,6 @@ impl HttpClient for OverEdge {
 #[cfg(test)]
 mod tests {
     use http_body_util::{BodyExt, Full};
-    use runtime::clock::Clock;
     use serde_json::json;
 
     use super::*;
