@@ -6,7 +6,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -99,7 +99,7 @@ pub struct Validation<'v> {
 }
 
 /// A component of ours in the same file that has a quarantine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its id in the file.
     pub id: String,
@@ -147,10 +147,14 @@ pub struct Runtime {
     pub data_dir: PathBuf,
     /// Whether incidents are only planned, and not written.
     pub dry_run: bool,
-    /// The ids of the sources that emit what keeping incidents in sync has to report.
-    pub sync_event_readers: Vec<String>,
+    /// The sources that emit what keeping incidents in sync has to report.
+    pub sync_event_readers: SyncEventReaders,
     shared: BTreeMap<TypeId, Box<dyn Any + Send>>,
 }
+
+/// The ids of the sources that emit what keeping incidents in sync has to report. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct SyncEventReaders(Arc<Mutex<Vec<String>>>);
 
 /// A component, ready to run.
 pub enum Built {
@@ -184,6 +188,21 @@ pub trait Source: Send {
     async fn run(self: Box<Self>, out: Arc<dyn Deliver>, shutdown: CancellationToken);
 }
 
+// === impl SyncEventReaders ===
+
+impl SyncEventReaders {
+    /// The ids as they are now.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on they are these.
+    pub fn set(&self, ids: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+    }
+}
+
 // === impl Runtime ===
 
 impl Runtime {
@@ -196,7 +215,7 @@ impl Runtime {
             store,
             data_dir,
             dry_run: false,
-            sync_event_readers: Vec::new(),
+            sync_event_readers: SyncEventReaders::default(),
             shared: BTreeMap::new(),
         }
     }

@@ -12,7 +12,7 @@ use super::demo_display::Display;
 use super::signals::Signals;
 use super::simulate::{with_cause, write_files};
 use super::{exit, load, rng, say};
-use crate::topology::{Beside, Ended, Topology};
+use crate::topology::{Ended, Topology, VectorMode};
 use microsoft::connection::Connector;
 use model::problem::{Problem, words};
 use runtime::clock::Clock;
@@ -120,7 +120,7 @@ async fn build(pipeline: &Path, clock: &Clock) -> Result<Topology, String> {
     let words = |problems: Vec<Problem>| words(&problems, "\n");
     let loaded = load(&[pipeline.to_owned()], clock).await.map_err(words)?;
     let connector = Connector::new(clock.clone());
-    Topology::build(&loaded.plan, Beside::Nothing, &connector, &mut rng(clock), false).await.map_err(words)
+    Topology::build(&loaded.plan, VectorMode::None, &connector, &mut rng(clock), false).await.map_err(words)
 }
 
 /// Lets things happen, shows them, and waits until the last of them is ingested. Answers whether that came to be.

@@ -1,15 +1,19 @@
 //! `run`: hosts the components of a pipeline file, and runs stock Vector beside them if it has stock ones.
 
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::signals::Signals;
 use super::vector_options::{VectorOptions, rendered};
 use super::{Loaded, PipelinePaths, exit, load, rng};
-use crate::topology::{Beside, Ended, OurVector, Reload, Topology};
+use crate::topology::plan::Plan;
+use crate::topology::{Ended, ManagedVector, NotReloaded, ReloadHandle, Topology, VectorMode};
 use microsoft::connection::Connector;
 use model::problem::{Problem, words};
 use pipeline_file::{ComponentGraph, PipelineFile};
@@ -70,7 +74,8 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
 /// What comes after a run.
 enum Next {
     End(ExitCode),
-    /// The options of our own components have changed; so many signals to reload had come when they were read.
+    /// What the files say can only be run by a process that is started anew; so many signals to reload had come when they
+    /// were read.
     Again(Box<Loaded>, u32),
 }
 
@@ -90,9 +95,9 @@ async fn run_once(
         warn!("{warning}");
     }
     let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
-    let beside = match (plan.beside_vector, arguments.no_vector) {
-        (_, true) => Beside::TheirVector,
-        (false, false) => Beside::Nothing,
+    let mode = match (plan.beside_vector, arguments.no_vector) {
+        (_, true) => VectorMode::External,
+        (false, false) => VectorMode::None,
         (true, false) => {
             // Before anything is started: a mistake is told at once, and once.
             let binary = match accepted(arguments, &file, &graph, clock).await {
@@ -106,7 +111,7 @@ async fn run_once(
             for warning in variables.iter().map(ToString::to_string).chain(binary.warning()) {
                 warn!("{warning}");
             }
-            Beside::OurVector(Box::new(OurVector {
+            VectorMode::Managed(Box::new(ManagedVector {
                 binary,
                 file,
                 allow_env: arguments.vector.dangerously_allow_env_var_interpolation,
@@ -117,8 +122,7 @@ async fn run_once(
         }
     };
     let connector = Connector::new(clock.clone());
-    let topology = match Topology::build(&plan, beside, &connector, &mut rng(clock), arguments.dry_run).await
-    {
+    let topology = match Topology::build(&plan, mode, &connector, &mut rng(clock), arguments.dry_run).await {
         Ok(topology) => topology,
         Err(problems) => {
             for problem in problems {
@@ -134,12 +138,14 @@ async fn run_once(
         beside_vector = plan.beside_vector || arguments.no_vector,
         "Running."
     );
-    let vector = topology.reload();
-    let mut changed = None;
+    let handle = topology.reload_handle();
+    // What can only be run by a process that is started anew, as soon as the files say that.
+    let mut again = None;
+    let (restart, restarts) = oneshot::channel::<()>();
     let stop = async {
         tokio::select! {
             () = signals.stopped(1) => {}
-            new = reloaded(arguments, &graph, vector, (signals, seen), clock) => changed = Some(new),
+            Ok(()) = restarts => {}
         }
     };
     let give_up = async {
@@ -148,57 +154,80 @@ async fn run_once(
             () = clock.sleep(limit) => {}
         }
     };
-    let ended = topology.run(stop, give_up).await;
+    let reloading = async {
+        again = Some(reload_until_restart(arguments, &plan, handle, (signals, seen), clock).await);
+        // The run cannot have ended: it is polled beside this.
+        restart.send(()).ok();
+        std::future::pending::<Infallible>().await
+    };
+    let ended = tokio::select! {
+        ended = topology.run(stop, give_up) => ended,
+        never = reloading => match never {},
+    };
     // Whoever wants us to stop does not want us to start again first.
-    let changed = changed.filter(|_| !signals.is_stopping());
-    match (ended, changed) {
-        (Ended::Drained | Ended::GaveUp, Some((new, counted))) => Next::Again(Box::new(new), counted),
+    let again = again.filter(|_| !signals.is_stopping());
+    match (ended, again) {
+        (Ended::Drained | Ended::GaveUp, Some((loaded, counted))) => Next::Again(Box::new(loaded), counted),
         (Ended::Drained, None) => Next::End(ExitCode::SUCCESS),
         (Ended::GaveUp, None) => Next::End(exit::gave_up()),
         (Ended::Broke, _) => Next::End(ExitCode::FAILURE),
     }
 }
 
-/// Answers what the files say as soon as SIGHUP comes and our own components in them have changed. What has changed in stock
-/// components only, Vector is told in passing.
-async fn reloaded(
+/// Reloads by difference whenever SIGHUP comes, and answers what the files say when that can only be run by a process that
+/// is started anew.
+async fn reload_until_restart(
     arguments: &Arguments,
-    running: &ComponentGraph,
-    vector: Option<Reload>,
+    started: &Plan,
+    handle: ReloadHandle,
     (signals, mut seen): (&Signals, u32),
     clock: &Clock,
 ) -> (Loaded, u32) {
+    let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
     loop {
         signals.reloaded(seen).await;
         seen = signals.reloads();
         let loaded = match load_to_replace(arguments, clock).await {
             Ok(loaded) => loaded,
             Err(problems) => {
-                for problem in problems {
-                    error!("Not reloaded, going on as before: {problem}");
-                }
+                not_reloaded(problems);
                 continue;
             }
         };
-        if !loaded.graph.has_same_components(running) {
-            info!(
-                "Our components have changed: stopping in order, and starting with what the files say now."
-            );
-            return (loaded, seen);
-        }
         for warning in &loaded.plan.warnings {
             warn!("{warning}");
         }
-        let Some(vector) = &vector else {
+        let what = |plan: &Plan| (plan.data_dir.clone(), plan.beside_vector);
+        if what(&loaded.plan) != what(started) {
             info!(
-                "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
+                "data_dir, or whether there is a Vector, has changed: stopping in order, and starting with what the files say now."
             );
-            continue;
-        };
-        match vector.with(loaded.file).await {
-            Ok(()) => info!("Our components are the same; Vector reads the rest again."),
-            Err(error) => error!("Not reloaded, going on as before: {error}"),
+            return (loaded, seen);
         }
+        match handle.reload(loaded.plan, loaded.file, limit).await {
+            Ok(changes) if !changes.is_empty() => {
+                info!("Reloaded: {changes}. What has not changed went on.");
+            }
+            Ok(changes) if changes.vector_reads_again => {
+                info!("Our components are the same; Vector reads the rest again.");
+            }
+            Ok(_) => info!(
+                "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
+            ),
+            Err(NotReloaded::Problems(problems)) => not_reloaded(problems),
+            Err(NotReloaded::Broke(problems)) => {
+                for problem in problems {
+                    error!("Not reloaded: {problem}");
+                }
+            }
+            Err(NotReloaded::Stopping) => info!("Not reloaded: stopping."),
+        }
+    }
+}
+
+fn not_reloaded(problems: Vec<impl Display>) {
+    for problem in problems {
+        error!("Not reloaded, going on as before: {problem}");
     }
 }
 

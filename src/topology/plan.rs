@@ -10,6 +10,7 @@ use crate::registry::{self, Invalid};
 use microsoft::http::ProxyConfig;
 use model::problem::{Problem, tidy};
 use pipeline_file::{ComponentGraph, ComponentSpec, Kind, Link, link_addresses};
+use serde_json::Value;
 
 /// A pipeline whose every option was checked.
 #[derive(Clone, Debug)]
@@ -39,6 +40,17 @@ pub struct Planned {
     pub link: Link,
     /// Its options, checked.
     pub component: Arc<dyn Component>,
+    checked: Checked,
+}
+
+/// What options were checked against what: two components that have this alike are the same. `Debug` does not show it:
+/// secrets stand there.
+#[derive(Clone, PartialEq)]
+struct Checked {
+    options: Value,
+    proxy: ProxyConfig,
+    /// The components with quarantines, for a component that follows them.
+    peers: Vec<Peer>,
 }
 
 /// Checks the options of every component of `graph`, and reports all that is wrong with the file. `environment` may
@@ -70,7 +82,7 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
 
     let peers = peers(graph);
     let mut check = |kind: Kind, one: &ComponentSpec| {
-        let path = format!("{}.{}", kind.section(), one.id);
+        let path = path_of(kind, &one.id);
         let validation = Validation { path: path.clone(), proxy: &proxy, peers: &peers };
         let found = match registry::component(&one.component_type, one.options.clone(), &validation) {
             Ok(component) => {
@@ -80,6 +92,11 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
                     inputs: one.inputs.clone(),
                     link: one.link.clone(),
                     component,
+                    checked: Checked {
+                        options: one.options.clone(),
+                        proxy: proxy.clone(),
+                        peers: if one.component_type.emits_own_events { peers.clone() } else { Vec::new() },
+                    },
                 });
             }
             Err(Invalid::Problems(found)) => found,
@@ -102,12 +119,10 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     problems.retain(|problem| !graph.problems.iter().any(|reported| reported.path == problem.path));
     let (beside_vector, mut warnings) = (graph.beside_vector, graph.warnings.clone());
     warnings.extend(unpaired(&sinks));
-    for (section, components) in [("sources", &sources), ("sinks", &sinks)] {
-        for one in components {
-            warnings.extend(one.component.warnings(&format!("{section}.{}", one.id)));
-        }
-    }
-    (Plan { data_dir: graph.data_dir(), sources, sinks, beside_vector, warnings }, problems)
+    let mut plan = Plan { data_dir: graph.data_dir(), sources, sinks, beside_vector, warnings: Vec::new() };
+    warnings.extend(plan.components().flat_map(|(kind, one)| one.component.warnings(&one.path(kind))));
+    plan.warnings = warnings;
+    (plan, problems)
 }
 
 /// The components that have quarantines: every sink, and beside Vector, which may refuse events, every source.
@@ -122,9 +137,51 @@ fn peers(graph: &ComponentGraph) -> Vec<Peer> {
     peers.collect()
 }
 
+/// Where a component stands in the file: `sinks.sentinel`.
+fn path_of(kind: Kind, id: &str) -> String {
+    format!("{}.{id}", kind.section())
+}
+
+// === impl Checked ===
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked").finish_non_exhaustive()
+    }
+}
+
+// === impl Planned ===
+
+impl Planned {
+    /// Where it stands in the file, as one of that kind: `sinks.sentinel`.
+    #[must_use]
+    pub fn path(&self, kind: Kind) -> String {
+        path_of(kind, &self.id)
+    }
+
+    /// Whether a component that was built from `other` need not be built anew. What a sink reads is no part of it.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.id, self.type_name, &self.link, &self.checked)
+            == (&other.id, other.type_name, &other.link, &other.checked)
+    }
+}
+
 // === impl Plan ===
 
 impl Plan {
+    /// Every component with its kind, sources first, in the file's order.
+    pub fn components(&self) -> impl Iterator<Item = (Kind, &Planned)> {
+        let sources = self.sources.iter().map(|source| (Kind::Source, source));
+        sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
+    }
+
+    /// The component of that kind and id.
+    #[must_use]
+    pub fn component(&self, kind: Kind, id: &str) -> Option<&Planned> {
+        self.components().find(|(of, one)| *of == kind && one.id == id).map(|(_, one)| one)
+    }
+
     /// Where each of our components meets Vector, by id, if Vector is run by somebody else: the address that the file gives in
     /// `vector.address`, else 127.0.0.1 and the next port from 6100 that no component names, sources before sinks. At a
     /// sink's address we listen and Vector connects; at a source's Vector listens and we connect.

@@ -51,15 +51,33 @@ async fn sighup_reloads_what_has_changed_and_nothing_that_is_wrong() {
     rig.bench.simulator.tenant().create(5);
     rig.all_arrived_but(0, PATIENCE).await;
 
-    // Something of ours: all is drained and started anew.
+    // Something of ours: it is replaced, and Vector goes on.
+    let pid = rig.vector_pid().await;
     rig.pipeline = right;
     rig.pipeline["sinks"]["sentinel"]["request"] = json!({"concurrency": 2});
+    rig.pipeline["sources"]["defender"]["poll_interval_secs"] = json!(2);
     rig.reload();
-    rig.says("Our components have changed").await;
+    rig.says("Reloaded: changed sources.defender, sinks.sentinel. What has not changed went on.").await;
     rig.bench.simulator.tenant().create(5);
     rig.all_arrived_but(0, PATIENCE).await;
-    assert_ne!(rig.vector_pid().await, pid);
-    assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));
+    assert_eq!((rig.duplicates(), rig.vector_pid().await), (0, pid.clone()));
+
+    // One more of ours, and one less: Vector takes it up while it runs.
+    let rows = rig.bench.simulator.stats().rows_ingested;
+    rig.pipeline["sinks"]["second"] = rig.pipeline["sinks"]["sentinel"].clone();
+    rig.pipeline["sinks"]["second"]["inputs"] = json!(["enrich"]);
+    rig.reload();
+    rig.says("Reloaded: added sinks.second.").await;
+    rig.says_times("Vector has reloaded", 3).await;
+    rig.bench.simulator.tenant().create(5);
+    rig.bench.until(|stats| stats.rows_ingested == rows + 10).await;
+    rig.pipeline["sinks"].as_object_mut().unwrap().remove("second");
+    rig.reload();
+    rig.says("Reloaded: removed sinks.second.").await;
+    rig.says_times("Vector has reloaded", 4).await;
+    rig.bench.simulator.tenant().create(5);
+    rig.bench.until(|stats| stats.rows_ingested == rows + 15).await;
+    assert_eq!((rig.vector_pid().await, rig.stop().await), (pid, Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

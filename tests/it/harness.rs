@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use vector_sentinel::component::{Registered, Validation};
 use vector_sentinel::registry::catalogue;
 use vector_sentinel::topology::plan;
-use vector_sentinel::topology::{Beside, Ended, Topology};
+use vector_sentinel::topology::{Ended, Topology, VectorMode};
 
 /// A test that waits longer than this for anything has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -166,7 +166,7 @@ impl Bench {
         let task = tokio::spawn(async move {
             let (connector, mut rng) = (Connector::new(clock.clone()), fastrand::Rng::with_seed(1));
             let topology =
-                Topology::build(&plan, Beside::Nothing, &connector, &mut rng, false).await.unwrap();
+                Topology::build(&plan, VectorMode::None, &connector, &mut rng, false).await.unwrap();
             topology.run(stopped, async { clock.sleep(PATIENCE).await }).await
         });
         Running { stop, task }

@@ -21,6 +21,7 @@ mod preflight;
 mod python_client;
 mod quarantine;
 mod readme;
+mod reload;
 mod render;
 mod returning;
 mod rig;

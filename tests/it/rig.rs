@@ -144,6 +144,13 @@ impl Rig {
                 let pid = self.vector_pid().await;
                 let killed = std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
                 assert!(killed.success());
+                // Until the program has seen it, that is still the process that it names.
+                let seen = async {
+                    while self.vector_pid().await == pid {
+                        Clock::system().sleep(Duration::from_millis(20)).await;
+                    }
+                };
+                tokio::time::timeout(PATIENCE, seen).await.expect("nobody starts Vector again");
             }
             Peer::Sidecar(_) => self.sidecar.as_mut().unwrap().kill().await.unwrap(),
             Peer::Fake => self.running_fake.shutdown().await,
@@ -189,8 +196,13 @@ impl Rig {
 
     /// Waits until the log has these words.
     pub(crate) async fn says(&self, words: &str) {
+        self.says_times(words, 1).await;
+    }
+
+    /// Waits until the log has these words so many times.
+    pub(crate) async fn says_times(&self, words: &str, times: usize) {
         let said = async {
-            while !std::fs::read_to_string(self.log()).unwrap().contains(words) {
+            while std::fs::read_to_string(self.log()).unwrap().matches(words).count() < times {
                 Clock::system().sleep(Duration::from_millis(20)).await;
             }
         };

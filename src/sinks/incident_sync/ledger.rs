@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::queue::Queue;
+use crate::component::SyncEventReaders;
 use incident_model::field::Side;
 use incident_model::record::Record;
 use incident_model::snapshot::Snapshot;
@@ -42,7 +43,7 @@ pub struct Ledger {
     /// Defender's tenants that were offered.
     tenants: Mutex<BTreeSet<String>>,
     /// The sources that emit what there is to tell.
-    readers: Vec<String>,
+    readers: SyncEventReaders,
     /// The numbers of events.
     numbers: tokio::sync::Mutex<Numbers>,
 }
@@ -85,7 +86,7 @@ pub(super) struct Offer {
 impl Ledger {
     /// The ledger `name` in the state file. What there is to tell is left for `readers`, sources that emit it.
     #[must_use]
-    pub fn new(store: Store, name: &str, readers: Vec<String>, clock: Clock) -> Self {
+    pub fn new(store: Store, name: &str, readers: SyncEventReaders, clock: Clock) -> Self {
         let collection = |what: &str| format!("sync/{name}/{what}");
         Self {
             store,
@@ -115,8 +116,10 @@ impl Ledger {
         self.queue(from).keys().len()
     }
 
-    /// Finds what was pending when the process ended.
+    /// Finds what was pending when the process, or the worker before this one, ended.
     pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
+        // All that is here is on disk, and what a worker had in its hands when it was ended must not stay there.
+        self.queue(from).clear();
         let told: u64 = self.store.document(&self.names.told, LAST).await?.unwrap_or_default();
         {
             let mut numbers = self.numbers.lock().await;
@@ -252,13 +255,14 @@ impl Ledger {
 
     /// Leaves events for whoever emits them.
     pub(super) async fn tell(&self, events: Vec<Value>) -> Result<(), StoreError> {
-        if events.is_empty() || self.readers.is_empty() {
+        let readers = self.readers.ids();
+        if events.is_empty() || readers.is_empty() {
             return Ok(());
         }
         let mut puts = Vec::new();
         for event in events {
             let key = self.next_event().await?;
-            for reader in &self.readers {
+            for reader in &readers {
                 puts.push(Put::tell(reader, &key, &event)?);
             }
         }

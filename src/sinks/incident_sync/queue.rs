@@ -107,6 +107,11 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Whether an incident waits, or is being worked on.
     pub(super) fn has(&self, key: &str) -> bool {
         self.lock().contains_key(key)
@@ -184,6 +189,15 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         queue.release();
         queue.hold("a");
+        assert_eq!(queue.next().await, "a");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_a_worker_had_in_its_hands_when_it_was_ended_is_taken_by_the_next() {
+        let queue = Queue::new(Clock::system());
+        queue.push("a");
+        assert_eq!(queue.next().await, "a");
+        queue.clear();
+        queue.push("a");
         assert_eq!(queue.next().await, "a");
     }
 }

@@ -154,24 +154,6 @@ impl ComponentGraph {
         if problems.is_empty() { Ok(self) } else { Err(tidy(problems)) }
     }
 
-    /// Whether our components are the same as in `other`, and beside the same: then what else has changed only concerns Vector.
-    #[must_use]
-    pub fn has_same_components(&self, other: &Self) -> bool {
-        let same = |ours: &[ComponentSpec], others: &[ComponentSpec]| {
-            ours.len() == others.len()
-                && ours.iter().zip(others).all(|(one, other)| {
-                    (&one.id, &one.component_type, &one.options, &one.link)
-                        == (&other.id, &other.component_type, &other.options, &other.link)
-                        && (self.beside_vector || one.inputs == other.inputs)
-                })
-        };
-        same(&self.sources, &other.sources)
-            && same(&self.sinks, &other.sinks)
-            && self.event_consumers == other.event_consumers
-            && (&self.data_dir, &self.proxy, self.beside_vector)
-                == (&other.data_dir, &other.proxy, other.beside_vector)
-    }
-
     /// Where state is kept: what the file says, else as Vector.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

@@ -122,7 +122,7 @@ impl World {
         }
         let (connector, rng) = (Connector::new(self.clock.clone()), fastrand::Rng::with_seed(7));
         let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().to_owned());
-        runtime.sync_event_readers = vec!["events".to_owned()];
+        runtime.sync_event_readers.set(vec!["events".to_owned()]);
         let ledger = Ledgers::ledger(&mut runtime, "default");
         let (mut workers, mut health) = (JoinSet::new(), Vec::new());
         for (side, write) in &self.options.write {

@@ -1,27 +1,27 @@
-//! Where one of our sources meets Vector, which listens there.
+//! Where Vector takes the events of one of our sources: Vector listens there, and we connect.
 
 use pipeline_file::{Link, connectable, host};
 use vector_link::certificates::TlsIdentity;
 use vector_link::client::VectorPeer;
 
-/// The way out of one source.
-pub(super) struct Door {
+/// The `vector` source that stands for one of ours.
+pub(super) struct SourceEndpoint {
     /// The source's id.
     pub(super) id: String,
     pub(super) link: Link,
     /// What we show there.
-    pub(super) side: TlsIdentity,
+    pub(super) identity: TlsIdentity,
     pub(super) peer: VectorPeer,
 }
 
-// === impl Door ===
+// === impl SourceEndpoint ===
 
-impl Door {
+impl SourceEndpoint {
     /// Vector listens at `address` from now on.
     pub(super) fn open(&self, address: &str) -> Result<(), String> {
         let address = &connectable(address);
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
         let name = if self.link.tls.is_some() { host(address).unwrap_or(address) } else { "localhost" };
-        self.peer.moved_to(address, name, self.side.client_tls()?)
+        self.peer.moved_to(address, name, self.identity.client_tls()?)
     }
 }

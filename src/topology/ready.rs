@@ -1,0 +1,94 @@
+//! Components that are built and do not run yet.
+
+use std::sync::Arc;
+
+use super::vector_links::{Listening, VectorLinks};
+use crate::component::{Built, BuiltSink, Runtime, Source};
+use crate::topology::plan::Planned;
+use model::problem::Problem;
+use pipeline_file::Kind;
+use runtime::delivery::{Deliver, FanOut};
+use vector_link::server::ListenerOptions;
+
+/// A sink that does not take anything yet.
+pub(super) struct ReadySink {
+    pub(super) planned: Planned,
+    pub(super) built: BuiltSink,
+    /// Where Vector pushes to it.
+    pub(super) listening: Option<Listening>,
+    pub(super) address: Option<String>,
+}
+
+/// What runs of a source, and where that hands its events.
+pub(super) type Part = (Box<dyn Source>, Arc<dyn Deliver>);
+
+/// A source that does not emit anything yet.
+pub(super) struct ReadySource {
+    pub(super) planned: Planned,
+    /// The source, and what redelivers to Vector.
+    pub(super) parts: Vec<Part>,
+    /// The sinks that read it, in a pipeline without Vector.
+    pub(super) fan_out: Option<Arc<FanOut>>,
+    pub(super) address: Option<String>,
+}
+
+// === impl ReadySink ===
+
+impl ReadySink {
+    /// Builds a sink and has it listen, on the socket that was `kept` for it if any.
+    pub(super) async fn build(
+        planned: &Planned,
+        links: Option<&VectorLinks>,
+        kept: Option<std::net::TcpListener>,
+        runtime: &mut Runtime,
+    ) -> Result<Self, Problem> {
+        let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);
+        let built = match planned.component.build(&planned.id, runtime) {
+            Ok(Built::Sink(built)) => built,
+            Ok(Built::Source(_)) => return Err(problem("is no sink".to_owned())),
+            Err(error) => return Err(problem(error)),
+        };
+        let listening = match links {
+            Some(links) => {
+                let options = ListenerOptions {
+                    deliver: Arc::clone(&built.deliver),
+                    health: built.health.clone(),
+                    quarantine: built.quarantine.clone(),
+                    labels: built.labels.clone(),
+                };
+                Some(links.listen(planned, options, kept, runtime).await.map_err(problem)?)
+            }
+            None => None,
+        };
+        let address = links.and_then(|links| links.address(planned));
+        Ok(Self { planned: planned.clone(), built, listening, address })
+    }
+}
+
+// === impl ReadySource ===
+
+impl ReadySource {
+    /// Builds a source, and its link if there is a Vector.
+    pub(super) fn build(
+        planned: &Planned,
+        links: Option<&VectorLinks>,
+        runtime: &mut Runtime,
+    ) -> Result<Self, Problem> {
+        let problem = |error: String| Problem::new(planned.path(Kind::Source), error);
+        let source = match planned.component.build(&planned.id, runtime) {
+            Ok(Built::Source(source)) => source,
+            Ok(Built::Sink(_)) => return Err(problem("is no source".to_owned())),
+            Err(error) => return Err(problem(error)),
+        };
+        let (parts, fan_out): (Vec<Part>, _) = if let Some(links) = links {
+            let link = links.forward(planned, runtime).map_err(problem)?;
+            (vec![(Box::new(link.redelivery), link.again), (source, link.forward)], None)
+        } else {
+            let clock = runtime.connector.clock.clone();
+            let fan_out = Arc::new(FanOut::new(Vec::new(), clock, runtime.rng.fork()));
+            (vec![(source, Arc::clone(&fan_out) as Arc<dyn Deliver>)], Some(fan_out))
+        };
+        let address = links.and_then(|links| links.address(planned));
+        Ok(Self { planned: planned.clone(), parts, fan_out, address })
+    }
+}

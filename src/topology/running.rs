@@ -1,0 +1,369 @@
+//! What runs, and the order in which it is drained.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::{BoxFuture, OptionFuture, Shared, select_all};
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, warn};
+
+use super::plan::{Plan, Planned};
+use super::ready::{ReadySink, ReadySource};
+use super::task::StoppableTask;
+use super::vector_links::VectorLinks;
+use super::vector_process::{Process, Supervised};
+use super::{Ended, Reload, Topology};
+use crate::component::Runtime;
+use pipeline_file::Kind;
+use runtime::delivery::{FanOut, SinkSlot};
+use vector_link::child::{SupervisorCommand, SupervisorEnded, SupervisorState};
+
+/// What runs.
+pub(super) struct Running {
+    pub(super) runtime: Runtime,
+    /// What it was built from.
+    pub(super) plan: Plan,
+    pub(super) links: Option<VectorLinks>,
+    pub(super) sources: Vec<RunningSource>,
+    vector: Option<Supervised>,
+    /// Whether there was a Vector of ours that has ended by itself.
+    lost_vector: bool,
+    pub(super) sinks: Vec<RunningSink>,
+    /// The places of the sinks by id, in a pipeline without Vector.
+    pub(super) slots: BTreeMap<String, Arc<SinkSlot>>,
+    /// Sinks that are not in the file any more, by their path in it, as long as Vector may hold events for them.
+    pub(super) retiring: BTreeMap<String, StoppableTask<()>>,
+}
+
+/// A source that runs.
+pub(super) struct RunningSource {
+    pub(super) planned: Planned,
+    address: Option<String>,
+    fan_out: Option<Arc<FanOut>>,
+    /// The source, and what redelivers to Vector.
+    tasks: Vec<StoppableTask<()>>,
+}
+
+/// A sink that runs.
+pub(super) struct RunningSink {
+    pub(super) planned: Planned,
+    pub(super) address: Option<String>,
+    /// The socket that its listener has.
+    pub(super) socket: Option<std::net::TcpListener>,
+    listener: Option<StoppableTask<Result<(), String>>>,
+    /// What it does beside taking events.
+    task: Option<StoppableTask<()>>,
+}
+
+/// Ends when a Vector of ours is dead and waits to be started again.
+async fn down(state: Option<watch::Receiver<SupervisorState>>) {
+    let Some(mut state) = state else { return std::future::pending().await };
+    if state.wait_for(|state| *state == SupervisorState::Waiting).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Starts what was built. Answers also what has it reload.
+    pub(super) fn start(topology: Topology) -> (Self, mpsc::Receiver<Reload>) {
+        let Topology { plan, runtime, links, sinks, sources, vector, reloads: (_, reloads) } = topology;
+        let mut running = Self {
+            runtime,
+            links,
+            sources: Vec::new(),
+            vector: None,
+            lost_vector: false,
+            sinks: Vec::new(),
+            slots: BTreeMap::new(),
+            retiring: BTreeMap::new(),
+            plan,
+        };
+        for sink in sinks {
+            running.start_sink(sink);
+        }
+        if running.links.is_none() {
+            let sinks = running.plan.sinks.clone();
+            running.connect(&sinks, &sources);
+        }
+        running.vector = vector.map(Process::start);
+        running.sources = sources.into_iter().map(RunningSource::start).collect();
+        (running, reloads)
+    }
+
+    pub(super) fn start_sink(&mut self, ready: ReadySink) {
+        let ReadySink { planned, built, listening, address } = ready;
+        let task = built.task.map(StoppableTask::start);
+        let (listener, socket) = listening
+            .map(|listening| {
+                let run = |stopped| listening.listener.run(listening.socket, stopped);
+                (StoppableTask::start(run), listening.kept)
+            })
+            .unzip();
+        if self.links.is_none() {
+            match self.slots.get(&planned.id) {
+                Some(slot) => slot.fill(built.deliver),
+                None => drop(self.slots.insert(planned.id.clone(), Arc::new(SinkSlot::new(built.deliver)))),
+            }
+        }
+        self.sinks.push(RunningSink { planned, address, socket, listener, task });
+    }
+
+    /// Has every source hand its events to those of `sinks` that read it: the sources that run, and `new` ones.
+    pub(super) fn connect(&mut self, sinks: &[Planned], new: &[ReadySource]) {
+        let running = self.sources.iter().map(|source| (&source.planned, &source.fan_out));
+        for (source, fan_out) in running.chain(new.iter().map(|source| (&source.planned, &source.fan_out))) {
+            let readers = sinks.iter().filter(|sink| sink.inputs.contains(&source.id));
+            let branches = readers.filter_map(|sink| self.slots.get(&sink.id).cloned());
+            if let Some(fan_out) = fan_out {
+                fan_out.set_branches(branches.collect());
+            }
+        }
+        // Only now: what was on its way to them is on its way to what has come in their place.
+        self.slots.retain(|id, slot| {
+            let stays = sinks.iter().any(|sink| sink.id == *id);
+            if !stays {
+                slot.remove();
+            }
+            stays
+        });
+    }
+
+    /// Every component that runs, sources first.
+    pub(super) fn components(&self) -> impl Iterator<Item = (Kind, &Planned)> {
+        let sources = self.sources.iter().map(|source| (Kind::Source, &source.planned));
+        sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, &sink.planned)))
+    }
+
+    /// The component of that kind and id, if it runs.
+    pub(super) fn component(&self, kind: Kind, id: &str) -> Option<&Planned> {
+        self.components().find(|(of, planned)| *of == kind && planned.id == id).map(|(_, planned)| planned)
+    }
+
+    /// Whether a component runs as `planned` says, where it does.
+    pub(super) fn goes_on(&self, kind: Kind, planned: &Planned) -> bool {
+        let address = match kind {
+            Kind::Source => {
+                self.sources.iter().find(|one| one.planned.id == planned.id).map(|one| &one.address)
+            }
+            Kind::Sink => self.sinks.iter().find(|one| one.planned.id == planned.id).map(|one| &one.address),
+        };
+        let meant = self.links.as_ref().and_then(|links| links.address(planned));
+        address == Some(&meant) && self.component(kind, &planned.id).is_some_and(|one| one.is_same(planned))
+    }
+
+    /// Has our Vector read its configuration again.
+    pub(super) async fn reload_vector(&mut self) {
+        if let Some(vector) = &self.vector {
+            // If nobody listens to it, it has ended, and that is seen.
+            vector.commands.send(SupervisorCommand::Reload).await.ok();
+        }
+    }
+
+    /// Whether our Vector is gone for good.
+    pub(super) const fn has_lost_vector(&self) -> bool {
+        self.lost_vector
+    }
+
+    /// Waits until something ends that should run for ever, and answers what that was.
+    pub(super) async fn broke(&mut self) -> String {
+        let mut parts: Vec<BoxFuture<'_, String>> = Vec::new();
+        for source in &mut self.sources {
+            for task in &mut source.tasks {
+                let id = &source.planned.id;
+                parts.push(Box::pin(async move {
+                    task.ended().await;
+                    format!("sources.{id} ended by itself")
+                }));
+            }
+        }
+        for sink in &mut self.sinks {
+            let id = &sink.planned.id;
+            if let Some(task) = &mut sink.task {
+                parts.push(Box::pin(async move {
+                    task.ended().await;
+                    format!("The task of sinks.{id} ended by itself")
+                }));
+            }
+            if let Some(listener) = &mut sink.listener {
+                parts.push(Box::pin(async move {
+                    match listener.ended().await {
+                        Some(Ok(Err(reason))) => reason,
+                        _ => format!("The listener of sinks.{id} ended by itself"),
+                    }
+                }));
+            }
+        }
+        // There is always a source, but a reload may have been cut short.
+        parts.push(Box::pin(std::future::pending()));
+        let vector = OptionFuture::from(self.vector.as_mut().map(|vector| &mut vector.task));
+        tokio::select! {
+            (reason, ..) = select_all(parts) => reason,
+            Some(ended) = vector => {
+                self.vector = None;
+                self.lost_vector = true;
+                match ended {
+                    Ok(Err(reason)) => reason,
+                    _ => "Vector's supervisor ended by itself".to_owned(),
+                }
+            }
+        }
+    }
+
+    /// First the sources, then Vector, which hands on what it holds, then what that is handed to, and last what writes incidents.
+    pub(super) async fn drain(&mut self) -> Ended {
+        let mut ended = self.drain_sources().await;
+        if let Some(vector) = &mut self.vector {
+            // If nobody listens to it, it has ended already.
+            vector.commands.send(SupervisorCommand::Stop).await.ok();
+            ended = match (&mut vector.task).await {
+                Ok(Ok(SupervisorEnded::Drained)) => ended,
+                Ok(Ok(SupervisorEnded::GaveUp)) => Ended::GaveUp,
+                Ok(Err(reason)) => {
+                    error!("{reason}");
+                    Ended::Broke
+                }
+                Err(_) => Ended::Broke,
+            };
+            self.vector = None;
+        }
+        for task in self.retiring.values_mut() {
+            task.stop();
+            task.ended().await;
+        }
+        let listeners = || self.sinks.iter().filter_map(|sink| sink.listener.as_ref());
+        listeners().for_each(StoppableTask::stop);
+        for listener in self.sinks.iter_mut().filter_map(|sink| sink.listener.as_mut()) {
+            if !matches!(listener.ended().await, None | Some(Ok(Ok(())))) {
+                ended = Ended::Broke;
+            }
+        }
+        self.sinks.iter().filter_map(|sink| sink.task.as_ref()).for_each(StoppableTask::stop);
+        for task in self.sinks.iter_mut().filter_map(|sink| sink.task.as_mut()) {
+            if matches!(task.ended().await, Some(Err(_))) {
+                ended = Ended::Broke;
+            }
+        }
+        ended
+    }
+
+    async fn drain_sources(&mut self) -> Ended {
+        let mut ended = Ended::Drained;
+        let clock = self.runtime.connector.clock.clone();
+        let (state, limit) = match &self.vector {
+            Some(vector) => (Some(vector.state.clone()), Some(vector.sources_limit)),
+            None => (None, None),
+        };
+        self.sources.iter().for_each(RunningSource::stop);
+        let mut tasks: FuturesUnordered<_> =
+            self.sources.iter_mut().flat_map(|source| &mut source.tasks).map(StoppableTask::ended).collect();
+        let over = async {
+            match limit {
+                Some(limit) => clock.sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                task = tasks.next() => match task {
+                    None => return ended,
+                    Some(Some(Err(_))) => ended = Ended::Broke,
+                    Some(_) => {}
+                },
+                () = down(state.clone()) => {
+                    warn!("Vector is down: not waiting for it. What was on its way is read again next time.");
+                    break;
+                }
+                () = &mut over => {
+                    warn!("What was on its way is not delivered yet, and is read again next time; Vector stops now.");
+                    break;
+                }
+            }
+        }
+        drop(tasks);
+        for source in &mut self.sources {
+            source.abort().await;
+        }
+        Ended::GaveUp
+    }
+
+    /// Ends everything at once, and returns when it has ended: another run may follow, and wants the same files.
+    pub(super) async fn abandon(&mut self) {
+        for source in &mut self.sources {
+            source.abort().await;
+        }
+        if let Some(vector) = &mut self.vector {
+            for _ in 0..2 {
+                vector.commands.send(SupervisorCommand::Stop).await.ok();
+            }
+            (&mut vector.task).await.ok();
+            self.vector = None;
+        }
+        for task in self.retiring.values_mut() {
+            task.abort().await;
+        }
+        for sink in &mut self.sinks {
+            sink.abort().await;
+        }
+    }
+}
+
+// === impl RunningSource ===
+
+impl RunningSource {
+    pub(super) fn start(ready: ReadySource) -> Self {
+        let ReadySource { planned, parts, fan_out, address } = ready;
+        let tasks =
+            parts.into_iter().map(|(source, out)| StoppableTask::start(|stopped| source.run(out, stopped)));
+        Self { planned, address, fan_out, tasks: tasks.collect() }
+    }
+
+    /// Asks it to finish what it is delivering, and end.
+    pub(super) fn stop(&self) {
+        self.tasks.iter().for_each(StoppableTask::stop);
+    }
+
+    /// Waits until it has ended.
+    pub(super) async fn ended(&mut self) {
+        for task in &mut self.tasks {
+            task.ended().await;
+        }
+    }
+
+    /// Ends it where it is.
+    pub(super) async fn abort(&mut self) {
+        for task in &mut self.tasks {
+            task.abort().await;
+        }
+    }
+}
+
+// === impl RunningSink ===
+
+impl RunningSink {
+    /// Has it finish what it was given, until `limit` ends. Answers whether it had to be aborted.
+    pub(super) async fn stop_within(&mut self, limit: Shared<impl Future<Output = ()>>) -> bool {
+        let mut was_aborted = false;
+        if let Some(listener) = &mut self.listener {
+            was_aborted |= listener.stop_within(limit.clone()).await;
+        }
+        if let Some(task) = &mut self.task {
+            was_aborted |= task.stop_within(limit).await;
+        }
+        was_aborted
+    }
+
+    async fn abort(&mut self) {
+        if let Some(listener) = &mut self.listener {
+            listener.abort().await;
+        }
+        if let Some(task) = &mut self.task {
+            task.abort().await;
+        }
+    }
+}
