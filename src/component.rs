@@ -12,16 +12,19 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incident_model::field::Side;
 use incident_model::options::SyncConfig;
+use incident_model::owners::OwnersError;
 use microsoft::connection::Connector;
+use microsoft::error::ConnectError;
 use microsoft::http::ProxyConfig;
 use model::problem::Problem;
 use runtime::delivery::Deliver;
 use runtime::health::Health;
-use runtime::quarantine::Quarantine;
+use runtime::quarantine::{Quarantine, QuarantineError};
 use runtime::store::Store;
 use runtime::telemetry;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use pipeline_file::Kind;
@@ -33,10 +36,10 @@ pub trait Component: Debug + Send + Sync {
     async fn probe(&self, connector: &Connector) -> Vec<Probed>;
 
     /// Whether it can be built, as far as can be told while others run: reads certificates and the like, opens nothing.
-    fn check(&self, connector: &Connector) -> Result<(), String>;
+    fn check(&self, connector: &Connector) -> Result<(), BuildError>;
 
     /// Builds it. `id` is its name in the file, under which it keeps what it keeps.
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String>;
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError>;
 
     /// Builds the sink for what is in its quarantine to be delivered again, beside a pipeline that may be running: without the
     /// state. Nothing if what is there must not be delivered again, because it may be older than what is known by now.
@@ -46,7 +49,7 @@ pub trait Component: Debug + Send + Sync {
         _data_dir: &Path,
         _connector: &Connector,
         _rng: fastrand::Rng,
-    ) -> Option<Result<BuiltSink, String>> {
+    ) -> Option<Result<BuiltSink, BuildError>> {
         None
     }
 
@@ -176,6 +179,40 @@ pub struct BuiltSink {
     pub labels: telemetry::ComponentLabels,
     /// What it does beside taking events, if anything, until it is asked to stop. Stopping it comes last.
     pub task: Option<Task>,
+}
+
+/// Why a component whose options are right cannot be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// There is no client of the service.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
+    /// The quarantine cannot be opened.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    /// The file of owners cannot be used.
+    #[error("sync.owners_file {}: {cause}", path.display())]
+    Owners {
+        /// The file's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: OwnersFileError,
+    },
+}
+
+/// What is wrong with a file of owners.
+#[derive(Debug, Error)]
+pub enum OwnersFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// It is no list of people.
+    #[error(transparent)]
+    Parse(#[from] Box<serde_saphyr::Error>),
+    /// The people in it do not fit together.
+    #[error(transparent)]
+    People(#[from] OwnersError),
 }
 
 /// What a sink does beside taking events. It ends when the token is cancelled, and not before.

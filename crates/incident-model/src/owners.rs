@@ -1,6 +1,7 @@
 //! People who have different names on the two sides.
 
 use serde::Deserialize;
+use thiserror::Error;
 use uuid::Uuid;
 
 /// One person, as each side knows them.
@@ -27,24 +28,33 @@ pub struct SentinelUser {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners(Vec<Person>);
 
+/// Why a list of people cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OwnersError {
+    /// Somebody has no name on one of the sides.
+    #[error("'{0}' needs a name in defender and a user_principal_name or object_id in sentinel")]
+    Nameless(String),
+    /// Two have the same name on a side.
+    #[error("{0} is there twice")]
+    Twice(String),
+}
+
 // === impl Owners ===
 
 impl Owners {
     /// Checks a list of people: each has a name on both sides, and none is there twice. The error says what to mend.
-    pub fn new(people: Vec<Person>) -> Result<Self, String> {
+    pub fn new(people: Vec<Person>) -> Result<Self, OwnersError> {
         let mut names = std::collections::HashSet::new();
         for Person { defender, sentinel } in &people {
             let user = [&sentinel.user_principal_name, &sentinel.object_id];
             if defender.is_empty() || user.iter().all(|name| name.is_none()) {
-                return Err(format!(
-                    "'{defender}' needs a name in defender and a user_principal_name or object_id in sentinel"
-                ));
+                return Err(OwnersError::Nameless(defender.clone()));
             }
             let sentinels =
                 user.into_iter().flatten().map(|name| format!("sentinel {}", name.to_lowercase()));
             for name in sentinels.chain([format!("defender {}", defender.to_lowercase())]) {
                 if !names.insert(name.clone()) {
-                    return Err(format!("{name} is there twice"));
+                    return Err(OwnersError::Twice(name));
                 }
             }
         }

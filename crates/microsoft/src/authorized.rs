@@ -12,7 +12,7 @@ use runtime::secret::SensitiveString;
 use crate::cloud::Cloud;
 use crate::connection::Connector;
 use crate::credential::{AuthConfig, Credential, TokenProvider};
-use crate::error::{ServiceError, TokenError};
+use crate::error::{ConnectError, ServiceError, TokenError};
 use crate::http::{self as edge_http, HttpOptions, Reply};
 
 /// A way to send requests to one service as one identity. Cheap to clone.
@@ -35,8 +35,8 @@ impl Authorized {
         http: &HttpOptions,
         scope: String,
         connector: &Connector,
-    ) -> Result<Self, String> {
-        let edge = connector.open(http).map_err(|error| error.to_string())?;
+    ) -> Result<Self, ConnectError> {
+        let edge = connector.open(http)?;
         let identity = auth.identity(cloud, http, edge.clone(), connector)?;
         let clock = connector.clock.clone();
         let credential = Arc::new(Credential::new(Arc::clone(&identity), scope, clock.clone()));

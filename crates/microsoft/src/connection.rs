@@ -13,6 +13,7 @@ use url::Url;
 use crate::authorized::Authorized;
 use crate::cloud::Cloud;
 use crate::credential::AuthConfig;
+use crate::error::ConnectError;
 use crate::http::{HttpError, HttpOptions, ProxyConfig, TlsConfig, https_url};
 
 /// Most requests a minute that an option may ask for at a simulator, which is a loopback `endpoint`.
@@ -208,7 +209,7 @@ impl Identity {
         scope: &str,
         timeout: Duration,
         connector: &Connector,
-    ) -> Result<Authorized, String> {
+    ) -> Result<Authorized, ConnectError> {
         let scope = self.token_scope.clone().unwrap_or_else(|| scope.to_owned());
         let http =
             HttpOptions { tls: self.tls.clone(), proxy: self.proxy.clone(), timeout, https_only: true };
@@ -226,7 +227,7 @@ impl Connection {
     }
 
     /// A way to send requests to the service. Reads certificate files, asks nobody anything.
-    pub fn authorized(&self, connector: &Connector) -> Result<Authorized, String> {
+    pub fn authorized(&self, connector: &Connector) -> Result<Authorized, ConnectError> {
         self.identity.authorized(&self.scope, self.timeout, connector)
     }
 }

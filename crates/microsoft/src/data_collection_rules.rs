@@ -216,12 +216,7 @@ impl DataCollectionRules {
 
     /// A table of the workspace with this resource id; nothing if there is no such table.
     pub async fn table(&self, workspace: &str, name: &str) -> Result<Option<LogTable>, ServiceError> {
-        let mut url = self.url(workspace, TABLES_VERSION);
-        // It has a path, because the base has a host.
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["tables", name]);
-        }
-        let reply = self.get(url).await?;
+        let reply = self.get(listing::below(&self.url(workspace, TABLES_VERSION), ["tables", name])).await?;
         match reply.status {
             200 => {
                 let TableProperties { plan, schema } = read::<TableResource>(&reply)?.properties;

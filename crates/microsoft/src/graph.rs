@@ -16,7 +16,7 @@ use super::connection::{Api, Connection, Connector};
 use super::http::Reply;
 use super::listing::{self, IncidentPage};
 use crate::answer;
-use crate::error::{Operation, ServiceError};
+use crate::error::{ConnectError, Operation, ServiceError};
 use model::watermark::Slice;
 use runtime::clock::Clock;
 use runtime::retry::quota::{Allowance, Amount, Quota};
@@ -74,12 +74,11 @@ fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
 
 impl GraphIncidents {
     /// The client of a connection: reads certificate files, asks nobody anything.
-    pub fn connect(connection: &Connection, connector: &Connector) -> Result<Self, String> {
+    pub fn connect(connection: &Connection, connector: &Connector) -> Result<Self, ConnectError> {
         let authorized = connection.authorized(connector)?;
         let quota = quota(connection.requests_a_minute, &connector.clock);
-        let base = &connection.endpoint;
-        let path = format!("{}/v1.0/security/incidents", base.path().trim_end_matches('/'));
-        let url = base.join(&path).map_err(|error| format!("cannot use the endpoint {base}: {error}"))?;
+        let mut url = listing::below(&connection.endpoint, ["v1.0", "security", "incidents"]);
+        url.set_query(None);
         Ok(Self { authorized, url, quota })
     }
 
@@ -111,7 +110,7 @@ impl GraphIncidents {
 
     /// The incident, without its alerts, as the service sends it; nothing if it says that there is none.
     pub async fn incident(&self, id: &str) -> Result<Option<Bytes>, ServiceError> {
-        let reply = self.get(&self.url_of(id, &[])).await?;
+        let reply = self.get(&listing::below(&self.url, [id])).await?;
         match reply.status {
             200 => Ok(Some(reply.body)),
             404 if answer::is_about_a_graph_incident(&reply) => Ok(None),
@@ -124,7 +123,7 @@ impl GraphIncidents {
     /// Source: <https://learn.microsoft.com/graph/api/security-incident-update>
     pub async fn patch_incident(&self, id: &str, body: Bytes) -> Result<Bytes, ServiceError> {
         self.quota.spend(0).await;
-        let url = self.url_of(id, &[]);
+        let url = listing::below(&self.url, [id]);
         let request = prepared(listing::request(http::Method::PATCH, &url, body));
         let reply = self.authorized.send(MAX_ANSWER_BYTES, request).await?;
         match reply.status {
@@ -138,7 +137,7 @@ impl GraphIncidents {
     /// Source: <https://learn.microsoft.com/graph/api/security-incident-post-comments>
     pub async fn post_comment(&self, id: &str, text: &str) -> Result<Vec<Bytes>, ServiceError> {
         self.quota.spend(0).await;
-        let url = self.url_of(id, &["comments"]);
+        let url = listing::below(&self.url, [id, "comments"]);
         let body =
             json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": text}).to_string();
         let request = prepared(listing::request(http::Method::POST, &url, body.into()));
@@ -154,15 +153,6 @@ impl GraphIncidents {
     async fn get(&self, url: &Url) -> Result<Reply, ServiceError> {
         self.quota.spend(0).await;
         self.authorized.send(MAX_ANSWER_BYTES, prepared(listing::get(url))).await
-    }
-
-    /// Where one incident is, or something below it. Whatever stands in an id stays within its segment.
-    fn url_of(&self, id: &str, below: &[&str]) -> Url {
-        let mut url = self.url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(id).extend(below);
-        }
-        url
     }
 
     /// Reads one incident, or finds that there is none: to see whether reading works.

@@ -85,6 +85,16 @@ pub(super) fn within(property: &str, slice: Slice) -> String {
     slice.to.map_or_else(|| from.clone(), |to| format!("{from} and {property} lt {}", ticks(to)))
 }
 
+/// The URL of what is `below` another, whose path may end in a slash. Whatever stands in a segment stays within it.
+pub(super) fn below<'s>(url: &Url, below: impl IntoIterator<Item = &'s str>) -> Url {
+    let mut url = url.clone();
+    // It has a path, because an https URL has a host.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(below);
+    }
+    url
+}
+
 /// A request without a body to `url`.
 pub(super) fn get(url: &Url) -> http::Request<Bytes> {
     request(http::Method::GET, url, Bytes::new())

@@ -30,19 +30,12 @@ pub struct LogsIngestion {
 
 impl LogsIngestion {
     /// `endpoint` is the data collection endpoint's, or the rule's own.
-    pub fn new(
-        authorized: Authorized,
-        endpoint: &Url,
-        dcr_immutable_id: &str,
-        stream_name: &str,
-    ) -> Result<Self, String> {
-        let mut url = endpoint.clone();
-        url.path_segments_mut()
-            .map_err(|()| format!("the endpoint {endpoint} cannot have a path"))?
-            .pop_if_empty()
-            .extend(["dataCollectionRules", dcr_immutable_id, "streams", stream_name]);
+    #[must_use]
+    pub fn new(authorized: Authorized, endpoint: &Url, dcr_immutable_id: &str, stream_name: &str) -> Self {
+        let path = ["dataCollectionRules", dcr_immutable_id, "streams", stream_name];
+        let mut url = listing::below(endpoint, path);
         url.set_query(Some(&format!("api-version={API_VERSION}")));
-        Ok(Self { authorized, url })
+        Self { authorized, url }
     }
 
     /// Posts a JSON array of rows, compressed or not.

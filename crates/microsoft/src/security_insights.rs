@@ -16,7 +16,7 @@ use super::connection::{Connection, Connector};
 use super::http::Reply;
 use super::listing::{self, IncidentPage};
 use crate::answer;
-use crate::error::{Operation, ServiceError};
+use crate::error::{ConnectError, Operation, ServiceError};
 use model::problem::Problem;
 use model::watermark::Slice;
 
@@ -109,20 +109,14 @@ impl SecurityInsights {
         workspace: &Workspace,
         quota: ArmQuota,
         connector: &Connector,
-    ) -> Result<Self, String> {
-        let (authorized, base) = (connection.authorized(connector)?, &connection.endpoint);
-        let mut url = base.clone();
-        url.path_segments_mut()
-            .map_err(|()| format!("the endpoint {base} cannot have a path"))?
-            .pop_if_empty()
-            .extend([
-                "subscriptions",
-                &workspace.subscription_id,
-                "resourceGroups",
-                &workspace.resource_group,
-            ])
-            .extend(["providers", "Microsoft.OperationalInsights", "workspaces", &workspace.workspace_name])
-            .extend(["providers", "Microsoft.SecurityInsights", "incidents"]);
+    ) -> Result<Self, ConnectError> {
+        let authorized = connection.authorized(connector)?;
+        let Workspace { subscription_id, resource_group, workspace_name } = workspace;
+        let group = ["subscriptions", subscription_id, "resourceGroups", resource_group];
+        let workspace = ["providers", "Microsoft.OperationalInsights", "workspaces", workspace_name];
+        let incidents = ["providers", "Microsoft.SecurityInsights", "incidents"];
+        let path = group.into_iter().chain(workspace).chain(incidents);
+        let mut url = listing::below(&connection.endpoint, path);
         url.set_query(Some(&format!("api-version={API_VERSION}")));
         Ok(Self { authorized, url, quota: Arc::new(quota) })
     }
@@ -156,7 +150,7 @@ impl SecurityInsights {
 
     /// The incident of that name, as the service sends it; nothing if it says that there is none.
     pub async fn incident(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
-        let reply = self.get(&self.url_of(name, &[])).await?;
+        let reply = self.get(&listing::below(&self.url, [name])).await?;
         match reply.status {
             200 => Ok(Some(reply.body)),
             404 if answer::is_about_a_sentinel_incident(&reply) => Ok(None),
@@ -167,7 +161,7 @@ impl SecurityInsights {
     /// Creates the incident, or replaces what can be written of it. With the `etag` that was read in `body`, only if it
     /// has not been changed since.
     pub async fn put_incident(&self, name: &str, body: Bytes) -> Result<Written, ServiceError> {
-        let reply = self.put(&self.url_of(name, &[]), body).await?;
+        let reply = self.put(&listing::below(&self.url, [name]), body).await?;
         match reply.status {
             200 | 201 => Ok(Written::Done(reply.body)),
             409 | 412 if answer::is_from_service(&reply) => Ok(Written::Stale),
@@ -178,7 +172,7 @@ impl SecurityInsights {
     /// All comments of an incident, each as the service sends it.
     pub async fn comments(&self, name: &str) -> Result<Vec<Bytes>, ServiceError> {
         let mut comments = Vec::new();
-        let mut next = Some(self.url_of(name, &["comments"]));
+        let mut next = Some(listing::below(&self.url, [name, "comments"]));
         for _ in 0..=MAX_COMMENTS {
             let Some(url) = next else { return Ok(comments) };
             let reply = self.get(&url).await?;
@@ -201,7 +195,7 @@ impl SecurityInsights {
         comment_id: &str,
         message: &str,
     ) -> Result<Bytes, ServiceError> {
-        let url = self.url_of(incident, &["comments", comment_id]);
+        let url = listing::below(&self.url, [incident, "comments", comment_id]);
         let body = json!({"properties": {"message": message}}).to_string();
         let reply = self.put(&url, body.into()).await?;
         match reply.status {
@@ -232,15 +226,6 @@ impl SecurityInsights {
         self.quota.writes.spend(0).await;
         let request = listing::request(http::Method::PUT, url, body);
         self.authorized.send(MAX_ANSWER_BYTES, request).await
-    }
-
-    /// Where one incident is, or something below it. Whatever stands in a name stays within its segment.
-    fn url_of(&self, name: &str, below: &[&str]) -> Url {
-        let mut url = self.url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(name).extend(below);
-        }
-        url
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     let Some(sink) = planned.component.redeliver(&id, &plan.data_dir, &connector, rng(&clock)) else {
         return Err(not_again(&id));
     };
-    let sink = sink?;
+    let sink = sink.map_err(|error| error.to_string())?;
     sink.quarantine.set_mode(Mode::Redelivery);
     let mut all = 0;
     for entry in removal.contents().entries() {

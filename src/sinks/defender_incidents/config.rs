@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::DefenderTenant;
-use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation};
+use crate::component::{
+    BuildError, Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation,
+};
 use crate::sinks::incident_sync::{Assembly, SyncOptions, WriteConfig, probed};
 use crate::sinks::quarantine::QuarantineConfig;
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
@@ -51,9 +53,9 @@ pub struct DefenderIncidents {
 
 impl DefenderIncidents {
     /// The client for these options: reads certificate files and that of owners, asks nobody anything.
-    pub fn client(&self, connector: &Connector) -> Result<GraphIncidents, String> {
+    pub fn client(&self, connector: &Connector) -> Result<GraphIncidents, BuildError> {
         self.sync.check()?;
-        GraphIncidents::connect(&self.connection, connector)
+        Ok(GraphIncidents::connect(&self.connection, connector)?)
     }
 }
 
@@ -63,15 +65,15 @@ impl Component for DefenderIncidents {
         let slice = Slice::open(connector.clock.now() - TimeDelta::days(30));
         match self.client(connector) {
             Ok(client) => probed(client.probe(slice).await),
-            Err(error) => vec![Probed::Failed(error)],
+            Err(error) => vec![Probed::Failed(error.to_string())],
         }
     }
 
-    fn check(&self, connector: &Connector) -> Result<(), String> {
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
         self.client(connector).map(drop)
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let target = |_| Arc::new(DefenderTenant { client }) as _;
         let assembly =

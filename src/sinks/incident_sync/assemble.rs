@@ -9,7 +9,7 @@ use super::pass::Direction;
 use super::sink::IncidentSink;
 use super::target::Target;
 use super::worker::Worker;
-use crate::component::{BuiltSink, Probed, Runtime};
+use crate::component::{BuildError, BuiltSink, Probed, Runtime};
 use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::owners::Owners;
 use microsoft::ServiceError;
@@ -39,14 +39,13 @@ impl Assembly {
         self,
         target: impl FnOnce(Owners) -> Arc<dyn Target>,
         runtime: &mut Runtime,
-    ) -> Result<BuiltSink, String> {
+    ) -> Result<BuiltSink, BuildError> {
         let Self { labels, options, quarantine } = self;
         let options = if runtime.dry_run { options.dry_run() } else { options };
         let rules = options.rules()?;
         let target = target(rules.owners.clone());
         let data_dir = runtime.data_dir.clone();
-        let quarantine = Quarantine::open(&data_dir, &labels.id, quarantine.max_bytes)
-            .map_err(|error| error.to_string())?
+        let quarantine = Quarantine::open(&data_dir, &labels.id, quarantine.max_bytes)?
             .with_off_thread(runtime.connector.clock.off_thread());
         let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
         let rng = runtime.rng.fork();

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::brake::SafetyConfig;
-use crate::component::SyncDirection;
+use crate::component::{BuildError, SyncDirection};
 use incident_model::field::{Field, Side};
 use incident_model::merge::Rules;
 use incident_model::options::{SyncConfig, SyncedField};
@@ -121,12 +121,12 @@ impl SyncOptions {
     }
 
     /// Whether the file of owners can be used.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), BuildError> {
         self.rules().map(drop)
     }
 
     /// The rules to merge by; reads the file of owners.
-    pub(super) fn rules(&self) -> Result<Rules, String> {
+    pub(super) fn rules(&self) -> Result<Rules, BuildError> {
         let policy = |field: Field| self.shared.conflicts.get(&field).copied().unwrap_or_default();
         let fields = self.fields.iter().filter_map(|synced| synced.field());
         Ok(Rules {
@@ -139,11 +139,13 @@ impl SyncOptions {
     }
 }
 
-fn read_owners(path: &Path) -> Result<Owners, String> {
-    let told = |problem: String| format!("sync.owners_file {}: {problem}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-    let people: Vec<Person> = serde_saphyr::from_str(&text).map_err(|error| told(error.to_string()))?;
-    Owners::new(people).map_err(told)
+fn read_owners(path: &Path) -> Result<Owners, BuildError> {
+    let read = || {
+        let text = std::fs::read_to_string(path)?;
+        let people: Vec<Person> = serde_saphyr::from_str(&text).map_err(Box::new)?;
+        Ok(Owners::new(people)?)
+    };
+    read().map_err(|cause| BuildError::Owners { path: path.to_owned(), cause })
 }
 
 #[cfg(test)]
@@ -187,7 +189,7 @@ mod tests {
         let (options, _) = validate(json!({"owners_file": path}));
         assert_eq!(options.rules().unwrap().owners.in_sentinel("A@d").name(), "a@s");
         std::fs::write(&path, "- defender: a@d\n  sentinel: {}\n").unwrap();
-        let error = options.rules().unwrap_err();
+        let error = options.rules().unwrap_err().to_string();
         assert!(error.contains("owners.yaml") && error.contains("'a@d' needs a name"), "{error}");
     }
 }

@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::native::NativeIncidents;
 use super::service::SentinelWorkspace;
-use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation};
+use crate::component::{
+    BuildError, Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation,
+};
 use crate::sinks::incident_sync::{Assembly, SyncOptions, WriteConfig, probed};
 use crate::sinks::quarantine::QuarantineConfig;
 use microsoft::arm::{self, ArmQuota, MAX_READS_A_MINUTE};
@@ -55,12 +57,12 @@ pub struct SentinelIncidents {
 
 impl SentinelIncidents {
     /// The client for these options: reads certificate files and that of owners, asks nobody anything.
-    pub fn client(&self, connector: &Connector) -> Result<SecurityInsights, String> {
+    pub fn client(&self, connector: &Connector) -> Result<SecurityInsights, BuildError> {
         self.sync.check()?;
         let writes = self.connection.requests_a_minute;
         let reads = (writes * 2).min(MAX_READS_A_MINUTE.max(writes));
         let quota = ArmQuota::a_minute(reads, writes, &connector.clock);
-        SecurityInsights::connect(&self.connection, &self.workspace, quota, connector)
+        Ok(SecurityInsights::connect(&self.connection, &self.workspace, quota, connector)?)
     }
 }
 
@@ -69,15 +71,15 @@ impl Component for SentinelIncidents {
     async fn probe(&self, connector: &Connector) -> Vec<Probed> {
         match self.client(connector) {
             Ok(client) => probed(client.probe().await),
-            Err(error) => vec![Probed::Failed(error)],
+            Err(error) => vec![Probed::Failed(error.to_string())],
         }
     }
 
-    fn check(&self, connector: &Connector) -> Result<(), String> {
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
         self.client(connector).map(drop)
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let native = NativeIncidents::new(client.clone(), runtime.connector.clock.clone());
         let target = |owners| Arc::new(SentinelWorkspace { client, native, owners }) as _;

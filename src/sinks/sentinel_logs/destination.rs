@@ -105,8 +105,7 @@ impl Destinations {
             return Err(reason("too_many_streams", message));
         }
         let endpoint = self.targets.endpoints.of(&key.0);
-        let client = LogsIngestion::new(self.authorized.clone(), endpoint, &key.0, &key.1)
-            .map_err(|message| reason("unresolved_template", message))?;
+        let client = LogsIngestion::new(self.authorized.clone(), endpoint, &key.0, &key.1);
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let rule: Arc<Rule> = self.rules.rule(endpoint, &key.0, &self.clock);
         let service = Service {

@@ -15,7 +15,7 @@ impl SentinelLogs {
     pub(super) async fn probed(&self, connector: &Connector) -> Vec<Probed> {
         let authorized = match self.authorized(connector) {
             Ok(authorized) => authorized,
-            Err(error) => return vec![Probed::Failed(error)],
+            Err(error) => return vec![Probed::Failed(error.to_string())],
         };
         let streams = self.targets.fixed();
         let mut probed = Vec::new();
@@ -35,11 +35,7 @@ impl SentinelLogs {
     async fn post(&self, authorized: &Authorized, key: &StreamKey) -> Probed {
         let StreamKey { rule, stream, .. } = key;
         let endpoint = self.targets.endpoints.of(rule);
-        let posted = match LogsIngestion::new(authorized.clone(), endpoint, rule, stream) {
-            Ok(client) => client.probe().await.map_err(|failure| failure.to_string()),
-            Err(error) => Err(error),
-        };
-        match posted {
+        match LogsIngestion::new(authorized.clone(), endpoint, rule, stream).probe().await {
             Ok(()) => Probed::Works(format!("ingesting works: stream {stream} of the rule {rule}")),
             Err(why) => Probed::Failed(format!("stream {stream} of the rule {rule}: {why}")),
         }

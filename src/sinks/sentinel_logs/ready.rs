@@ -16,10 +16,13 @@ use super::preflight::{Preflight, RuleMonitor};
 use super::rule::RuleRegistry;
 use super::sink::{Inner, LogSink};
 use super::targets::Targets;
-use crate::component::{Built, BuiltSink, Component, Kind, Probed, Registered, Runtime, Task, Validation};
+use crate::component::{
+    BuildError, Built, BuiltSink, Component, Kind, Probed, Registered, Runtime, Task, Validation,
+};
 use microsoft::authorized::Authorized;
 use microsoft::connection::{Connector, Identity};
 use microsoft::data_collection_rules::DataCollectionRules;
+use microsoft::error::ConnectError;
 use model::problem::Problem;
 use runtime::health::Health;
 use runtime::quarantine::Quarantine;
@@ -51,7 +54,7 @@ impl SentinelLogs {
         }
     }
 
-    pub(super) fn authorized(&self, connector: &Connector) -> Result<Authorized, String> {
+    pub(super) fn authorized(&self, connector: &Connector) -> Result<Authorized, ConnectError> {
         let timeout = Duration::from_secs(self.config.request.timeout_secs);
         self.identity.authorized(self.identity.cloud().ingestion_scope(), timeout, connector)
     }
@@ -64,7 +67,7 @@ impl SentinelLogs {
         rules: &RuleRegistry,
         connector: &Connector,
         mut rng: fastrand::Rng,
-    ) -> Result<LogSink, String> {
+    ) -> Result<LogSink, BuildError> {
         let (config, clock) = (&self.config, connector.clock.clone());
         let labels = Self::labels(id);
         let health = Health::default();
@@ -84,9 +87,8 @@ impl SentinelLogs {
             rng: Mutex::new(rng),
             known: Mutex::default(),
         };
-        let quarantine = Quarantine::open(data_dir, id, config.quarantine.max_bytes)
-            .map_err(|error| error.to_string())?
-            .with_off_thread(clock.off_thread());
+        let quarantine =
+            Quarantine::open(data_dir, id, config.quarantine.max_bytes)?.with_off_thread(clock.off_thread());
         let declared = config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan));
         let encoder = Encoder::new(
             config.layout,
@@ -117,11 +119,11 @@ impl Component for SentinelLogs {
         self.probed(connector).await
     }
 
-    fn check(&self, connector: &Connector) -> Result<(), String> {
-        self.authorized(connector).map(drop)
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
+        Ok(self.authorized(connector).map(drop)?)
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let (rules, rng) = (runtime.shared::<RuleRegistry>(), runtime.rng.fork());
         let sink = Arc::new(self.sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?);
         let task: Task = {
@@ -142,7 +144,7 @@ impl Component for SentinelLogs {
         data_dir: &Path,
         connector: &Connector,
         rng: fastrand::Rng,
-    ) -> Option<Result<BuiltSink, String>> {
+    ) -> Option<Result<BuiltSink, BuildError>> {
         Some(
             self.sink(id, data_dir, &RuleRegistry::default(), connector, rng)
                 .map(|sink| built(Arc::new(sink))),

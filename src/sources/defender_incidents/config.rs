@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::listing::GraphListing;
-use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, Validation};
+use crate::component::{BuildError, Built, Component, Kind, Probed, Registered, Runtime, Validation};
 use crate::sources::incidents::{IncidentSource, Poller, Polling, PollingConfig, probed};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
+use microsoft::error::ConnectError;
 use microsoft::graph::{self, GraphIncidents, MAX_PAGE_SIZE};
 use model::problem::Problem;
 use model::watermark::Slice;
@@ -50,12 +51,12 @@ const fn default_page_size() -> u32 {
 
 impl DefenderIncidents {
     /// The client for these options: reads certificate files, asks nobody anything.
-    pub fn client(&self, connector: &Connector) -> Result<GraphIncidents, String> {
+    pub fn client(&self, connector: &Connector) -> Result<GraphIncidents, ConnectError> {
         GraphIncidents::connect(&self.connection, connector)
     }
 
     /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.
-    pub fn poller(&self, id: &str, store: Store, connector: &Connector) -> Result<Poller, String> {
+    pub fn poller(&self, id: &str, store: Store, connector: &Connector) -> Result<Poller, ConnectError> {
         let listing = Arc::new(GraphListing(self.client(connector)?));
         Ok(Poller::new(listing, store, Self::labels(id), self.polling, connector.clock.clone()))
     }
@@ -67,15 +68,15 @@ impl Component for DefenderIncidents {
         let slice = Slice::open(connector.clock.now() - TimeDelta::days(30));
         match self.client(connector) {
             Ok(client) => probed(client.probe(slice).await),
-            Err(error) => vec![Probed::Failed(error)],
+            Err(error) => vec![Probed::Failed(error.to_string())],
         }
     }
 
-    fn check(&self, connector: &Connector) -> Result<(), String> {
-        self.client(connector).map(drop)
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
+        Ok(self.client(connector).map(drop)?)
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let poller = self.poller(id, runtime.store.clone(), &runtime.connector)?;
         Ok(Built::Source(Box::new(IncidentSource::new(poller, runtime.rng.fork()))))
     }

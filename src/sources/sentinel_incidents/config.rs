@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::listing::SentinelListing;
-use crate::component::{Built, Component, Kind, Probed, Registered, Runtime, Validation};
+use crate::component::{BuildError, Built, Component, Kind, Probed, Registered, Runtime, Validation};
 use crate::sources::incidents::{IncidentSource, Poller, Polling, PollingConfig, probed};
 use microsoft::arm::{self, ArmQuota, MAX_WRITES_A_MINUTE};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
+use microsoft::error::ConnectError;
 use microsoft::security_insights::{MAX_PAGE_SIZE, SecurityInsights, Workspace};
 use model::problem::Problem;
 use runtime::store::Store;
@@ -53,7 +54,7 @@ const fn default_page_size() -> u32 {
 
 impl SentinelIncidents {
     /// The client for these options: reads certificate files, asks nobody anything.
-    pub fn client(&self, connector: &Connector) -> Result<SecurityInsights, String> {
+    pub fn client(&self, connector: &Connector) -> Result<SecurityInsights, ConnectError> {
         // Nothing is written.
         let reads = self.connection.requests_a_minute;
         let quota = ArmQuota::a_minute(reads, MAX_WRITES_A_MINUTE, &connector.clock);
@@ -61,7 +62,7 @@ impl SentinelIncidents {
     }
 
     /// What the source does its steps with. `id` is the component's, under which its cursor is kept in `store`.
-    pub fn poller(&self, id: &str, store: Store, connector: &Connector) -> Result<Poller, String> {
+    pub fn poller(&self, id: &str, store: Store, connector: &Connector) -> Result<Poller, ConnectError> {
         let listing = Arc::new(SentinelListing(self.client(connector)?));
         Ok(Poller::new(listing, store, Self::labels(id), self.polling, connector.clock.clone()))
     }
@@ -72,15 +73,15 @@ impl Component for SentinelIncidents {
     async fn probe(&self, connector: &Connector) -> Vec<Probed> {
         match self.client(connector) {
             Ok(client) => probed(client.probe().await),
-            Err(error) => vec![Probed::Failed(error)],
+            Err(error) => vec![Probed::Failed(error.to_string())],
         }
     }
 
-    fn check(&self, connector: &Connector) -> Result<(), String> {
-        self.client(connector).map(drop)
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
+        Ok(self.client(connector).map(drop)?)
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let poller = self.poller(id, runtime.store.clone(), &runtime.connector)?;
         Ok(Built::Source(Box::new(IncidentSource::new(poller, runtime.rng.fork()))))
     }

@@ -11,7 +11,7 @@ use super::feed::Feed;
 use super::quarantined::Quarantined;
 use super::source::EventSource;
 use super::synced::Synced;
-use crate::component::{Built, Component, Kind, Peer, Probed, Registered, Runtime, Validation};
+use crate::component::{BuildError, Built, Component, Kind, Peer, Probed, Registered, Runtime, Validation};
 use microsoft::connection::Connector;
 use model::problem::{Problem, check_ranges};
 
@@ -183,11 +183,11 @@ impl Component for VectorSentinelEvents {
         vec![Probed::Works(format!("follows {}", all.join(" and ")))]
     }
 
-    fn check(&self, _: &Connector) -> Result<(), String> {
+    fn check(&self, _: &Connector) -> Result<(), BuildError> {
         Ok(())
     }
 
-    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, String> {
+    fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let (store, data_dir) = (&runtime.store, &runtime.data_dir);
         // Every kind of event adds its feeds here.
         let feeds = self.followed.iter().map(|peer| {

@@ -3,6 +3,7 @@
 //! `azure_identity` has a certificate credential of its own that links OpenSSL; this hands its assertion credential a
 //! JWT that we sign.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 
+use crate::error::ConnectError;
 use runtime::clock::Clock;
 use runtime::secret::SensitiveString;
 
@@ -37,6 +39,35 @@ pub(super) struct CertificateAssertion {
     pub(super) clock: Clock,
 }
 
+/// What is wrong with the file of an application's certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableCertificate {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// A PEM file has no certificate.
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    /// A PEM file has no private key, or one with a passphrase.
+    #[error("there is no unencrypted private key in it")]
+    NoPlainKey,
+    /// It is no PKCS#12 file, or the password is wrong.
+    #[error("{0}. Check auth.certificate_password")]
+    Pkcs12(#[from] p12_keystore::error::Error),
+    /// A PKCS#12 file has no private key.
+    #[error("there is no private key in it")]
+    NoKey,
+    /// A PKCS#12 file has a key without a certificate.
+    #[error("there is no certificate for its key")]
+    NoCertificateForKey,
+    /// The key is of another kind, or too short.
+    #[error("its key is not an RSA key of at least 2048 bits")]
+    NoRsaKey,
+    /// The key fails at signing.
+    #[error("its key cannot sign")]
+    CannotSign,
+}
+
 impl fmt::Debug for CertificateAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CertificateAssertion").field("path", &self.path).finish_non_exhaustive()
@@ -47,18 +78,17 @@ impl fmt::Debug for CertificateAssertion {
 
 impl CertificateAssertion {
     /// Whether the file can be used.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), ConnectError> {
         self.sign().map(drop)
     }
 
     /// A signed JWT. Source: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
-    pub(super) fn sign(&self) -> Result<String, String> {
-        self.try_sign()
-            .map_err(|error| format!("cannot use auth.certificate_path {}: {error}", self.path.display()))
+    pub(super) fn sign(&self) -> Result<String, ConnectError> {
+        self.try_sign().map_err(|cause| ConnectError::Certificate { path: self.path.clone(), cause })
     }
 
-    fn try_sign(&self) -> Result<String, String> {
-        let bytes = std::fs::read(&self.path).map_err(|error| error.to_string())?;
+    fn try_sign(&self) -> Result<String, UnusableCertificate> {
+        let bytes = std::fs::read(&self.path)?;
         let (certificate, key) = if bytes.windows(10).any(|window| window == b"-----BEGIN") {
             read_pem(&bytes)
         } else {
@@ -66,8 +96,8 @@ impl CertificateAssertion {
         }?;
         let key = KeyPair::from_pkcs8(&key)
             .or_else(|_| KeyPair::from_der(&key))
-            .map_err(|_| "its key is not an RSA key of at least 2048 bits")?;
-        let cannot_sign = |_| "its key cannot sign";
+            .map_err(|_| UnusableCertificate::NoRsaKey)?;
+        let cannot_sign = |_| UnusableCertificate::CannotSign;
         let random = SystemRandom::new();
         let mut id = [0; 16];
         aws_lc_rs::rand::SecureRandom::fill(&random, &mut id).map_err(cannot_sign)?;
@@ -97,27 +127,27 @@ impl azure_identity::ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let this = self.clone();
         let signed = self.clock.off_thread().run(move || this.sign()).await;
-        let signed = signed.unwrap_or_else(|ended| Err(ended.to_string()));
-        signed
-            .map_err(|error| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, error))
+        let failed = |error: &dyn Error| {
+            azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, error.to_string())
+        };
+        signed.map_err(|ended| failed(&ended))?.map_err(|error| failed(&error))
     }
 }
 
 /// Certificate and key, DER.
 type Pair = (Vec<u8>, Vec<u8>);
 
-fn read_pem(bytes: &[u8]) -> Result<Pair, String> {
-    let certificate = CertificateDer::from_pem_slice(bytes).map_err(|_| "there is no certificate in it")?;
-    let key =
-        PrivateKeyDer::from_pem_slice(bytes).map_err(|_| "there is no unencrypted private key in it")?;
+fn read_pem(bytes: &[u8]) -> Result<Pair, UnusableCertificate> {
+    let certificate =
+        CertificateDer::from_pem_slice(bytes).map_err(|_| UnusableCertificate::NoCertificate)?;
+    let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| UnusableCertificate::NoPlainKey)?;
     Ok((certificate.to_vec(), key.secret_der().to_vec()))
 }
 
-fn read_pkcs12(bytes: &[u8], password: &str) -> Result<Pair, String> {
-    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed)
-        .map_err(|error| format!("{error}. Check auth.certificate_password"))?;
-    let (_, chain) = store.private_key_chain().ok_or("there is no private key in it")?;
-    let certificate = chain.certs().first().ok_or("there is no certificate for its key")?;
+fn read_pkcs12(bytes: &[u8], password: &str) -> Result<Pair, UnusableCertificate> {
+    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed)?;
+    let (_, chain) = store.private_key_chain().ok_or(UnusableCertificate::NoKey)?;
+    let certificate = chain.certs().first().ok_or(UnusableCertificate::NoCertificateForKey)?;
     Ok((certificate.as_der().to_vec(), chain.key().as_der().to_vec()))
 }
 
@@ -149,7 +179,7 @@ mod tests {
         (pem, pfx, key)
     }
 
-    fn sign(path: &Path, password: &str) -> Result<String, String> {
+    fn sign(path: &Path, password: &str) -> Result<String, ConnectError> {
         let assertion = CertificateAssertion {
             path: path.to_owned(),
             password: Some(password.to_owned().into()),
@@ -187,7 +217,7 @@ mod tests {
     fn a_wrong_password_is_said_and_not_shown() {
         let dir = tempfile::tempdir().unwrap();
         let (_, pfx, _) = files(dir.path());
-        let error = sign(&pfx, "wrong-password").unwrap_err();
+        let error = sign(&pfx, "wrong-password").unwrap_err().to_string();
         assert!(error.contains("certificate_password") && !error.contains("wrong-password"), "{error}");
     }
 }

@@ -29,7 +29,7 @@ use super::config::{AuthConfig, CredentialKind, IdentityIdType};
 use super::token::{Token, TokenProvider};
 use crate::cloud::Cloud;
 use crate::connection::Connector;
-use crate::error::TokenError;
+use crate::error::{ConnectError, TokenError};
 use crate::http::{HttpOptions, chain};
 
 /// Most bytes of an answer with a token that are read: tokens have some thousand.
@@ -65,12 +65,10 @@ impl AuthConfig {
         http: &HttpOptions,
         edge: Edge,
         connector: &Connector,
-    ) -> Result<Arc<dyn TokenProvider>, String> {
+    ) -> Result<Arc<dyn TokenProvider>, ConnectError> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
         let edge = match self.azure_credential_kind {
-            CredentialKind::ManagedIdentity => {
-                connector.open(&http.on_this_machine()).map_err(|error| error.to_string())?
-            }
+            CredentialKind::ManagedIdentity => connector.open(&http.on_this_machine())?,
             _ => edge,
         };
         let clock = connector.clock.clone();
@@ -112,7 +110,7 @@ impl AzureIdentity {
     }
 
     /// A credential that leaves the status of its last answer in `answered`.
-    fn make(&self, answered: &Arc<AtomicU16>) -> Result<Arc<dyn TokenCredential>, String> {
+    fn make(&self, answered: &Arc<AtomicU16>) -> Result<Arc<dyn TokenCredential>, ConnectError> {
         let auth = &self.auth;
         let client_options = self.options(answered);
         let tenant = auth.azure_tenant_id.clone().unwrap_or_default();
@@ -152,7 +150,7 @@ impl AzureIdentity {
             }
             CredentialKind::AzureCli => AzureCliCredential::new(None).map(|made| made as _),
         };
-        made.map_err(|error| format!("cannot use these auth options: {}", chain(&error)))
+        made.map_err(ConnectError::Auth)
     }
 
     /// What an error means after an answer of this status; 0 if there was none. The library does not always say it: an error page
@@ -179,7 +177,7 @@ impl AzureIdentity {
 impl TokenProvider for AzureIdentity {
     async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
         let answered = Arc::default();
-        let credential = self.make(&answered).map_err(TokenError::Unusable)?;
+        let credential = self.make(&answered).map_err(|error| TokenError::Unusable(error.to_string()))?;
         let token = credential
             .get_token(&[scope], None)
             .await

@@ -9,6 +9,7 @@ mod config;
 mod remedy;
 mod token;
 
+pub use assertion::UnusableCertificate;
 pub use config::{AuthConfig, CredentialKind, IdentityIdType};
 pub(crate) use remedy::remedy_for;
 pub use token::{Credential, Token, TokenProvider};

@@ -7,9 +7,11 @@ use runtime::edge::EdgeError;
 use runtime::retry::Verdict;
 use tracing::Level;
 
+mod connect;
 mod token;
 
 pub use crate::answer::Answer;
+pub use connect::ConnectError;
 pub use token::TokenError;
 
 /// Why a request did not do what was asked.
