@@ -31,7 +31,9 @@ pub(super) fn rendered(file: &PipelineFile, graph: &ComponentGraph) -> Result<St
 impl VectorOptions {
     /// The Vector on this machine.
     pub(super) async fn find(&self, clock: &Clock) -> Result<Binary, String> {
-        Binary::find(self.vector_bin.as_deref(), &environment(), clock).await
+        Binary::find(self.vector_bin.as_deref(), &environment(), clock)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// Lets Vector check what it would get. The error is what it says is wrong.
@@ -42,7 +44,8 @@ impl VectorOptions {
         let path = dir.path().join("vector.yaml");
         let refused = binary.validate(&path, self.dangerously_allow_env_var_interpolation).await;
         // Nobody has written a file of that name.
-        refused.map_err(|words| words.replace(&path.display().to_string(), "the stock components"))
+        refused
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "the stock components"))
     }
 
     /// Warnings about variables in stock components that Vector leaves as they are.

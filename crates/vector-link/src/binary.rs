@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::process::Command;
 
 use runtime::clock::Clock;
@@ -40,6 +41,78 @@ pub struct Binary {
     clock: Clock,
 }
 
+/// Why there is no Vector that can be used, or what it has to say.
+#[derive(Debug, Error)]
+pub enum BinaryError {
+    /// Nobody has named a Vector, and there is none where one is looked for.
+    #[error(
+        "there is no vector on the PATH: install it from https://vector.dev/docs/setup/installation/ or name it with \
+         --vector-bin"
+    )]
+    NotFound,
+    /// What was named is no file that can be run.
+    #[error("{} {problem}. It is named by {by}", path.display())]
+    Named {
+        /// What was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// The option or variable that has named it.
+        by: &'static str,
+    },
+    /// It does not tell its version.
+    #[error("{} --version: {cause}. Is it Vector, built for this machine?", path.display())]
+    Version {
+        /// The file that was run.
+        path: PathBuf,
+        /// Why it does not.
+        #[source]
+        cause: RunError,
+    },
+    /// Its version is not one of Vector.
+    #[error(
+        "{} is not Vector: asked for its version, it ended with {status} and said \"{said}\". Name Vector with --vector-bin",
+        path.display()
+    )]
+    NotVector {
+        /// The file that was run.
+        path: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The beginning of what it said.
+        said: String,
+    },
+    /// Nobody has tried a version so old.
+    #[error("{name} is too old: install {}.{} or later, at best {}.{}", OLDEST.0, OLDEST.1, TESTED.0, TESTED.1)]
+    TooOld {
+        /// What it is.
+        name: String,
+    },
+    /// It does not check a configuration.
+    #[error("{} validate: {cause}", path.display())]
+    Validate {
+        /// The file that was run.
+        path: PathBuf,
+        /// Why it does not.
+        #[source]
+        cause: RunError,
+    },
+    /// It refuses a configuration: its own words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Why a program gave no answer.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// It cannot be started, or is lost.
+    #[error("it cannot be run: {0}")]
+    Run(#[from] std::io::Error),
+    /// It takes too long.
+    #[error("it did not end within {} s", .0.as_secs())]
+    Late(Duration),
+}
+
 // === impl Binary ===
 
 impl Binary {
@@ -48,19 +121,12 @@ impl Binary {
         given: Option<&Path>,
         environment: &BTreeMap<String, String>,
         clock: &Clock,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, BinaryError> {
         let path = locate(given, environment)?;
         let version = ask_version(&path, clock).await?;
         let binary = Self { path, version, clock: clock.clone() };
         if binary.minor_version() < OLDEST {
-            return Err(format!(
-                "{} is too old: install {}.{} or later, at best {}.{}",
-                binary.name(),
-                OLDEST.0,
-                OLDEST.1,
-                TESTED.0,
-                TESTED.1
-            ));
+            return Err(BinaryError::TooOld { name: binary.name() });
         }
         Ok(binary)
     }
@@ -83,14 +149,14 @@ impl Binary {
     /// Asks Vector about a configuration in YAML (or JSON), without touching network or disk; the error is its words.
     ///
     /// `allow_env` lets Vector put environment variables into the text, which versions before 0.57 always do.
-    pub async fn validate(&self, config: &Path, allow_env: bool) -> Result<(), String> {
+    pub async fn validate(&self, config: &Path, allow_env: bool) -> Result<(), BinaryError> {
         let mut command = self.command();
         command.args(["--color", "never", "validate", "--no-environment"]);
         command.args(self.interpolation(allow_env)).arg("--config-yaml").arg(config);
         let output = run(&mut command, VALIDATE_LIMIT, &self.clock)
             .await
-            .map_err(|error| format!("{} validate: {error}", self.path.display()))?;
-        if output.status.success() { Ok(()) } else { Err(complaint(&output)) }
+            .map_err(|cause| BinaryError::Validate { path: self.path.clone(), cause })?;
+        if output.status.success() { Ok(()) } else { Err(BinaryError::Refused(complaint(&output))) }
     }
 
     /// Vector, to be given arguments: what it reads is on its command line only.
@@ -121,17 +187,13 @@ impl Binary {
 }
 
 /// Where Vector is. The path is absolute: a bare file name would be looked for on the `PATH` when it is run.
-fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<PathBuf, String> {
+fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<PathBuf, BinaryError> {
     let from_environment = environment.get("VECTOR_BIN").filter(|path| !path.is_empty()).map(Path::new);
     let named = given
         .map(|path| ("--vector-bin", path))
         .or_else(|| from_environment.map(|path| ("the environment variable VECTOR_BIN", path)));
     let Some((by, path)) = named else {
-        return on_path(Path::new("vector"), environment).ok_or_else(|| {
-            "there is no vector on the PATH: install it from https://vector.dev/docs/setup/installation/ or name it \
-             with --vector-bin"
-                .to_owned()
-        });
+        return on_path(Path::new("vector"), environment).ok_or(BinaryError::NotFound);
     };
     if is_executable(path) {
         return Ok(absolute(path));
@@ -149,7 +211,7 @@ fn locate(given: Option<&Path>, environment: &BTreeMap<String, String>) -> Resul
     } else {
         "is not there"
     };
-    Err(format!("{} {problem}. It is named by {by}", path.display()))
+    Err(BinaryError::Named { path: path.to_owned(), problem, by })
 }
 
 fn on_path(name: &Path, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
@@ -166,20 +228,15 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-async fn ask_version(path: &Path, clock: &Clock) -> Result<(u64, u64, u64), String> {
-    let output = run(Command::new(path).arg("--version"), VERSION_LIMIT, clock).await.map_err(|error| {
-        format!("{} --version: {error}. Is it Vector, built for this machine?", path.display())
-    })?;
+async fn ask_version(path: &Path, clock: &Clock) -> Result<(u64, u64, u64), BinaryError> {
+    let output = run(Command::new(path).arg("--version"), VERSION_LIMIT, clock)
+        .await
+        .map_err(|cause| BinaryError::Version { path: path.to_owned(), cause })?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = text.strip_prefix("vector ").and_then(parse).filter(|_| output.status.success());
     version.ok_or_else(|| {
-        let first_line: String = text.lines().next().unwrap_or_default().chars().take(80).collect();
-        format!(
-            "{} is not Vector: asked for its version, it ended with {} and said \"{first_line}\". Name Vector with \
-             --vector-bin",
-            path.display(),
-            output.status
-        )
+        let said = text.lines().next().unwrap_or_default().chars().take(80).collect();
+        BinaryError::NotVector { path: path.to_owned(), status: output.status, said }
     })
 }
 
@@ -191,11 +248,11 @@ fn parse(text: &str) -> Option<(u64, u64, u64)> {
 }
 
 /// Runs a command to its end, or ends it when the time is up.
-async fn run(command: &mut Command, limit: Duration, clock: &Clock) -> Result<Output, String> {
+async fn run(command: &mut Command, limit: Duration, clock: &Clock) -> Result<Output, RunError> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     tokio::select! {
-        output = command.output() => output.map_err(|error| format!("it cannot be run: {error}")),
-        () = clock.sleep(limit) => Err(format!("it did not end within {} s", limit.as_secs())),
+        output = command.output() => Ok(output?),
+        () = clock.sleep(limit) => Err(RunError::Late(limit)),
     }
 }
 

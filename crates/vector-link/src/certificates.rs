@@ -4,7 +4,7 @@
 //! us and one for Vector: nobody, not even we, can make a third one that is accepted.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -14,9 +14,10 @@ use rcgen::{
 };
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use thiserror::Error;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use runtime::clock::Clock;
@@ -49,12 +50,86 @@ pub struct TlsIdentity {
     key: SensitiveString,
 }
 
+/// Why there are no certificates, or none that can be used.
+#[derive(Debug, Error)]
+pub enum CertificateError {
+    /// A set cannot be made.
+    #[error("cannot make certificates: {0}")]
+    Make(#[from] rcgen::Error),
+    /// A set cannot be kept in its directory.
+    #[error("cannot write certificates into {}: {cause}. Check that we may write there", dir.display())]
+    Keep {
+        /// The set's directory.
+        dir: PathBuf,
+        /// Why it cannot be written.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Vector's part of a set cannot be written.
+    #[error("cannot write Vector's certificate into {}: {cause}", dir.display())]
+    VectorsPart {
+        /// Where Vector looks for it.
+        dir: PathBuf,
+        /// Why it cannot be written.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file's path.
+        path: PathBuf,
+        /// Why it cannot be read.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A file has no certificate.
+    #[error("{} holds no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// A file of authorities has something else, too.
+    #[error("{} holds something that is no certificate: {cause}", path.display())]
+    NoAuthority {
+        /// The file's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: rustls::Error,
+    },
+    /// A file has no private key, or one with a passphrase.
+    #[error(
+        "{} holds no private key in PEM form that we can read. One with a passphrase must be decrypted first: openssl \
+         pkey -in FILE -out NEW_FILE",
+        .0.display()
+    )]
+    NoKey(PathBuf),
+    /// A certificate and a key do not belong together.
+    #[error(
+        "the certificate in {} cannot be used with the key in {}: {cause}. Name the two that were made together",
+        certificate.display(), key.display()
+    )]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why they cannot be used.
+        #[source]
+        cause: rustls::Error,
+    },
+    /// A set makes no TLS client.
+    #[error("the certificates cannot be used: {0}")]
+    Client(#[from] rustls::Error),
+    /// A set's key makes no TLS client.
+    #[error("the certificates cannot be used: {0}")]
+    ClientKey(#[from] pem::Error),
+}
+
 // === impl Certificates ===
 
 impl Certificates {
     /// Makes a new set, which nobody else has.
-    pub fn new(clock: &Clock) -> Result<Self, String> {
-        Self::make(clock.now()).map_err(|error| format!("cannot make certificates: {error}"))
+    pub fn new(clock: &Clock) -> Result<Self, CertificateError> {
+        Ok(Self::make(clock.now())?)
     }
 
     /// Reads the set that `dir` holds, or makes one and writes it there: for those who run Vector themselves, whose
@@ -62,16 +137,11 @@ impl Certificates {
     ///
     /// `ca.pem` is removed before anything is replaced and put in place after everything else, so a directory that
     /// has one holds one whole set. What a crash leaves behind has none, and is made anew.
-    pub fn load_or_make(dir: &Path, clock: &Clock) -> Result<Self, String> {
+    pub fn load_or_make(dir: &Path, clock: &Clock) -> Result<Self, CertificateError> {
         if let Some(kept) = Self::load(dir) {
             return kept;
         }
-        let cannot = |error: std::io::Error| {
-            format!(
-                "cannot write certificates into {}: {error}. Check that we may write there",
-                dir.display()
-            )
-        };
+        let cannot = |cause| CertificateError::Keep { dir: dir.to_owned(), cause };
         create_private_dir(dir).map_err(cannot)?;
         // Two of us that start at once, such as `render` and `run`, must not mix their sets.
         let lock = File::create(dir.join(".lock")).map_err(cannot)?;
@@ -85,7 +155,7 @@ impl Certificates {
     }
 
     /// The set in a directory, which may be one that nobody can write to; nothing if it is not whole.
-    fn load(dir: &Path) -> Option<Result<Self, String>> {
+    fn load(dir: &Path) -> Option<Result<Self, CertificateError>> {
         let is_whole =
             [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists());
         let read = |[certificate, key]: [&str; 2]| {
@@ -101,11 +171,11 @@ impl Certificates {
     }
 
     /// Writes what Vector needs: `ca.pem`, `vector.pem` and `vector.key`.
-    pub fn write_vectors_part(&self, dir: &Path) -> Result<(), String> {
+    pub fn write_vectors_part(&self, dir: &Path) -> Result<(), CertificateError> {
         create_private_dir(dir)
             .and_then(|()| self.vectors.write(dir, VECTOR))
             .and_then(|()| write_private_file(dir, CA, &self.vectors.ca))
-            .map_err(|error| format!("cannot write Vector's certificate into {}: {error}", dir.display()))
+            .map_err(|cause| CertificateError::VectorsPart { dir: dir.to_owned(), cause })
     }
 
     fn write_all(&self, dir: &Path) -> std::io::Result<()> {
@@ -150,32 +220,23 @@ impl Certificates {
 
 impl TlsIdentity {
     /// Reads certificates that somebody else made. All three files are PEM; `crt_file` may hold a chain.
-    pub fn from_files(ca_file: &Path, crt_file: &Path, key_file: &Path) -> Result<Self, String> {
+    pub fn from_files(ca_file: &Path, crt_file: &Path, key_file: &Path) -> Result<Self, CertificateError> {
         let side = Self { ca: read(ca_file)?, certificate: read(crt_file)?, key: read(key_file)?.into() };
         let mut roots = RootCertStore::empty();
         for ca in chain(&side.ca, ca_file)? {
-            roots.add(ca).map_err(|error| {
-                format!("{} holds something that is no certificate: {error}", ca_file.display())
-            })?;
+            let not_one = |cause| CertificateError::NoAuthority { path: ca_file.to_owned(), cause };
+            roots.add(ca).map_err(not_one)?;
         }
-        let key = PrivateKeyDer::from_pem_slice(side.key.expose().as_bytes()).map_err(|_| {
-            format!(
-                "{} holds no private key in PEM form that we can read. One with a passphrase must be decrypted \
-                 first: openssl pkey -in FILE -out NEW_FILE",
-                key_file.display()
-            )
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(side.key.expose().as_bytes())
+            .map_err(|_| CertificateError::NoKey(key_file.to_owned()))?;
         let (certificates, provider) = (chain(&side.certificate, crt_file)?, aws_lc_rs::default_provider());
         ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, key))
-            .map_err(|error| {
-                format!(
-                    "the certificate in {} cannot be used with the key in {}: {error}. Name the two that were made \
-                     together",
-                    crt_file.display(),
-                    key_file.display()
-                )
+            .map_err(|cause| CertificateError::Mismatch {
+                certificate: crt_file.to_owned(),
+                key: key_file.to_owned(),
+                cause,
             })?;
         Ok(side)
     }
@@ -190,19 +251,18 @@ impl TlsIdentity {
     ///
     /// Every connection shakes hands anew: a `vector` source that wants certificates refuses, with an internal error, to
     /// resume what was agreed before.
-    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, String> {
-        let unusable = |error: String| format!("the certificates cannot be used: {error}");
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, CertificateError> {
         let mut roots = RootCertStore::empty();
         for ca in chain(&self.ca, Path::new(CA))? {
-            roots.add(ca).map_err(|error| unusable(error.to_string()))?;
+            roots.add(ca)?;
         }
         let certificates = chain(&self.certificate, Path::new(PLUGIN[0]))?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes());
-        let key = key.map_err(|error| unusable(error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes())?;
         let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_root_certificates(roots).with_client_auth_cert(certificates, key))
-            .map_err(|error| unusable(error.to_string()))?;
+            .and_then(|config| {
+                config.with_root_certificates(roots).with_client_auth_cert(certificates, key)
+            })?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
@@ -231,15 +291,15 @@ fn params(name: &str, hosts: &[&str], now: DateTime<Utc>) -> Result<CertificateP
     Ok(params)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+fn read(path: &Path) -> Result<String, CertificateError> {
+    std::fs::read_to_string(path).map_err(|cause| CertificateError::Read { path: path.to_owned(), cause })
 }
 
-fn chain(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn chain(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
     if certificates.is_empty() {
-        return Err(format!("{} holds no certificate in PEM form", path.display()));
+        return Err(CertificateError::NoCertificate(path.to_owned()));
     }
     Ok(certificates)
 }

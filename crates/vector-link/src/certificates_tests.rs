@@ -153,7 +153,7 @@ fn what_cannot_be_used_is_told_with_its_path() {
     ];
     for (names, expected) in cases {
         let [ca, certificate, key] = names.map(|name| dir.path().join(name));
-        let error = TlsIdentity::from_files(&ca, &certificate, &key).unwrap_err();
+        let error = TlsIdentity::from_files(&ca, &certificate, &key).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
