@@ -30,13 +30,15 @@ use tokio_util::sync::CancellationToken;
 pub use pipeline_file::Kind;
 
 /// A component whose options were checked. It holds nothing but options: what it needs of the world is passed in.
-#[async_trait]
 pub trait Component: Debug + Send + Sync {
-    /// Tries once what a run does all the time, and writes nothing.
-    async fn probe(&self, connector: &Connector) -> Vec<Probed>;
+    /// What tries once what a run does all the time, and writes nothing. Making it reads certificates and the like, opens nothing
+    /// and asks nobody.
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError>;
 
     /// Whether it can be built, as far as can be told while others run: reads certificates and the like, opens nothing.
-    fn check(&self, connector: &Connector) -> Result<(), BuildError>;
+    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
+        self.probe(connector).map(drop)
+    }
 
     /// Builds it. `id` is its name in the file, under which it keeps what it keeps.
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError>;
@@ -124,6 +126,9 @@ pub struct SyncDirection<'s> {
     /// What both directions must have alike.
     pub shared: &'s SyncConfig,
 }
+
+/// Tries a component's ways into the world.
+pub type Probe<'c> = BoxFuture<'c, Vec<Probed>>;
 
 /// What one thing that was tried came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -98,7 +98,11 @@ async fn probe(plan: &Plan, connector: &Connector) -> ExitCode {
     report("data_dir", probe_data_dir(&plan.data_dir).map_or_else(Probed::Failed, Probed::Works));
     let sources = plan.sources.iter().map(|source| ("sources", source));
     for (section, one) in sources.chain(plan.sinks.iter().map(|sink| ("sinks", sink))) {
-        for probed in one.component.probe(connector).await {
+        let all_probed = match one.component.probe(connector) {
+            Ok(probe) => probe.await,
+            Err(error) => vec![Probed::Failed(error.to_string())],
+        };
+        for probed in all_probed {
             report(&format!("{section}.{}", one.id), probed);
         }
     }

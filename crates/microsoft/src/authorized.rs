@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use runtime::clock::Clock;
 use runtime::edge::Edge;
 use runtime::secret::SensitiveString;
 
-use crate::cloud::Cloud;
-use crate::connection::Connector;
-use crate::credential::{AuthConfig, Credential, TokenProvider};
+use crate::connection::{Connector, Identity};
+use crate::credential::{Credential, TokenProvider};
 use crate::error::{ConnectError, ServiceError, TokenError};
-use crate::http::{self as edge_http, HttpOptions, Reply};
+use crate::http::{self as edge_http, Reply};
 
 /// A way to send requests to one service as one identity. Cheap to clone.
 #[derive(Clone)]
@@ -27,20 +27,19 @@ pub struct Authorized {
 // === impl Authorized ===
 
 impl Authorized {
-    /// A way to the service whose tokens have `scope`, such as `https://monitor.azure.com/.default`. Reads certificate
-    /// files, asks nobody anything.
-    pub(crate) fn new(
-        auth: &AuthConfig,
-        cloud: Cloud,
-        http: &HttpOptions,
-        scope: String,
-        connector: &Connector,
-    ) -> Result<Self, ConnectError> {
+    /// The identity's way to the service that its tokens are for. Reads certificate files, asks nobody anything.
+    pub fn new(identity: &Identity, connector: &Connector) -> Result<Self, ConnectError> {
+        let Identity { auth, cloud, scope, http } = identity;
         let edge = connector.open(http)?;
-        let identity = auth.identity(cloud, http, edge.clone(), connector)?;
+        let identity = auth.identity(*cloud, http, edge.clone(), connector)?;
         let clock = connector.clock.clone();
-        let credential = Arc::new(Credential::new(Arc::clone(&identity), scope, clock.clone()));
+        let credential = Arc::new(Credential::new(Arc::clone(&identity), scope.clone(), clock.clone()));
         Ok(Self { edge, identity, credential, clock })
+    }
+
+    /// The time now, by our clock.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// The same identity's way to another service, whose tokens have `scope`. Neither waits for the other's token.

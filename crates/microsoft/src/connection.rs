@@ -10,10 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use crate::authorized::Authorized;
 use crate::cloud::Cloud;
 use crate::credential::AuthConfig;
-use crate::error::ConnectError;
 use crate::http::{HttpError, HttpOptions, ProxyConfig, TlsConfig, https_url};
 
 /// Most requests a minute that an option may ask for at a simulator, which is a loopback `endpoint`.
@@ -81,24 +79,23 @@ pub struct Api {
     pub default_requests: usize,
 }
 
-/// A checked [`IdentityConfig`].
+/// A checked [`IdentityConfig`], for one service.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    auth: AuthConfig,
-    cloud: Cloud,
-    token_scope: Option<String>,
-    tls: TlsConfig,
-    proxy: ProxyConfig,
+    pub(crate) auth: AuthConfig,
+    pub(crate) cloud: Cloud,
+    /// The scope of its tokens.
+    pub scope: String,
+    pub(crate) http: HttpOptions,
 }
 
 /// A checked [`ConnectionConfig`].
 #[derive(Clone, Debug)]
 pub struct Connection {
-    identity: Identity,
-    scope: String,
+    /// Who asks, and through what.
+    pub identity: Identity,
     /// The service's base URL.
     pub endpoint: Url,
-    timeout: Duration,
     /// Most requests a minute.
     pub requests_a_minute: usize,
 }
@@ -124,9 +121,16 @@ impl Default for RequestConfig {
 // === impl IdentityConfig ===
 
 impl IdentityConfig {
-    /// Checks the options of the component at `path`, touching nothing. `proxy` is the file's own. What is returned is only good
-    /// if nothing was reported.
-    pub fn validate(&self, path: &str, proxy: &ProxyConfig, problems: &mut Vec<Problem>) -> Identity {
+    /// Checks the options of the component at `path`, touching nothing. `scope` is the service's, `timeout` a request's, and
+    /// `proxy` the file's own. What is returned is only good if nothing was reported.
+    pub fn validate(
+        &self,
+        scope: &str,
+        timeout: Duration,
+        path: &str,
+        proxy: &ProxyConfig,
+        problems: &mut Vec<Problem>,
+    ) -> Identity {
         self.auth.validate(&format!("{path}.auth"), problems);
         if let Some(own) = &self.proxy {
             own.validate(&format!("{path}.proxy"), problems);
@@ -134,9 +138,13 @@ impl IdentityConfig {
         Identity {
             auth: self.auth.clone(),
             cloud: self.cloud,
-            token_scope: self.token_scope.clone(),
-            tls: self.tls.clone(),
-            proxy: self.proxy.clone().unwrap_or_else(|| proxy.clone()),
+            scope: self.token_scope.clone().unwrap_or_else(|| scope.to_owned()),
+            http: HttpOptions {
+                tls: self.tls.clone(),
+                proxy: self.proxy.clone().unwrap_or_else(|| proxy.clone()),
+                timeout,
+                https_only: true,
+            },
         }
     }
 }
@@ -173,15 +181,10 @@ impl ConnectionConfig {
             ("request.rate_limit_num", requests as u64, 1, max),
         ];
         check_ranges(path, &ranges, problems);
-        let identity = self.identity.validate(path, proxy, problems);
         let scope = format!("{}/.default", of_cloud.unwrap_or_default());
-        Some(Connection {
-            scope: identity.token_scope.clone().unwrap_or(scope),
-            identity,
-            endpoint: endpoint?,
-            timeout: Duration::from_secs(self.request.timeout_secs),
-            requests_a_minute: requests,
-        })
+        let timeout = Duration::from_secs(self.request.timeout_secs);
+        let identity = self.identity.validate(&scope, timeout, path, proxy, problems);
+        Some(Connection { identity, endpoint: endpoint?, requests_a_minute: requests })
     }
 }
 
@@ -191,44 +194,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         _ => false,
-    }
-}
-
-// === impl Identity ===
-
-impl Identity {
-    /// The cloud that it is in.
-    #[must_use]
-    pub const fn cloud(&self) -> Cloud {
-        self.cloud
-    }
-
-    /// A way to send requests, whose tokens have the file's scope or else `scope`. Reads certificate files, asks nobody anything.
-    pub fn authorized(
-        &self,
-        scope: &str,
-        timeout: Duration,
-        connector: &Connector,
-    ) -> Result<Authorized, ConnectError> {
-        let scope = self.token_scope.clone().unwrap_or_else(|| scope.to_owned());
-        let http =
-            HttpOptions { tls: self.tls.clone(), proxy: self.proxy.clone(), timeout, https_only: true };
-        Authorized::new(&self.auth, self.cloud, &http, scope, connector)
-    }
-}
-
-// === impl Connection ===
-
-impl Connection {
-    /// The scope of its tokens.
-    #[must_use]
-    pub fn scope(&self) -> &str {
-        &self.scope
-    }
-
-    /// A way to send requests to the service. Reads certificate files, asks nobody anything.
-    pub fn authorized(&self, connector: &Connector) -> Result<Authorized, ConnectError> {
-        self.identity.authorized(&self.scope, self.timeout, connector)
     }
 }
 
@@ -282,14 +247,14 @@ mod tests {
         let connection = connection.unwrap();
         assert_eq!((problems.len(), connection.endpoint.as_str()), (0, "https://graph.microsoft.us/"));
         assert_eq!(
-            (connection.scope.as_str(), connection.requests_a_minute),
+            (connection.identity.scope.as_str(), connection.requests_a_minute),
             ("https://graph.microsoft.us/.default", 50)
         );
         let (connection, _) =
             validated(&json!({"token_scope": "api://x/.default", "endpoint": "https://g.test"}));
         let connection = connection.unwrap();
         assert_eq!(
-            (connection.scope.as_str(), connection.endpoint.as_str()),
+            (connection.identity.scope.as_str(), connection.endpoint.as_str()),
             ("api://x/.default", "https://g.test/")
         );
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use serde_json::json;
 use serde_json::value::RawValue;
 use url::Url;
@@ -75,7 +76,7 @@ fn quota(a_minute: usize, clock: &Clock) -> Arc<Quota> {
 impl GraphIncidents {
     /// The client of a connection: reads certificate files, asks nobody anything.
     pub fn connect(connection: &Connection, connector: &Connector) -> Result<Self, ConnectError> {
-        let authorized = connection.authorized(connector)?;
+        let authorized = Authorized::new(&connection.identity, connector)?;
         let quota = quota(connection.requests_a_minute, &connector.clock);
         let mut url = listing::below(&connection.endpoint, ["v1.0", "security", "incidents"]);
         url.set_query(None);
@@ -155,8 +156,9 @@ impl GraphIncidents {
         self.authorized.send(MAX_ANSWER_BYTES, prepared(listing::get(url))).await
     }
 
-    /// Reads one incident, or finds that there is none: to see whether reading works.
-    pub async fn probe(&self, slice: Slice) -> Result<usize, ServiceError> {
+    /// Reads one incident of the last thirty days, or finds that there is none: to see whether reading works.
+    pub async fn probe(&self) -> Result<usize, ServiceError> {
+        let slice = Slice::open(self.authorized.now() - TimeDelta::days(30));
         Ok(self.first_page(slice, 1, Alerts::Expanded).await?.incidents.len())
     }
 }

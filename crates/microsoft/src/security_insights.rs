@@ -110,7 +110,7 @@ impl SecurityInsights {
         quota: ArmQuota,
         connector: &Connector,
     ) -> Result<Self, ConnectError> {
-        let authorized = connection.authorized(connector)?;
+        let authorized = Authorized::new(&connection.identity, connector)?;
         let Workspace { subscription_id, resource_group, workspace_name } = workspace;
         let group = ["subscriptions", subscription_id, "resourceGroups", resource_group];
         let workspace = ["providers", "Microsoft.OperationalInsights", "workspaces", workspace_name];

@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use chrono::TimeDelta;
 use incident_model::field::Side;
-use incident_model::options::SyncConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::DefenderTenant;
 use crate::component::{
-    BuildError, Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation,
+    BuildError, Built, Component, Kind, Probe, Registered, Runtime, SyncDirection, Validation,
 };
-use crate::sinks::incident_sync::{Assembly, SyncOptions, WriteConfig, probed};
-use crate::sinks::quarantine::QuarantineConfig;
+use crate::sinks::incident_sync::{IncidentSyncConfig, SyncOptions, assemble, probed};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
 use microsoft::graph::{self, GraphIncidents};
 use model::problem::Problem;
-use model::watermark::Slice;
 
 /// Writes what incidents of Microsoft Sentinel say back into Defender XDR: status, owner, classification, tags and comments.
 /// Its inputs are incidents of `sentinel_incidents`.
@@ -30,15 +25,9 @@ pub struct DefenderIncidentsConfig {
     /// Where Microsoft Graph is, who asks, and how.
     #[serde(flatten)]
     pub connection: ConnectionConfig,
-    /// What is kept in sync, and how: the same in both directions of a pair.
-    #[serde(default)]
-    pub sync: SyncConfig,
-    /// What this direction may write.
-    #[serde(default)]
-    pub write: WriteConfig,
-    /// The quarantine (dead letters), for what can never be written.
-    #[serde(default)]
-    pub quarantine: QuarantineConfig,
+    /// What is kept in sync, and how.
+    #[serde(flatten)]
+    pub sync: IncidentSyncConfig,
 }
 
 /// The sink, its options checked.
@@ -46,7 +35,6 @@ pub struct DefenderIncidentsConfig {
 pub struct DefenderIncidents {
     connection: Connection,
     sync: SyncOptions,
-    quarantine: QuarantineConfig,
 }
 
 // === impl DefenderIncidents ===
@@ -59,26 +47,16 @@ impl DefenderIncidents {
     }
 }
 
-#[async_trait]
 impl Component for DefenderIncidents {
-    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
-        let slice = Slice::open(connector.clock.now() - TimeDelta::days(30));
-        match self.client(connector) {
-            Ok(client) => probed(client.probe(slice).await),
-            Err(error) => vec![Probed::Failed(error.to_string())],
-        }
-    }
-
-    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
-        self.client(connector).map(drop)
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError> {
+        let client = self.client(connector)?;
+        Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let target = |_| Arc::new(DefenderTenant { client }) as _;
-        let assembly =
-            Assembly { labels: Self::labels(id), options: self.sync.clone(), quarantine: self.quarantine };
-        assembly.build(target, runtime).map(Built::Sink)
+        assemble(Self::labels(id), self.sync.clone(), target, runtime).map(Built::Sink)
     }
 
     fn sync(&self) -> Option<SyncDirection<'_>> {
@@ -93,12 +71,11 @@ impl Registered for DefenderIncidents {
 
     fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
         let (path, mut problems) = (validation.path.as_str(), Vec::new());
-        let DefenderIncidentsConfig { connection, sync, write, quarantine } = config;
+        let DefenderIncidentsConfig { connection, sync } = config;
         let connection = connection.validate(graph::WRITING, path, validation.proxy, &mut problems);
-        let sync = SyncOptions::validate(sync, write, path, &mut problems);
-        quarantine.validate(path, &mut problems);
+        let sync = SyncOptions::validate(sync, path, &mut problems);
         match connection {
-            Some(connection) if problems.is_empty() => Ok(Self { connection, sync, quarantine }),
+            Some(connection) if problems.is_empty() => Ok(Self { connection, sync }),
             _ => Err(problems),
         }
     }

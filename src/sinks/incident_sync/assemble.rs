@@ -10,57 +10,42 @@ use super::sink::IncidentSink;
 use super::target::Target;
 use super::worker::Worker;
 use crate::component::{BuildError, BuiltSink, Probed, Runtime};
-use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::owners::Owners;
 use microsoft::ServiceError;
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::ComponentLabels;
 
-/// What a direction is put together from.
-pub struct Assembly {
-    /// Who it is, in metrics and log lines.
-    pub labels: ComponentLabels,
-    /// What is kept in sync, and how.
-    pub options: SyncOptions,
-    /// The options of its quarantine.
-    pub quarantine: QuarantineConfig,
-}
-
 /// The ledgers of a process, by name: the two directions of a pair share one.
 #[derive(Clone, Default)]
 pub struct Ledgers(Arc<Mutex<BTreeMap<String, Arc<Ledger>>>>);
 
-// === impl Assembly ===
-
-impl Assembly {
-    /// Builds the sink, whose task writes: `target` makes the service of who is who. Reads the file of owners, opens the
-    /// quarantine.
-    pub fn build(
-        self,
-        target: impl FnOnce(Owners) -> Arc<dyn Target>,
-        runtime: &mut Runtime,
-    ) -> Result<BuiltSink, BuildError> {
-        let Self { labels, options, quarantine } = self;
-        let options = if runtime.dry_run { options.dry_run() } else { options };
-        let rules = options.rules()?;
-        let target = target(rules.owners.clone());
-        let data_dir = runtime.data_dir.clone();
-        let quarantine = Quarantine::open(&data_dir, &labels.id, quarantine.max_bytes)?
-            .with_off_thread(runtime.connector.clock.off_thread());
-        let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
-        let rng = runtime.rng.fork();
-        let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
-        let direction = Arc::new(direction);
-        let sink = IncidentSink::new(Arc::clone(&direction));
-        let worker = Worker::new(direction, &data_dir);
-        Ok(BuiltSink {
-            health: sink.health().clone(),
-            quarantine: sink.quarantine().clone(),
-            labels: sink.labels().clone(),
-            deliver: Arc::new(sink),
-            task: Some(Box::new(|shutdown| Box::pin(worker.run(shutdown)))),
-        })
-    }
+/// Builds the sink of a direction, whose task writes: `target` makes the service of who is who. Reads the file of owners,
+/// opens the quarantine.
+pub fn assemble(
+    labels: ComponentLabels,
+    options: SyncOptions,
+    target: impl FnOnce(Owners) -> Arc<dyn Target>,
+    runtime: &mut Runtime,
+) -> Result<BuiltSink, BuildError> {
+    let options = if runtime.dry_run { options.dry_run() } else { options };
+    let rules = options.rules()?;
+    let target = target(rules.owners.clone());
+    let data_dir = runtime.data_dir.clone();
+    let quarantine = Quarantine::open(&data_dir, &labels.id, options.quarantine.max_bytes)?
+        .with_off_thread(runtime.connector.clock.off_thread());
+    let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
+    let rng = runtime.rng.fork();
+    let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
+    let direction = Arc::new(direction);
+    let sink = IncidentSink::new(Arc::clone(&direction));
+    let worker = Worker::new(direction, &data_dir);
+    Ok(BuiltSink {
+        health: sink.health().clone(),
+        quarantine: sink.quarantine().clone(),
+        labels: sink.labels().clone(),
+        deliver: Arc::new(sink),
+        task: Some(Box::new(|shutdown| Box::pin(worker.run(shutdown)))),
+    })
 }
 
 // === impl Ledgers ===

@@ -42,11 +42,11 @@ mod tell;
 mod tests;
 mod worker;
 
-pub use assemble::{Assembly, Ledgers, probed};
+pub use assemble::{Ledgers, assemble, probed};
 pub use brake::SafetyConfig;
 pub use commands::{SyncAnswer, SyncCommand, recipient};
 pub use ledger::Ledger;
-pub use options::{SyncOptions, WriteConfig};
+pub use options::{IncidentSyncConfig, SyncOptions, WriteConfig};
 pub use pass::Direction;
 pub use sink::IncidentSink;
 pub use target::{Current, Located, Target, Wrote};

@@ -8,11 +8,26 @@ use serde::Deserialize;
 
 use super::brake::SafetyConfig;
 use crate::component::{BuildError, SyncDirection};
+use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::field::{Field, Side};
 use incident_model::merge::Rules;
 use incident_model::options::{SyncConfig, SyncedField};
 use incident_model::owners::{Owners, Person};
 use model::problem::{Problem, check_ranges};
+
+/// What is kept in sync, and how.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct IncidentSyncConfig {
+    /// What is kept in sync, and how: the same in both directions of a pair.
+    #[serde(default)]
+    pub sync: SyncConfig,
+    /// What this direction may write.
+    #[serde(default)]
+    pub write: WriteConfig,
+    /// The quarantine (dead letters), for what can never be written.
+    #[serde(default)]
+    pub quarantine: QuarantineConfig,
+}
 
 /// What this direction may write.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -45,7 +60,7 @@ pub enum Severity {
     High,
 }
 
-/// [`SyncConfig`] and [`WriteConfig`], checked.
+/// A checked [`IncidentSyncConfig`].
 #[derive(Clone, Debug)]
 pub struct SyncOptions {
     /// The ledger's name.
@@ -54,6 +69,7 @@ pub struct SyncOptions {
     pub shared: SyncConfig,
     pub(super) fields: BTreeSet<SyncedField>,
     pub(super) write: WriteConfig,
+    pub(super) quarantine: QuarantineConfig,
 }
 
 // === impl Severity ===
@@ -84,7 +100,8 @@ impl Default for WriteConfig {
 
 impl SyncOptions {
     /// Checks the options of a sink at `path`. Touches nothing: the file of owners is read when the sink is built.
-    pub fn validate(shared: SyncConfig, write: WriteConfig, path: &str, problems: &mut Vec<Problem>) -> Self {
+    pub fn validate(config: IncidentSyncConfig, path: &str, problems: &mut Vec<Problem>) -> Self {
+        let IncidentSyncConfig { sync: shared, write, quarantine } = config;
         let ledger = shared.ledger.clone().unwrap_or_else(|| "default".to_owned());
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if ledger.is_empty() || !ledger.chars().all(is_name) {
@@ -105,7 +122,8 @@ impl SyncOptions {
             ("write.safety.window_secs", safety.window_secs, 1, 86_400),
         ];
         check_ranges(path, &ranges, problems);
-        Self { ledger, shared, fields, write }
+        quarantine.validate(path, problems);
+        Self { ledger, shared, fields, write, quarantine }
     }
 
     /// The direction that writes to `target`.
@@ -157,8 +175,9 @@ mod tests {
 
     fn validate(options: serde_json::Value) -> (SyncOptions, Vec<String>) {
         let mut problems = Vec::new();
-        let shared = serde_json::from_value(options).unwrap();
-        let options = SyncOptions::validate(shared, WriteConfig::default(), "sinks.s", &mut problems);
+        let sync = serde_json::from_value(options).unwrap();
+        let config = IncidentSyncConfig { sync, ..IncidentSyncConfig::default() };
+        let options = SyncOptions::validate(config, "sinks.s", &mut problems);
         (options, problems.iter().map(ToString::to_string).collect())
     }
 

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use incident_model::field::Side;
-use incident_model::options::SyncConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::native::NativeIncidents;
 use super::service::SentinelWorkspace;
 use crate::component::{
-    BuildError, Built, Component, Kind, Probed, Registered, Runtime, SyncDirection, Validation,
+    BuildError, Built, Component, Kind, Probe, Registered, Runtime, SyncDirection, Validation,
 };
-use crate::sinks::incident_sync::{Assembly, SyncOptions, WriteConfig, probed};
-use crate::sinks::quarantine::QuarantineConfig;
+use crate::sinks::incident_sync::{IncidentSyncConfig, SyncOptions, assemble, probed};
 use microsoft::arm::{self, ArmQuota, MAX_READS_A_MINUTE};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
 use microsoft::security_insights::{SecurityInsights, Workspace};
@@ -33,15 +30,9 @@ pub struct SentinelIncidentsConfig {
     /// Where incidents are written.
     #[serde(flatten)]
     pub workspace: Workspace,
-    /// What is kept in sync, and how: the same in both directions of a pair.
-    #[serde(default)]
-    pub sync: SyncConfig,
-    /// What this direction may write.
-    #[serde(default)]
-    pub write: WriteConfig,
-    /// The quarantine (dead letters), for what can never be written.
-    #[serde(default)]
-    pub quarantine: QuarantineConfig,
+    /// What is kept in sync, and how.
+    #[serde(flatten)]
+    pub sync: IncidentSyncConfig,
 }
 
 /// The sink, its options checked.
@@ -50,7 +41,6 @@ pub struct SentinelIncidents {
     connection: Connection,
     workspace: Workspace,
     sync: SyncOptions,
-    quarantine: QuarantineConfig,
 }
 
 // === impl SentinelIncidents ===
@@ -66,26 +56,17 @@ impl SentinelIncidents {
     }
 }
 
-#[async_trait]
 impl Component for SentinelIncidents {
-    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
-        match self.client(connector) {
-            Ok(client) => probed(client.probe().await),
-            Err(error) => vec![Probed::Failed(error.to_string())],
-        }
-    }
-
-    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
-        self.client(connector).map(drop)
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError> {
+        let client = self.client(connector)?;
+        Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let native = NativeIncidents::new(client.clone(), runtime.connector.clock.clone());
         let target = |owners| Arc::new(SentinelWorkspace { client, native, owners }) as _;
-        let assembly =
-            Assembly { labels: Self::labels(id), options: self.sync.clone(), quarantine: self.quarantine };
-        assembly.build(target, runtime).map(Built::Sink)
+        assemble(Self::labels(id), self.sync.clone(), target, runtime).map(Built::Sink)
     }
 
     fn sync(&self) -> Option<SyncDirection<'_>> {
@@ -100,13 +81,12 @@ impl Registered for SentinelIncidents {
 
     fn validate(config: Self::Config, validation: &Validation<'_>) -> Result<Self, Vec<Problem>> {
         let (path, mut problems) = (validation.path.as_str(), Vec::new());
-        let SentinelIncidentsConfig { connection, workspace, sync, write, quarantine } = config;
+        let SentinelIncidentsConfig { connection, workspace, sync } = config;
         let connection = connection.validate(arm::WRITING, path, validation.proxy, &mut problems);
         workspace.validate(path, &mut problems);
-        let sync = SyncOptions::validate(sync, write, path, &mut problems);
-        quarantine.validate(path, &mut problems);
+        let sync = SyncOptions::validate(sync, path, &mut problems);
         match connection {
-            Some(connection) if problems.is_empty() => Ok(Self { connection, workspace, sync, quarantine }),
+            Some(connection) if problems.is_empty() => Ok(Self { connection, workspace, sync }),
             _ => Err(problems),
         }
     }

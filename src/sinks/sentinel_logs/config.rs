@@ -1,6 +1,7 @@
 //! The options of `sentinel_logs`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -183,7 +184,9 @@ impl SentinelLogsConfig {
         check_ranges(path, &ranges, &mut problems);
         self.quarantine.validate(path, &mut problems);
         self.request.validate(&format!("{path}.request"), &mut problems);
-        let identity = self.identity.validate(path, proxy, &mut problems);
+        let scope = self.identity.cloud.ingestion_scope();
+        let timeout = Duration::from_secs(self.request.timeout_secs);
+        let identity = self.identity.validate(scope, timeout, path, proxy, &mut problems);
         match (endpoints, management, dcr_immutable_id, stream_name) {
             (Some(endpoints), Some(management), Ok(dcr_immutable_id), Ok(stream_name))
                 if problems.is_empty() =>

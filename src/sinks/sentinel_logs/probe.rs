@@ -5,18 +5,13 @@ use super::ready::SentinelLogs;
 use super::targets::StreamKey;
 use crate::component::Probed;
 use microsoft::authorized::Authorized;
-use microsoft::connection::Connector;
 use microsoft::logs_ingestion::LogsIngestion;
 
 // === impl SentinelLogs ===
 
 impl SentinelLogs {
     /// Tries everything that can be tried without events. Nothing is written.
-    pub(super) async fn probed(&self, connector: &Connector) -> Vec<Probed> {
-        let authorized = match self.authorized(connector) {
-            Ok(authorized) => authorized,
-            Err(error) => return vec![Probed::Failed(error.to_string())],
-        };
+    pub(super) async fn probed(&self, authorized: Authorized) -> Vec<Probed> {
         let streams = self.targets.fixed();
         let mut probed = Vec::new();
         for key in &streams {

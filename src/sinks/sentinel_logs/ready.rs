@@ -2,9 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
 use super::columns::Columns;
@@ -17,12 +15,11 @@ use super::rule::RuleRegistry;
 use super::sink::{Inner, LogSink};
 use super::targets::Targets;
 use crate::component::{
-    BuildError, Built, BuiltSink, Component, Kind, Probed, Registered, Runtime, Task, Validation,
+    BuildError, Built, BuiltSink, Component, Kind, Probe, Registered, Runtime, Task, Validation,
 };
 use microsoft::authorized::Authorized;
 use microsoft::connection::{Connector, Identity};
 use microsoft::data_collection_rules::DataCollectionRules;
-use microsoft::error::ConnectError;
 use model::problem::Problem;
 use runtime::health::Health;
 use runtime::quarantine::Quarantine;
@@ -44,7 +41,7 @@ impl SentinelLogs {
     pub(super) fn preflight(&self, authorized: &Authorized) -> Preflight {
         let config = &self.config;
         let scope = config.management_token_scope.clone();
-        let scope = scope.unwrap_or_else(|| format!("{}/.default", self.identity.cloud().arm()));
+        let scope = scope.unwrap_or_else(|| format!("{}/.default", config.identity.cloud.arm()));
         Preflight {
             rules: DataCollectionRules::new(authorized.with_scope(scope), self.management.clone()),
             targets: self.targets.clone(),
@@ -52,11 +49,6 @@ impl SentinelLogs {
             columns: config.columns.clone(),
             table_plan: config.table_plan,
         }
-    }
-
-    pub(super) fn authorized(&self, connector: &Connector) -> Result<Authorized, ConnectError> {
-        let timeout = Duration::from_secs(self.config.request.timeout_secs);
-        self.identity.authorized(self.identity.cloud().ingestion_scope(), timeout, connector)
     }
 
     /// Builds the sink. `id` is the component's; its quarantine is below `data_dir`. All sinks of a process share `rules`.
@@ -73,7 +65,7 @@ impl SentinelLogs {
         let health = Health::default();
         let policies = Policies::new(rng.fork());
         let concurrency = Arc::new(config.request.concurrency(&clock, &labels));
-        let authorized = self.authorized(connector)?;
+        let authorized = Authorized::new(&self.identity, connector)?;
         let rule_monitor = RuleMonitor::new(self.preflight(&authorized), labels.clone(), clock.clone());
         let destinations = Destinations {
             targets: self.targets.clone(),
@@ -113,14 +105,9 @@ impl SentinelLogs {
     }
 }
 
-#[async_trait]
 impl Component for SentinelLogs {
-    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
-        self.probed(connector).await
-    }
-
-    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
-        Ok(self.authorized(connector).map(drop)?)
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError> {
+        Ok(Box::pin(self.probed(Authorized::new(&self.identity, connector)?)))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {

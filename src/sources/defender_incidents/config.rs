@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::listing::GraphListing;
-use crate::component::{BuildError, Built, Component, Kind, Probed, Registered, Runtime, Validation};
+use crate::component::{BuildError, Built, Component, Kind, Probe, Registered, Runtime, Validation};
 use crate::sources::incidents::{IncidentSource, Poller, Polling, PollingConfig, probed};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
 use microsoft::error::ConnectError;
 use microsoft::graph::{self, GraphIncidents, MAX_PAGE_SIZE};
 use model::problem::Problem;
-use model::watermark::Slice;
 use runtime::store::Store;
 
 /// Emits Defender XDR incidents, with their alerts and evidence, each time they change.
@@ -62,18 +59,10 @@ impl DefenderIncidents {
     }
 }
 
-#[async_trait]
 impl Component for DefenderIncidents {
-    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
-        let slice = Slice::open(connector.clock.now() - TimeDelta::days(30));
-        match self.client(connector) {
-            Ok(client) => probed(client.probe(slice).await),
-            Err(error) => vec![Probed::Failed(error.to_string())],
-        }
-    }
-
-    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
-        Ok(self.client(connector).map(drop)?)
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError> {
+        let client = self.client(connector)?;
+        Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
@@ -118,7 +107,7 @@ mod tests {
         let auth = json!({"azure_credential_kind": "managed_identity"});
         let usgov = validate(json!({"auth": auth, "cloud": "usgov_dod"})).unwrap();
         assert_eq!(usgov.connection.endpoint.as_str(), "https://dod-graph.microsoft.us/");
-        assert_eq!(usgov.connection.scope(), "https://dod-graph.microsoft.us/.default");
+        assert_eq!(usgov.connection.identity.scope, "https://dod-graph.microsoft.us/.default");
     }
 
     #[test]

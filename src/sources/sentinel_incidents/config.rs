@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::listing::SentinelListing;
-use crate::component::{BuildError, Built, Component, Kind, Probed, Registered, Runtime, Validation};
+use crate::component::{BuildError, Built, Component, Kind, Probe, Registered, Runtime, Validation};
 use crate::sources::incidents::{IncidentSource, Poller, Polling, PollingConfig, probed};
 use microsoft::arm::{self, ArmQuota, MAX_WRITES_A_MINUTE};
 use microsoft::connection::{Connection, ConnectionConfig, Connector};
@@ -68,17 +67,10 @@ impl SentinelIncidents {
     }
 }
 
-#[async_trait]
 impl Component for SentinelIncidents {
-    async fn probe(&self, connector: &Connector) -> Vec<Probed> {
-        match self.client(connector) {
-            Ok(client) => probed(client.probe().await),
-            Err(error) => vec![Probed::Failed(error.to_string())],
-        }
-    }
-
-    fn check(&self, connector: &Connector) -> Result<(), BuildError> {
-        Ok(self.client(connector).map(drop)?)
+    fn probe(&self, connector: &Connector) -> Result<Probe<'_>, BuildError> {
+        let client = self.client(connector)?;
+        Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
@@ -136,7 +128,7 @@ mod tests {
         ] {
             let validated = validate(&json!({"cloud": cloud})).unwrap();
             assert_eq!(validated.connection.endpoint.as_str(), format!("{arm}/"));
-            assert_eq!(validated.connection.scope(), format!("{arm}/.default"));
+            assert_eq!(validated.connection.identity.scope, format!("{arm}/.default"));
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,7 +10,9 @@ use super::feed::Feed;
 use super::quarantined::Quarantined;
 use super::source::EventSource;
 use super::synced::Synced;
-use crate::component::{BuildError, Built, Component, Kind, Peer, Probed, Registered, Runtime, Validation};
+use crate::component::{
+    BuildError, Built, Component, Kind, Peer, Probe, Probed, Registered, Runtime, Validation,
+};
 use microsoft::connection::Connector;
 use model::problem::{Problem, check_ranges};
 
@@ -173,18 +174,14 @@ impl VectorSentinelEvents {
     }
 }
 
-#[async_trait]
 impl Component for VectorSentinelEvents {
-    async fn probe(&self, _: &Connector) -> Vec<Probed> {
+    fn probe(&self, _: &Connector) -> Result<Probe<'_>, BuildError> {
         let followed = self.followed().join(", ");
         let quarantines = (!followed.is_empty()).then(|| format!("the quarantines of {followed}"));
         let sync = self.reads_sync_events().then(|| "the incident sync, if there is one".to_owned());
         let all: Vec<_> = quarantines.into_iter().chain(sync).collect();
-        vec![Probed::Works(format!("follows {}", all.join(" and ")))]
-    }
-
-    fn check(&self, _: &Connector) -> Result<(), BuildError> {
-        Ok(())
+        let works = Probed::Works(format!("follows {}", all.join(" and ")));
+        Ok(Box::pin(std::future::ready(vec![works])))
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {

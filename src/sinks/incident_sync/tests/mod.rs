@@ -17,13 +17,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{Assembly, Ledgers};
+use super::assemble::{Ledgers, assemble};
 use super::commands::{SyncAnswer, SyncCommand, recipient};
 use super::ledger::Ledger;
-use super::options::{SyncOptions, WriteConfig};
+use super::options::{IncidentSyncConfig, SyncOptions, WriteConfig};
 use super::status::{self, Status};
 use crate::component::Runtime;
-use crate::sinks::quarantine::QuarantineConfig;
 use incident_model::field::{Field, Side};
 use incident_model::snapshot::{Own, Profile, Snapshot};
 use microsoft::connection::Connector;
@@ -128,12 +127,12 @@ impl World {
         for (side, write) in &self.options.write {
             let mut problems: Vec<Problem> = Vec::new();
             let sync = serde_json::from_value(self.options.sync.clone()).unwrap();
-            let options = SyncOptions::validate(sync, *write, "sinks.s", &mut problems);
+            let config = IncidentSyncConfig { sync, write: *write, ..IncidentSyncConfig::default() };
+            let options = SyncOptions::validate(config, "sinks.s", &mut problems);
             assert!(problems.is_empty(), "{problems:?}");
             let target = FakeTarget(Arc::clone(&self.services), *side);
             let labels = ComponentLabels { kind: "sink", component_type: "incidents", id: sink(*side) };
-            let assembly = Assembly { labels, options, quarantine: QuarantineConfig::default() };
-            let built = assembly.build(|_| Arc::new(target), &mut runtime).unwrap();
+            let built = assemble(labels, options, |_| Arc::new(target), &mut runtime).unwrap();
             health.push((*side, built.health));
             workers.spawn(built.task.unwrap()(CancellationToken::new()));
         }

@@ -6,6 +6,7 @@ use super::{ID, STREAM, flow, rule};
 use crate::sinks::sentinel_logs::SentinelLogsConfig;
 use crate::sinks::sentinel_logs::preflight::column_sampler::columns_of;
 use crate::sinks::sentinel_logs::preflight::rule_monitor::RuleMonitor;
+use microsoft::authorized::Authorized;
 use microsoft::connection::Connector;
 use microsoft::data_collection_rules::NamedColumn;
 use microsoft::http::ProxyConfig;
@@ -51,7 +52,8 @@ fn options() -> Value {
 fn rule_monitor(clock: &Clock) -> RuleMonitor {
     let config: SentinelLogsConfig = serde_json::from_value(options()).unwrap();
     let validated = config.validate("sinks.s", &ProxyConfig::default()).unwrap();
-    let preflight = validated.preflight(&validated.authorized(&Connector::new(clock.clone())).unwrap());
+    let authorized = Authorized::new(&validated.identity, &Connector::new(clock.clone())).unwrap();
+    let preflight = validated.preflight(&authorized);
     RuleMonitor::new(preflight, labels(), clock.clone())
 }
 
