@@ -4,7 +4,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;
@@ -51,7 +51,7 @@ fn decode_and_dedupe(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn decode_and_dedupe_in_memory(bencher: Bencher<'_, '_>) {
     let pages = incidents::pages(INCIDENTS);
-    let known: HashSet<Revision> = pages.iter().flat_map(revisions).collect();
+    let known: BTreeSet<Revision> = pages.iter().flat_map(revisions).collect();
     bencher.counter(ItemsCount::new(INCIDENTS)).bench(|| {
         let seen = pages.iter().flat_map(revisions).filter(|revision| known.contains(revision)).count();
         assert_eq!(seen, INCIDENTS);

@@ -1,6 +1,6 @@
 //! `demo`: simulated Microsoft services, a pipeline between them, and a check that every row arrived exactly once.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -163,7 +163,7 @@ fn seconds_since(start: Instant, clock: &Clock) -> f64 {
 
 /// Whether the state that each incident is in now was served, and all that was served is ingested.
 fn everything_arrived(simulator: &Simulator) -> bool {
-    let served: HashSet<_> = simulator.served().into_iter().collect();
+    let served: BTreeSet<_> = simulator.served().into_iter().collect();
     simulator.tenant().current().iter().all(|revision| served.contains(revision))
         && simulator.missing().is_empty()
 }
@@ -190,7 +190,7 @@ fn summary(simulator: &Simulator, drained: bool, quarantined: bool) -> bool {
         stats.duplicate_rows,
         if quarantined { "some" } else { "none" },
     ));
-    let served: HashSet<_> = served.into_iter().collect();
+    let served: BTreeSet<_> = served.into_iter().collect();
     let unread = simulator.tenant().current().iter().filter(|revision| !served.contains(revision)).count();
     let exactly_once = missing == 0
         && stats.duplicate_rows == 0

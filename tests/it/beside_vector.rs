@@ -1,6 +1,6 @@
 //! What the stock Vector does with ours beside it, where it can be found.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -175,7 +175,7 @@ async fn a_stock_sink_that_rejects_for_a_while_loses_nothing_of_ours() {
     rig.start().await;
     let taken = || {
         let taken = endpoint.taken.lock().unwrap();
-        taken.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<HashSet<_>>().len()
+        taken.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>().len()
     };
     let all = async {
         while taken() < 120 {

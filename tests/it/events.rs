@@ -1,6 +1,6 @@
 //! `vector_sentinel_events`: quarantines as events, from one sink's into another sink's table.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ fn pipeline(bench: &Bench) -> Value {
 }
 
 /// How often the number of each event was told.
-fn told(bench: &Bench) -> HashMap<i64, usize> {
-    let mut told = HashMap::new();
+fn told(bench: &Bench) -> BTreeMap<i64, usize> {
+    let mut told = BTreeMap::new();
     for row in bench.simulator.rows().into_iter().filter(|row| row.stream == STREAM) {
         *told.entry(row.columns["event"]["n"].as_i64().unwrap()).or_default() += 1;
     }
@@ -72,7 +72,7 @@ async fn told_of(bench: &Bench, count: u64) {
 }
 
 /// Waits until what was told fulfils `condition`.
-async fn all_told(bench: &Bench, condition: impl Fn(&HashMap<i64, usize>) -> bool) {
+async fn all_told(bench: &Bench, condition: impl Fn(&BTreeMap<i64, usize>) -> bool) {
     let all = async {
         loop {
             let changed = bench.simulator.changed();
@@ -85,7 +85,7 @@ async fn all_told(bench: &Bench, condition: impl Fn(&HashMap<i64, usize>) -> boo
     tokio::time::timeout(PATIENCE, all).await.expect("something was never told of");
 }
 
-fn once(numbers: std::ops::Range<i64>) -> HashMap<i64, usize> {
+fn once(numbers: std::ops::Range<i64>) -> BTreeMap<i64, usize> {
     numbers.map(|n| (n, 1)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! A simulator, a directory, and pipelines between them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -195,8 +195,8 @@ impl Bench {
     }
 
     /// How often each revision is in the table.
-    pub(crate) fn rows(&self) -> HashMap<Revision, usize> {
-        let mut rows = HashMap::new();
+    pub(crate) fn rows(&self) -> BTreeMap<Revision, usize> {
+        let mut rows = BTreeMap::new();
         for row in self.simulator.rows() {
             let text = |name: &str| row.columns[name].as_str().unwrap().to_owned();
             let revision = Revision { id: text("id_"), last_update: text("lastUpdateDateTime") };

@@ -2,7 +2,7 @@
 //!
 //! `defender_incidents` → `remap` → `sentinel_logs`, and a stock `file` source into the same sink.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -211,8 +211,8 @@ impl Rig {
     }
 
     /// How often each line has arrived.
-    pub(crate) fn arrived(&self) -> HashMap<String, usize> {
-        let mut arrived = HashMap::new();
+    pub(crate) fn arrived(&self) -> BTreeMap<String, usize> {
+        let mut arrived = BTreeMap::new();
         for row in self.bench.simulator.rows() {
             let Some(extra) = row.columns.get("ExtraColumns") else { continue };
             if let Some(message) = extra["message"].as_str() {

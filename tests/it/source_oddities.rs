@@ -1,6 +1,6 @@
 //! `defender_incidents` where Graph's documentation leaves open what happens, and where things go wrong for longer.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ async fn another_overlap_delivers_nothing_again() {
 
 /// Notes the ids of what it is given.
 #[derive(Default)]
-struct Notes(Mutex<HashSet<String>>);
+struct Notes(Mutex<BTreeSet<String>>);
 
 #[async_trait::async_trait]
 impl Deliver for Notes {

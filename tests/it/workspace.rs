@@ -1,6 +1,6 @@
 //! A workspace with Microsoft Sentinel, and pipelines from its incidents into a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use simulator::{ArmQuota, Dcr, SimulatorConfig};
@@ -74,8 +74,8 @@ impl Workplace {
     }
 
     /// How often each state of an incident is in the table.
-    pub(crate) fn rows(&self) -> HashMap<(String, String), usize> {
-        let mut rows = HashMap::new();
+    pub(crate) fn rows(&self) -> BTreeMap<(String, String), usize> {
+        let mut rows = BTreeMap::new();
         for row in self.bench.simulator.rows() {
             *rows.entry(revision(&Value::from(row.columns))).or_default() += 1;
         }
@@ -88,7 +88,7 @@ impl Workplace {
     }
 
     /// The latest row of each incident.
-    fn latest(&self) -> HashMap<String, Value> {
+    fn latest(&self) -> BTreeMap<String, Value> {
         let mut rows: Vec<_> =
             self.bench.simulator.rows().into_iter().map(|row| Value::from(row.columns)).collect();
         rows.sort_by_cached_key(revision);

@@ -4,7 +4,7 @@
 //! Defender the record keeps which comment the service made of ours. Neither API lets us say who wrote the original, and
 //! when: so that is a copy's first line.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub fn missing(
     others: &[Comment],
     incident: &str,
 ) -> Vec<Copy> {
-    let known: HashSet<&str> = settled(record, origin).collect();
+    let known: BTreeSet<&str> = settled(record, origin).collect();
     let ours = ours(record, origin, others, incident);
     let is_new = |comment: &&Comment| {
         !known.contains(comment.id.as_str())
@@ -72,7 +72,7 @@ pub fn missing(
 
 /// What copies on a side are known by, even if nobody has told us of them: the ids that they have in Sentinel, and the
 /// hashes of what they say, as Defender gives them ids of its own.
-fn ours(record: &Record, side: Side, others: &[Comment], incident: &str) -> HashSet<String> {
+fn ours(record: &Record, side: Side, others: &[Comment], incident: &str) -> BTreeSet<String> {
     let planned = record.comments.iter().filter(|link| link.origin != side).flat_map(|link| {
         let ids = (0..link.parts.len().max(1)).map(|part| copy_id(incident, &link.id, part));
         ids.chain(link.parts.iter().map(|part| part.hash.clone()))
@@ -136,7 +136,7 @@ pub fn hash(text: &str) -> String {
 
 /// What happened since to comments of `origin` that were copied. Each is answered once: the record notes it.
 pub fn note_later(record: &mut Record, origin: Side, comments: &[Comment]) -> Vec<Later> {
-    let by_id: HashMap<&str, &Comment> =
+    let by_id: BTreeMap<&str, &Comment> =
         comments.iter().map(|comment| (comment.id.as_str(), comment)).collect();
     let mut later = Vec::new();
     for link in record.comments.iter_mut().filter(|link| link.origin == origin && !link.parts.is_empty()) {
@@ -199,8 +199,8 @@ impl Record {
 
     /// Finds, among a side's comments, copies that were planned and may have been written, the answer lost.
     pub fn find_planned(&mut self, target: Side, comments: &[Comment]) {
-        let known: HashSet<String> = settled(self, target).map(ToOwned::to_owned).collect();
-        let mut by_hash: HashMap<String, Vec<&str>> = HashMap::new();
+        let known: BTreeSet<String> = settled(self, target).map(ToOwned::to_owned).collect();
+        let mut by_hash: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for comment in comments.iter().rev().filter(|comment| !known.contains(&comment.id)) {
             by_hash.entry(hash(&comment.text)).or_default().push(&comment.id);
         }

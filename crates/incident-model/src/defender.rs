@@ -2,7 +2,7 @@
 //!
 //! Shape: <https://learn.microsoft.com/graph/api/resources/security-incident>
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use bytes::Bytes;
@@ -105,7 +105,7 @@ pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
 
 /// Gives each comment an id: Graph does not, and texts may repeat.
 fn comments(remarks: Vec<Remark>) -> Vec<Comment> {
-    let mut repeated: HashMap<String, u32> = HashMap::new();
+    let mut repeated: BTreeMap<String, u32> = BTreeMap::new();
     let comment = |remark: Remark| {
         let text = remark.comment.unwrap_or_default();
         let author = remark.created_by_display_name.unwrap_or_default();

@@ -44,7 +44,7 @@ pub enum OwnersError {
 impl Owners {
     /// Checks a list of people: each has a name on both sides, and none is there twice. The error says what to mend.
     pub fn new(people: Vec<Person>) -> Result<Self, OwnersError> {
-        let mut names = std::collections::HashSet::new();
+        let mut names = std::collections::BTreeSet::new();
         for Person { defender, sentinel } in &people {
             let user = [&sentinel.user_principal_name, &sentinel.object_id];
             if defender.is_empty() || user.iter().all(|name| name.is_none()) {

@@ -3,7 +3,7 @@
 //! Nothing here assumes in which order the service lists things, nor that a listing stands still while it is being
 //! paged through: [`Drain`] notices when it did not.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -39,7 +39,7 @@ pub struct Drain {
     pages: usize,
     first_count: Option<u64>,
     last_count: Option<u64>,
-    ids: HashSet<String>,
+    ids: BTreeSet<String>,
     newest: Option<DateTime<Utc>>,
     brought_something_new: bool,
     /// Whether the last page had as many as were asked for.

@@ -3,7 +3,7 @@
 //! They are known by the id that they have in Defender. Whether the service can filter by that is not documented, so all
 //! incidents are listed once, and then those that have changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,9 +34,9 @@ struct Known {
     /// The newest change that was listed.
     until: Option<DateTime<Utc>>,
     /// Sentinel's names, by the tenant that they name, if they do, and Defender's id.
-    names: HashMap<(Option<String>, String), String>,
+    names: BTreeMap<(Option<String>, String), String>,
     /// The tenants that were named.
-    tenants: HashSet<Option<String>>,
+    tenants: BTreeSet<Option<String>>,
 }
 
 /// What is known of one incident.

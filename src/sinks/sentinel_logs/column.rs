@@ -61,7 +61,7 @@ impl Column<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
@@ -103,7 +103,7 @@ mod tests {
         fn two_names_never_meet_in_one_column(
             names in proptest::collection::hash_set("(id|ID|Title|type|ExtraColumns|a|_|[a-z]{1,3})_{0,3}|.{0,50}", 0..30)
         ) {
-            let mut columns = HashMap::new();
+            let mut columns = BTreeMap::new();
             for name in &names {
                 let column = match Column::of(name) {
                     Column::Plain(name) => name.to_owned(),

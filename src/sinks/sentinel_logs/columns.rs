@@ -1,7 +1,7 @@
 //! The columns that a stream declares, as far as is known, and what of an event goes into them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,7 +24,11 @@ pub enum ColumnsConfig {
 #[derive(Clone, Debug)]
 pub struct Columns {
     /// Their types, if those are known.
-    by_name: HashMap<String, Option<ColumnType>>,
+    #[expect(
+        clippy::disallowed_types,
+        reason = "looked up for each field of each row, and never walked through"
+    )]
+    by_name: std::collections::HashMap<String, Option<ColumnType>>,
     /// Whether times have no more than six digits behind the point.
     in_micros: bool,
 }

@@ -1,6 +1,6 @@
 //! Where rows go: the streams of the rules that an event's templates come to.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ pub(super) struct Destinations {
     pub(super) concurrency: Arc<Concurrency>,
     pub(super) clock: Clock,
     pub(super) rng: Mutex<fastrand::Rng>,
-    pub(super) known: Mutex<HashMap<(String, String), Arc<Destination>>>,
+    pub(super) known: Mutex<BTreeMap<(String, String), Arc<Destination>>>,
 }
 
 // === impl Destinations ===

@@ -1,6 +1,6 @@
 //! The rows that a batch of events becomes, and which event each is of.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ pub struct Rows {
     pub(super) events: Batch,
     texts: RowTexts,
     /// Events that are in the quarantine already: one that becomes many rows is kept once.
-    quarantined: Mutex<HashSet<usize>>,
+    quarantined: Mutex<BTreeSet<usize>>,
 }
 
 /// Where the texts of rows are.

@@ -1,6 +1,6 @@
 //! From any event to requests, on the way that all of them go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::sinks::sentinel_logs::{Columns, ColumnsConfig, TablePlan};
 use model::value::Value;
 
 /// Columns with what they hold, if that is known.
-type Declared = HashMap<&'static str, Option<ColumnType>>;
+type Declared = BTreeMap<&'static str, Option<ColumnType>>;
 
 const LAYOUTS: [Layout; 5] =
     [Layout::Raw, Layout::Defender, Layout::AsimAlert, Layout::CommonSecurityLog, Layout::Syslog];
@@ -135,7 +135,7 @@ fn json(request: &Request) -> Vec<u8> {
 fn assert_fits(request: &Request, max_bytes: usize, declared: Option<&Declared>, plan: TablePlan) {
     let json = json(request);
     assert!(json.len() <= max_bytes && request.body.len() <= max_bytes && json.len() == request.json_bytes);
-    let rows: Vec<HashMap<String, &RawValue>> = serde_json::from_slice(&json).unwrap();
+    let rows: Vec<BTreeMap<String, &RawValue>> = serde_json::from_slice(&json).unwrap();
     assert_eq!(rows.len(), request.rows.len());
     for row in rows {
         assert!(ColumnType::DateTime.takes(row["TimeGenerated"].get()), "{row:?}");
@@ -169,7 +169,7 @@ proptest! {
             let types = columns.as_ref().map(|columns| Columns::of_config(columns, plan));
             let encoder = Encoder::new(layout, plan, "TimeGenerated".to_owned(), types, max_bytes - 2);
             let (rows, rowless) = Rows::new(&encoder, Arc::clone(&events), now());
-            let mut accounted: HashSet<usize> = rowless.iter().map(|(event, _)| *event).collect();
+            let mut accounted: BTreeSet<usize> = rowless.iter().map(|(event, _)| *event).collect();
             let mut tables: Vec<_> = layout.tables().iter().map(|table| Some((table.name, table))).collect();
             if tables.is_empty() {
                 tables.push(None);

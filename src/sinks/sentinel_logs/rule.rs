@@ -1,6 +1,6 @@
 //! What all who write to one data collection rule share: its limits, and its word to wait.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const BYTES_A_MINUTE: u64 = 2_000_000_000;
 pub struct RuleRegistry(Arc<Mutex<ByEndpoint>>);
 
 /// By endpoint and immutable id.
-type ByEndpoint = HashMap<(String, String), Arc<Rule>>;
+type ByEndpoint = BTreeMap<(String, String), Arc<Rule>>;
 
 /// One data collection rule: its limits a minute, and until when the service has asked to be left alone.
 #[derive(Debug)]

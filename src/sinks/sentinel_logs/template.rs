@@ -3,7 +3,7 @@
 //! Source: <https://vector.dev/docs/reference/configuration/template-syntax/>
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::value::RawValue;
@@ -131,7 +131,7 @@ fn parse_path(path: &str) -> Result<Vec<String>, String> {
 fn find_in_json(json: &[u8], path: &[String]) -> Option<String> {
     let mut raw: &RawValue = serde_json::from_slice(json).ok()?;
     for name in path {
-        let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get()).ok()?;
         raw = fields.get(name.as_str())?;
     }
     match serde_json::from_str(raw.get()).ok()? {

@@ -1,6 +1,6 @@
 //! One page: what is new in it is completed, delivered and recorded, and what comes next follows from it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -66,7 +66,7 @@ impl Poller {
     ) -> Result<bool, Interrupt> {
         self.record_delivered(Vec::new()).await?;
         let seen = self.store.seen(&self.component, revisions.to_vec()).await?;
-        let mut in_this_page = HashSet::new();
+        let mut in_this_page = BTreeSet::new();
         let new: Vec<usize> =
             (0..revisions.len()).filter(|&i| !seen[i] && in_this_page.insert(&revisions[i])).collect();
         self.labels.count(Metric::ReceivedEvents, revisions.len() as u64);

@@ -2,7 +2,7 @@
 //!
 //! A step that failed has changed nothing that matters, and can be done again: what was delivered is in the state file.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +37,7 @@ pub struct Poller {
     /// Delivered, but not recorded because the state file failed: recorded before anything else is delivered.
     pub(super) unrecorded: Mutex<Vec<Revision>>,
     /// How often an incident could not be completed, for those that wait for that.
-    pub(super) incomplete: Mutex<HashMap<Revision, u32>>,
+    pub(super) incomplete: Mutex<BTreeMap<Revision, u32>>,
     /// Whether a page was delivered in part and is asked for again: then it brought something new, whatever it brings now.
     pub(super) in_part: AtomicBool,
     /// How many revisions were delivered since the start.

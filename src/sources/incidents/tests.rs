@@ -1,6 +1,6 @@
 //! The poller with a service that lists incidents in one go and the rest of each apart.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use runtime::store::Store;
 use runtime::telemetry::ComponentLabels;
 
 /// The verdicts with which the service still answers for an incident.
-type Refusals = HashMap<String, Vec<ServiceError>>;
+type Refusals = BTreeMap<String, Vec<ServiceError>>;
 
 /// A service that fails on the rest of an incident as often as a test wants.
 struct Fake {

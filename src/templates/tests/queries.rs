@@ -1,6 +1,6 @@
 //! KQL, and what is built on it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ const OWN: [&str; 14] = [
 /// Asserts that every name in a query is a column, a table or the query's own.
 fn assert_names(query: &str) {
     let tables = Layout::Defender.tables();
-    let known: HashSet<_> = tables
+    let known: BTreeSet<_> = tables
         .iter()
         .flat_map(|table| table.columns.iter().map(|column| column.name).chain([table.name]))
         .chain(OWN)
@@ -58,7 +58,7 @@ fn the_workbook_is_a_workbook_whose_queries_name_what_there_is() {
     let workbook: Value = serde_json::from_str(&workbook()).unwrap();
     assert_eq!(workbook["version"], "Notebook/1.0");
     let items = workbook["items"].as_array().unwrap();
-    let names: HashSet<_> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
+    let names: BTreeSet<_> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), items.len());
     let queries: Vec<_> = items.iter().filter(|item| item["type"] == 3).collect();
     assert_eq!(queries.len(), 3);

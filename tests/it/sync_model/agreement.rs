@@ -1,6 +1,6 @@
 //! What it means that both sides agree: written from Microsoft's table, and not from the product's.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use simulator::Simulator;
@@ -31,7 +31,7 @@ pub(super) fn defender_id(simulator: &Simulator, sentinel: &Value) -> Option<Str
 /// Every incident that is on both sides.
 pub(super) fn pairs(simulator: &Simulator) -> Vec<(Value, Value)> {
     let by_id = |sentinel: Value| Some((defender_id(simulator, &sentinel)?, sentinel));
-    let mut sentinel: HashMap<_, _> = simulator.workspace().state().into_iter().filter_map(by_id).collect();
+    let mut sentinel: BTreeMap<_, _> = simulator.workspace().state().into_iter().filter_map(by_id).collect();
     let pair = |defender: Value| {
         let there = sentinel.remove(text(&defender, "/id"))?;
         Some((defender, there))
@@ -75,7 +75,7 @@ pub(super) fn check(simulator: &Simulator, analysts: &Analysts, round: usize) {
     }
     let merged: BTreeSet<_> =
         pairs.iter().filter(|(one, _)| is_merged(one)).map(|(one, _)| text(one, "/id").to_owned()).collect();
-    let by_id: HashMap<_, _> = pairs.iter().map(|pair| (text(&pair.0, "/id"), pair)).collect();
+    let by_id: BTreeMap<_, _> = pairs.iter().map(|pair| (text(&pair.0, "/id"), pair)).collect();
     for written in analysts.comments.iter().filter(|written| !merged.contains(&written.incident)) {
         let Some((defender, sentinel)) = by_id.get(written.incident.as_str()) else { continue };
         let here = count(&defender["comments"], "/comment", &written.text);

@@ -1,6 +1,6 @@
 //! The side of whoever serves.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +37,7 @@ struct Seen {
     /// What was there when it was read last and is not dealt with yet.
     listed: VecDeque<(String, Stage)>,
     /// Those that are for others.
-    others: HashSet<String>,
+    others: BTreeSet<String>,
     tidied: Option<Instant>,
 }
 

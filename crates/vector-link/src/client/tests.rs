@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -179,7 +179,7 @@ async fn data_loss_is_offered_again_and_may_pass() {
     // A failed login that lasts a while: Vector's own sinks answer it like this.
     bench.vector.0.lock().unwrap().answers = vec![Code::DataLoss; 20];
     assert_eq!(bench.forward.deliver(batch(&["a", "b", "c"], 0)).await, BatchStatus::Delivered);
-    assert_eq!(bench.accepted().iter().collect::<HashSet<_>>().len(), 3);
+    assert_eq!(bench.accepted().iter().collect::<BTreeSet<_>>().len(), 3);
     assert_eq!(bench.accepted().len(), 3, "and none twice");
     assert_eq!(bench.quarantine().len(), 0);
 }

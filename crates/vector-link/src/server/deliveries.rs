@@ -5,6 +5,8 @@
 //! batches may well be equal, ids and all, if a transform has made two events of one. But Vector gives a push up before it
 //! sends its batch again, so only a delivery that nobody waits for, and nobody was answered from, is taken for it.
 
+#![expect(clippy::disallowed_types, reason = "looked up by digest for each batch, and never walked through")]
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Looks at rows whose columns nobody knows beforehand, for some that the stream does not declare.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(in crate::sinks::sentinel_logs) struct ColumnSampler {
 #[derive(Default)]
 struct SamplerState {
     /// The columns that the stream has; nothing until the rule has been read.
-    declared: Option<HashSet<String>>,
-    reported: HashSet<String>,
+    declared: Option<BTreeSet<String>>,
+    reported: BTreeSet<String>,
     /// Nothing is looked at before this.
     next: Option<Instant>,
 }

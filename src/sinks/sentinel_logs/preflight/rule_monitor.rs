@@ -1,6 +1,6 @@
 //! Compares beside a running sink: each rule is read once, and each stream compared when it is first met.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) struct Shared {
 struct State {
     started: bool,
     /// By immutable id, in lower case.
-    rules: HashMap<String, mpsc::UnboundedSender<WatchedStream>>,
+    rules: BTreeMap<String, mpsc::UnboundedSender<WatchedStream>>,
     tasks: JoinSet<()>,
 }
 

@@ -1,6 +1,6 @@
 //! Every value of an event is in its rows, whatever it is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -168,7 +168,7 @@ fn assert_kept(layout: Layout, input: &Value) {
 
 /// Asserts that rows have only columns that their table has, with values that those take.
 fn assert_fits(layout: Layout, input: &Value) {
-    let tables: HashMap<&str, &Table> = layout.tables().iter().map(|table| (table.name, table)).collect();
+    let tables: BTreeMap<&str, &Table> = layout.tables().iter().map(|table| (table.name, table)).collect();
     for (table, row) in written(layout, &event(input)).unwrap() {
         let columns: Vec<(String, &serde_json::value::RawValue)> =
             super::super::fields::Fields::of(serde_json::from_str(&row).unwrap())

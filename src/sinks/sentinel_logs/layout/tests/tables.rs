@@ -1,6 +1,6 @@
 //! The descriptions of tables.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const MAX_COLUMNS: usize = 500;
 fn tables_have_columns_that_a_workspace_can_have() {
     let tables = Layout::value_variants().iter().flat_map(|layout| layout.tables()).chain([&RAW_INCIDENTS]);
     for table in tables {
-        let mut names = HashSet::new();
+        let mut names = BTreeSet::new();
         for column in table.declared() {
             assert!(Column::is_declarable(column.name), "{}.{}", table.name, column.name);
             assert!(names.insert(column.name.to_lowercase()), "{}.{} twice", table.name, column.name);
