@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::field::Field;
 use super::mapping::{DETERMINATIONS, canonical};
 use super::snapshot::{Comment, Own, Profile, Said, Snapshot};
+use super::unreadable::UnreadableIncident;
 
 /// Longest description of an incident in Sentinel, in characters.
 /// Source: <https://learn.microsoft.com/azure/sentinel/sentinel-service-limits#incident-limits>
@@ -69,10 +70,8 @@ struct Alert {
 }
 
 /// Reads an incident's JSON text. The error says what is wrong with it.
-pub fn read(json: &[u8]) -> Result<Snapshot, String> {
-    let incident: Incident = serde_json::from_slice(json).map_err(|error| {
-        format!("this is no incident of Microsoft Graph (id, lastUpdateDateTime …): {error}")
-    })?;
+pub fn read(json: &[u8]) -> Result<Snapshot, UnreadableIncident> {
+    let incident: Incident = serde_json::from_slice(json).map_err(UnreadableIncident::Graph)?;
     let mut fields = BTreeMap::new();
     let mut say = |field, value: Option<String>| value.map(|value| fields.insert(field, value));
     say(Field::Status, incident.status.as_deref().map(canonical));
@@ -98,9 +97,9 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
 }
 
 /// Reads all comments of an incident, each one JSON text.
-pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
+pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, UnreadableIncident> {
     let remarks: Result<Vec<Remark>, _> = all.iter().map(|json| serde_json::from_slice(json)).collect();
-    remarks.map(comments).map_err(|error| format!("a comment of Microsoft Graph cannot be read: {error}"))
+    remarks.map(comments).map_err(UnreadableIncident::GraphComment)
 }
 
 /// Gives each comment an id: Graph does not, and texts may repeat.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `field` | sides, and the fields that are kept in sync |
 //! | `snapshot`, `defender`, `sentinel` | what an incident's event says about those fields, in its own side's words |
+//! | `unreadable` | why a text says nothing of an incident |
 //! | `mapping`, `owners` | one side's words in the other's |
 //! | `record` | what is known of one incident on both sides: the agreed values, which comment is a copy of which |
 //! | `merge` | what must be written on a side, and why |
@@ -22,3 +23,4 @@ pub mod sentinel;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod unreadable;

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::field::Field;
 use super::snapshot::{Comment, Origin, Own, Said, Snapshot};
+use super::unreadable::UnreadableIncident;
 
 /// What a closed incident is of which nothing else is said.
 const UNDETERMINED: &str = "Undetermined";
@@ -87,10 +88,9 @@ struct Author {
 }
 
 /// Reads an incident's JSON text. The error says what is wrong with it.
-pub fn read(json: &[u8]) -> Result<Snapshot, String> {
-    let Incident { name, properties, comments: remarks } = serde_json::from_slice(json).map_err(|error| {
-        format!("this is no incident of Microsoft Sentinel (name, properties.lastModifiedTimeUtc …): {error}")
-    })?;
+pub fn read(json: &[u8]) -> Result<Snapshot, UnreadableIncident> {
+    let Incident { name, properties, comments: remarks } =
+        serde_json::from_slice(json).map_err(UnreadableIncident::Sentinel)?;
     let mut fields = BTreeMap::new();
     let mut say = |field, value: Option<String>| value.map(|value| fields.insert(field, value));
     let is_closed = properties.status.as_deref() == Some("Closed");
@@ -132,7 +132,7 @@ pub fn read(json: &[u8]) -> Result<Snapshot, String> {
 
 /// Reads an incident as the service itself has sent it: what is missing there is not there, and what an event lacks may
 /// only have been taken out of it.
-pub fn read_whole(json: &[u8]) -> Result<Snapshot, String> {
+pub fn read_whole(json: &[u8]) -> Result<Snapshot, UnreadableIncident> {
     let mut snapshot = read(json)?;
     snapshot.fields.entry(Field::Owner).or_default();
     if snapshot.is_closed() {
@@ -143,9 +143,9 @@ pub fn read_whole(json: &[u8]) -> Result<Snapshot, String> {
 }
 
 /// Reads all comments of an incident, each one JSON text.
-pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, String> {
+pub fn read_comments(all: &[Bytes]) -> Result<Vec<Comment>, UnreadableIncident> {
     let remarks: Result<Vec<Remark>, _> = all.iter().map(|json| serde_json::from_slice(json)).collect();
-    remarks.map(in_order).map_err(|error| format!("a comment of Microsoft Sentinel cannot be read: {error}"))
+    remarks.map(in_order).map_err(UnreadableIncident::SentinelComment)
 }
 
 fn in_order(remarks: Vec<Remark>) -> Vec<Comment> {

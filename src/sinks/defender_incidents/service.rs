@@ -10,6 +10,7 @@ use incident_model::defender;
 use incident_model::field::Side;
 use incident_model::merge::Merge;
 use incident_model::snapshot::Snapshot;
+use incident_model::unreadable::UnreadableIncident;
 use microsoft::ServiceError;
 use microsoft::error::{Operation, Rejection};
 use microsoft::graph::GraphIncidents;
@@ -19,7 +20,7 @@ pub(super) struct DefenderTenant {
     pub(super) client: GraphIncidents,
 }
 
-fn unreadable(error: String) -> ServiceError {
+fn unreadable(error: UnreadableIncident) -> ServiceError {
     ServiceError::unreadable("Graph", error, None)
 }
 

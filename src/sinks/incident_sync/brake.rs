@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use thiserror::Error;
 use tokio::time::Instant;
 
 use runtime::clock::Clock;
@@ -32,6 +33,16 @@ pub(super) struct Brake {
     changed: Mutex<VecDeque<(Instant, String)>>,
 }
 
+/// More incidents would change than the operator expects.
+#[derive(Clone, Copy, Debug, Error)]
+#[error(
+    "{max_incidents} incidents were changed within {window_secs} s, and more would be (write.safety.max_incidents)"
+)]
+pub(super) struct TooManyChanges {
+    max_incidents: usize,
+    window_secs: u64,
+}
+
 // === impl SafetyConfig ===
 
 impl Default for SafetyConfig {
@@ -48,7 +59,7 @@ impl Brake {
     }
 
     /// Whether one more incident may be changed, which then counts. The error says why not.
-    pub(super) fn admit(&self, key: &str) -> Result<(), String> {
+    pub(super) fn admit(&self, key: &str) -> Result<(), TooManyChanges> {
         let SafetyConfig { max_incidents, window_secs } = self.config;
         let now = self.clock.monotonic();
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,9 +70,7 @@ impl Brake {
             return Ok(());
         }
         if changed.len() >= max_incidents {
-            return Err(format!(
-                "{max_incidents} incidents were changed within {window_secs} s, and more would be (write.safety.max_incidents)"
-            ));
+            return Err(TooManyChanges { max_incidents, window_secs });
         }
         changed.push_back((now, key.to_owned()));
         Ok(())
@@ -84,7 +93,7 @@ mod tests {
         for key in ["a", "b", "a", "b"] {
             brake.admit(key).unwrap();
         }
-        assert!(brake.admit("c").unwrap_err().contains("2 incidents were changed within 60 s"));
+        assert!(brake.admit("c").unwrap_err().to_string().contains("2 incidents were changed within 60 s"));
         clock.sleep(Duration::from_mins(1)).await;
         brake.admit("c").unwrap();
     }

@@ -61,7 +61,8 @@ impl Direction {
         if self.is_halted().await? {
             return Ok(true);
         }
-        let Err(why) = self.brake.admit(key) else { return Ok(false) };
+        let Err(exceeded) = self.brake.admit(key) else { return Ok(false) };
+        let why = exceeded.to_string();
         // Several incidents may find it at the same time.
         if self.ledger.set_halt(self.target.side(), Some(&why)).await? {
             self.ledger.tell(vec![self.teller.alarm(&why)]).await?;

@@ -8,6 +8,7 @@ use tracing::error;
 use super::pass::Direction;
 use incident_model::field::Side;
 use incident_model::snapshot::Snapshot;
+use incident_model::unreadable::UnreadableIncident;
 use incident_model::{defender, sentinel};
 use model::event::Batch;
 use runtime::delivery::{BatchStatus, Deliver};
@@ -47,7 +48,7 @@ impl IncidentSink {
         &self.direction.quarantine
     }
 
-    fn read(&self, json: &[u8]) -> Result<Snapshot, String> {
+    fn read(&self, json: &[u8]) -> Result<Snapshot, UnreadableIncident> {
         match self.direction.origin() {
             Side::Defender => defender::read(json),
             Side::Sentinel => sentinel::read(json),
@@ -66,7 +67,7 @@ impl Deliver for IncidentSink {
         for event in batch.iter() {
             match self.read(&event.to_json()) {
                 Ok(snapshot) => snapshots.push(snapshot),
-                Err(message) => refused.push((event, message)),
+                Err(error) => refused.push((event, error.to_string())),
             }
         }
         let taken = snapshots.len() as u64;

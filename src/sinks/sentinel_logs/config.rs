@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
-use super::destination::{check_dcr_immutable_id, check_stream_name};
+use super::destination::{NameError, check_dcr_immutable_id, check_stream_name};
 use super::layout::Layout;
 use super::ready::SentinelLogs;
 use super::request::IngestionRequestConfig;
@@ -129,14 +129,13 @@ impl SentinelLogsConfig {
             let message = "must be an https URL without a path, such as https://management.azure.com";
             report("management_endpoint", message.to_owned());
         }
-        let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), String>| {
-            let parsed = Template::parse(written);
+        let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), NameError>| {
+            let parsed = Template::parse(written).map_err(|error| report(option, error.to_string())).ok()?;
             // What a field comes to is looked at event by event.
-            let fixed = parsed.as_ref().map(Template::fixed).map_err(Clone::clone);
-            if let Err(message) = fixed.and_then(|fixed| fixed.map_or(Ok(()), check)) {
-                report(option, message);
+            if let Some(Err(error)) = parsed.fixed().map(check) {
+                report(option, error.to_string());
             }
-            parsed
+            Some(parsed)
         };
         let dcr_immutable_id = template("dcr_immutable_id", &self.dcr_immutable_id, check_dcr_immutable_id);
         let stream_name = match (&self.stream_name, self.layout) {
@@ -146,9 +145,9 @@ impl SentinelLogsConfig {
                     "stream_name",
                     "is missing: the stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned(),
                 );
-                Err(String::new())
+                None
             }
-            (None, _) => Template::parse("Custom-{{ table }}"),
+            (None, _) => Template::parse("Custom-{{ table }}").ok(),
         };
         if self.layout != Layout::Raw {
             if self.columns.is_some() {
@@ -188,7 +187,7 @@ impl SentinelLogsConfig {
         let timeout = Duration::from_secs(self.request.timeout_secs);
         let identity = self.identity.validate(scope, timeout, path, proxy, &mut problems);
         match (endpoints, management, dcr_immutable_id, stream_name) {
-            (Some(endpoints), Some(management), Ok(dcr_immutable_id), Ok(stream_name))
+            (Some(endpoints), Some(management), Some(dcr_immutable_id), Some(stream_name))
                 if problems.is_empty() =>
             {
                 let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use thiserror::Error;
+
 use super::preflight::{ColumnSampler, RuleMonitor};
 use super::rule::{Rule, RuleRegistry};
 use super::service::Service;
 use super::targets::{StreamKey, Targets};
-use super::template::Template;
+use super::template::{Template, TemplateError};
 use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
 use model::event::Event;
@@ -58,16 +60,30 @@ pub(super) struct Destinations {
     pub(super) known: Mutex<BTreeMap<(String, String), Arc<Destination>>>,
 }
 
+/// Why nothing has such a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(super) enum NameError {
+    #[error(
+        "must be the rule's immutable id, dcr- and 32 hexadecimal digits; neither its name nor its resource id: `az \
+         monitor data-collection rule show` prints it as immutableId"
+    )]
+    Rule,
+    #[error("is a table that the Logs Ingestion API does not write: use a custom one")]
+    NotWritable,
+    #[error("must be a stream of the rule, such as Custom-DefenderIncidentsRaw_CL")]
+    Stream,
+}
+
 // === impl Destinations ===
 
 impl Destinations {
     /// Where a row goes, which is of `event` and for `table` if a layout says so.
     pub(super) fn of(&self, event: &Event, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
-        let name = |template: &Template, check: fn(&str) -> Result<(), String>| {
-            let name =
-                template.render(event, table).map_err(|message| reason("unresolved_template", message))?;
-            check(&name).map_err(|message| {
-                reason("unresolved_template", format!("'{template}' comes to '{name}': it {message}"))
+        let name = |template: &Template, check: fn(&str) -> Result<(), NameError>| {
+            let unresolved = |error: TemplateError| reason("unresolved_template", error.to_string());
+            let name = template.render(event, table).map_err(unresolved)?;
+            check(&name).map_err(|error| {
+                reason("unresolved_template", format!("'{template}' comes to '{name}': it {error}"))
             })?;
             Ok::<_, Reason>(name)
         };
@@ -136,20 +152,18 @@ fn reason(code: &'static str, message: String) -> Reason {
 }
 
 /// Whether it can be a rule's immutable id.
-pub(super) fn check_dcr_immutable_id(id: &str) -> Result<(), String> {
+pub(super) fn check_dcr_immutable_id(id: &str) -> Result<(), NameError> {
     let digits = id.strip_prefix("dcr-").unwrap_or_default();
     if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }
-    Err("must be the rule's immutable id, dcr- and 32 hexadecimal digits; neither its name nor its resource id: `az \
-         monitor data-collection rule show` prints it as immutableId"
-        .to_owned())
+    Err(NameError::Rule)
 }
 
 /// Whether it can be a stream's name.
-pub(super) fn check_stream_name(name: &str) -> Result<(), String> {
+pub(super) fn check_stream_name(name: &str) -> Result<(), NameError> {
     if NOT_WRITABLE.contains(&name) {
-        return Err("is a table that the Logs Ingestion API does not write: use a custom one".to_owned());
+        return Err(NameError::NotWritable);
     }
     let table = name.strip_prefix("Custom-").or_else(|| name.strip_prefix("Microsoft-")).unwrap_or_default();
     if !table.is_empty()
@@ -157,5 +171,5 @@ pub(super) fn check_stream_name(name: &str) -> Result<(), String> {
     {
         return Ok(());
     }
-    Err("must be a stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned())
+    Err(NameError::Stream)
 }

@@ -42,7 +42,7 @@ async fn compare(preflight: &Preflight, streams: &[StreamKey], probed: &mut Vec<
     let Some(StreamKey { rule: id, .. }) = streams.first() else { return };
     let rule = match preflight.read(id).await {
         Ok(rule) => rule,
-        Err(why) => return probed.push(Probed::Untried(why)),
+        Err(why) => return probed.push(Probed::Untried(why.to_string())),
     };
     let before = probed.len();
     probed.extend(preflight.compare_endpoint(id, &rule).into_iter().map(said));

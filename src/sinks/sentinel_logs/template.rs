@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::value::RawValue;
+use thiserror::Error;
 
 use model::event::{Body, Event};
 use model::value::Value;
@@ -28,16 +29,27 @@ enum Part {
     Field(Vec<String>),
 }
 
+/// Why a template comes to no name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum TemplateError {
+    #[error("'{{{{' is not followed by '}}}}'")]
+    Unclosed,
+    #[error("'{0}' is no path of a field, such as 'table' or 'meta.\"odd name\"'")]
+    NoPath(String),
+    #[error("'{template}' needs the field '{path}', which is no text or number here")]
+    NoField { template: String, path: String },
+}
+
 // === impl Template ===
 
 impl Template {
     /// Reads a template. The error says what is wrong with it.
-    pub(super) fn parse(written: &str) -> Result<Self, String> {
+    pub(super) fn parse(written: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = written;
         while let Some((text, after)) = rest.split_once("{{") {
             let Some((path, after)) = after.split_once("}}") else {
-                return Err("'{{' is not followed by '}}'".to_owned());
+                return Err(TemplateError::Unclosed);
             };
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
@@ -72,7 +84,7 @@ impl Template {
     }
 
     /// The text for one event, whose row goes to `table` if a layout has said so. The error says which field is missing, or is no text or number.
-    pub(super) fn render(&self, event: &Event, table: Option<&str>) -> Result<String, String> {
+    pub(super) fn render(&self, event: &Event, table: Option<&str>) -> Result<String, TemplateError> {
         let mut rendered = String::new();
         for part in &self.parts {
             match part {
@@ -83,12 +95,9 @@ impl Template {
                         (_, Body::Json(json)) => find_in_json(json, path),
                         (_, Body::Value(value)) => find_in_value(value, path),
                     };
-                    let path = path.join(".");
-                    rendered.push_str(&value.ok_or_else(|| {
-                        format!(
-                            "'{}' needs the field '{path}', which is no text or number here",
-                            self.written
-                        )
+                    rendered.push_str(&value.ok_or_else(|| TemplateError::NoField {
+                        template: self.written.clone(),
+                        path: path.join("."),
                     })?);
                 }
             }
@@ -104,8 +113,8 @@ impl fmt::Display for Template {
 }
 
 /// Reads `a.b."c d"`, with or without a dot in front.
-fn parse_path(path: &str) -> Result<Vec<String>, String> {
-    let wrong = || format!("'{path}' is no path of a field, such as 'table' or 'meta.\"odd name\"'");
+fn parse_path(path: &str) -> Result<Vec<String>, TemplateError> {
+    let wrong = || TemplateError::NoPath(path.to_owned());
     let mut names = Vec::new();
     let mut rest = path.strip_prefix('.').unwrap_or(path);
     loop {
@@ -179,7 +188,7 @@ mod tests {
                 assert_eq!(Template::parse(template).unwrap().render(&event, None).unwrap(), expected);
             }
             for missing in ["{{ tabel }}", "{{ meta }}", "{{ table.n }}"] {
-                let error = Template::parse(missing).unwrap().render(&event, None).unwrap_err();
+                let error = Template::parse(missing).unwrap().render(&event, None).unwrap_err().to_string();
                 assert!(error.contains(missing) && error.contains("needs the field"), "{error}");
             }
         }

@@ -163,7 +163,7 @@ fn the_first_alerts_are_named_and_the_others_counted() {
 #[test]
 fn what_is_no_incident_is_told() {
     for text in ["{}", "[]", "no JSON", r#"{"id":"1"}"#, r#"{"id":"1","lastUpdateDateTime":"yesterday"}"#] {
-        let error = read(text.as_bytes()).unwrap_err();
+        let error = read(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("no incident of Microsoft Graph (id, lastUpdateDateTime"), "{text}: {error}");
     }
 }

@@ -181,7 +181,7 @@ fn comments_are_in_order_and_name_their_authors_as_well_as_they_can() {
 #[test]
 fn what_is_no_incident_is_told() {
     for text in ["{}", "no JSON", r#"{"name":"n"}"#, r#"{"name":"n","properties":{}}"#] {
-        let error = read(text.as_bytes()).unwrap_err();
+        let error = read(text.as_bytes()).unwrap_err().to_string();
         assert!(
             error.contains("no incident of Microsoft Sentinel (name, properties.lastModified"),
             "{text}: {error}"

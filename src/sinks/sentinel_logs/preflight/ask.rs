@@ -1,5 +1,6 @@
 //! Reads rules and tables, and has them compared.
 
+use thiserror::Error;
 use url::Url;
 
 use super::compare::{self, Stream};
@@ -9,6 +10,7 @@ use crate::sinks::sentinel_logs::columns::ColumnsConfig;
 use crate::sinks::sentinel_logs::layout::Layout;
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use crate::sinks::sentinel_logs::targets::Targets;
+use microsoft::ServiceError;
 use microsoft::data_collection_rules::{DataCollectionRule, DataCollectionRules};
 
 /// Compares rules with what a sink writes.
@@ -30,22 +32,35 @@ pub(in crate::sinks::sentinel_logs) struct Compared {
     pub(in crate::sinks::sentinel_logs) unread: Vec<String>,
 }
 
+/// Why a rule cannot be read, and what would help.
+#[derive(Debug, Error)]
+pub(in crate::sinks::sentinel_logs) enum RuleUnread {
+    #[error("the rule {id} was not compared with what is written: {cause}")]
+    Failed {
+        id: String,
+        #[source]
+        cause: ServiceError,
+    },
+    #[error(
+        "the rule {id} was not compared with what is written: the identity sees no such rule in Azure Resource Manager. \
+         Give it the role Monitoring Reader, or Reader, on the rule (which takes up to half an hour to work), and check \
+         dcr_immutable_id"
+    )]
+    Unseen { id: String },
+}
+
 // === impl Preflight ===
 
 impl Preflight {
     /// The rule with this immutable id; or why it cannot be read, and what would help.
-    pub(in crate::sinks::sentinel_logs) async fn read(&self, id: &str) -> Result<DataCollectionRule, String> {
-        let unread = |why: &dyn std::fmt::Display| {
-            format!("the rule {id} was not compared with what is written: {why}")
-        };
-        let found = self.rules.find(id).await.map_err(|failure| unread(&failure))?;
-        let Some(resource) = found else {
-            return Err(unread(
-                &"the identity sees no such rule in Azure Resource Manager. Give it the role Monitoring Reader, or Reader, on \
-                  the rule (which takes up to half an hour to work), and check dcr_immutable_id",
-            ));
-        };
-        self.rules.rule(&resource).await.map_err(|failure| unread(&failure))
+    pub(in crate::sinks::sentinel_logs) async fn read(
+        &self,
+        id: &str,
+    ) -> Result<DataCollectionRule, RuleUnread> {
+        let failed = |cause| RuleUnread::Failed { id: id.to_owned(), cause };
+        let found = self.rules.find(id).await.map_err(failed)?;
+        let resource = found.ok_or_else(|| RuleUnread::Unseen { id: id.to_owned() })?;
+        self.rules.rule(&resource).await.map_err(failed)
     }
 
     /// What is written for `table` of the layout, or for no table in particular.

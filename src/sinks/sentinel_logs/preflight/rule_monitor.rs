@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
-use super::ask::{Compared, Preflight};
+use super::ask::{Compared, Preflight, RuleUnread};
 use super::column_sampler::ColumnSampler;
 use super::finding::{Finding, Severity};
 use super::written_columns::WrittenColumns;
@@ -149,7 +149,7 @@ impl Shared {
         None
     }
 
-    pub(super) async fn read_once(&self, id: &str) -> Result<DataCollectionRule, String> {
+    pub(super) async fn read_once(&self, id: &str) -> Result<DataCollectionRule, RuleUnread> {
         let _permit = self.reads.acquire().await;
         self.preflight.read(id).await
     }
