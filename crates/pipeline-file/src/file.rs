@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::{
     check::kind,
@@ -55,6 +56,19 @@ struct Parsed {
     unset: Vec<(String, Problem)>,
 }
 
+/// Why a file is no pipeline file.
+#[derive(Debug, Error)]
+enum FileError {
+    #[error("cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("is larger than 10 MiB, which no pipeline file is")]
+    TooLarge,
+    #[error("is not UTF-8 text")]
+    NotText,
+    #[error("a pipeline file is a map with 'sources' and 'sinks', not {0}")]
+    NotAMap(&'static str),
+}
+
 // === impl PipelineFile ===
 
 impl PipelineFile {
@@ -93,8 +107,8 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<Pipelin
                 problems.push(at_file(path, "a pipeline file's name ends in .yaml, .yml, .toml or .json"));
                 None
             }
-            (_, Err(message)) => {
-                problems.push(at_file(path, &message));
+            (_, Err(error)) => {
+                problems.push(at_file(path, &error.to_string()));
                 None
             }
         })
@@ -165,7 +179,7 @@ fn parse(
         .map(|unset| (unset.written, at(text::position(raw, unset.offset), unset.message)))
         .collect();
     let mut tree = match format.parse(text.as_str()) {
-        Ok(tree) => root(tree).map_err(|message| vec![at_file(path, &message)])?,
+        Ok(tree) => root(tree).map_err(|error| vec![at_file(path, &error.to_string())])?,
         Err(error) if unset.is_empty() => return Err(vec![at(text.position(error.offset), error.message)]),
         Err(_) => return Err(unset.into_iter().map(|(_, problem)| problem).collect()),
     };
@@ -175,12 +189,12 @@ fn parse(
 }
 
 /// A file's tree, if it is a map.
-fn root(tree: Value) -> Result<Value, String> {
+fn root(tree: Value) -> Result<Value, FileError> {
     match tree {
         // An empty file lacks everything, which the component graph reports better.
         Value::Null => Ok(Value::Object(Map::new())),
         tree @ Value::Object(_) => Ok(tree),
-        other => Err(format!("a pipeline file is a map with 'sources' and 'sinks', not {}", kind(&other))),
+        other => Err(FileError::NotAMap(kind(&other))),
     }
 }
 
@@ -188,15 +202,14 @@ fn at_file(path: &Path, message: &str) -> Problem {
     Problem::new(path.display().to_string(), message)
 }
 
-fn contents(path: &Path) -> Result<String, String> {
+fn contents(path: &Path) -> Result<String, FileError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot be read: {error}"))?;
+    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err("is larger than 10 MiB, which no pipeline file is".to_owned());
+        return Err(FileError::TooLarge);
     }
-    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+    // The error of `from_utf8` holds the bytes.
+    let text = String::from_utf8(bytes).map_err(|_| FileError::NotText)?;
     // Some editors on Windows begin a file with a byte order mark.
     Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), ToOwned::to_owned))
 }

@@ -5,6 +5,7 @@
 use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::LazyLock};
 
 use regex::{Captures, Regex};
+use thiserror::Error;
 
 use super::text::{Splice, Text};
 
@@ -28,7 +29,18 @@ pub(super) struct Occurrence<'a> {
     /// How it is written.
     pub(super) written: &'a str,
     /// What comes there, or why nothing does. A secret stays as it is written until it is fetched.
-    pub(super) value: Result<Splice<'a>, String>,
+    pub(super) value: Result<Splice<'a>, VariableError>,
+}
+
+/// Why nothing can be put in for a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum VariableError {
+    #[error("environment variable {0} contains a line break")]
+    LineBreak(String),
+    #[error("environment variable {name} is not set or empty{reason}")]
+    UnsetOrEmpty { name: String, reason: String },
+    #[error("environment variable {name} is not set{reason}")]
+    Unset { name: String, reason: String },
 }
 
 /// A variable that could not be put in.
@@ -74,17 +86,20 @@ pub(super) fn interpolate<'a>(
         match (instead(number), &found.value) {
             (Some(placeholder), _) => text.splice(found.range.clone(), Splice::Written(placeholder.into())),
             (None, Ok(splice)) => text.splice(found.range.clone(), splice.clone()),
-            (None, Err(message)) => unset.push(Unset {
+            (None, Err(error)) => unset.push(Unset {
                 offset: found.range.start,
                 written: found.written.to_owned(),
-                message: message.clone(),
+                message: error.to_string(),
             }),
         }
     }
     (text.finish(), unset)
 }
 
-fn replacement<'a>(found: &Captures<'a>, env: &BTreeMap<String, String>) -> Result<Splice<'a>, String> {
+fn replacement<'a>(
+    found: &Captures<'a>,
+    env: &BTreeMap<String, String>,
+) -> Result<Splice<'a>, VariableError> {
     let Some(name) = found.name("bare").or_else(|| found.name("braced")) else {
         return Ok(Splice::Written("$".into()));
     };
@@ -95,20 +110,21 @@ fn replacement<'a>(found: &Captures<'a>, env: &BTreeMap<String, String>) -> Resu
     let value = env.get(name);
     // A line break could add options to the file, so it is refused even where a default is given.
     if value.is_some_and(|value| value.contains(['\n', '\r'])) {
-        return Err(format!("environment variable {name} contains a line break"));
+        return Err(VariableError::LineBreak(name.to_owned()));
     }
     // With a colon, a variable that is set to nothing counts as not set.
     let value = value.filter(|value| !(rule.starts_with(':') && value.is_empty()));
     match (value, rule) {
         (Some(value), _) => Ok(Splice::BroughtIn(Cow::Owned(value.clone()))),
         (None, ":-" | "-") => Ok(Splice::Written(words.into())),
-        (None, ":?") => Err(with_reason(format!("environment variable {name} is not set or empty"), words)),
-        (None, _) => Err(with_reason(format!("environment variable {name} is not set"), words)),
+        (None, ":?") => Err(VariableError::UnsetOrEmpty { name: name.to_owned(), reason: reason(words) }),
+        (None, _) => Err(VariableError::Unset { name: name.to_owned(), reason: reason(words) }),
     }
 }
 
-fn with_reason(message: String, words: &str) -> String {
-    if words.is_empty() { message } else { format!("{message}: {words}") }
+/// The words that the file has for a variable that is not set, behind what we say.
+fn reason(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::error::{BackendError, KeyError, SecretFileError};
 use super::exec::ExecBackend;
 use crate::{
     check::{check, kind},
@@ -71,7 +72,7 @@ pub(crate) struct DirectoryBackend {
 }
 
 /// What came of asking a backend: a value or what went wrong, for each key; or that nothing came at all.
-pub(super) type Fetched = Result<BTreeMap<String, Result<String, String>>, String>;
+pub(super) type Fetched = Result<BTreeMap<String, Result<String, KeyError>>, BackendError>;
 
 /// The backends under `secret`, and what is wrong there.
 pub(crate) fn declared(tree: &Value, redaction: Redaction<'_>) -> (BTreeMap<String, Declared>, Vec<Problem>) {
@@ -147,49 +148,45 @@ impl SecretBackend {
 
 impl FileSecrets {
     fn fetch(&self, keys: &BTreeSet<String>) -> Fetched {
-        let text =
-            read(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))?;
-        let values: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("the file is no JSON map from keys to strings (line {line}, column {column})")
-        })?;
-        let value = |key| non_empty(values.get(key).cloned().ok_or("is not in the file")?);
-        Ok(keys.iter().map(|key| (key.clone(), value(key).map_err(ToOwned::to_owned))).collect())
+        let text = read(&self.path).map_err(|cause| BackendError::File { path: self.path.clone(), cause })?;
+        // The error of `from_str` may hold a secret.
+        let values: BTreeMap<String, String> = serde_json::from_str(&text)
+            .map_err(|error| BackendError::NotAMap { line: error.line(), column: error.column() })?;
+        let value = |key| non_empty(values.get(key).cloned().ok_or(KeyError::NotInFile)?);
+        Ok(keys.iter().map(|key| (key.clone(), value(key))).collect())
     }
 }
 
 // === impl DirectoryBackend ===
 
 impl DirectoryBackend {
-    fn fetch(&self, keys: &BTreeSet<String>) -> BTreeMap<String, Result<String, String>> {
+    fn fetch(&self, keys: &BTreeSet<String>) -> BTreeMap<String, Result<String, KeyError>> {
         keys.iter().map(|key| (key.clone(), self.value(key))).collect()
     }
 
-    fn value(&self, key: &str) -> Result<String, String> {
+    fn value(&self, key: &str) -> Result<String, KeyError> {
         let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
         if !inside {
-            return Err("leads out of the backend's directory".to_owned());
+            return Err(KeyError::Outside);
         }
-        let mut value = read(&self.path.join(key)).map_err(|error| format!("cannot be read: {error}"))?;
+        let mut value = read(&self.path.join(key))?;
         if self.remove_trailing_whitespace {
             value.truncate(value.trim_end().len());
         }
-        non_empty(value).map_err(ToOwned::to_owned)
+        non_empty(value)
     }
 }
 
-pub(super) fn non_empty(value: String) -> Result<String, &'static str> {
-    if value.is_empty() { Err("is empty") } else { Ok(value) }
+pub(super) fn non_empty(value: String) -> Result<String, KeyError> {
+    if value.is_empty() { Err(KeyError::Empty) } else { Ok(value) }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path) -> Result<String, SecretFileError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
+    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err("it is larger than 1 MiB".to_owned());
+        return Err(SecretFileError::TooLarge);
     }
     // The error of `from_utf8` holds the bytes.
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| SecretFileError::NotText)
 }

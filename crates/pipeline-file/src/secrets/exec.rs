@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::backend::{Fetched, MAX_BYTES, non_empty};
+use super::error::{BackendError, KeyError};
 use runtime::clock::Clock;
 
 /// Secrets from a command, which gets the keys as JSON and answers with their values.
@@ -100,18 +101,18 @@ impl Protocol {
 impl ExecBackend {
     pub(super) async fn fetch(&self, keys: &BTreeSet<String>, clock: &Clock) -> Fetched {
         let output = run(self, keys, clock).await?;
-        let mut answers: BTreeMap<String, Answer> = serde_json::from_slice(&output)
-            .map_err(|_| "the command's output is not the JSON map that the protocol asks for".to_owned())?;
-        let fetched = keys.iter().map(|key| {
-            let value = answers.remove(key).ok_or("was not in the command's output").and_then(value);
-            (key.clone(), value.map_err(ToOwned::to_owned))
-        });
+        // The error of `from_slice` may hold a secret.
+        let mut answers: BTreeMap<String, Answer> =
+            serde_json::from_slice(&output).map_err(|_| BackendError::NotTheProtocol)?;
+        let fetched = keys
+            .iter()
+            .map(|key| (key.clone(), answers.remove(key).ok_or(KeyError::NotInOutput).and_then(value)));
         Ok(fetched.collect())
     }
 
-    fn spawn(&self) -> Result<Child, String> {
+    fn spawn(&self) -> Result<Child, BackendError> {
         let Some((program, arguments)) = self.command.split_first() else {
-            return Err("the command is empty".to_owned());
+            return Err(BackendError::NoCommand);
         };
         Command::new(program)
             .args(arguments)
@@ -120,43 +121,43 @@ impl ExecBackend {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("the command cannot be started: {error}"))
+            .map_err(BackendError::NotStarted)
     }
 }
 
 /// The output of the command.
-async fn run(backend: &ExecBackend, keys: &BTreeSet<String>, clock: &Clock) -> Result<Vec<u8>, String> {
-    let query = serde_json::to_vec(&backend.protocol.query(keys)).map_err(|error| error.to_string())?;
+async fn run(backend: &ExecBackend, keys: &BTreeSet<String>, clock: &Clock) -> Result<Vec<u8>, BackendError> {
+    let query = serde_json::to_vec(&backend.protocol.query(keys))?;
     let mut child = backend.spawn()?;
     let limit = Duration::from_secs(backend.timeout);
     let outcome = tokio::select! {
         outcome = converse(&mut child, &query) => outcome,
-        () = clock.sleep(limit) => Err(format!("the command did not finish within {} s", backend.timeout)),
+        () = clock.sleep(limit) => Err(BackendError::Late(backend.timeout)),
     };
     match outcome {
         Ok((status, output)) if status.success() => Ok(output),
-        Ok((status, _)) => Err(format!("the command failed: {status}")),
-        Err(message) => {
+        Ok((status, _)) => Err(BackendError::Failed(status)),
+        Err(error) => {
             // It may have ended by itself by now; then there is nothing to kill.
             child.kill().await.ok();
-            Err(message)
+            Err(error)
         }
     }
 }
 
 /// The value of an answer. What the command says about a failure is its own words, so like its error
 /// output they go to the log and not into our message.
-fn value(answer: Answer) -> Result<String, &'static str> {
+fn value(answer: Answer) -> Result<String, KeyError> {
     if let Some(error) = answer.error {
         // What the command says may hold the secret.
         drop(error);
-        return Err("was refused by the command; run it by hand to see why");
+        return Err(KeyError::Refused);
     }
     non_empty(answer.value.unwrap_or_default())
 }
 
 /// Asks, listens and waits for the end, all at once: a command may answer before it has read everything.
-async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8>), String> {
+async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8>), BackendError> {
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -171,10 +172,10 @@ async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8
         let mut output = Vec::new();
         if let Some(stdout) = stdout {
             let read = stdout.take(MAX_BYTES + 1).read_to_end(&mut output).await;
-            read.map_err(|error| format!("the command's output cannot be read: {error}"))?;
+            read.map_err(BackendError::Output)?;
         }
         if output.len() as u64 > MAX_BYTES {
-            return Err("the command's output is larger than 1 MiB".to_owned());
+            return Err(BackendError::OutputTooLarge);
         }
         Ok(output)
     };
@@ -185,7 +186,7 @@ async fn converse(child: &mut Child, query: &[u8]) -> Result<(ExitStatus, Vec<u8
         Ok(())
     };
     let ((), output, ()) = tokio::try_join!(ask, listen, log)?;
-    let status = child.wait().await.map_err(|error| format!("the command was lost: {error}"))?;
+    let status = child.wait().await.map_err(BackendError::Lost)?;
     Ok((status, output))
 }
 

@@ -6,6 +6,7 @@
 //! <https://vector.dev/docs/reference/configuration/#secrets-management>
 
 mod backend;
+mod error;
 mod exec;
 mod reference;
 mod resolve;

@@ -103,10 +103,10 @@ fn sort_out(
     let shown = |text: &str| redaction.key(text).unwrap_or_else(|| "(from the environment)".to_owned());
     let fetched = match fetched {
         Ok(fetched) => fetched,
-        Err(message) => {
+        Err(error) => {
             let keys = list(keys.iter().filter(|key| redaction.key(key).is_some()).map(String::as_str));
             let path = redaction.join("secret", name);
-            return vec![Problem::new(path, format!("{message} (secrets wanted: {keys})"))];
+            return vec![Problem::new(path, format!("{error} (secrets wanted: {keys})"))];
         }
     };
     let mut problems = Vec::new();
@@ -116,9 +116,8 @@ fn sort_out(
             Ok(value) => {
                 values.insert(reference, value);
             }
-            Err(message) => {
-                let message =
-                    format!("secret {} of backend {} {message}", shown(&reference.key), shown(name));
+            Err(error) => {
+                let message = format!("secret {} of backend {} {error}", shown(&reference.key), shown(name));
                 for path in wanted.get(&reference).into_iter().flatten() {
                     problems.push(Problem::new(path, message.as_str()));
                 }
