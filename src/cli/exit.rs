@@ -1,5 +1,6 @@
 //! Exit codes, after `sysexits.h`, as Vector uses them.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,9 +20,9 @@ pub(super) fn gave_up() -> ExitCode {
     ExitCode::from(75)
 }
 
-/// It failed, and `message` says why.
-pub(super) fn failed(message: &str) -> ExitCode {
-    eprintln!("{message}");
+/// It failed, and `why` says of what.
+pub(super) fn failed(why: &(impl Display + ?Sized)) -> ExitCode {
+    eprintln!("{why}");
     ExitCode::FAILURE
 }
 

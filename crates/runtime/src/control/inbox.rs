@@ -127,7 +127,7 @@ impl Seen {
                             return Ok(Some(envelope));
                         }
                     }
-                    Err(why) => set_aside(directory, id, *stage, &why)?,
+                    Err(why) => set_aside(directory, id, *stage, &why.to_string())?,
                 },
                 Err(Unread::Unreadable(why)) => set_aside(directory, id, *stage, &why)?,
                 Err(Unread::Gone) => {}
@@ -162,16 +162,25 @@ impl Seen {
     }
 }
 
+/// Why what is in an envelope cannot be served.
+#[derive(Debug, thiserror::Error)]
+enum Unopened {
+    #[error("its id is {0} and its name another")]
+    OtherId(String),
+    #[error(transparent)]
+    Command(#[from] serde_json::Error),
+}
+
 /// An envelope whose recipient is known; the error says what is wrong with it.
 fn opened<C: Command>(
     id: &str,
     envelope: Envelope<Value, Value>,
     to: &Recipient,
-) -> Result<Envelope<C>, String> {
+) -> Result<Envelope<C>, Unopened> {
     if envelope.id != id {
-        return Err(format!("its id is {} and its name another", envelope.id));
+        return Err(Unopened::OtherId(envelope.id));
     }
-    let command = serde_json::from_value(envelope.command).map_err(|error| error.to_string())?;
+    let command = serde_json::from_value(envelope.command)?;
     Ok(Envelope { id: envelope.id, to: to.clone(), command, asked_at: envelope.asked_at })
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use metrics::Label;
+use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
 mod metric;
@@ -128,6 +129,38 @@ pub enum LogFormat {
     Json,
 }
 
+/// Why there is no log, or why there are no metrics.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// A word of the log filter is no level.
+    #[error("'{0}' is no level: it is one of error, warn, info, debug, trace and off")]
+    Level(String),
+    /// The log filter cannot be read.
+    #[error("cannot read the log filter '{filter}': {cause}")]
+    Filter {
+        /// The filter, for every crate.
+        filter: String,
+        /// What is wrong with it.
+        #[source]
+        cause: tracing_subscriber::filter::ParseError,
+    },
+    /// Another log is started already.
+    #[error("cannot start the log: {0}")]
+    Log(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Metrics would be served to the network.
+    #[error("metrics can only be served on a loopback address such as 127.0.0.1:9598, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// Metrics cannot be served.
+    #[error("cannot serve metrics on {address}: {cause}")]
+    Metrics {
+        /// Where they were to be served.
+        address: SocketAddr,
+        /// Why they cannot be.
+        #[source]
+        cause: metrics_exporter_prometheus::BuildError,
+    },
+}
+
 /// Whether it is a level, such as `info`, and not a filter.
 #[must_use]
 pub fn is_level(word: &str) -> bool {
@@ -135,12 +168,12 @@ pub fn is_level(word: &str) -> bool {
 }
 
 /// Writes log lines to standard error from now on. `filter` is a level or a `tracing` filter, `info` or `vector_sentinel=debug`.
-pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), String> {
+pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), TelemetryError> {
     // A bare word that is no level would be taken for a module's name, and nothing would be logged at all.
     if let Some(word) =
         filter.split(',').find(|part| !part.contains(['=', ':', '[']) && !is_level(part.trim()))
     {
-        return Err(format!("'{word}' is no level: it is one of error, warn, info, debug, trace and off"));
+        return Err(TelemetryError::Level(word.to_owned()));
     }
     let filter = for_every_crate(filter);
     // Azure's own crates tell of every request and failure, which we tell of in our words; the others of every frame.
@@ -148,8 +181,7 @@ pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), St
         "azure_core=warn,azure_identity=warn,typespec_client_core=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,\
          rustls=warn,tonic=warn,tower=warn,{filter}"
     );
-    let filter = EnvFilter::try_new(directives)
-        .map_err(|error| format!("cannot read the log filter '{filter}': {error}"))?;
+    let filter = EnvFilter::try_new(directives).map_err(|cause| TelemetryError::Filter { filter, cause })?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -160,7 +192,7 @@ pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), St
         LogFormat::Text => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),
     };
-    done.map_err(|error| format!("cannot start the log: {error}"))
+    done.map_err(TelemetryError::Log)
 }
 
 /// The filter with each directive about `vector_sentinel` as a whole, such as `vector_sentinel=debug`, for each of its crates.
@@ -175,16 +207,14 @@ fn for_every_crate(filter: &str) -> String {
 }
 
 /// Serves metrics in Prometheus' text form on `address`, which must be loopback: there is no TLS on it.
-pub fn serve_metrics(address: SocketAddr) -> Result<(), String> {
+pub fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
     if !address.ip().is_loopback() {
-        return Err(format!(
-            "metrics can only be served on a loopback address such as 127.0.0.1:9598, not on {address}"
-        ));
+        return Err(TelemetryError::NotLoopback(address));
     }
     metrics_exporter_prometheus::PrometheusBuilder::new()
         .with_http_listener(address)
         .install()
-        .map_err(|error| format!("cannot serve metrics on {address}: {error}"))
+        .map_err(|cause| TelemetryError::Metrics { address, cause })
 }
 
 #[cfg(test)]
@@ -194,7 +224,7 @@ mod tests {
     #[test]
     fn a_filter_that_would_silence_everything_is_refused() {
         for wrong in ["bogus", "inof", "info,wran"] {
-            let error = init_logs(wrong, LogFormat::Text, false).unwrap_err();
+            let error = init_logs(wrong, LogFormat::Text, false).unwrap_err().to_string();
             assert!(error.contains("no level"), "{error}");
         }
     }
@@ -209,7 +239,7 @@ mod tests {
 
     #[test]
     fn metrics_are_not_served_to_the_network() {
-        let error = serve_metrics("0.0.0.0:0".parse().unwrap()).unwrap_err();
+        let error = serve_metrics("0.0.0.0:0".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("loopback"), "{error}");
     }
 }
