@@ -48,11 +48,13 @@ mod tests {
             one(Field::Owner, ""),
             one(Field::Classification, "truePositive/malware"),
             one(Field::Status, "resolved"),
+            one(Field::Severity, "high"),
+            one(Field::ClosingComment, "as agreed"),
         ];
         let merge = Merge { moves, tags: Some(["b".to_owned(), "a".to_owned()].into()), ..Merge::default() };
         let expected = json!({
             "assignedTo": null, "classification": "truePositive", "determination": "malware", "status": "resolved",
-            "customTags": ["a", "b"],
+            "severity": "high", "resolvingComment": "as agreed", "customTags": ["a", "b"],
         });
         assert_eq!(patch(&merge), expected);
     }

@@ -130,7 +130,10 @@ fn set_tags(properties: &mut Map<String, Value>, tags: &BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
     use incident_model::merge::Move;
+    use incident_model::owners::{Person, SentinelUser};
+    use incident_model::snapshot::{Own, Profile};
 
     const RAW: &str = r#"{"name":"n","etag":"\"0300\"","properties":{"title":"t","severity":"High","status":"Closed",
         "classification":"TruePositive","classificationReason":"SuspiciousActivity","createdTimeUtc":"2026-01-01T00:00:00Z",
@@ -172,5 +175,29 @@ mod tests {
         assert_eq!(body["properties"]["classification"], "Undetermined");
         assert_eq!(body["properties"].get("classificationReason"), None);
         assert_eq!(body["properties"]["owner"]["objectId"], Value::Null);
+    }
+    #[test]
+    fn an_incident_that_is_created_has_what_the_service_insists_on() {
+        let profile = Profile { first_activity: Some(DateTime::UNIX_EPOCH), ..Profile::default() };
+        let offer = Snapshot {
+            id: "29".to_owned(),
+            version: DateTime::UNIX_EPOCH,
+            fields: BTreeMap::new(),
+            tags: Some(["vip".to_owned()].into()),
+            comments: None,
+            own: Own::Defender(profile),
+        };
+        let sentinel = SentinelUser { user_principal_name: None, object_id: Some("x".to_owned()) };
+        let owners = Owners::new(vec![Person { defender: "ann@d".to_owned(), sentinel }]).unwrap();
+        // No word that Sentinel knows, but for the owner.
+        let words = [(Field::Owner, "x".to_owned())].into();
+        assert_eq!(
+            creation(&offer, &words, &owners),
+            json!({"properties": {
+                "title": "Microsoft Defender XDR incident 29", "description": "", "severity": "Medium", "status": "New",
+                "firstActivityTimeUtc": "1970-01-01T00:00:00Z", "owner": {"objectId": "x"},
+                "labels": [{"labelName": "vip", "labelType": "User"}],
+            }})
+        );
     }
 }

@@ -311,9 +311,4 @@ impl Program {
         assert_eq!(ended.unwrap().code(), Some(0), "{}", lines.join("\n"));
         lines
     }
-
-    /// Kills it as a crash would.
-    pub(crate) async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
 }

@@ -1,23 +1,9 @@
 //! Defender's incidents come into Sentinel, once.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use simulator::WriteKind;
 
 use super::bench::{SyncBench, labels, messages, remarks, text};
-
-/// An incident in the words of Graph, of an own making.
-fn incident(more: &Value) -> Value {
-    let mut incident = json!({
-        "id": "4711", "tenantId": "2f6d1c9e-53a1-4b0e-9c54-0b3f2f6a7d11", "status": "active", "severity": "high",
-        "displayName": "Ransomware", "incidentWebUrl": "https://security.microsoft.com/incident2/4711/overview",
-        "classification": "unknown", "determination": "unknown", "assignedTo": null, "customTags": [], "comments": [],
-        "alerts": [],
-    });
-    for (name, value) in more.as_object().unwrap() {
-        incident[name] = value.clone();
-    }
-    incident
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_comes_with_what_an_analyst_needs() {
@@ -142,62 +128,5 @@ async fn an_owner_that_sentinel_does_not_know_does_not_keep_an_incident_away() {
     // Nothing is written back either: that Sentinel has none is not what anybody chose.
     assert_eq!(text(&sync.tenant().state()[0], "/assignedTo"), "contractor@elsewhere.example");
     assert!(sync.quarantine("to_sentinel").is_empty());
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_incident_of_any_size_comes() {
-    let sync = SyncBench::with_incidents(0).await;
-    let alerts: Vec<_> = (0..160)
-        .map(|n| json!({"id": format!("a{n}"), "title": format!("Alert {n}"), "severity": "high",
-                        "serviceSource": "microsoftDefenderForEndpoint",
-                        "firstActivityDateTime": "2026-10-01T10:00:00Z", "lastActivityDateTime": "2026-10-01T11:00:00Z"}))
-        .collect();
-    let long = incident(
-        &json!({"description": "ä".repeat(6_000), "alerts": alerts, "displayName": "T".repeat(300)}),
-    );
-    sync.tenant().insert_raw(long);
-    let running = sync.run(&sync.plain());
-    sync.until("the incident", |_, sentinel| sentinel.len() == 1).await;
-    let ours = sync.workspace().state().remove(0);
-    let description = text(&ours, "/properties/description");
-    assert!(description.chars().count() <= 5_000);
-    for words in ["ää", "… (cut)", "incident2/4711", "Alerts (160):", "- Alert 0 (high", "and 140 more"] {
-        assert!(description.contains(words), "{words}: {description}");
-    }
-    assert_eq!(text(&ours, "/properties/firstActivityTimeUtc"), "2026-10-01T10:00:00.0000000Z");
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn words_that_nobody_knows_are_left_alone_and_said() {
-    let sync = SyncBench::with_incidents(0).await;
-    let id = sync.tenant().insert_raw(incident(&json!({"severity": "catastrophic", "status": "asleep"})));
-    let sync_options = json!({"fields": ["status", "severity", "classification", "tags"]});
-    let running = sync.run(&sync.with_sync(&sync_options));
-    sync.until("the incident", |_, sentinel| sentinel.len() == 1).await;
-    for word in ["status 'asleep'", "severity 'catastrophic'"] {
-        running.says(&["has no word for the", word]).await;
-    }
-    let ours = sync.workspace().state().remove(0);
-    assert_eq!((text(&ours, "/properties/status"), text(&ours, "/properties/severity")), ("New", "Medium"));
-    // What is known beside it moves, both ways.
-    sync.tenant()
-        .edit(
-            &id,
-            &json!({"customTags": ["vip"], "classification": "truePositive", "determination": "malware"}),
-            "ann",
-        )
-        .unwrap();
-    sync.until("the tag", |_, sentinel| labels(&sentinel[0]) == ["vip"]).await;
-    sync.tenant().insert_raw(incident(
-        &json!({"status": "dreaming", "severity": "catastrophic", "customTags": ["vip"]}),
-    ));
-    running.says(&["has no word for the status 'dreaming'"]).await;
-    sync.quiet().await;
-    let (theirs, ours) = (sync.tenant().state().remove(0), sync.workspace().state().remove(0));
-    assert_eq!((text(&theirs, "/status"), text(&ours, "/properties/status")), ("dreaming", "New"));
-    assert_eq!(text(&theirs, "/severity"), "catastrophic");
-    assert_eq!(running.said(&["has no word for the status 'dreaming'"]).len(), 1);
     running.stop().await;
 }

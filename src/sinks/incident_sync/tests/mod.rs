@@ -227,11 +227,11 @@ impl World {
         events.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Why things are in the quarantine of the sink that writes to a side.
+    /// What is in the quarantine of the sink that writes to a side, and why.
     fn quarantined(&self, side: Side) -> Vec<String> {
         let contents = Contents::of(self.dir.path(), &sink(side)).unwrap();
         let entries = contents.iter().flat_map(Contents::entries);
-        let said = |entry: Entry| format!("{} {}", entry.message, entry.event_text());
+        let said = |entry: Entry| format!("{}: {} {}", entry.code, entry.message, entry.event_text());
         entries.map(|entry| said(entry.unwrap())).collect()
     }
 

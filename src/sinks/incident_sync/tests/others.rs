@@ -116,4 +116,14 @@ async fn comments_that_a_pipeline_took_out_were_not_removed() {
     world.work().await;
     assert_eq!(world.notices().await, [] as [String; 0]);
     assert_eq!(texts(&world.services.only(Side::Sentinel)).len(), 2);
+    // What is said in Sentinel now is not copied, and that is said.
+    world.services.say(Side::Sentinel, &world.sentinel_id(), "Ben", "why?");
+    world.offer_from(Side::Sentinel, world.services.all(Side::Sentinel)).await;
+    world.work().await;
+    let notices = world.notices().await;
+    assert!(
+        notices.len() == 1 && notices[0].contains("was merged into another one in Defender"),
+        "{notices:#?}"
+    );
+    assert_eq!(texts(&world.services.only(Side::Defender)).len(), 1);
 }
