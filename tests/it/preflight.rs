@@ -102,28 +102,6 @@ async fn a_rule_that_loses_something_fails_the_probe_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_plan_of_a_table_is_compared_with_the_one_that_rows_are_written_for() {
-    let bench = bench(|config| config.dcr = config.dcr.clone().into_auxiliary()).await;
-    let (code, _, stderr) = probe(&bench, &all_columns(&bench)).await;
-    assert_eq!(code, 1);
-    for words in ["has the plan Auxiliary, and rows are written for Analytics", "Set table_plan to auxiliary"]
-    {
-        assert!(stderr.contains(words), "{words} is not in:\n{stderr}");
-    }
-    let types = bench.config.dcr.streams[INCIDENTS].iter();
-    let types = types.map(|(name, kind)| (name.clone(), json!(format!("{kind:?}").to_lowercase())));
-    let options = json!({"columns": Value::Object(types.collect()), "table_plan": "auxiliary"});
-    let (code, stdout, stderr) = probe(&bench, &options).await;
-    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-    assert!(stdout.contains("fits what is written\n"), "{stdout}");
-    let other = self::bench(|_| {}).await;
-    let (code, stdout, stderr) = probe(&other, &options).await;
-    assert_eq!(code, 0, "{stdout}{stderr}");
-    let warned = "warning: sinks.sentinel: stream Custom-DefenderIncidentsRaw_CL";
-    assert!(stderr.contains(warned) && stderr.contains("Set table_plan to analytics"), "{stderr}");
-}
-
-#[tokio::test]
 async fn what_may_not_be_read_is_reported_and_fails_nothing() {
     let not_read = [
         (Roles { reads_rules: false, ..Roles::default() }, "was not compared", "the role Monitoring Reader"),
@@ -224,22 +202,6 @@ async fn one_sink_writes_to_rules_behind_several_endpoints() {
     let by_stream: Vec<_> = bench.simulator.stats().rows_by_stream.into_iter().collect();
     assert_eq!(by_stream, [("Custom-Rows1_CL".to_owned(), 5), ("Custom-Rows2_CL".to_owned(), 5)]);
     assert_eq!(bench.simulator.stats().ingestion_by_status.keys().collect::<Vec<_>>(), [&204]);
-}
-
-#[tokio::test]
-async fn a_rule_is_asked_for_at_its_own_endpoint() {
-    let (bench, [_, second], mut options) = two_endpoints().await;
-    options["dcr_immutable_id"] = json!(second);
-    options["stream_name"] = json!("Custom-Rows2_CL");
-    options["columns"] = Value::Null;
-    let (code, stdout, stderr) = probe(&bench, &options).await;
-    assert_eq!(code, 0, "{stdout}{stderr}");
-    assert!(!stderr.contains("has its own URL"), "{stderr}");
-    options["endpoints"] = Value::Null;
-    let (code, _, stderr) = probe(&bench, &options).await;
-    assert_eq!(code, 1);
-    let advice = format!("set endpoint, or endpoints.{second}, to https://localhost:");
-    assert!(stderr.contains(&advice), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,9 @@ use serde_json::json;
 use simulator::{ArmQuota, Fault, Service, SimulatorConfig, WorkspaceRole};
 use vector_sentinel::topology::Ended;
 
+use crate::cli::ran;
 use crate::fake_vector::{FakeVector, certificates_in, free_address};
-use crate::harness::{PATIENCE, every_fault, program, spawn, status};
+use crate::harness::{every_fault, spawn, status};
 use crate::workspace::Workplace;
 
 const ANALYST: &str = "somebody@example.com";
@@ -76,37 +77,6 @@ async fn comments_are_asked_for_only_where_there_are_some_that_are_new() {
     place.bench.until(|stats| stats.security_insights_requests >= before + 3).await;
     assert_eq!(running.stop().await, Ended::Drained);
     place.assert_exactly_once();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_goes_on_where_delivery_ended() {
-    let place = Workplace::with_incidents(120).await;
-    place.runs_through(&place.pipeline()).await;
-    for name in place.names().iter().take(10) {
-        place.bench.simulator.workspace().edit(name, &json!({"status": "Active"})).unwrap();
-    }
-    place.runs_through(&place.pipeline()).await;
-    assert_eq!(place.rows().len(), 130);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_incident_that_slips_across_a_page_edge_while_paging_is_not_missed() {
-    let place = Workplace::with_incidents(100).await;
-    let names = place.names();
-    // The first request asks for the time. The second page is slow; meanwhile everything on the first moves behind it.
-    let slow = Fault::Delay(Duration::from_millis(300));
-    place.bench.simulator.faults().script(Service::SecurityInsights, vec![Fault::Pass, Fault::Pass, slow]);
-    let mut pipeline = place.pipeline();
-    pipeline["sources"]["incidents"]["page_size"] = 50.into();
-    let running = place.bench.run(&pipeline);
-    place.bench.until(|stats| stats.rows_ingested >= 50).await;
-    for name in &names[..50] {
-        place.bench.simulator.workspace().edit(name, &json!({"status": "Active"})).unwrap();
-    }
-    place.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    place.assert_exactly_once();
-    assert_eq!(place.rows().len(), 150);
 }
 
 /// Every way in which one request can go wrong, at every request of a first run of three pages, comments among them.
@@ -192,51 +162,6 @@ async fn the_limit_of_requests_is_kept_without_being_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sink_that_is_down_holds_the_source_back_and_then_gets_everything() {
-    let place = Workplace::with_incidents(130).await;
-    place.bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, Fault::Reset)]);
-    let running = place.bench.run(&place.pipeline());
-    place.bench.until(|stats| stats.faults_fired >= 3).await;
-    // The service's time and a page; nobody asks for the next.
-    assert_eq!(place.bench.simulator.stats().security_insights_requests, 2);
-    place.bench.simulator.faults().clear();
-    place.caught_up().await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    place.assert_exactly_once();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kills_lose_nothing_and_double_no_more_than_was_in_flight() {
-    const KILLS: usize = 6;
-    let place = Workplace::with_incidents(900).await;
-    for name in place.names().iter().step_by(9) {
-        place.bench.simulator.workspace().comment(name, "a word", ANALYST).unwrap();
-    }
-    let file = place.bench.file(&place.pipeline());
-    let arguments = ["run", "-c", file.to_str().unwrap()];
-    let mut rng = fastrand::Rng::with_seed(2_027);
-    let mut at_work = 0;
-    for kill in 0..KILLS {
-        let before = place.bench.simulator.stats().rows_ingested;
-        let mut child = spawn(&arguments);
-        place.bench.until(|stats| stats.security_insights_requests > 0).await;
-        let busy = place.bench.until(|stats| stats.rows_ingested > before);
-        // Every other kill waits for it, however slow the machine is; the rest come at random.
-        let limit = if kill % 2 == 0 { 20_000 } else { rng.u64(100..1_500) };
-        drop(tokio::time::timeout(Duration::from_millis(limit), busy).await);
-        Clock::system().sleep(Duration::from_millis(rng.u64(0..40))).await;
-        child.kill().await.unwrap();
-        at_work += usize::from(place.bench.simulator.stats().rows_ingested > before);
-    }
-    assert!(at_work >= KILLS / 2, "only {at_work} kills met a program at work");
-    let mut child = spawn(&arguments);
-    tokio::time::timeout(PATIENCE, place.caught_up()).await.unwrap();
-    child.kill().await.unwrap();
-    let twice: usize = place.rows().values().map(|times| times - 1).sum();
-    assert!(twice <= (KILLS + 1) * 50, "{twice} came twice");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn incidents_that_go_through_vector_arrive_as_microsoft_sent_them() {
     let place = Workplace::with_incidents(60).await;
     for name in place.names().iter().step_by(7) {
@@ -272,33 +197,22 @@ async fn incidents_that_go_through_vector_arrive_as_microsoft_sent_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_reads_or_says_which_role_is_missing() {
-    for (role, words) in [
-        (WorkspaceRole::Reader, "sources.incidents: reading works"),
-        (WorkspaceRole::None, "Microsoft Sentinel Reader"),
+async fn a_probe_reads_or_says_which_role_or_workspace_is_missing() {
+    const WORKSPACE: &str = "soc-workspace";
+    for (role, workspace, code, words) in [
+        (WorkspaceRole::Reader, WORKSPACE, 0, ["sources.incidents: ", "reading works"]),
+        (WorkspaceRole::None, WORKSPACE, 1, ["FAILED sources.incidents", "Microsoft Sentinel Reader"]),
+        (WorkspaceRole::Reader, "another-workspace", 1, ["FAILED sources.incidents", "workspace_name"]),
     ] {
         let mut config = SimulatorConfig::default();
         config.workspace.initial = 1;
         config.roles.incidents = role;
         let place = Workplace::start(config).await;
-        let file = place.bench.file(&place.pipeline());
-        let output =
-            program().args(["validate", "--probe", "-c", file.to_str().unwrap()]).output().await.unwrap();
-        let printed = [output.stdout, output.stderr].concat();
-        let printed = String::from_utf8_lossy(&printed);
-        assert!(printed.contains(words), "{printed}");
+        let mut pipeline = place.pipeline();
+        pipeline["sources"]["incidents"]["workspace_name"] = workspace.into();
+        let file = place.bench.file(&pipeline);
+        let (found, stdout, stderr) = ran(&["validate", "--probe", "-c", file.to_str().unwrap()]).await;
+        let printed = if code == 0 { stdout } else { stderr };
+        assert!(found == code && words.iter().all(|word| printed.contains(word)), "{found}: {printed}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_name_of_the_workspace_is_said_and_waited_for() {
-    let place = Workplace::with_incidents(1).await;
-    let mut pipeline = place.pipeline();
-    pipeline["sources"]["incidents"]["workspace_name"] = "another-workspace".into();
-    let file = place.bench.file(&pipeline);
-    let output =
-        program().args(["validate", "--probe", "-c", file.to_str().unwrap()]).output().await.unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("FAILED sources.incidents") && stderr.contains("workspace_name"), "{stderr}");
 }
