@@ -4,7 +4,6 @@ pub(crate) mod clock;
 pub(crate) mod cutter;
 pub(crate) mod fault_layer;
 pub(crate) mod faults;
-pub(crate) mod json;
 pub(crate) mod limits;
 pub(crate) mod odata;
 pub(crate) mod operation;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 
 /// Ticks in a second.
 const PER_SECOND: i64 = 10_000_000;
@@ -46,45 +46,15 @@ impl Ticks {
         Duration::from_nanos(ticks.saturating_mul(100))
     }
 
-    /// Appends the text, always with seven fraction digits. Written by hand: a listing of a large
-    /// tenant holds millions of these.
-    pub(crate) fn write(self, out: &mut String) {
-        let seconds = self.0.div_euclid(PER_SECOND);
-        let fraction = self.0.rem_euclid(PER_SECOND);
-        let date = DateTime::from_timestamp(seconds, 0).unwrap_or_default().date_naive();
-        let second_of_day = seconds.rem_euclid(86_400);
-        digits(out, i64::from(date.year()), 4);
-        out.push('-');
-        digits(out, i64::from(date.month()), 2);
-        out.push('-');
-        digits(out, i64::from(date.day()), 2);
-        out.push('T');
-        digits(out, second_of_day / 3600, 2);
-        out.push(':');
-        digits(out, second_of_day / 60 % 60, 2);
-        out.push(':');
-        digits(out, second_of_day % 60, 2);
-        out.push('.');
-        digits(out, fraction, 7);
-        out.push('Z');
-    }
-
+    /// The text, always with seven fraction digits.
     pub(crate) fn text(self) -> String {
-        let mut out = String::with_capacity(28);
-        self.write(&mut out);
-        out
+        let at = DateTime::from_timestamp(self.0.div_euclid(PER_SECOND), 0).unwrap_or_default();
+        format!("{}.{:07}Z", at.format("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(PER_SECOND))
     }
 }
 
 fn ticks_in(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos() / 100).unwrap_or(i64::MAX)
-}
-
-fn digits(out: &mut String, value: i64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = u8::try_from(value / 10_i64.pow(place) % 10).unwrap_or_default();
-        out.push(char::from(b'0' + digit));
-    }
 }
 
 /// The same text for the same point in time, however many fraction digits somebody kept. A text that

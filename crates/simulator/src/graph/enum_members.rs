@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What stands in for a hidden member.
 // https://learn.microsoft.com/graph/best-practices-concept#handling-future-members-in-evolvable-enumerations
-pub(crate) const STAND_IN: &str = "unknownFutureValue";
+const STAND_IN: &str = "unknownFutureValue";
 
 /// The preference (header `Prefer`) that shows every member.
 // https://learn.microsoft.com/graph/best-practices-concept#handling-future-members-in-evolvable-enumerations
@@ -59,7 +59,7 @@ const NEWER: [(&str, &[&str]); 4] = [
 ];
 
 /// Whether a reader must ask for `member` of `property`.
-pub(crate) fn is_newer(property: &str, member: &str) -> bool {
+fn is_newer(property: &str, member: &str) -> bool {
     NEWER.iter().any(|(name, members)| *name == property && members.contains(&member))
 }
 

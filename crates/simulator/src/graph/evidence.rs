@@ -1,12 +1,11 @@
-//! Renders evidence: what an alert saw. Twelve of the documented types.
+//! Evidence: what an alert saw. Twelve of the documented types.
 
 // https://learn.microsoft.com/graph/api/resources/security-alertevidence
 
 use fastrand::Rng;
+use serde_json::{Value, json};
 
 use crate::core::random::{guid, hex};
-
-use crate::core::json::Json;
 use crate::core::text::{HOSTS, PEOPLE, PROGRAMS};
 use crate::core::ticks::Ticks;
 
@@ -18,10 +17,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) resolved: bool,
 }
 
-type Render = fn(&mut Json, &mut Rng, &Scene<'_>);
+type Details = fn(&mut Rng, &Scene<'_>) -> Value;
 
-/// Name of the type, and what writes the properties that only it has.
-const TYPES: [(&str, Render); 12] = [
+/// Name of the type, and what answers the properties that only it has.
+const TYPES: [(&str, Details); 12] = [
     ("deviceEvidence", device),
     ("userEvidence", user),
     ("processEvidence", process),
@@ -36,18 +35,14 @@ const TYPES: [(&str, Render); 12] = [
     ("networkConnectionEvidence", network_connection),
 ];
 
-/// Appends the piece of evidence at `position` of its alert.
-pub(crate) fn render(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>, position: usize) {
+/// The piece of evidence at `position` of its alert.
+pub(crate) fn piece(rng: &mut Rng, scene: &Scene<'_>, position: usize) -> Value {
     // The first is mostly a device, a user or a process; the others go round from there.
     let start = rng.usize(..3);
-    let (name, details) = TYPES[(start + position * 5) % TYPES.len()];
-    json.open('{');
-    base(json, rng, scene, name, position == 0);
-    details(json, rng, scene);
-    json.close('}');
+    of_type(rng, scene, TYPES[(start + position * 5) % TYPES.len()], position == 0)
 }
 
-fn base(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>, name: &str, primary: bool) {
+fn of_type(rng: &mut Rng, scene: &Scene<'_>, (name, details): (&str, Details), primary: bool) -> Value {
     let verdict = ["suspicious", "malicious", "unknown", "noThreatsFound"][rng.usize(..4)];
     let remediation = match (scene.resolved, rng.u8(..4)) {
         (true, _) => "remediated",
@@ -55,192 +50,152 @@ fn base(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>, name: &str, primary: 
         (false, 1) => "prevented",
         (false, _) => "active",
     };
-    json.text("@odata.type", &format!("#microsoft.graph.security.{name}"));
-    json.time("createdDateTime", scene.at);
-    json.text("verdict", verdict);
-    json.member("remediationStatus", remediation);
-    json.null("remediationStatusDetails");
-    json.texts("roles", primary.then_some("attacked"));
-    json.texts("detailedRoles", (primary && name == "deviceEvidence").then_some("PrimaryDevice"));
-    json.texts("tags", []);
+    let detailed_roles = (primary && name == "deviceEvidence").then_some("PrimaryDevice");
+    let mut evidence = json!({
+        "@odata.type": format!("#microsoft.graph.security.{name}"), "createdDateTime": scene.at.text(),
+        "verdict": verdict, "remediationStatus": remediation, "remediationStatusDetails": null,
+        "roles": primary.then_some("attacked").into_iter().collect::<Vec<_>>(),
+        "detailedRoles": detailed_roles.into_iter().collect::<Vec<_>>(), "tags": [],
+    });
+    extend(&mut evidence, details(rng, scene));
+    evidence
 }
 
-fn device(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
+/// Appends the properties of another object.
+pub(crate) fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+fn device(rng: &mut Rng, scene: &Scene<'_>) -> Value {
+    const RISKS: [&str; 4] = ["none", "low", "medium", "high"];
     let (host, platform, build, version) = HOSTS[rng.usize(..HOSTS.len())];
-    json.time("firstSeenDateTime", Ticks(scene.at.0 - rng.i64(1..9_000_000_000_000)));
-    json.text("mdeDeviceId", &hex(rng, 40));
-    json.text("azureAdDeviceId", &guid(rng));
-    json.text("deviceDnsName", &format!("{host}.corp.contoso.com"));
-    json.text("hostName", host);
-    json.text("ntDomain", "CONTOSO");
-    json.text("dnsDomain", "corp.contoso.com");
-    json.text("osPlatform", platform);
-    json.raw("osBuild", build);
-    json.text("version", version);
-    json.text("healthStatus", "active");
-    json.text("riskScore", ["none", "low", "medium", "high"][rng.usize(..4)]);
-    json.raw("rbacGroupId", rng.u8(1..40));
-    json.text("rbacGroupName", "Workstations");
-    json.text("onboardingStatus", "onboarded");
-    json.text("defenderAvStatus", "updated");
-    let address = private_ip(rng);
-    json.text("lastIpAddress", &address);
-    json.text("lastExternalIpAddress", &public_ip(rng));
-    json.texts("ipInterfaces", [address.as_str(), "127.0.0.1", "::1"]);
-    json.null("vmMetadata");
-    json.open_at("loggedOnUsers", '[');
-    json.open('{');
-    json.text("accountName", PEOPLE[rng.usize(..PEOPLE.len())].0);
-    json.text("domainName", "CONTOSO");
-    json.close('}');
-    json.close(']');
-    json.texts("resourceAccessEvents", []);
+    let mut device = json!({
+        "firstSeenDateTime": Ticks(scene.at.0 - rng.i64(1..9_000_000_000_000)).text(), "mdeDeviceId": hex(rng, 40),
+        "azureAdDeviceId": guid(rng), "deviceDnsName": format!("{host}.corp.contoso.com"), "hostName": host,
+        "ntDomain": "CONTOSO", "dnsDomain": "corp.contoso.com", "osPlatform": platform, "osBuild": build,
+        "version": version, "healthStatus": "active", "riskScore": RISKS[rng.usize(..4)],
+        "rbacGroupId": rng.u8(1..40), "rbacGroupName": "Workstations", "onboardingStatus": "onboarded",
+        "defenderAvStatus": "updated",
+    });
+    let address = format!("10.{}.{}.{}", rng.u8(..), rng.u8(..), rng.u8(1..255));
+    let more = json!({
+        "lastIpAddress": address, "lastExternalIpAddress": public_ip(rng), "ipInterfaces": [address, "127.0.0.1", "::1"],
+        "vmMetadata": null,
+        "loggedOnUsers": [{"accountName": PEOPLE[rng.usize(..PEOPLE.len())].0, "domainName": "CONTOSO"}],
+        "resourceAccessEvents": [],
+    });
+    extend(&mut device, more);
+    device
 }
 
-fn user(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
-    json.null("stream");
-    account(json, rng, scene);
+fn user(rng: &mut Rng, scene: &Scene<'_>) -> Value {
+    json!({"stream": null, "userAccount": account(rng, scene)})
 }
 
-fn account(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
+fn account(rng: &mut Rng, scene: &Scene<'_>) -> Value {
     let (name, display_name) = PEOPLE[rng.usize(..PEOPLE.len())];
-    json.open_at("userAccount", '{');
-    json.text("accountName", name);
-    json.text("domainName", "CONTOSO");
-    json.text("userSid", &format!("S-1-5-21-1004336348-1177238915-682003330-{}", rng.u16(1000..)));
-    json.text("azureAdUserId", &guid(rng));
-    json.text("userPrincipalName", &format!("{name}@contoso.com"));
-    json.text("displayName", display_name);
-    json.text("tenantId", scene.tenant_id);
-    json.null("activeDirectoryObjectGuid");
-    json.texts("resourceAccessEvents", []);
-    json.close('}');
+    json!({
+        "accountName": name, "domainName": "CONTOSO",
+        "userSid": format!("S-1-5-21-1004336348-1177238915-682003330-{}", rng.u16(1000..)), "azureAdUserId": guid(rng),
+        "userPrincipalName": format!("{name}@contoso.com"), "displayName": display_name, "tenantId": scene.tenant_id,
+        "activeDirectoryObjectGuid": null, "resourceAccessEvents": [],
+    })
 }
 
-fn process(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
+fn process(rng: &mut Rng, scene: &Scene<'_>) -> Value {
     let program = rng.usize(..PROGRAMS.len());
     let started = Ticks(scene.at.0 - rng.i64(1..9_000_000_000));
-    json.raw("processId", rng.u16(100..));
-    json.raw("parentProcessId", rng.u16(100..));
-    json.text("processCommandLine", PROGRAMS[program].3);
-    json.time("processCreationDateTime", started);
-    json.time("parentProcessCreationDateTime", Ticks(started.0 - rng.i64(1..9_000_000_000)));
-    json.text("detectionStatus", "detected");
-    json.text("mdeDeviceId", &hex(rng, 40));
-    json.null("parentProcessImageFile");
-    image(json, rng, "imageFile", program);
-    account(json, rng, scene);
+    json!({
+        "processId": rng.u16(100..), "parentProcessId": rng.u16(100..), "processCommandLine": PROGRAMS[program].3,
+        "processCreationDateTime": started.text(),
+        "parentProcessCreationDateTime": Ticks(started.0 - rng.i64(1..9_000_000_000)).text(),
+        "detectionStatus": "detected", "mdeDeviceId": hex(rng, 40), "parentProcessImageFile": null,
+        "imageFile": image(rng, program), "userAccount": account(rng, scene),
+    })
 }
 
-fn image(json: &mut Json, rng: &mut Rng, property: &str, program: usize) {
+fn image(rng: &mut Rng, program: usize) -> Value {
     let (name, folder, publisher, _) = PROGRAMS[program];
-    json.open_at(property, '{');
-    json.text("sha1", &hex(rng, 40));
-    json.text("sha256", &hex(rng, 64));
-    json.text("md5", &hex(rng, 32));
-    json.null("sha256Ac");
-    json.text("fileName", name);
-    json.text("filePath", folder);
-    json.raw("fileSize", rng.u32(10_000..5_000_000));
-    json.maybe_text("filePublisher", Some(publisher).filter(|name| !name.is_empty()));
-    json.nulls(&["signer", "issuer"]);
-    json.close('}');
+    json!({
+        "sha1": hex(rng, 40), "sha256": hex(rng, 64), "md5": hex(rng, 32), "sha256Ac": null, "fileName": name,
+        "filePath": folder, "fileSize": rng.u32(10_000..5_000_000),
+        "filePublisher": Some(publisher).filter(|name| !name.is_empty()), "signer": null, "issuer": null,
+    })
 }
 
-fn ip(json: &mut Json, rng: &mut Rng, _: &Scene<'_>) {
-    json.text("ipAddress", &public_ip(rng));
-    json.text("countryLetterCode", "NL");
-    json.null("stream");
-    json.open_at("location", '{');
-    json.text("city", "Amsterdam");
-    json.text("countryName", "Netherlands");
-    json.raw("latitude", "52.37");
-    json.raw("longitude", "4.89");
-    json.null("state");
-    json.close('}');
+fn ip(rng: &mut Rng, _: &Scene<'_>) -> Value {
+    json!({
+        "ipAddress": public_ip(rng), "countryLetterCode": "NL", "stream": null,
+        "location": {"city": "Amsterdam", "countryName": "Netherlands", "latitude": 52.37, "longitude": 4.89, "state": null},
+    })
 }
 
-fn file(json: &mut Json, rng: &mut Rng, _: &Scene<'_>) {
-    json.text("detectionStatus", ["detected", "blocked", "prevented"][rng.usize(..3)]);
-    json.text("mdeDeviceId", &hex(rng, 40));
+fn file(rng: &mut Rng, _: &Scene<'_>) -> Value {
+    let detection_status = ["detected", "blocked", "prevented"][rng.usize(..3)];
+    let device_id = hex(rng, 40);
     let program = rng.usize(..PROGRAMS.len());
-    image(json, rng, "fileDetails", program);
+    json!({"detectionStatus": detection_status, "mdeDeviceId": device_id, "fileDetails": image(rng, program)})
 }
 
-fn url(json: &mut Json, rng: &mut Rng, _: &Scene<'_>) {
-    json.text("url", &format!("https://login-{}.example.net/session?next=%2Fmail", hex(rng, 6)));
+fn url(rng: &mut Rng, _: &Scene<'_>) -> Value {
+    json!({"url": format!("https://login-{}.example.net/session?next=%2Fmail", hex(rng, 6))})
 }
 
-fn mailbox(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
+fn mailbox(rng: &mut Rng, scene: &Scene<'_>) -> Value {
     let (name, display_name) = PEOPLE[rng.usize(..PEOPLE.len())];
-    json.text("primaryAddress", &format!("{name}@contoso.com"));
-    json.text("displayName", display_name);
-    json.text("upn", &format!("{name}@contoso.com"));
-    account(json, rng, scene);
+    let address = format!("{name}@contoso.com");
+    json!({
+        "primaryAddress": address, "displayName": display_name, "upn": address, "userAccount": account(rng, scene),
+    })
 }
 
-fn message(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
-    json.text("networkMessageId", &guid(rng));
-    json.text("internetMessageId", &format!("<{}@mail.example.net>", hex(rng, 24)));
-    json.text("subject", "Your invoice \"4471\" is overdue");
-    json.text("language", "en");
-    json.text("senderIp", &public_ip(rng));
-    json.text("recipientEmailAddress", &format!("{}@contoso.com", PEOPLE[rng.usize(..PEOPLE.len())].0));
-    json.text("antiSpamDirection", "inbound");
-    json.text("deliveryAction", "deliveredAsSpam");
-    json.text("deliveryLocation", "junkFolder");
-    json.text("urn", &format!("urn:MailEntity:{}", hex(rng, 32)));
-    json.texts("threats", ["ZapPhish"]);
-    json.texts("threatDetectionMethods", ["UrlReputation"]);
-    json.texts("urls", ["https://pay.example.net/4471"]);
-    json.raw("urlCount", 1);
-    json.raw("attachmentsCount", rng.u8(..3));
-    json.time("receivedDateTime", Ticks(scene.at.0 - rng.i64(1..9_000_000_000)));
-    for sender in ["p1Sender", "p2Sender"] {
-        json.open_at(sender, '{');
-        json.text("emailAddress", "billing@mail.example.net");
-        json.text("displayName", "Billing");
-        json.text("domainName", "mail.example.net");
-        json.close('}');
-    }
+fn message(rng: &mut Rng, scene: &Scene<'_>) -> Value {
+    let sender = json!({
+        "emailAddress": "billing@mail.example.net", "displayName": "Billing", "domainName": "mail.example.net",
+    });
+    json!({
+        "networkMessageId": guid(rng), "internetMessageId": format!("<{}@mail.example.net>", hex(rng, 24)),
+        "subject": "Your invoice \"4471\" is overdue", "language": "en", "senderIp": public_ip(rng),
+        "recipientEmailAddress": format!("{}@contoso.com", PEOPLE[rng.usize(..PEOPLE.len())].0),
+        "antiSpamDirection": "inbound", "deliveryAction": "deliveredAsSpam", "deliveryLocation": "junkFolder",
+        "urn": format!("urn:MailEntity:{}", hex(rng, 32)), "threats": ["ZapPhish"],
+        "threatDetectionMethods": ["UrlReputation"], "urls": ["https://pay.example.net/4471"], "urlCount": 1,
+        "attachmentsCount": rng.u8(..3), "receivedDateTime": Ticks(scene.at.0 - rng.i64(1..9_000_000_000)).text(),
+        "p1Sender": sender, "p2Sender": sender,
+    })
 }
 
-fn cloud_application(json: &mut Json, rng: &mut Rng, _: &Scene<'_>) {
-    json.raw("appId", 11_161);
-    json.text("displayName", "Microsoft Exchange Online");
-    json.raw("instanceId", rng.u8(..4));
-    json.text("instanceName", "Contoso");
-    json.raw("saasAppId", 11_161);
-    json.null("stream");
+fn cloud_application(rng: &mut Rng, _: &Scene<'_>) -> Value {
+    json!({
+        "appId": 11_161, "displayName": "Microsoft Exchange Online", "instanceId": rng.u8(..4),
+        "instanceName": "Contoso", "saasAppId": 11_161, "stream": null,
+    })
 }
 
-fn registry_key(json: &mut Json, _: &mut Rng, _: &Scene<'_>) {
-    json.text("registryHive", "HKEY_LOCAL_MACHINE");
-    json.text("registryKey", r"SOFTWARE\Microsoft\Windows\CurrentVersion\Run");
+fn registry_key(_: &mut Rng, _: &Scene<'_>) -> Value {
+    json!({
+        "registryHive": "HKEY_LOCAL_MACHINE", "registryKey": r"SOFTWARE\Microsoft\Windows\CurrentVersion\Run",
+    })
 }
 
-fn registry_value(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
-    registry_key(json, rng, scene);
-    json.text("mdeDeviceId", &hex(rng, 40));
-    json.text("registryValue", r"rundll32.exe C:\Users\Public\cache.dat,Entry");
-    json.text("registryValueName", "Updater");
-    json.text("registryValueType", "String");
+fn registry_value(rng: &mut Rng, scene: &Scene<'_>) -> Value {
+    let mut value = registry_key(rng, scene);
+    let more = json!({
+        "mdeDeviceId": hex(rng, 40), "registryValue": r"rundll32.exe C:\Users\Public\cache.dat,Entry",
+        "registryValueName": "Updater", "registryValueType": "String",
+    });
+    extend(&mut value, more);
+    value
 }
 
-fn network_connection(json: &mut Json, rng: &mut Rng, scene: &Scene<'_>) {
-    json.text("protocol", "tcp");
-    json.raw("sourcePort", rng.u16(49_152..));
-    json.raw("destinationPort", 443);
-    for end in ["sourceAddress", "destinationAddress"] {
-        json.open_at(end, '{');
-        base(json, rng, scene, "ipEvidence", false);
-        ip(json, rng, scene);
-        json.close('}');
-    }
-}
-
-fn private_ip(rng: &mut Rng) -> String {
-    format!("10.{}.{}.{}", rng.u8(..), rng.u8(..), rng.u8(1..255))
+fn network_connection(rng: &mut Rng, scene: &Scene<'_>) -> Value {
+    const END: (&str, Details) = ("ipEvidence", ip);
+    json!({
+        "protocol": "tcp", "sourcePort": rng.u16(49_152..), "destinationPort": 443,
+        "sourceAddress": of_type(rng, scene, END, false), "destinationAddress": of_type(rng, scene, END, false),
+    })
 }
 
 /// An address of the block kept for documentation.

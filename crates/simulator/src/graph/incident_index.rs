@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::core::json::Json;
 use crate::core::odata::{Field, Filter, Order, Query};
 use crate::core::random::mixed;
 use crate::core::stats::Revision;
@@ -14,7 +13,6 @@ use crate::core::text::SEVERITIES;
 use crate::core::ticks::Ticks;
 use crate::graph::dialect::UPDATED;
 use crate::graph::edit::Edit;
-use crate::graph::enum_members;
 use crate::graph::incident::{self, Subject};
 use crate::graph::lifecycle::{Change, Event, Facts};
 
@@ -27,6 +25,7 @@ pub(crate) struct Page {
     /// How many match, on all pages.
     pub(crate) total: usize,
     pub(crate) revisions: Vec<Revision>,
+    pub(crate) incidents: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -226,61 +225,49 @@ impl IncidentIndex {
         self.by_update.iter().filter_map(|(_, position)| self.revision(*position)).collect()
     }
 
-    /// Appends a part of a listing, and says what it found.
-    pub(crate) fn list(&mut self, query: &Query, json: &mut Json) -> Page {
+    /// A part of a listing.
+    pub(crate) fn list(&mut self, query: &Query) -> Page {
         let positions = self.listing(&query.filter, query.order);
         let page = positions.get(query.window(positions.len())).unwrap_or_default();
-        let revisions =
-            page.iter().filter_map(|position| self.render(*position, query.expands, json)).collect();
-        Page { total: positions.len(), revisions }
+        let found = page.iter().filter_map(|position| self.shown(*position, query.expands));
+        let (revisions, incidents) = found.unzip();
+        Page { total: positions.len(), revisions, incidents }
     }
 
-    /// Appends one incident if readers see it, as they do.
-    pub(crate) fn render(&self, position: u32, with_alerts: bool, json: &mut Json) -> Option<Revision> {
+    /// One incident if readers see it, as they do.
+    pub(crate) fn shown(&self, position: u32, with_alerts: bool) -> Option<(Revision, Value)> {
         let shown = self.slots.get(position as usize)?.shown();
-        self.render_after(position, shown, with_alerts, json)?;
-        self.revision(position)
+        Some((self.revision(position)?, self.after(position, shown, with_alerts)?))
     }
 
-    /// Appends one incident as it is, whether readers see it yet or not.
-    pub(crate) fn render_latest(&self, position: u32, with_alerts: bool, json: &mut Json) -> Option<()> {
+    /// One incident as it is, whether readers see it yet or not.
+    pub(crate) fn latest(&self, position: u32, with_alerts: bool) -> Option<Value> {
         let events = &self.slots.get(position as usize)?.events;
-        self.render_after(position, events, with_alerts, json)
+        self.after(position, events, with_alerts)
     }
 
-    fn render_after(
-        &self,
-        position: u32,
-        events: &[Event],
-        with_alerts: bool,
-        json: &mut Json,
-    ) -> Option<()> {
+    fn after(&self, position: u32, events: &[Event], with_alerts: bool) -> Option<Value> {
         let slot = self.slots.get(position as usize)?;
         let seen = events.last()?.at;
         if let Some(raw) = &slot.raw {
-            let mut raw = raw.clone();
+            let mut raw = Value::clone(raw);
             if let Some(object) = raw.as_object_mut() {
                 object.insert("lastUpdateDateTime".to_owned(), json!(slot.last_update(seen, events.len())));
                 if !with_alerts {
                     object.shift_remove("alerts");
                 }
             }
-            if !json.shows_newer() {
-                enum_members::hide(&mut raw);
-            }
-            json.raw_item(&raw);
-        } else {
-            let facts = self.facts_after(position, events);
-            let into = facts.merged_into.and_then(|position| self.slots.get(position as usize));
-            let subject = Subject {
-                id: &slot.id,
-                seed: mixed(self.seed, position.into()),
-                tenant_id: &self.tenant_id,
-                redirect: into.map(|slot| &*slot.id),
-            };
-            incident::render(json, &subject, &facts, with_alerts);
+            return Some(raw);
         }
-        Some(())
+        let facts = self.facts_after(position, events);
+        let into = facts.merged_into.and_then(|position| self.slots.get(position as usize));
+        let subject = Subject {
+            id: &slot.id,
+            seed: mixed(self.seed, position.into()),
+            tenant_id: &self.tenant_id,
+            redirect: into.map(|slot| &*slot.id),
+        };
+        Some(incident::shown(&subject, &facts, with_alerts))
     }
 
     /// Every position, the one that something happened to last at the end.

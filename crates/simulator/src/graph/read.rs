@@ -5,9 +5,9 @@
 
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
+use serde_json::{Value, json};
 
 use crate::core::faults::Service;
-use crate::core::json::Json;
 use crate::core::limits::retry_after;
 use crate::core::odata::{Dialect, Query};
 use crate::core::records::Served;
@@ -35,30 +35,24 @@ pub(crate) async fn list(request: ApiRequest) -> Response {
             let sentence = "The query specified in the URI is not valid. Skip is not supported.";
             return Err(ApiError::bad_request(sentence));
         }
-        let mut items = Json::new(prefers_newer(&request.headers));
-        items.open('[');
-        let page = state.tenant.list(&query, &mut items);
-        items.close(']');
+        let page = state.tenant.list(&query);
         let fails_on = |revision: &Revision| oddities.fails_on.as_ref() == Some(&revision.id);
         if query.expands && page.revisions.iter().any(fails_on) {
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UnknownError", ""));
         }
 
-        let mut body = Json::new(true);
-        body.open('{');
-        body.text("@odata.context", &context(state, &request.uri, query.expands));
+        let mut body = json!({"@odata.context": context(state, &request.uri, query.expands)});
         if query.counts {
-            body.raw("@odata.count", oddities.count.unwrap_or(page.total));
+            body["@odata.count"] = oddities.count.unwrap_or(page.total).into();
         }
         let after = query.window(page.total).end;
         if after < page.total && !oddities.no_next_link {
             let origin = oddities.links_lead_to.as_ref().unwrap_or(&state.url);
             let link = query.next_link(&format!("{origin}{}", request.uri.path()), after, true);
-            body.text("@odata.nextLink", &link);
+            body["@odata.nextLink"] = link.into();
         }
-        body.raw("value", items.finish());
-        body.close('}');
-        Ok(serving(&request, body.finish(), page.revisions))
+        body["value"] = page.incidents.into();
+        Ok(serving(&request, body, page.revisions))
     })
 }
 
@@ -67,10 +61,9 @@ pub(crate) async fn get(request: ApiRequest<String>) -> Response {
     request.answer(Service::Graph, || {
         admit(&request, &READS)?;
         let query = read(&request, &INCIDENT)?;
-        let mut body = Json::new(prefers_newer(&request.headers));
-        let revision = request.state.tenant.get(&request.path, query.expands, &mut body);
-        let revision = revision.ok_or_else(|| not_found(&request.path))?;
-        Ok(serving(&request, body.finish(), vec![revision]))
+        let found = request.state.tenant.get(&request.path, query.expands);
+        let (revision, incident) = found.ok_or_else(|| not_found(&request.path))?;
+        Ok(serving(&request, incident, vec![revision]))
     })
 }
 
@@ -79,8 +72,9 @@ fn read<P>(request: &ApiRequest<P>, dialect: &Dialect) -> Result<Query, ApiError
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn serving<P>(request: &ApiRequest<P>, body: String, revisions: Vec<Revision>) -> Response {
-    let mut answer = responses::graph(&request.state, &request.headers, StatusCode::OK, body);
+fn serving<P>(request: &ApiRequest<P>, mut body: Value, revisions: Vec<Revision>) -> Response {
+    hide_newer(&request.headers, &mut body);
+    let mut answer = responses::graph(&request.state, &request.headers, StatusCode::OK, body.to_string());
     answer.extensions_mut().insert(Served(revisions));
     answer
 }
@@ -113,9 +107,12 @@ pub(crate) fn admit<P>(request: &ApiRequest<P>, permissions: &[&str]) -> Result<
     Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message))
 }
 
-pub(crate) fn prefers_newer(headers: &HeaderMap) -> bool {
+/// Hides the newer enum members from a reader who did not ask for them.
+pub(crate) fn hide_newer(headers: &HeaderMap, body: &mut Value) {
     let mut preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    preferences.any(|list| list.split([',', ';']).any(|one| one.trim() == enum_members::PREFERENCE))
+    if !preferences.any(|list| list.split([',', ';']).any(|one| one.trim() == enum_members::PREFERENCE)) {
+        enum_members::hide(body);
+    }
 }
 
 pub(crate) fn not_found(id: &str) -> ApiError {

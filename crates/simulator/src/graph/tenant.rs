@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::config::IncidentsConfig;
 use crate::core::clock::SimClock;
-use crate::core::json::Json;
 use crate::core::odata::Query;
 use crate::core::stats::Revision;
 use crate::core::store::{Store, Times};
@@ -150,24 +149,15 @@ impl Tenant {
     /// Every incident as it is, whether readers see it yet or not: the one that something happened to last at the end,
     /// with alerts and every enum member by its name.
     pub fn state(&self) -> Vec<Value> {
-        let mut json = Json::new(true);
-        json.open('[');
         self.store.change(|State { index, .. }, _| {
-            for position in index.by_last_change() {
-                index.render_latest(position, true, &mut json);
-            }
-        });
-        json.close(']');
-        // What was written just now is well formed.
-        serde_json::from_str(&json.finish()).unwrap_or_default()
+            let positions = index.by_last_change().into_iter();
+            positions.filter_map(|position| index.latest(position, true)).collect()
+        })
     }
 
     /// One incident as `state` has it.
     pub fn incident(&self, id: &str) -> Option<Value> {
-        let mut json = Json::new(true);
-        self.store
-            .change(|State { index, .. }, _| index.render_latest(index.position_of(id)?, true, &mut json))?;
-        serde_json::from_str(&json.finish()).ok()
+        self.store.change(|State { index, .. }, _| index.latest(index.position_of(id)?, true))
     }
 
     /// Does to an incident what somebody asked for. False if there is no such incident.
@@ -175,19 +165,19 @@ impl Tenant {
         self.edited(id, edit, |_, _| Some(())).is_some()
     }
 
-    /// Does it, and appends the incident as it is then, whatever somebody does in the next instant. Nothing if there is none.
-    pub(crate) fn change_and_get(&self, id: &str, edit: Edit, json: &mut Json) -> Option<()> {
-        self.edited(id, edit, |index, position| index.render_latest(position, false, json))
+    /// Does it, and answers the incident as it is then, whatever somebody does in the next instant. `None` if there is none.
+    pub(crate) fn change_and_get(&self, id: &str, edit: Edit) -> Option<Value> {
+        self.edited(id, edit, |index, position| index.latest(position, false))
     }
 
-    /// Appends a part of a listing to `json`.
-    pub(crate) fn list(&self, query: &Query, json: &mut Json) -> Page {
-        self.revealed(|index| index.list(query, json))
+    /// A part of a listing.
+    pub(crate) fn list(&self, query: &Query) -> Page {
+        self.revealed(|index| index.list(query))
     }
 
-    /// Appends one incident to `json`, if it exists and is visible.
-    pub(crate) fn get(&self, id: &str, with_alerts: bool, json: &mut Json) -> Option<Revision> {
-        self.revealed(|index| index.render(index.position_of(id)?, with_alerts, json))
+    /// One incident, if it exists and is visible.
+    pub(crate) fn get(&self, id: &str, with_alerts: bool) -> Option<(Revision, Value)> {
+        self.revealed(|index| index.shown(index.position_of(id)?, with_alerts))
     }
 
     /// Does something with what readers see by now.
@@ -287,11 +277,7 @@ mod tests {
     fn whole(tenant: &Tenant) -> Value {
         let mut query = Query::parse(&INCIDENTS, "$orderby=lastUpdateDateTime&$expand=alerts", 50).unwrap();
         query.top = usize::MAX;
-        let mut json = Json::new(true);
-        json.open('[');
-        tenant.list(&query, &mut json);
-        json.close(']');
-        serde_json::from_str(&json.finish()).unwrap()
+        tenant.list(&query).incidents.into()
     }
 
     #[tokio::test(start_paused = true)]

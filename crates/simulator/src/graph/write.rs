@@ -9,12 +9,12 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::core::faults::Service;
-use crate::core::json::Json;
 use crate::core::request::ApiRequest;
 use crate::core::responses::{self, ApiError};
 use crate::core::stats::WriteKind;
 use crate::graph::edit::Edit;
-use crate::graph::read::{admit, context, not_found, prefers_newer};
+use crate::graph::evidence::extend;
+use crate::graph::read::{admit, context, hide_newer, not_found};
 use crate::sim_state::SimState;
 
 // https://learn.microsoft.com/graph/permissions-reference#securityincidentreadwriteall
@@ -34,12 +34,12 @@ pub(crate) async fn update(request: ApiRequest<String>) -> Response {
             let sentence = "Invalid value specified for property 'status' of resource 'incident'.";
             return Err(ApiError::bad_request(sentence));
         }
-        let mut json = Json::new(prefers_newer(&request.headers));
-        state.tenant.change_and_get(id, edit, &mut json).ok_or_else(|| not_found(id))?;
+        let mut incident = state.tenant.change_and_get(id, edit).ok_or_else(|| not_found(id))?;
         state.note(WriteKind::DefenderUpdated, id);
-        // `@odata.context` stands in front of the properties of the object.
-        let (context, object) = (json!(context(state, &request.uri, false) + "/$entity"), json.finish());
-        Ok(format!("{{\"@odata.context\":{context},{}", object.strip_prefix('{').unwrap_or(&object)))
+        hide_newer(&request.headers, &mut incident);
+        let mut answer = json!({"@odata.context": context(state, &request.uri, false) + "/$entity"});
+        extend(&mut answer, incident);
+        Ok(answer)
     })
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn comment(request: ApiRequest<String>) -> Response {
         let mut incident = state.tenant.incident(id).unwrap_or_default();
         let kind = "Collection(microsoft.graph.security.alertComment)";
         let context = format!("{}/v1.0/$metadata#{kind}", state.url);
-        Ok(json!({"@odata.context": context, "value": incident["comments"].take()}).to_string())
+        Ok(json!({"@odata.context": context, "value": incident["comments"].take()}))
     })
 }
 
@@ -91,15 +91,15 @@ pub(crate) async fn merge(request: ApiRequest) -> Response {
             state.tenant.change(target, Edit::comment(text, &state.config.client_name, &by_app(state)));
         }
         let context = format!("{}/v1.0/$metadata#microsoft.graph.security.mergeResponse", state.url);
-        Ok(json!({"@odata.context": context, "targetIncidentId": target}).to_string())
+        Ok(json!({"@odata.context": context, "targetIncidentId": target}))
     })
 }
 
-/// Lets a write in that has the permission, and answers with the text that `run` comes to.
+/// Lets a write in that has the permission, and answers with what `run` comes to.
 fn write<P>(
     request: &ApiRequest<P>,
     permission: &str,
-    run: impl FnOnce(&Value) -> Result<String, ApiError>,
+    run: impl FnOnce(&Value) -> Result<Value, ApiError>,
 ) -> Response {
     request.answer(Service::Graph, || {
         admit(request, &[permission])?;
@@ -108,7 +108,7 @@ fn write<P>(
         }
         let body = serde_json::from_slice(&request.body);
         let body = body.map_err(|_| ApiError::bad_request("Unable to read JSON request payload."))?;
-        Ok(responses::graph(&request.state, &request.headers, StatusCode::OK, run(&body)?))
+        Ok(responses::graph(&request.state, &request.headers, StatusCode::OK, run(&body)?.to_string()))
     })
 }
 
