@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{event, fixture, rows, written};
+use super::{FIXTURES, event, fixture, rows, written};
 use crate::sinks::sentinel_logs::layout::{Layout, Table};
 
 /// Field names that layouts know, and some that they do not.
@@ -188,12 +188,7 @@ fn assert_fits(layout: Layout, input: &Value) {
 
 #[test]
 fn every_value_of_every_fixture_is_in_its_rows() {
-    for (layout, names) in [
-        (Layout::Defender, &["defender-two-alerts", "defender-redirected", "defender-through-vector"][..]),
-        (Layout::AsimAlert, &["defender-two-alerts", "defender-redirected", "defender-through-vector"]),
-        (Layout::Syslog, &["syslog-rfc5424", "syslog-plain"]),
-        (Layout::CommonSecurityLog, &["cef-merged", "cef-alone"]),
-    ] {
+    for (layout, names) in FIXTURES {
         for name in names {
             let mut event = fixture(name);
             if layout == Layout::Syslog {
