@@ -12,15 +12,11 @@ use vector_sentinel::registry::catalogue;
 use crate::harness::program;
 
 const README: &str = "README.md";
-const QUICK_START: &str = "docs/quick-start.md";
 const ROWS: &str = "docs/rows-and-layouts.md";
 const SYNC: &str = "docs/incident-sync.md";
 const BESIDE_VECTOR: &str = "docs/beside-vector.md";
-const QUARANTINE: &str = "docs/quarantine.md";
 const SIMULATOR: &str = "docs/simulator.md";
 
-/// The heading of the options of the sinks that write incidents.
-const SYNC_OPTIONS: &str = "### Sinks `sentinel_incidents` and `defender_incidents`";
 /// A longer README is not read: what is more belongs into `docs`.
 const MOST_README_LINES: usize = 220;
 /// The README's own commands: they need nothing but a clone of the repository.
@@ -318,33 +314,6 @@ async fn the_faults_are_ones_that_the_simulator_knows() {
 }
 
 #[test]
-fn the_tables_have_every_option_and_no_other() {
-    for (place, page, heading) in [
-        ("source.defender_incidents", QUICK_START, "### Source `defender_incidents`"),
-        ("source.vector_sentinel_events", QUARANTINE, "### Source `vector_sentinel_events`"),
-        ("source.sentinel_incidents", QUICK_START, "### Source `sentinel_incidents`"),
-        ("sink.sentinel_logs", ROWS, "### Sink `sentinel_logs`"),
-        ("sink.sentinel_incidents", SYNC, SYNC_OPTIONS),
-    ] {
-        let schema = schema_options(place);
-        let text = text_of(page);
-        let documented = options(page, heading);
-        let tops: BTreeSet<_> = documented.iter().map(|option| option.split('.').next().unwrap()).collect();
-        for option in schema.keys() {
-            assert!(tops.contains(option.as_str()), "{heading} lacks {option}");
-        }
-        for option in tops {
-            assert!(schema.contains_key(option), "{heading} has {option}, which does not exist");
-        }
-        for (option, schema) in &schema {
-            let Some(default) = schema.get("default").filter(|default| default.is_number()) else { continue };
-            let row = format!("| `{option}` | {default} |");
-            assert!(text.contains(&row), "{heading}: the default of {option} is {default}");
-        }
-    }
-}
-
-#[test]
 fn the_options_beside_vector_are_the_ones_there_are() {
     let sink = schema_options("sink.sentinel_logs");
     let mut expected = BTreeSet::from(["batch.max_events".to_owned(), "batch.timeout_secs".to_owned()]);
@@ -354,37 +323,10 @@ fn the_options_beside_vector_are_the_ones_there_are() {
     assert_eq!(options(BESIDE_VECTOR, "## Options"), expected);
 }
 
-/// The paths of an option's own options, where the schema only refers to them.
-fn referred(path: &str, schema: &Value, document: &Value, found: &mut BTreeSet<String>) {
-    let name = schema["$ref"].as_str().and_then(|place| place.strip_prefix("#/$defs/"));
-    match name.and_then(|name| document["$defs"][name]["properties"].as_object()) {
-        Some(options) => {
-            options
-                .iter()
-                .for_each(|(name, inner)| referred(&format!("{path}.{name}"), inner, document, found));
-        }
-        None => drop(found.insert(path.to_owned())),
-    }
-}
-
 #[test]
 fn the_file_of_owners_is_one_that_is_right() {
     let list = blocks_of(SYNC, "yaml").into_iter().find(|block| block.starts_with(PEOPLE)).unwrap();
     let people: Vec<Person> = serde_saphyr::from_str(&list).unwrap();
     assert!(people.len() > 1);
     Owners::new(people).unwrap();
-}
-
-#[test]
-fn every_option_of_keeping_incidents_in_sync_is_in_its_table() {
-    let documented = options(SYNC, SYNC_OPTIONS);
-    let document = document_schema(&catalogue());
-    for place in ["sink.sentinel_incidents", "sink.defender_incidents"] {
-        let mut expected = BTreeSet::from(["tls.ca_file".to_owned()]);
-        for option in ["sync", "write", "request", "quarantine"] {
-            referred(option, &document["$defs"][place]["properties"][option], &document, &mut expected);
-        }
-        let of_these = documented.iter().filter(|option| option.contains('.')).cloned();
-        assert_eq!(of_these.collect::<BTreeSet<_>>(), expected, "{place}");
-    }
 }
