@@ -58,7 +58,6 @@ fn validate<C: Registered>(options: Value, validation: &Validation<'_>) -> Check
 }
 
 /// The component types, as a pipeline file is read with.
-#[must_use]
 pub fn catalogue() -> Vec<ComponentType> {
     TYPES.iter().map(|entry| entry.file).collect()
 }

@@ -88,7 +88,6 @@ impl PipelinePaths {
 }
 
 /// Parses the command line, does what it says, and answers the exit code.
-#[must_use]
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -39,7 +39,6 @@ pub enum ReadError {
 
 impl ReadError {
     /// What it means for the step.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Service(error) => error.verdict(),
@@ -48,7 +47,6 @@ impl ReadError {
     }
 
     /// The metric's label `error_type`.
-    #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Service(error) => error.error_type(),
@@ -61,7 +59,6 @@ impl ReadError {
     }
 
     /// How loud a log line about it is.
-    #[must_use]
     pub fn level(&self) -> Level {
         match self {
             Self::Service(error) => error.level(),
@@ -70,7 +67,6 @@ impl ReadError {
     }
 
     /// The service's id of the request.
-    #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Service(error) | Self::IncompleteIncident(error) => error.request_id(),
@@ -79,7 +75,6 @@ impl ReadError {
     }
 
     /// Whether asking for less might help.
-    #[must_use]
     pub fn is_heavy(&self) -> bool {
         matches!(self, Self::Service(error) if error.is_heavy())
     }

@@ -4,7 +4,6 @@
 ///
 /// Rows tell of states, and a state may be there twice, or its alerts more often than its incident changed: so each function
 /// takes the latest of what it shows.
-#[must_use]
 pub fn functions() -> String {
     format!("{LATEST}\n{TIMELINE}\nDefenderIncidentsLatest()\n| where Status != 'Closed'")
 }

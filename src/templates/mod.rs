@@ -33,7 +33,6 @@ pub enum Format {
 /// A template of everything that rows of a layout need: custom tables of that plan, a rule with a stream for each table, and the role
 /// that lets an identity write. With `endpoint` the rule is behind a data collection endpoint of its own, which Private
 /// Link needs; without, it has its own URL.
-#[must_use]
 pub fn rule(layout: Layout, plan: TablePlan, format: Format, endpoint: bool) -> String {
     let template = rule::template(layout, plan, endpoint);
     match format {

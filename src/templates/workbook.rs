@@ -11,7 +11,6 @@ const WORKSPACES: &str = "microsoft.operationalinsights/workspaces";
 
 /// The workbook as the advanced editor takes it: open incidents by severity, all of them, and the timeline of the one that is
 /// chosen.
-#[must_use]
 pub fn workbook() -> String {
     let by_severity = format!(
         "{LATEST}DefenderIncidentsLatest()\n| where Status != 'Closed'\n| summarize Incidents = count() by Severity"

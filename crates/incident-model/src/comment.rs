@@ -52,7 +52,6 @@ pub enum Later {
 
 /// The comments of `origin` whose copies are not all written yet, oldest first. `incident` names the incident for ever:
 /// copies' ids follow from it. `others` are the other side's comments, as far as they are known.
-#[must_use]
 pub fn missing(
     record: &Record,
     origin: Side,
@@ -117,7 +116,6 @@ fn parts(text: &str) -> Vec<String> {
 }
 
 /// What is said in Sentinel of an incident that was merged into another one.
-#[must_use]
 pub fn merged_into(incident: &str, when: DateTime<Utc>) -> Comment {
     Comment {
         id: format!("merged into {incident}"),
@@ -128,7 +126,6 @@ pub fn merged_into(incident: &str, when: DateTime<Utc>) -> Comment {
 }
 
 /// Names a text. Services trim texts, and end lines in their own ways: that makes no other text.
-#[must_use]
 pub fn hash(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     Uuid::new_v5(&Uuid::NAMESPACE_OID, words.join(" ").as_bytes()).to_string()
@@ -167,7 +164,6 @@ impl Record {
     }
 
     /// Whether a comment was about to be copied before: its copy may be there.
-    #[must_use]
     pub fn is_planned(&self, origin: Side, copy: &Copy) -> bool {
         self.comments.iter().any(|link| link.origin == origin && link.id == copy.id)
     }
@@ -190,7 +186,6 @@ impl Record {
     }
 
     /// Which parts of a copy are not known to be written.
-    #[must_use]
     pub fn unwritten(&self, origin: Side, copy: &str) -> Vec<usize> {
         let link = self.comments.iter().find(|link| link.origin == origin && link.id == copy);
         let parts = link.map(|link| link.parts.as_slice()).unwrap_or_default();

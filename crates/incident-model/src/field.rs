@@ -99,13 +99,11 @@ impl Field {
 
     /// Whether Sentinel has it only of incidents that are closed.
     /// Source: <https://learn.microsoft.com/rest/api/securityinsights/incidents/get#incidentclassification>
-    #[must_use]
     pub const fn is_of_closed(self) -> bool {
         matches!(self, Self::Classification | Self::ClosingComment)
     }
 
     /// Its name in options, events and the state file.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -127,7 +125,6 @@ impl fmt::Display for Field {
 
 impl Pair {
     /// The value of one side.
-    #[must_use]
     pub fn of(&self, side: Side) -> &str {
         match side {
             Side::Defender => &self.defender,

@@ -71,7 +71,6 @@ const WORDS: [&str; 25] = [
 ];
 
 /// A word as Graph spells it; one that is not known stays as it is.
-#[must_use]
 pub fn canonical(word: &str) -> String {
     let known = WORDS.iter().find(|known| known.eq_ignore_ascii_case(word));
     known.map_or_else(|| word.to_owned(), |known| (*known).to_owned())
@@ -80,7 +79,6 @@ pub fn canonical(word: &str) -> String {
 /// What a field of `from`, which is of an incident on `side`, is in the other side's words. `there` is the incident on the
 /// other side as it is now, and `agreed` the value that both had agreed on, in that side's words. Nothing if there is no
 /// counterpart.
-#[must_use]
 pub fn translate(
     field: Field,
     side: Side,

@@ -87,7 +87,6 @@ enum Decision {
 }
 
 /// Says what must be written on `target`. Both sides must have been observed by the record before.
-#[must_use]
 pub fn merge(record: &Record, sides: Sides<'_>, target: Side, rules: &Rules) -> Merge {
     let mut merge = Merge::default();
     if sides.defender.profile().is_some_and(|profile| profile.merged_into.is_some())
@@ -127,7 +126,6 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether both values mean the same, read from either side.
-    #[must_use]
     pub fn agree_on(self, field: Field, record: &Record, rules: &Rules) -> bool {
         Side::ALL.into_iter().any(|side| {
             self.translate(field, side, record, rules).as_deref() == self.of(side.other()).field(field)
@@ -139,7 +137,6 @@ impl<'a> Sides<'a> {
 
 impl Merge {
     /// What it writes on a side that is `now`.
-    #[must_use]
     pub fn writes(&self, now: &Snapshot) -> Unconfirmed {
         let write = |one: &Move| FieldWrite {
             field: one.field,
@@ -152,7 +149,6 @@ impl Merge {
     }
 
     /// Whether nothing is to be written.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.moves.is_empty() && self.tags.is_none()
     }

@@ -82,7 +82,6 @@ impl SyncedField {
         [Self::Status, Self::Owner, Self::Classification, Self::ClosingComment, Self::Tags, Self::Comments];
 
     /// The field whose values are compared; nothing for tags and comments, which are sets.
-    #[must_use]
     pub const fn field(self) -> Option<Field> {
         match self {
             Self::Status => Some(Field::Status),

@@ -62,7 +62,6 @@ impl Owners {
     }
 
     /// Who somebody in Defender is in Sentinel: the same name, unless the list says otherwise.
-    #[must_use]
     pub fn in_sentinel(&self, defender: &str) -> SentinelUser {
         let person = self.0.iter().find(|person| same(&person.defender, defender));
         person.map_or_else(
@@ -72,7 +71,6 @@ impl Owners {
     }
 
     /// Everything that is known of a user in Sentinel of whom one name is known.
-    #[must_use]
     pub fn user(&self, name: &str) -> SentinelUser {
         let is = |known: &Option<String>| known.as_deref().is_some_and(|known| same(known, name));
         let person = self
@@ -90,7 +88,6 @@ impl Owners {
 
     /// Who somebody in Sentinel is in Defender. `name` is the one that Sentinel's incident is known to have, `aliases` the
     /// same person's others.
-    #[must_use]
     pub fn in_defender(&self, name: &str, aliases: &[String]) -> String {
         let names = || std::iter::once(name).chain(aliases.iter().map(String::as_str));
         let is = |known: &Option<String>| {
@@ -105,7 +102,6 @@ impl Owners {
 }
 
 /// Whether two names are one person's.
-#[must_use]
 pub fn same(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
@@ -114,7 +110,6 @@ pub fn same(one: &str, other: &str) -> bool {
 
 impl SentinelUser {
     /// The name that incidents show first.
-    #[must_use]
     pub fn name(&self) -> &str {
         self.user_principal_name.as_deref().or(self.object_id.as_deref()).unwrap_or_default()
     }

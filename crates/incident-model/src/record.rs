@@ -113,7 +113,6 @@ impl Record {
     }
 
     /// Whether a state of a side is older than one that is known.
-    #[must_use]
     pub fn is_stale(&self, side: Side, version: DateTime<Utc>) -> bool {
         self.versions.get(&side).is_some_and(|known| version < *known)
     }

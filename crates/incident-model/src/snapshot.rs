@@ -105,19 +105,16 @@ impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Said<T> {
 
 impl Snapshot {
     /// The value of a field, if it was said.
-    #[must_use]
     pub fn field(&self, field: Field) -> Option<&str> {
         self.fields.get(&field).map(String::as_str)
     }
 
     /// Whether it is closed, in either side's words.
-    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.field(Field::Status).is_some_and(|status| matches!(status, "resolved" | "redirected" | "Closed"))
     }
 
     /// What only Defender's incidents have.
-    #[must_use]
     pub const fn profile(&self) -> Option<&Profile> {
         match &self.own {
             Own::Defender(profile) => Some(profile),
@@ -126,7 +123,6 @@ impl Snapshot {
     }
 
     /// What only Sentinel's incidents have.
-    #[must_use]
     pub const fn origin(&self) -> Option<&Origin> {
         match &self.own {
             Own::Sentinel(origin) => Some(origin),
@@ -143,7 +139,6 @@ impl Origin {
     const CONNECTORS: [&str; 3] = ["Microsoft XDR", "Microsoft 365 Defender", "Microsoft Defender XDR"];
 
     /// Whether Microsoft's own connector keeps the incident in sync with Defender.
-    #[must_use]
     pub fn is_native(&self) -> bool {
         Self::CONNECTORS.iter().any(|name| self.provider.eq_ignore_ascii_case(name))
     }

@@ -48,7 +48,6 @@ pub struct ArmQuota {
 impl ArmQuota {
     /// So many reads and writes a minute, and never more at once than the service's buckets hold: unless even more are
     /// allowed, which is for a simulator.
-    #[must_use]
     pub fn a_minute(reads: usize, writes: usize, clock: &Clock) -> Self {
         let quota = |a_minute: usize, AtOnce { most, within_secs }: AtOnce| {
             let at_once = most.max(a_minute.div_ceil(60 / usize::from(within_secs)));

@@ -23,7 +23,6 @@ pub enum Cloud {
 impl Cloud {
     /// The Entra ID authority.
     /// Source: <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
-    #[must_use]
     pub const fn login(self) -> &'static str {
         match self {
             Self::Public => "https://login.microsoftonline.com",
@@ -34,7 +33,6 @@ impl Cloud {
 
     /// Microsoft Graph, where it has security incidents.
     /// Source: <https://learn.microsoft.com/graph/deployments>
-    #[must_use]
     pub const fn graph(self) -> Option<&'static str> {
         match self {
             Self::Public => Some("https://graph.microsoft.com"),
@@ -46,7 +44,6 @@ impl Cloud {
 
     /// The token scope of the Logs Ingestion API.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview>
-    #[must_use]
     pub const fn ingestion_scope(self) -> &'static str {
         match self {
             Self::Public => "https://monitor.azure.com/.default",
@@ -57,7 +54,6 @@ impl Cloud {
 
     /// Azure Resource Manager.
     /// Source: <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>
-    #[must_use]
     pub const fn arm(self) -> &'static str {
         match self {
             Self::Public => "https://management.azure.com",

@@ -178,7 +178,6 @@ struct TableSchema {
 
 impl DataCollectionRules {
     /// `base` is Azure Resource Manager's, such as `https://management.azure.com`.
-    #[must_use]
     pub const fn new(authorized: Authorized, base: Url) -> Self {
         Self { authorized, base }
     }

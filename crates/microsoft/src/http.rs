@@ -102,7 +102,6 @@ pub enum HttpError {
 }
 
 /// The URL, if it is one of `https` and names a host.
-#[must_use]
 pub fn https_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
 }

@@ -30,25 +30,21 @@ pub enum Body {
 
 impl Event {
     /// An event from one JSON text.
-    #[must_use]
     pub const fn new(json: Bytes, timestamp: Option<DateTime<Utc>>) -> Self {
         Self { body: Body::Json(json), timestamp }
     }
 
     /// An event from Vector, whose time stands in it if it has one.
-    #[must_use]
     pub const fn from_value(value: Value) -> Self {
         Self { body: Body::Value(value), timestamp: None }
     }
 
     /// What it says.
-    #[must_use]
     pub const fn body(&self) -> &Body {
         &self.body
     }
 
     /// The event as JSON text: shared if it is that already.
-    #[must_use]
     pub fn to_json(&self) -> Bytes {
         match &self.body {
             Body::Json(json) => json.clone(),
@@ -57,7 +53,6 @@ impl Event {
     }
 
     /// When it happened, if its source knows: UTC.
-    #[must_use]
     pub const fn timestamp(&self) -> Option<DateTime<Utc>> {
         self.timestamp
     }

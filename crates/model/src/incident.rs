@@ -55,7 +55,6 @@ impl Revision {
     ///
     /// An incident that lacks a readable `id` or `lastUpdateDateTime` (both are documented as always there) is
     /// identified by its content: so it is delivered, and once.
-    #[must_use]
     pub fn of(json: &str) -> Self {
         let head = serde_json::from_str::<Head<'_>>(json).ok();
         let (id, last_update) = head.map_or((None, None), |head| (head.id, head.last_update));
@@ -63,7 +62,6 @@ impl Revision {
     }
 
     /// The same of a Sentinel incident.
-    #[must_use]
     pub fn of_sentinel(json: &str) -> Self {
         let head = serde_json::from_str::<SentinelHead<'_>>(json).ok();
         let (name, properties) = head.map_or((None, None), |head| (head.name, head.properties));
@@ -84,7 +82,6 @@ impl Revision {
     }
 
     /// The time of the change, if the incident has one that can be read.
-    #[must_use]
     pub fn dated(&self) -> Option<DateTime<Utc>> {
         (self.last_update != Self::UNDATED).then_some(self.last_update)
     }

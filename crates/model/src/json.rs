@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 /// How many of the first bytes may stand in a JSON string as they are.
-#[must_use]
 pub fn plain_prefix(bytes: &[u8]) -> usize {
     /// One in each byte.
     const ONES: u64 = 0x0101_0101_0101_0101;

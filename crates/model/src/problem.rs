@@ -39,13 +39,11 @@ pub fn check_ranges(path: &str, options: &[(&str, u64, u64, u64)], problems: &mu
 }
 
 /// The problems as a message has them, with `between` in between.
-#[must_use]
 pub fn words(problems: &[Problem], between: &str) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
 /// By path, each once: what one user reads in one go.
-#[must_use]
 pub fn tidy(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort();
     problems.dedup();

@@ -6,7 +6,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 ///
 /// Rows are read by the million and nearly all have their time as `2026-11-23T12:00:00.123Z`: so that form is read here, and
 /// every other by a calendar's own reader.
-#[must_use]
 pub fn rfc3339(text: &str) -> Option<DateTime<Utc>> {
     usual_form(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(Into::into))
 }

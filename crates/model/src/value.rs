@@ -71,7 +71,6 @@ impl Value {
     }
 
     /// The value as JSON.
-    #[must_use]
     pub fn to_json(&self) -> Bytes {
         let mut json = Vec::new();
         self.write_json(&mut json);
@@ -93,7 +92,6 @@ impl Value {
     }
 
     /// Every part of it that is not UTF-8, which its JSON does not say in full, and where it stands: `/fields/0`.
-    #[must_use]
     pub fn not_utf8(&self) -> Vec<(String, Bytes)> {
         let mut found = Vec::new();
         self.collect_not_utf8(&mut String::new(), &mut found);

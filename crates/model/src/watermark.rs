@@ -50,14 +50,12 @@ pub struct Drain {
 
 impl Watermark {
     /// The mark of a first run that begins at `floor`.
-    #[must_use]
     pub const fn starting_at(floor: DateTime<Utc>) -> Self {
         Self { position: floor, floor }
     }
 
     /// Where the next sweep begins: `overlap` before the position, because an incident may become visible later
     /// than its own timestamp says.
-    #[must_use]
     pub fn sweep_from(&self, overlap: Duration) -> DateTime<Utc> {
         (self.position - overlap).max(self.floor)
     }
@@ -77,13 +75,11 @@ impl Watermark {
 
 impl Slice {
     /// Everything from `from` on.
-    #[must_use]
     pub const fn open(from: DateTime<Utc>) -> Self {
         Self { from, to: None }
     }
 
     /// The first half, or nothing if the slice is too narrow to halve. An open slice is halved at `now`.
-    #[must_use]
     pub fn first_half(&self, now: DateTime<Utc>) -> Option<Self> {
         let width = (self.to.unwrap_or(now) - self.from).to_std().ok()?;
         let ticks = width.as_nanos() / TICK.as_nanos() / 2;
@@ -93,7 +89,6 @@ impl Slice {
 
     /// The slice after this one: twice as wide, and open if that reaches `began`, when the sweep began. Nothing follows an
     /// open slice.
-    #[must_use]
     pub fn next(&self, began: DateTime<Utc>) -> Option<Self> {
         let from = self.to?;
         let to = from + (from - self.from) * 2;
@@ -101,13 +96,11 @@ impl Slice {
     }
 
     /// The one instant `at`.
-    #[must_use]
     pub fn instant(at: DateTime<Utc>) -> Self {
         Self { from: at, to: Some(at + TICK) }
     }
 
     /// Whether it is too narrow to be halved.
-    #[must_use]
     pub fn is_instant(&self) -> bool {
         self.to.is_some_and(|to| self.first_half(to).is_none())
     }
@@ -141,19 +134,16 @@ impl Drain {
     }
 
     /// The latest timestamp seen.
-    #[must_use]
     pub const fn newest(&self) -> Option<DateTime<Utc>> {
         self.newest
     }
 
     /// Whether there was more than one page.
-    #[must_use]
     pub const fn followed_links(&self) -> bool {
         self.pages > 1
     }
 
     /// Whether any page held something that was not delivered before.
-    #[must_use]
     pub const fn brought_something_new(&self) -> bool {
         self.brought_something_new
     }
@@ -164,7 +154,6 @@ impl Drain {
     /// and one of them can be missed. One page that isn't full cannot be torn, and there is no more. A full page, or
     /// several, are whole if the service counted the same number before and after, and that many different ids came;
     /// where it states no count, if a pass over the slice brought nothing that was new.
-    #[must_use]
     pub fn is_whole(&self) -> bool {
         if self.pages <= 1 && !self.last_page_full {
             return true;

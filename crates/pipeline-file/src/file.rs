@@ -73,7 +73,6 @@ enum FileError {
 
 impl PipelineFile {
     /// Where it was read from.
-    #[must_use]
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
@@ -216,7 +215,6 @@ fn contents(path: &Path) -> Result<String, FileError> {
 
 /// What the file says, and all that is wrong with it as far as the file alone shows it. Secrets
 /// that are not fetched yet stand in the options as references, and variables that are missing as they are written.
-#[must_use]
 pub fn component_graph(file: &PipelineFile, catalogue: &[ComponentType]) -> ComponentGraph {
     let mut graph = component_graph::component_graph(&file.tree, catalogue, file.redaction(), file.fetched);
     for (written, problem) in &file.unset {

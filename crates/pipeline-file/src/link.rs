@@ -126,7 +126,6 @@ impl LinkConfig {
 impl Link {
     /// The stub of a component that meets Vector at `address`, where Vector finds certificates in `made` if the file names
     /// none.
-    #[must_use]
     pub fn stub(&self, kind: Kind, address: &str, made: &Path) -> Stub {
         let (ca_file, crt_file, key_file) = match &self.tls {
             Some(tls) => (tls.ca_file.clone(), tls.vector_crt_file.clone(), tls.vector_key_file.clone()),
@@ -175,7 +174,6 @@ pub(super) fn check_link_addresses<'a>(
 
 /// What stands in Vector's file in the place of each of our components, by id, if both run beside each other on their own: at
 /// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`.
-#[must_use]
 pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
     let addresses = link_addresses(graph.components().map(|(_, one)| (one.id.as_str(), &one.link)));
     let made = graph.data_dir().join(LINK_DIR);
@@ -186,7 +184,6 @@ pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
 }
 
 /// The host of `host:port`, without the brackets of an IPv6 address; nothing if it is something else.
-#[must_use]
 pub fn host(address: &str) -> Option<&str> {
     let (host, _) = address.rsplit_once(':')?;
     port(address).filter(|port| *port > 0)?;
@@ -221,7 +218,6 @@ fn for_vector(kind: Kind, address: &str) -> String {
 }
 
 /// Where to connect to reach who listens on `address`: nobody can connect to "any address", but on this machine to loopback.
-#[must_use]
 pub fn connectable(address: &str) -> String {
     let (Some(host), Some(port)) = (host(address), port(address)) else { return address.to_owned() };
     match host.parse::<IpAddr>() {

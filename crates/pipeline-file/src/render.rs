@@ -56,7 +56,6 @@ pub fn render(
 }
 
 /// Warnings about variables in stock components, which Vector leaves as they are written unless an option says otherwise.
-#[must_use]
 pub fn variables_left_to_vector(file: &PipelineFile, catalogue: &[ComponentType]) -> Vec<Problem> {
     let Some(written) = file.written() else { return Vec::new() };
     let mut problems = Vec::new();

@@ -13,7 +13,6 @@ use super::{
 };
 
 /// The JSON Schema (draft 2020-12) of a pipeline file with the components of `catalogue`.
-#[must_use]
 pub fn document_schema(catalogue: &[ComponentType]) -> Value {
     let mut defs = Map::new();
     let sources = section(Kind::Source, catalogue, &mut defs);

@@ -31,13 +31,11 @@ enum Source {
 
 impl Clock {
     /// The machine's clock.
-    #[must_use]
     pub const fn system() -> Self {
         Self { source: Source::System, off_thread: OffThread::Blocking }
     }
 
     /// A clock that reads `start` now and goes on with tokio's time.
-    #[must_use]
     pub fn starting_at(start: DateTime<Utc>) -> Self {
         let clock = Self::system();
         Self { source: Source::Following { start, origin: clock.monotonic() }, ..clock }
@@ -50,13 +48,11 @@ impl Clock {
     }
 
     /// Where work that blocks is run: what decides over the time decides over that too.
-    #[must_use]
     pub const fn off_thread(&self) -> OffThread {
         self.off_thread
     }
 
     /// The wall time, UTC.
-    #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.source {
             #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
@@ -66,7 +62,6 @@ impl Clock {
     }
 
     /// A time that never goes back, for measuring how long something took.
-    #[must_use]
     pub fn monotonic(&self) -> Instant {
         #[expect(clippy::disallowed_methods, reason = "the one place that asks tokio")]
         Instant::now()

@@ -59,13 +59,11 @@ impl Health {
     }
 
     /// Whether every part works, or has not been tried yet.
-    #[must_use]
     pub fn is_working(&self) -> bool {
         self.0.borrow().is_empty()
     }
 
     /// What does not work, the longest first.
-    #[must_use]
     pub fn troubles(&self) -> Vec<(Part, Trouble)> {
         let mut troubles: Vec<_> =
             self.0.borrow().iter().map(|(part, trouble)| (*part, trouble.clone())).collect();

@@ -12,7 +12,6 @@ pub struct SensitiveString(String);
 
 impl SensitiveString {
     /// The value itself: for handing to whoever must have it, never for a message.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }

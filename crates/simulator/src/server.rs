@@ -119,7 +119,6 @@ impl Simulator {
     }
 
     /// Answers requests as the sockets do, without one.
-    #[must_use]
     pub fn service(&self) -> InProcess {
         InProcess::new(Arc::clone(&self.state), router(&self.state))
     }
@@ -131,63 +130,53 @@ impl Simulator {
     }
 
     /// The origin of everything: login, Graph, Azure Resource Manager and ingestion, whose paths do not collide.
-    #[must_use]
     pub fn url(&self) -> String {
         self.state.url.clone()
     }
 
     /// The certificate authority that clients must trust, as PEM. Empty without a socket.
-    #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
     /// Defender's incidents, for tests to read and to change.
-    #[must_use]
     pub fn tenant(&self) -> &Tenant {
         self.state.catch_up();
         &self.state.tenant
     }
 
     /// Sentinel's incidents, for tests to read and to change.
-    #[must_use]
     pub fn workspace(&self) -> Workspace<'_> {
         self.state.catch_up();
         Workspace::of(&self.state)
     }
 
     /// The faults that requests meet.
-    #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.state.faults
     }
 
     /// A snapshot of the counters.
-    #[must_use]
     pub fn stats(&self) -> Stats {
         self.state.stats()
     }
 
     /// Ingested rows in order of arrival, without what vanished. Empty if rows are not kept.
-    #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         self.state.records.rows()
     }
 
     /// Every revision that was in an answer that was sent whole.
-    #[must_use]
     pub fn served(&self) -> Vec<Revision> {
         self.state.records.served()
     }
 
     /// Revisions that were in an answer and are not among the ingested rows.
-    #[must_use]
     pub fn missing(&self) -> Vec<Revision> {
         self.state.records.missing()
     }
 
     /// What clients wrote to incidents, in order.
-    #[must_use]
     pub fn writes(&self) -> Vec<Write> {
         self.state.records.writes()
     }

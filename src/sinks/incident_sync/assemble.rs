@@ -52,7 +52,6 @@ pub fn assemble(
 
 impl Ledgers {
     /// The ledger of that name in the process of `runtime`, made if there is none yet.
-    #[must_use]
     pub fn ledger(runtime: &mut Runtime, name: &str) -> Arc<Ledger> {
         let Self(ledgers) = runtime.shared();
         let mut ledgers = ledgers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +64,6 @@ impl Ledgers {
 }
 
 /// What asking a side for an incident came to.
-#[must_use]
 pub fn probed(found: Result<usize, ServiceError>) -> Vec<Probed> {
     let read = "reading works; writing was not tried, as it would change an incident";
     vec![found.map_or_else(|error| Probed::Failed(error.to_string()), |_| Probed::Works(read.to_owned()))]

@@ -72,7 +72,6 @@ pub(super) enum CommandError {
 }
 
 /// Whoever writes to a side of a ledger.
-#[must_use]
 pub fn recipient(ledger: &str, target: Side) -> Recipient {
     Recipient::Ledger { name: ledger.to_owned(), target: target.to_string().to_lowercase() }
 }

@@ -111,7 +111,6 @@ impl Ledger {
     }
 
     /// How many incidents of one side wait to be written to the other, or are being written.
-    #[must_use]
     pub fn waiting(&self, from: Side) -> usize {
         self.queue(from).keys().len()
     }

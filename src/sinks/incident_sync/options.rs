@@ -127,7 +127,6 @@ impl SyncOptions {
     }
 
     /// The direction that writes to `target`.
-    #[must_use]
     pub fn direction(&self, target: Side) -> SyncDirection<'_> {
         SyncDirection { target, ledger: &self.ledger, shared: &self.shared }
     }

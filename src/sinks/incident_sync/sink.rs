@@ -25,25 +25,21 @@ pub struct IncidentSink {
 
 impl IncidentSink {
     /// The sink of a direction.
-    #[must_use]
     pub const fn new(direction: Arc<Direction>) -> Self {
         Self { direction }
     }
 
     /// Who it is, in metrics and log lines.
-    #[must_use]
     pub fn labels(&self) -> &ComponentLabels {
         &self.direction.teller.labels
     }
 
     /// The direction's health: whether what it was given last is on disk, and whether it can write.
-    #[must_use]
     pub fn health(&self) -> &Health {
         &self.direction.health
     }
 
     /// Where it keeps what can never be written.
-    #[must_use]
     pub fn quarantine(&self) -> &Quarantine {
         &self.direction.quarantine
     }

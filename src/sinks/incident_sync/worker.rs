@@ -41,7 +41,6 @@ pub struct Worker {
 
 impl Worker {
     /// The worker of a direction. What it shows is below `data_dir`.
-    #[must_use]
     pub fn new(direction: Arc<Direction>, data_dir: &Path) -> Self {
         Self {
             commands: CommandServer::new(Arc::clone(&direction), data_dir),

@@ -38,7 +38,6 @@ pub enum ColumnType {
 impl ColumnType {
     /// Name of the type in a stream's declaration.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
-    #[must_use]
     pub const fn in_stream(self) -> &'static str {
         match self {
             Self::String => "string",

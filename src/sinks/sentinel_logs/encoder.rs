@@ -76,7 +76,6 @@ impl Encoder {
     ///
     /// Of a layout that leaves events as they are, `timestamp_field` is the column of the event's time; and if the columns
     /// that the stream has are `declared`, no field goes into any other, nor into one that cannot hold it.
-    #[must_use]
     pub fn new(
         layout: Layout,
         plan: TablePlan,

@@ -52,19 +52,16 @@ pub struct Packer<'a> {
 
 impl<'a> Packer<'a> {
     /// Packs the `chosen` ones of the `rows` into requests of at most `max_bytes`.
-    #[must_use]
     pub const fn new(rows: &'a Rows, chosen: Vec<usize>, max_bytes: usize, compress: bool) -> Self {
         Self { rows, chosen, done: 0, max_bytes, compress, buffer: BUFFER }
     }
 
     /// Whether all rows are packed.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.done >= self.chosen.len()
     }
 
     /// The rows that are not packed yet.
-    #[must_use]
     pub fn into_left(mut self) -> Vec<usize> {
         self.chosen.split_off(self.done.min(self.chosen.len()))
     }

@@ -32,7 +32,6 @@ enum RowTexts {
 impl Rows {
     /// Rows of `events`, whose time is `now` if they do not say when they happened; and the events that have none, by their
     /// index in the batch, with the reason.
-    #[must_use]
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
             RowFormat::Fields(encoder) => {
@@ -47,7 +46,6 @@ impl Rows {
     }
 
     /// Number of rows.
-    #[must_use]
     pub fn count(&self) -> usize {
         match &self.texts {
             RowTexts::Events { .. } => self.events.len(),
@@ -56,7 +54,6 @@ impl Rows {
     }
 
     /// Name of the layout's table that a row goes to; nothing if the options say where it goes.
-    #[must_use]
     pub fn table(&self, row: usize) -> Option<&'static str> {
         match &self.texts {
             RowTexts::Events { .. } => None,

@@ -108,7 +108,6 @@ impl Deliver for LogSink {
 
 impl LogSink {
     /// Labels of the component, in metrics and log lines.
-    #[must_use]
     pub fn labels(&self) -> &ComponentLabels {
         &self.0.labels
     }
@@ -120,13 +119,11 @@ impl LogSink {
     }
 
     /// Health of the sink: whether the service has answered its last request.
-    #[must_use]
     pub fn health(&self) -> &Health {
         &self.0.health
     }
 
     /// Quarantine of the sink, for what can never be accepted.
-    #[must_use]
     pub fn quarantine(&self) -> &Quarantine {
         &self.0.quarantine
     }

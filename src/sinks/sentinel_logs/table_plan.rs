@@ -29,7 +29,6 @@ impl TablePlan {
 
     /// Name of the plan in Azure.
     /// Source: <https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#tableproperties>
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Analytics => "Analytics",
@@ -40,7 +39,6 @@ impl TablePlan {
 
     /// Reason why a layout's tables cannot have this plan, if they cannot.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/reference/tables-features>
-    #[must_use]
     pub fn objection(self, layout: Layout) -> Option<&'static str> {
         let refused = self == Self::Basic && layout == Layout::Syslog;
         refused.then_some("the table Syslog has no plan Basic: it has analytics or auxiliary")

@@ -57,7 +57,6 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// The token for `scope`. Asks for nothing yet.
-    #[must_use]
     pub fn new(identity: Arc<dyn TokenProvider>, scope: String, clock: Clock) -> Self {
         Self { identity, scope, clock, kept: Mutex::new(None) }
     }

@@ -279,21 +279,18 @@ impl Rejection {
 
 impl ServiceError {
     /// An answer that cannot be read, of `service`.
-    #[must_use]
     pub fn unreadable(service: &str, error: impl fmt::Display, request_id: Option<String>) -> Self {
         let reason = Unusable::Unreadable(format!("{service}'s answer cannot be read: {error}"));
         Self::Unusable { reason, request_id }
     }
 
     /// A refusal that no answer of a service stands behind; `words` say what happened.
-    #[must_use]
     pub fn refused(operation: Operation, rejection: Rejection, words: impl Into<String>) -> Self {
         let answer = Answer { words: words.into(), ..Answer::default() };
         Self::Rejected(Box::new(Rejected { operation, rejection, answer }))
     }
 
     /// What it means for the request.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Rejected(rejected) => rejected.verdict(),
@@ -302,7 +299,6 @@ impl ServiceError {
     }
 
     /// The metric's label `error_type`.
-    #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::NoAnswer { error, .. } => edge_error_type(error),
@@ -314,7 +310,6 @@ impl ServiceError {
     }
 
     /// How loud a log line about it is: what is waited for as the service asks is handled, and no error.
-    #[must_use]
     pub fn level(&self) -> Level {
         match self.verdict() {
             Verdict::RetryAfter(_) => Level::WARN,
@@ -323,7 +318,6 @@ impl ServiceError {
     }
 
     /// The service's id of the request.
-    #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Rejected(rejected) => rejected.answer.request_id.as_deref(),
@@ -346,7 +340,6 @@ impl ServiceError {
     }
 
     /// What happened and what to do, without the id of the request.
-    #[must_use]
     pub fn message(&self) -> String {
         match self {
             Self::NoAnswer { error, .. } => edge_message(error),
@@ -361,7 +354,6 @@ impl ServiceError {
     }
 
     /// What the refusal means, if it is one.
-    #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
         match self {
             Self::Rejected(rejected) => Some(rejected.rejection),
@@ -370,13 +362,11 @@ impl ServiceError {
     }
 
     /// Whether the service says that what was sent is wrong.
-    #[must_use]
     pub fn is_bad_request(&self) -> bool {
         self.rejection() == Some(Rejection::BadRequest)
     }
 
     /// Whether it is about who asks or where, so that nothing else will be accepted either until somebody mends that.
-    #[must_use]
     pub fn is_about_everything(&self) -> bool {
         match self {
             Self::NoToken(_) => true,
@@ -392,7 +382,6 @@ impl ServiceError {
     }
 
     /// Whether asking for less might help.
-    #[must_use]
     pub fn is_heavy(&self) -> bool {
         match self {
             Self::NoAnswer { error, .. } => {
@@ -405,7 +394,6 @@ impl ServiceError {
     }
 
     /// Whether fewer requests at a time might help.
-    #[must_use]
     pub fn is_back_pressure(&self) -> bool {
         match self {
             Self::NoAnswer { error, .. } => matches!(error, EdgeError::TimedOut(_)),

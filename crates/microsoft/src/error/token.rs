@@ -24,7 +24,6 @@ pub enum TokenError {
 
 impl TokenError {
     /// The metric's label `error_type`.
-    #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::NoAnswer(error) => edge_error_type(error),
@@ -34,7 +33,6 @@ impl TokenError {
     }
 
     /// What happened and what to do.
-    #[must_use]
     pub fn message(&self) -> String {
         match self {
             Self::NoAnswer(error) => format!("the login host does not answer: {}", edge_message(error)),

@@ -100,7 +100,6 @@ pub(super) struct Report {
 
 impl Kind {
     /// The word for one.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -109,7 +108,6 @@ impl Kind {
     }
 
     /// The top-level key that such components stand under.
-    #[must_use]
     pub const fn section(self) -> &'static str {
         match self {
             Self::Source => "sources",
@@ -155,7 +153,6 @@ impl ComponentGraph {
     }
 
     /// Where state is kept: what the file says, else as Vector.
-    #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into())
     }
@@ -167,13 +164,11 @@ impl ComponentGraph {
     }
 
     /// What is wrong, without what is reported about the text of a variable that is missing.
-    #[must_use]
     pub fn standing_problems(&self) -> Vec<Problem> {
         self.problems.iter().filter(|problem| !self.is_unset(&problem.path)).cloned().collect()
     }
 
     /// Whether the option at `path` of a component has no value yet, because of a secret or a variable.
-    #[must_use]
     pub fn is_open(&self, path: &str) -> bool {
         self.is_unset(path) || self.text_at(path).is_some_and(secrets::has_secret_reference)
     }

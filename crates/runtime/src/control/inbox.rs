@@ -54,7 +54,6 @@ pub struct Claimed<C> {
 
 impl<C: Command> Inbox<C> {
     /// What is asked of `to` with this `data_dir`. There may be one inbox of a recipient at a time.
-    #[must_use]
     pub fn new(data_dir: &Path, to: Recipient, clock: Clock) -> Self {
         let directory = Directory::new(data_dir);
         Self { directory, to, clock, seen: Arc::default(), command: PhantomData }
@@ -217,7 +216,6 @@ impl<C: Command> Claimed<C> {
     }
 
     /// Where the command is until it is answered.
-    #[must_use]
     pub fn path(&self) -> PathBuf {
         self.directory.file(&self.envelope.id, Stage::Claimed)
     }

@@ -51,7 +51,6 @@ pub enum Progress<A> {
 
 impl Mailbox {
     /// The mailbox of the process that runs with this `data_dir`, or will. `rng` makes names unique.
-    #[must_use]
     pub fn new(data_dir: &Path, clock: Clock, rng: fastrand::Rng) -> Self {
         Self { directory: Directory::new(data_dir), clock, rng }
     }

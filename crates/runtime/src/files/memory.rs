@@ -61,7 +61,6 @@ struct Opened {
 
 impl MemoryDisk {
     /// A disk with so many bytes of room for what is in files.
-    #[must_use]
     pub fn with_room(bytes: usize) -> Self {
         let disk = Self::default();
         disk.set_room(Some(bytes));
@@ -80,7 +79,6 @@ impl MemoryDisk {
     }
 
     /// How many operations have changed something.
-    #[must_use]
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
     }

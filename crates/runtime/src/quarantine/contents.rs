@@ -83,19 +83,16 @@ impl Contents {
     }
 
     /// How many files there are with anything in them.
-    #[must_use]
     pub fn file_count(&self) -> usize {
         self.files.iter().filter(|file| file.bytes > 0).count()
     }
 
     /// How many bytes the files have.
-    #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
     /// Every event, read one by one.
-    #[must_use]
     pub fn entries(&self) -> Entries {
         Entries { disk: Files::clone(&self.disk), files: self.files.clone().into_iter(), reading: None }
     }

@@ -144,19 +144,16 @@ impl Quarantine {
     }
 
     /// The directory that events are kept in.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.inner.place.dir
     }
 
     /// How many bytes its files have, as of the last event that was kept.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.inner.bytes.load(Ordering::Relaxed)
     }
 
     /// How many events this one, and not another process, has stored since it was opened.
-    #[must_use]
     pub fn stored_count(&self) -> u64 {
         self.inner.stored.load(Ordering::Relaxed)
     }
@@ -167,7 +164,6 @@ impl Quarantine {
     }
 
     /// Where the events come from.
-    #[must_use]
     pub fn mode(&self) -> Mode {
         if self.inner.redelivery.load(Ordering::Relaxed) { Mode::Redelivery } else { Mode::Intake }
     }

@@ -180,7 +180,6 @@ impl Entry {
     }
 
     /// The event, as it came; nothing if the line cannot be read.
-    #[must_use]
     pub fn event(&self) -> Option<Event> {
         if self.code == UNREADABLE {
             return None;
@@ -204,7 +203,6 @@ impl Entry {
     }
 
     /// The event as it stands in the line, for people: what is not UTF-8 is not whole.
-    #[must_use]
     pub fn event_text(&self) -> Cow<'_, str> {
         let Ok(read) = serde_json::from_slice::<Read<'_>>(&self.line) else {
             return String::from_utf8_lossy(&self.line);

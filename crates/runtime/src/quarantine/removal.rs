@@ -81,7 +81,6 @@ impl Removal {
     }
 
     /// What can be removed: everything that was there at the beginning.
-    #[must_use]
     pub const fn contents(&self) -> &Contents {
         &self.contents
     }

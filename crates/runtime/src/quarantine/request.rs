@@ -51,7 +51,6 @@ impl Command for SourceCommand {
 
 impl RetryRequest {
     /// Whether it is about an event.
-    #[must_use]
     pub fn takes(&self, entry: &Entry) -> bool {
         self.all
             || self.reason.as_ref().is_some_and(|reason| *reason == entry.code)

@@ -16,7 +16,6 @@ pub struct Backoff {
 
 impl Backoff {
     /// A backoff that begins with the shortest wait.
-    #[must_use]
     pub const fn new(rng: fastrand::Rng) -> Self {
         Self { step: INITIAL, rng }
     }

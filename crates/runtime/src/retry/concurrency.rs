@@ -52,13 +52,11 @@ pub struct Attempt<'a> {
 
 impl Concurrency {
     /// Always so many places.
-    #[must_use]
     pub fn fixed(places: usize, clock: Clock, labels: ComponentLabels) -> Self {
         Self::new(places, None, clock, labels)
     }
 
     /// As many places as the service takes well.
-    #[must_use]
     pub fn adaptive(adaptive: Adaptive, clock: Clock, labels: ComponentLabels) -> Self {
         Self::new(adaptive.initial_concurrency, Some(adaptive), clock, labels)
     }

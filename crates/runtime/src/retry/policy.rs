@@ -18,13 +18,11 @@ pub struct Policies(Mutex<fastrand::Rng>);
 
 impl Policies {
     /// Policies whose dice come from `rng`.
-    #[must_use]
     pub const fn new(rng: fastrand::Rng) -> Self {
         Self(Mutex::new(rng))
     }
 
     /// A policy that tries without end.
-    #[must_use]
     pub fn forever(&self) -> RetryPolicy {
         RetryPolicy::forever(Backoff::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).fork()))
     }
@@ -34,7 +32,6 @@ impl Policies {
 
 impl RetryPolicy {
     /// A policy whose first wait is `backoff`'s first.
-    #[must_use]
     pub const fn forever(backoff: Backoff) -> Self {
         Self(backoff)
     }

@@ -39,7 +39,6 @@ pub struct Quota {
 
 impl Quota {
     /// A quota of which nothing is spent yet.
-    #[must_use]
     pub fn new(allowances: Vec<Allowance>, clock: Clock) -> Self {
         Self { allowances, clock, sent: Mutex::default() }
     }

@@ -10,7 +10,6 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// Reads the header's value: seconds (Graph sends decimals, `2.128`) or an HTTP date. `now` is the time of the answer.
 ///
 /// Source: <https://learn.microsoft.com/graph/throttling>, RFC 9110 section 10.2.3.
-#[must_use]
 pub fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let wait = if let Ok(seconds) = value.parse::<f64>() {

@@ -51,7 +51,6 @@ impl Store {
     }
 
     /// The state in `backend`. Nobody else may write to it meanwhile.
-    #[must_use]
     pub fn new(backend: impl Backend + 'static) -> Self {
         Self(Arc::new(Inner { backend: Box::new(backend), remembered: Mutex::default() }))
     }

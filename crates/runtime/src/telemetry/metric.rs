@@ -52,7 +52,6 @@ macro_rules! metrics {
             pub const ALL: &[Self] = &[$(Self::$metric),*];
 
             /// What there is to say of it.
-            #[must_use]
             pub const fn description(self) -> Description {
                 match self {
                     $(Self::$metric => Description {
@@ -135,7 +134,6 @@ impl fmt::Display for MetricUnit {
 }
 
 /// Every metric with all that there is to say of it, in the order in which they are listed.
-#[must_use]
 pub fn all_metrics() -> Vec<Description> {
     Metric::ALL.iter().map(|metric| metric.description()).collect()
 }

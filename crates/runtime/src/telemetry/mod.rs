@@ -162,7 +162,6 @@ pub enum TelemetryError {
 }
 
 /// Whether it is a level, such as `info`, and not a filter.
-#[must_use]
 pub fn is_level(word: &str) -> bool {
     word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok()
 }

@@ -224,7 +224,6 @@ impl Dcr {
     }
 
     /// The rule for incidents as they come from Defender; reserved names end in an underscore.
-    #[must_use]
     pub fn defender_incidents() -> Self {
         use ColumnType::{DateTime, Dynamic, Int, String as Text};
         let columns = [

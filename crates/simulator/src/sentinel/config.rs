@@ -58,7 +58,6 @@ pub struct ConnectorConfig {
 
 impl WorkspaceConfig {
     /// The path of the provider in this workspace.
-    #[must_use]
     pub fn path(&self) -> String {
         format!("{}/providers/Microsoft.SecurityInsights", self.resource_id())
     }
@@ -95,7 +94,6 @@ impl Default for WorkspaceConfig {
 
 impl ArmQuota {
     /// More than anybody asks for.
-    #[must_use]
     pub const fn unlimited() -> Self {
         let bucket = (1_000_000, 1_000_000);
         Self { reads: bucket, writes: bucket, deletes: bucket }
@@ -113,7 +111,6 @@ impl Default for ArmQuota {
 
 impl ConnectorConfig {
     /// It takes every incident, at once.
-    #[must_use]
     pub const fn everything() -> Self {
         Self { percent: 100, delay: Duration::ZERO }
     }

@@ -14,7 +14,6 @@ pub struct Workspace<'a>(&'a SimState);
 
 // === impl Workspace ===
 
-#[expect(clippy::must_use_candidate, reason = "they are called for what they do")]
 impl<'a> Workspace<'a> {
     pub(crate) const fn of(state: &'a SimState) -> Self {
         Self(state)

@@ -57,7 +57,6 @@ pub enum Layout {
 
 impl Layout {
     /// Tables that rows go to; none if the layout leaves events as they are: then the options say which.
-    #[must_use]
     pub const fn tables(self) -> &'static [Table] {
         match self {
             Self::Raw => &[],

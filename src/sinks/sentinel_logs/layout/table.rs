@@ -64,14 +64,12 @@ impl Table {
     /// Stream that rows of this table are sent to. One that is sent to directly has to be declared, and so begins
     /// with `Custom-` even in front of a table of Microsoft's.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
-    #[must_use]
     pub fn stream(&self) -> String {
         format!("Custom-{}", self.name)
     }
 
     /// Stream that the rule writes into the table.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#data-flows>
-    #[must_use]
     pub fn output_stream(&self) -> String {
         match self.kind {
             TableKind::Custom => format!("Custom-{}", self.name),
