@@ -144,35 +144,6 @@ async fn many_are_told_once_across_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_dropped_or_retried_meanwhile_leaves_no_gap_and_nothing_twice() {
-    let bench = bench(0).await;
-    let data = bench.path("data");
-    fill(&data, "sentinel", 0..3_000).await;
-    let delay = Fault::Delay(Duration::from_millis(30));
-    bench.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, delay)]);
-    let running = bench.run(&pipeline(&bench));
-    let data = data.to_str().unwrap();
-    let mut dropped = BTreeSet::new();
-    for round in 1_i64..6 {
-        told_of(&bench, round.unsigned_abs() * 150).await;
-        // Some that were told and some that were not.
-        let is_chosen = |line: &Value| line["event"]["n"].as_i64().unwrap() % 9 == round;
-        let chosen: Vec<_> = bench.quarantine().into_iter().filter(is_chosen).collect();
-        let ids: Vec<_> = chosen.iter().map(|line| line["id"].as_str().unwrap()).collect();
-        let drop = [&["quarantine", "drop", "--data-dir", data, "sentinel"], &ids[..], &["--yes"]].concat();
-        let (code, _, stderr) = ran(&drop).await;
-        assert_eq!(code, 0, "{stderr}");
-        dropped.extend(chosen.iter().map(|line| line["event"]["n"].as_i64().unwrap()));
-        fill(&bench.path("data"), "sentinel", 3_000 + round..3_001 + round).await;
-    }
-    let stays: BTreeSet<_> = (0..3_000).chain(3_001..3_006).filter(|n| !dropped.contains(n)).collect();
-    all_told(&bench, |told| stays.iter().all(|n| told.contains_key(n))).await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    let twice: Vec<_> = told(&bench).into_iter().filter(|(_, times)| *times > 1).collect();
-    assert_eq!(twice, []);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_the_sink_refuses_of_it_is_kept_there_and_told_no_more() {
     let bench = bench(0).await;
     fill(&bench.path("data"), "sentinel", 0..5).await;

@@ -51,12 +51,7 @@ impl Contents {
         Self::of_place(&Place::new(data_dir, component))
     }
 
-    /// The same on another disk.
-    pub fn on(files: Files, data_dir: &Path, component: &str) -> Result<Option<Self>> {
-        Self::of_place(&Place::on(files, data_dir, component))
-    }
-
-    fn of_place(place: &Place) -> Result<Option<Self>> {
+    pub(super) fn of_place(place: &Place) -> Result<Option<Self>> {
         if !place.exists() {
             return Ok(None);
         }

@@ -7,16 +7,20 @@ use chrono::DateTime;
 
 use super::place::Place;
 use super::*;
-use crate::files::{Files, MemoryDisk};
+use crate::files::MemoryDisk;
 use crate::off_thread::OffThread;
 use model::event::{Batch, Event};
 
 const DATA_DIR: &str = "/data";
 
+fn place(disk: &MemoryDisk) -> Place {
+    Place::on(Arc::new(disk.clone()), Path::new(DATA_DIR), "a")
+}
+
 fn open(disk: &MemoryDisk) -> Result<Quarantine, QuarantineError> {
-    let place = Place::on(Arc::new(disk.clone()), Path::new(DATA_DIR), "a");
     // Files of a few lines, so that the next one is begun now and then.
-    Quarantine::at(place, 1_000_000, 700).map(|quarantine| quarantine.with_off_thread(OffThread::Direct))
+    Quarantine::at(place(disk), 1_000_000, 700)
+        .map(|quarantine| quarantine.with_off_thread(OffThread::Direct))
 }
 
 /// Keeps events with these numbers, and answers how many of them are said to be kept.
@@ -34,8 +38,7 @@ fn number(entry: &Entry) -> Option<u64> {
 
 /// The numbers that can be read; half a line has none.
 fn numbers(disk: &MemoryDisk) -> Vec<u64> {
-    let files: Files = Arc::new(disk.clone());
-    let contents = Contents::on(files, Path::new(DATA_DIR), "a").unwrap();
+    let contents = Contents::of_place(&place(disk)).unwrap();
     let entries = contents.iter().flat_map(Contents::entries).map(Result::unwrap);
     entries.filter_map(|entry| number(&entry)).collect()
 }
@@ -59,8 +62,7 @@ async fn live(disk: &MemoryDisk, told: &mut Told, first: u64) -> Result<(), ()> 
             return Err(());
         }
         if n % 8 == 4 {
-            let files: Files = Arc::new(disk.clone());
-            let removal = Removal::begin_on(files, Path::new(DATA_DIR), "a").map_err(drop)?;
+            let removal = Removal::at(place(disk)).map_err(drop)?;
             let mut places = Vec::new();
             for entry in removal.contents().entries() {
                 let entry = entry.map_err(drop)?;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::line::{self, Reason};
 use super::place::Place;
-use crate::files::{File, Files};
+use crate::files::File;
 use crate::off_thread::OffThread;
 use model::event::{Batch, Event};
 
@@ -108,16 +108,6 @@ impl Quarantine {
     /// The quarantine of `component` below `data_dir`; makes the directory.
     pub fn open(data_dir: &Path, component: &str, max_bytes: u64) -> Result<Self, QuarantineError> {
         Self::at(Place::new(data_dir, component), max_bytes, FILE_BYTES)
-    }
-
-    /// The same on another disk.
-    pub fn open_on(
-        files: Files,
-        data_dir: &Path,
-        component: &str,
-        max_bytes: u64,
-    ) -> Result<Self, QuarantineError> {
-        Self::at(Place::on(files, data_dir, component), max_bytes, FILE_BYTES)
     }
 
     /// The same, with files of another size.

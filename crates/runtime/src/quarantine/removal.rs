@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::contents::{Contents, Entries};
 use super::line::At;
 use super::place::{Place, Stored};
-use crate::files::{File, FileSystem, Files, Open, if_there};
+use crate::files::{File, FileSystem, Open, if_there};
 
 /// What a file is called while it is written anew.
 const REWRITTEN: &str = "rewritten.new";
@@ -54,16 +54,7 @@ impl Removal {
         Self::at(Place::new(data_dir, component))
     }
 
-    /// The same on another disk.
-    pub fn begin_on(
-        files: Files,
-        data_dir: &Path,
-        component: &str,
-    ) -> std::result::Result<Self, RemovalError> {
-        Self::at(Place::on(files, data_dir, component))
-    }
-
-    fn at(place: Place) -> std::result::Result<Self, RemovalError> {
+    pub(super) fn at(place: Place) -> std::result::Result<Self, RemovalError> {
         let path = || place.dir.clone();
         let io = |source| RemovalError::Io { path: path(), source };
         let no_locks = |source| RemovalError::NoLocks { path: path(), source };
