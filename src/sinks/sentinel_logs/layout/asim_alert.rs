@@ -32,28 +32,29 @@ const COLUMNS: &[TableColumn] = &[
     column("EventSubType", String, "Threat, Suspicious Activity, Anomaly or Compliance Violation."),
     column("EventOriginalType", String, "alert; incident in the row of an incident without alerts."),
     column("EventUid", String, "id of the alert, or of an incident without alerts."),
-    column("EventOriginalUid", String, "providerAlertId."),
-    column("EventMessage", String, "description of the alert."),
+    column("EventOriginalUid", String, "providerAlertId.").alert("providerAlertId"),
+    column("EventMessage", String, "description of the alert.").alert("description"),
     column("EventProduct", String, "productName, or Microsoft Defender XDR."),
     column("EventVendor", String, "Microsoft."),
     column("EventSchema", String, "AlertEvent."),
     column("EventSchemaVersion", String, "1.0.0."),
     column("EventSeverity", String, "severity, in ASIM's words."),
-    column("EventOriginalSeverity", String, "severity."),
-    column("EventReportUrl", String, "alertWebUrl."),
-    column("EventOwner", String, "assignedTo."),
+    column("EventOriginalSeverity", String, "severity.").alert("severity"),
+    column("EventReportUrl", String, "alertWebUrl.").alert("alertWebUrl"),
+    column("EventOwner", String, "assignedTo.").alert("assignedTo"),
     column("AlertId", String, "The same as EventUid."),
-    column("AlertName", String, "title."),
-    column("AlertDescription", String, "The same as EventMessage."),
+    column("AlertName", String, "title.").alert("title"),
+    column("AlertDescription", String, "The same as EventMessage.").alert("description"),
     column("AlertVerdict", String, "classification, in ASIM's words."),
     column("AlertStatus", String, "status, in ASIM's words."),
-    column("AlertOriginalStatus", String, "status."),
+    column("AlertOriginalStatus", String, "status.").alert("status"),
     column("DetectionMethod", String, "detectionSource, in ASIM's words."),
-    column("RuleName", String, "alertPolicyId, or detectorId."),
-    column("Rule", String, "The same as RuleName."),
-    column("ThreatName", String, "threatDisplayName, or threatFamilyName."),
+    column("RuleName", String, "alertPolicyId, or detectorId.").alert("alertPolicyId, detectorId"),
+    column("Rule", String, "The same as RuleName.").alert("alertPolicyId, detectorId"),
+    column("ThreatName", String, "threatDisplayName, or threatFamilyName.")
+        .alert("threatDisplayName, threatFamilyName"),
     column("ThreatCategory", String, "category, if it is one of ASIM's."),
-    column("ThreatOriginalCategory", String, "category."),
+    column("ThreatOriginalCategory", String, "category.").alert("category"),
     column("IndicatorType", String, "What the piece of evidence is."),
     column(
         "IndicatorAssociation",
@@ -62,72 +63,58 @@ const COLUMNS: &[TableColumn] = &[
     ),
     column("AttackTactics", String, "categories, or category."),
     column("AttackTechniques", String, "mitreTechniques."),
-    column("AttackRemediationSteps", String, "recommendedActions."),
-    column("Dvc", String, "The device's name, or else its address."),
-    column("DvcHostname", String, "The device's name."),
-    column("Hostname", String, "The same as DvcHostname."),
-    column("DvcIpAddr", String, "The address, or the device's last one."),
-    column("IpAddr", String, "The same as DvcIpAddr."),
-    column("DvcDomain", String, "The device's domain."),
-    column("DvcId", String, "The device's id in Defender for Endpoint."),
+    column("AttackRemediationSteps", String, "recommendedActions.").alert("recommendedActions"),
+    column("Dvc", String, "The device's name, or else its address.")
+        .evidence("hostName, deviceDnsName, deviceName, lastIpAddress"),
+    column("DvcHostname", String, "The device's name.").evidence("hostName, deviceDnsName, deviceName"),
+    column("Hostname", String, "The same as DvcHostname.").evidence("hostName, deviceDnsName, deviceName"),
+    column("DvcIpAddr", String, "The address, or the device's last one.")
+        .evidence("ipAddress, lastIpAddress, ipAddress.ipAddress"),
+    column("IpAddr", String, "The same as DvcIpAddr.")
+        .evidence("ipAddress, lastIpAddress, ipAddress.ipAddress"),
+    column("DvcDomain", String, "The device's domain.").evidence("dnsDomain, ntDomain"),
+    column("DvcId", String, "The device's id in Defender for Endpoint.").evidence("mdeDeviceId"),
     column("DvcIdType", String, "MDEid."),
-    column("DvcOs", String, "The device's operating system."),
-    column("DvcOsVersion", String, "Its version."),
+    column("DvcOs", String, "The device's operating system.").evidence("osPlatform, operatingSystem"),
+    column("DvcOsVersion", String, "Its version.").evidence("version"),
     column("UserId", String, "The user's id in Entra ID, or SID."),
     column("UserIdType", String, "GUID or SID."),
     column("Username", String, "The user principal name, or DOMAIN\\name, or name."),
     column("UsernameType", String, "UPN, Windows or Simple."),
     column("User", String, "The same as Username."),
     column("ProcessId", String, "The process' id."),
-    column("ProcessCommandLine", String, "The process' command line."),
-    column("ProcessName", String, "The name of the process' image."),
-    column("ProcessFileCompany", String, "Who published it."),
-    column("FileName", String, "The file's name."),
-    column("FilePath", String, "Where it is."),
-    column("FileSHA1", String, "Its SHA-1."),
-    column("FileSHA256", String, "Its SHA-256."),
-    column("FileMD5", String, "Its MD5."),
-    column("FileSize", Long, "Its size in bytes."),
-    column("Url", String, "The URL."),
-    column("RegistryKey", String, "The registry key."),
-    column("RegistryValue", String, "The registry value's name."),
-    column("RegistryValueData", String, "Its data."),
-    column("RegistryValueType", String, "Its type."),
-    column("EmailMessageId", String, "The message's id."),
-    column("EmailSubject", String, "Its subject."),
+    column("ProcessCommandLine", String, "The process' command line.").evidence("processCommandLine"),
+    column("ProcessName", String, "The name of the process' image.").evidence("imageFile.fileName"),
+    column("ProcessFileCompany", String, "Who published it.").evidence("imageFile.filePublisher"),
+    column("FileName", String, "The file's name.").evidence("fileDetails.fileName, imageFile.fileName"),
+    column("FilePath", String, "Where it is.").evidence("fileDetails.filePath, imageFile.filePath"),
+    column("FileSHA1", String, "Its SHA-1.").evidence("fileDetails.sha1, imageFile.sha1"),
+    column("FileSHA256", String, "Its SHA-256.").evidence("fileDetails.sha256, imageFile.sha256"),
+    column("FileMD5", String, "Its MD5.").evidence("fileDetails.md5, imageFile.md5"),
+    column("FileSize", Long, "Its size in bytes.").evidence("fileDetails.fileSize, imageFile.fileSize"),
+    column("Url", String, "The URL.").evidence("url"),
+    column("RegistryKey", String, "The registry key.").evidence("registryKey"),
+    column("RegistryValue", String, "The registry value's name.").evidence("registryValueName"),
+    column("RegistryValueData", String, "Its data.").evidence("registryValue"),
+    column("RegistryValueType", String, "Its type.").evidence("registryValueType"),
+    column("EmailMessageId", String, "The message's id.").evidence("internetMessageId, networkMessageId"),
+    column("EmailSubject", String, "Its subject.").evidence("subject"),
     column("AdditionalFields", Dynamic, "incidentId, tenantId, evidence; alert and incident once."),
 ];
 
-/// Fields of an alert that are copied, from the first of these that is there.
-const ALERT_COPIES: [(&str, &[&str]); 13] = [
-    ("EventOriginalUid", &["providerAlertId"]),
-    ("EventMessage", &["description"]),
-    ("AlertDescription", &["description"]),
-    ("EventOriginalSeverity", &["severity"]),
-    ("EventReportUrl", &["alertWebUrl"]),
-    ("EventOwner", &["assignedTo"]),
-    ("AlertName", &["title"]),
-    ("AlertOriginalStatus", &["status"]),
-    ("RuleName", &["alertPolicyId", "detectorId"]),
-    ("Rule", &["alertPolicyId", "detectorId"]),
-    ("ThreatName", &["threatDisplayName", "threatFamilyName"]),
-    ("ThreatOriginalCategory", &["category"]),
-    ("AttackRemediationSteps", &["recommendedActions"]),
-];
-
 /// Fields of an incident without alerts that are copied.
-const INCIDENT_COPIES: [(&str, &[&str]); 11] = [
-    ("EventUid", &["id"]),
-    ("AlertId", &["id"]),
-    ("AlertName", &["displayName"]),
-    ("EventMessage", &["description"]),
-    ("AlertDescription", &["description"]),
-    ("EventOriginalSeverity", &["severity"]),
-    ("EventReportUrl", &["incidentWebUrl"]),
-    ("EventOwner", &["assignedTo"]),
-    ("AlertOriginalStatus", &["status"]),
-    ("EventStartTime", &["createdDateTime", "lastUpdateDateTime"]),
-    ("EventEndTime", &["lastUpdateDateTime", "createdDateTime"]),
+const INCIDENT_COPIES: [(&str, &str); 11] = [
+    ("EventUid", "id"),
+    ("AlertId", "id"),
+    ("AlertName", "displayName"),
+    ("EventMessage", "description"),
+    ("AlertDescription", "description"),
+    ("EventOriginalSeverity", "severity"),
+    ("EventReportUrl", "incidentWebUrl"),
+    ("EventOwner", "assignedTo"),
+    ("AlertOriginalStatus", "status"),
+    ("EventStartTime", "createdDateTime, lastUpdateDateTime"),
+    ("EventEndTime", "lastUpdateDateTime, createdDateTime"),
 ];
 
 /// What all rows say.
@@ -140,35 +127,6 @@ const CONSTANTS: [(&str, &str); 4] = [
 
 /// Whose alert it is, if nobody says so.
 const PRODUCT: &str = "Microsoft Defender XDR";
-
-/// Fields of evidence that are copied, from the first of these places that is there.
-const EVIDENCE_COPIES: [(&str, &[&str]); 25] = [
-    ("Dvc", &["hostName", "deviceDnsName", "deviceName", "lastIpAddress"]),
-    ("DvcHostname", &["hostName", "deviceDnsName", "deviceName"]),
-    ("Hostname", &["hostName", "deviceDnsName", "deviceName"]),
-    ("DvcIpAddr", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress"]),
-    ("IpAddr", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress"]),
-    ("DvcDomain", &["dnsDomain", "ntDomain"]),
-    ("DvcId", &["mdeDeviceId"]),
-    ("DvcOs", &["osPlatform", "operatingSystem"]),
-    ("DvcOsVersion", &["version"]),
-    ("ProcessCommandLine", &["processCommandLine"]),
-    ("ProcessName", &["imageFile.fileName"]),
-    ("ProcessFileCompany", &["imageFile.filePublisher"]),
-    ("FileName", &["fileDetails.fileName", "imageFile.fileName"]),
-    ("FilePath", &["fileDetails.filePath", "imageFile.filePath"]),
-    ("FileSHA1", &["fileDetails.sha1", "imageFile.sha1"]),
-    ("FileSHA256", &["fileDetails.sha256", "imageFile.sha256"]),
-    ("FileMD5", &["fileDetails.md5", "imageFile.md5"]),
-    ("FileSize", &["fileDetails.fileSize", "imageFile.fileSize"]),
-    ("Url", &["url"]),
-    ("RegistryKey", &["registryKey"]),
-    ("RegistryValue", &["registryValueName"]),
-    ("RegistryValueData", &["registryValue"]),
-    ("RegistryValueType", &["registryValueType"]),
-    ("EmailMessageId", &["internetMessageId", "networkMessageId"]),
-    ("EmailSubject", &["subject"]),
-];
 
 /// Writes the rows that an incident becomes.
 pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
@@ -204,7 +162,9 @@ fn incident_row(mut row: TableRow<'_>, incident: &Incident<'_>) {
     let word = |name: &str| fields.text(name).unwrap_or_default();
     write_constants(&mut row, incident, "incident");
     row.text("EventProduct", PRODUCT);
-    row.copy_first(fields, &INCIDENT_COPIES);
+    for (column, paths) in INCIDENT_COPIES {
+        row.copy_first(fields, column, paths);
+    }
     row.text("EventSubType", words::sub_type("", &word("classification"), false));
     row.text("AlertVerdict", words::verdict(&word("classification")));
     row.text_if("EventSeverity", words::severity(&word("severity")));
@@ -253,7 +213,7 @@ fn write_alert(row: &mut TableRow<'_>, incident: &Incident<'_>, alert: &Alert<'_
     for column in ["EventUid", "AlertId"] {
         row.text_if(column, fields.text("id"));
     }
-    row.copy_first(fields, &ALERT_COPIES);
+    row.copy_alert(fields);
     let classification = word("classification");
     let malicious = alert
         .evidence
@@ -278,7 +238,7 @@ fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
     row.text_if("IndicatorType", words::indicator_type(evidence_type));
     let roles = evidence.texts("roles").unwrap_or_default();
     row.text("IndicatorAssociation", words::association(roles.iter().map(AsRef::as_ref)));
-    row.copy_first(evidence, &EVIDENCE_COPIES);
+    row.copy_evidence(evidence);
     if evidence.text("mdeDeviceId").is_some() {
         row.text("DvcIdType", "MDEid");
     }

@@ -21,88 +21,6 @@ use runtime::quarantine::Reason;
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
 pub(super) const TYPE_PREFIX: &str = "#microsoft.graph.security.";
 
-/// Fields of an incident, and the columns they move into.
-const INCIDENT_FIELDS: [(&str, &str); 11] = [
-    ("tenantId", "SourceTenantId"),
-    ("displayName", "IncidentTitle"),
-    ("description", "Description"),
-    ("summary", "Summary"),
-    ("determination", "Determination"),
-    ("resolvingComment", "ClassificationComment"),
-    ("comments", "Comments"),
-    ("priorityScore", "PriorityScore"),
-    ("createdDateTime", "CreatedTime"),
-    ("lastModifiedBy", "ModifiedBy"),
-    ("redirectIncidentId", "RedirectIncidentId"),
-];
-
-/// Fields of an alert, and the columns they move into.
-const ALERT_FIELDS: [(&str, &str); 26] = [
-    ("id", "SystemAlertId"),
-    ("providerAlertId", "VendorOriginalId"),
-    ("productName", "ProductName"),
-    ("serviceSource", "ServiceSource"),
-    ("detectionSource", "DetectionSource"),
-    ("detectorId", "DetectorId"),
-    ("alertPolicyId", "AlertPolicyId"),
-    ("title", "AlertName"),
-    ("description", "Description"),
-    ("determination", "Determination"),
-    ("investigationState", "InvestigationState"),
-    ("assignedTo", "AssignedTo"),
-    ("actorDisplayName", "ActorName"),
-    ("threatDisplayName", "ThreatName"),
-    ("threatFamilyName", "ThreatFamilyName"),
-    ("recommendedActions", "RemediationSteps"),
-    ("firstActivityDateTime", "StartTime"),
-    ("lastActivityDateTime", "EndTime"),
-    ("createdDateTime", "CreatedTime"),
-    ("lastUpdateDateTime", "LastModifiedTime"),
-    ("resolvedDateTime", "ResolvedTime"),
-    ("systemTags", "SystemTags"),
-    ("comments", "Comments"),
-    ("customDetails", "CustomDetails"),
-    ("alertWebUrl", "AlertLink"),
-    ("tenantId", "SourceTenantId"),
-];
-
-/// Fields that all evidence has, and the columns they move into.
-/// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
-const EVIDENCE_FIELDS: [(&str, &str); 7] = [
-    ("createdDateTime", "CreatedTime"),
-    ("verdict", "Verdict"),
-    ("remediationStatus", "RemediationStatus"),
-    ("remediationStatusDetails", "RemediationStatusDetails"),
-    ("roles", "Roles"),
-    ("detailedRoles", "DetailedRoles"),
-    ("tags", "Tags"),
-];
-
-/// What is copied out of evidence, from the first of these places that has it.
-const COPIES: [(&str, &[&str]); 21] = [
-    ("HostName", &["hostName", "deviceDnsName", "host.hostName", "deviceName"]),
-    ("DeviceId", &["mdeDeviceId", "host.mdeDeviceId", "deviceId"]),
-    ("IpAddress", &["ipAddress", "lastIpAddress", "ipAddress.ipAddress", "senderIp"]),
-    ("AccountName", &["userAccount.accountName", "account.userAccount.accountName"]),
-    ("AccountDomain", &["userAccount.domainName", "account.userAccount.domainName"]),
-    ("AccountUpn", &["userAccount.userPrincipalName", "account.userAccount.userPrincipalName", "upn"]),
-    ("AccountSid", &["userAccount.userSid", "account.userAccount.userSid"]),
-    ("AccountObjectId", &["userAccount.azureAdUserId", "account.userAccount.azureAdUserId"]),
-    ("FileName", &["fileDetails.fileName", "imageFile.fileName"]),
-    ("FolderPath", &["fileDetails.filePath", "imageFile.filePath"]),
-    ("FileSize", &["fileDetails.fileSize", "imageFile.fileSize"]),
-    ("MD5", &["fileDetails.md5", "imageFile.md5"]),
-    ("SHA1", &["fileDetails.sha1", "imageFile.sha1"]),
-    ("SHA256", &["fileDetails.sha256", "imageFile.sha256"]),
-    ("ProcessId", &["processId"]),
-    ("ProcessCommandLine", &["processCommandLine"]),
-    ("RemoteUrl", &["url"]),
-    ("ResourceId", &["resourceId", "fullResourceName", "amazonResourceId"]),
-    ("RegistryKey", &["registryKey"]),
-    ("EmailSubject", &["subject"]),
-    ("NetworkMessageId", &["networkMessageId"]),
-];
-
 /// What the rows of alerts and evidence have from their incident.
 struct State<'a> {
     id: &'a serde_json::value::RawValue,
@@ -142,11 +60,7 @@ fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'
         row.number("IncidentNumber", number);
     }
     row.text("ProviderName", "Microsoft XDR");
-    for (field, column) in INCIDENT_FIELDS {
-        row.take(&mut fields, field, column);
-    }
-    row.take(&mut fields, "lastUpdateDateTime", "LastModifiedTime");
-    row.take(&mut fields, "incidentWebUrl", "IncidentUrl");
+    row.take_all(&mut fields);
     row.text_if("Severity", fields.text("severity").as_deref().map(words::severity));
     row.text_if("Status", fields.text("status").as_deref().map(words::incident_status));
     let classification = fields.text("classification");
@@ -215,9 +129,7 @@ fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
     if fields.text("tenantId").is_none() {
         row.text_if("SourceTenantId", state.tenant.as_deref());
     }
-    for (field, column) in ALERT_FIELDS {
-        row.take(&mut fields, field, column);
-    }
+    row.take_all(&mut fields);
     row.text_if("AlertSeverity", fields.text("severity").as_deref().map(words::severity));
     row.text_if("Status", fields.text("status").as_deref().map(words::alert_status));
     row.text_if("Classification", fields.text("classification").as_deref().map(words::classification));
@@ -257,10 +169,8 @@ fn evidence_row(
         row.text("EvidenceType", evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type));
         fields.remove("@odata.type");
     }
-    for (field, column) in EVIDENCE_FIELDS {
-        row.take(&mut fields, field, column);
-    }
-    row.copy_first(&fields, &COPIES);
+    row.take_all(&mut fields);
+    row.copy_evidence(&fields);
     row.rest("AdditionalData", &fields);
     row.finish();
 }

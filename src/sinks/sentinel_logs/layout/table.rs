@@ -36,6 +36,20 @@ pub struct TableColumn {
     pub column_type: ColumnType,
     /// Source of its values, as a sentence for the templates.
     pub description: &'static str,
+    pub(super) from: ColumnSource,
+}
+
+/// Place that the values of a column come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnSource {
+    /// Whoever writes the row.
+    Writer,
+    /// Field of the row's object that moves into the column.
+    Field(&'static str),
+    /// Paths in the alert, separated by commas, of which the first that is there and fits is copied.
+    Alert(&'static str),
+    /// The same in the piece of evidence.
+    Evidence(&'static str),
 }
 
 /// Column of fields that no column is declared for, which the encoder may add to any row. Custom tables have them; in front of a built-in table the rule puts them
@@ -55,7 +69,23 @@ pub(super) const fn column(
     column_type: ColumnType,
     description: &'static str,
 ) -> TableColumn {
-    TableColumn { name, column_type, description }
+    TableColumn { name, column_type, description, from: ColumnSource::Writer }
+}
+
+// === impl TableColumn ===
+
+impl TableColumn {
+    pub(super) const fn field(self, name: &'static str) -> Self {
+        Self { from: ColumnSource::Field(name), ..self }
+    }
+
+    pub(super) const fn alert(self, paths: &'static str) -> Self {
+        Self { from: ColumnSource::Alert(paths), ..self }
+    }
+
+    pub(super) const fn evidence(self, paths: &'static str) -> Self {
+        Self { from: ColumnSource::Evidence(paths), ..self }
+    }
 }
 
 // === impl Table ===

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, write_text};
-use super::table::{ColumnType, Table};
+use super::table::{ColumnSource, ColumnType, Table};
 use crate::sinks::sentinel_logs::column_type::in_micros;
 use crate::sinks::sentinel_logs::encoder::{TablesEncoder, time_of_row};
 use crate::sinks::sentinel_logs::row_writer::{RowSize, RowWriter};
@@ -149,13 +149,38 @@ impl TableRow<'_> {
         }
     }
 
-    /// Copies into each column the value at the first of its paths that is there and fits.
-    pub(super) fn copy_first(&mut self, fields: &Fields<'_>, copies: &[(&str, &[&str])]) {
-        for (column, paths) in copies {
-            for path in *paths {
-                if fields.find(path).is_some_and(|value| self.copy(column, value)) {
-                    break;
-                }
+    /// Moves the fields that columns are named for into them.
+    pub(super) fn take_all(&mut self, fields: &mut Fields<'_>) {
+        for column in self.table.columns {
+            if let ColumnSource::Field(field) = column.from {
+                self.take(fields, field, column.name);
+            }
+        }
+    }
+
+    /// Copies what columns have from an alert.
+    pub(super) fn copy_alert(&mut self, alert: &Fields<'_>) {
+        for column in self.table.columns {
+            if let ColumnSource::Alert(paths) = column.from {
+                self.copy_first(alert, column.name, paths);
+            }
+        }
+    }
+
+    /// Copies what columns have from a piece of evidence.
+    pub(super) fn copy_evidence(&mut self, evidence: &Fields<'_>) {
+        for column in self.table.columns {
+            if let ColumnSource::Evidence(paths) = column.from {
+                self.copy_first(evidence, column.name, paths);
+            }
+        }
+    }
+
+    /// Copies into a column the value at the first of these paths, separated by commas, that is there and fits.
+    pub(super) fn copy_first(&mut self, fields: &Fields<'_>, column: &str, paths: &str) {
+        for path in paths.split(", ") {
+            if fields.find(path).is_some_and(|value| self.copy(column, value)) {
+                return;
             }
         }
     }
