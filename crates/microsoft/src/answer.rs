@@ -174,77 +174,60 @@ mod tests {
     #[test]
     fn each_recorded_answer_means_what_it_says() {
         use Operation::{FindRule, GraphRead, GraphWrite, Ingest, ReadRule, SentinelIncident, SentinelList};
+        use Rejection::{
+            BadRequest, Forbidden, ListingExpired, NoSuchIncident, NotFound, NotOnboarded, ServerFailed,
+        };
+        use Rejection::{Throttled, TooLarge, Unauthorized, Unavailable, Unexpected};
         use Verdict::{GiveUp, Retry, Split};
         let html = "<html>".to_owned();
         let not_onboarded = error("BadRequest", "Workspace 'w' is not onboarded to Microsoft Sentinel.");
         // Operation, status, body; what it means, and what follows from that.
         for (operation, status, body, rejection, verdict, error_type) in [
-            (
-                GraphRead,
-                400,
-                error("BadRequest", "Invalid page size"),
-                Rejection::BadRequest,
-                GiveUp,
-                "bad_request",
-            ),
-            (GraphRead, 400, html.clone(), Rejection::BadRequest, GiveUp, "bad_request"),
+            (GraphRead, 400, error("BadRequest", "Invalid page size"), BadRequest, GiveUp, "bad_request"),
+            (GraphRead, 400, html.clone(), BadRequest, GiveUp, "bad_request"),
             (
                 GraphRead,
                 401,
                 error("InvalidAuthenticationToken", ""),
-                Rejection::Unauthorized,
+                Unauthorized,
                 GiveUp,
                 "authentication_failed",
             ),
-            (GraphRead, 403, error("Forbidden", ""), Rejection::Forbidden, GiveUp, "forbidden"),
-            (GraphRead, 404, error("NotFound", ""), Rejection::NotFound, GiveUp, "not_found"),
-            (GraphRead, 410, html.clone(), Rejection::ListingExpired, GiveUp, "gone"),
-            (GraphRead, 500, html.clone(), Rejection::ServerFailed, Retry, "server_error"),
-            (GraphRead, 302, html.clone(), Rejection::Unexpected, Retry, "unexpected_status"),
-            (
-                GraphWrite,
-                400,
-                error("BadRequest", "its own words"),
-                Rejection::BadRequest,
-                GiveUp,
-                "bad_request",
-            ),
-            (GraphWrite, 403, error("Forbidden", ""), Rejection::Forbidden, Retry, "forbidden"),
-            (GraphWrite, 404, error("NotFound", ""), Rejection::NoSuchIncident, GiveUp, "not_found"),
+            (GraphRead, 403, error("Forbidden", ""), Forbidden, GiveUp, "forbidden"),
+            (GraphRead, 404, error("NotFound", ""), NotFound, GiveUp, "not_found"),
+            (GraphRead, 410, html.clone(), ListingExpired, GiveUp, "gone"),
+            (GraphRead, 500, html.clone(), ServerFailed, Retry, "server_error"),
+            (GraphRead, 302, html.clone(), Unexpected, Retry, "unexpected_status"),
+            (GraphWrite, 400, error("BadRequest", "its own words"), BadRequest, GiveUp, "bad_request"),
+            (GraphWrite, 403, error("Forbidden", ""), Forbidden, Retry, "forbidden"),
+            (GraphWrite, 404, error("NotFound", ""), NoSuchIncident, GiveUp, "not_found"),
             // Not the incident is missing, but the whole service.
-            (GraphWrite, 404, error(GRAPH_UNKNOWN, ""), Rejection::NotFound, Retry, "not_found"),
-            (GraphWrite, 404, html.clone(), Rejection::NotFound, Retry, "not_found"),
-            (SentinelList, 400, not_onboarded, Rejection::NotOnboarded, Retry, "not_onboarded"),
-            (
-                SentinelList,
-                400,
-                error("BadRequest", "title is too long"),
-                Rejection::BadRequest,
-                GiveUp,
-                "bad_request",
-            ),
+            (GraphWrite, 404, error(GRAPH_UNKNOWN, ""), NotFound, Retry, "not_found"),
+            (GraphWrite, 404, html.clone(), NotFound, Retry, "not_found"),
+            (SentinelList, 400, not_onboarded, NotOnboarded, Retry, "not_onboarded"),
+            (SentinelList, 400, error("BadRequest", "title is too long"), BadRequest, GiveUp, "bad_request"),
             // Not the service's word: something in between has answered.
-            (SentinelList, 400, html.clone(), Rejection::Unexpected, Retry, "unexpected_status"),
-            (SentinelList, 404, error("NotFound", ""), Rejection::NotFound, Retry, "not_found"),
-            (SentinelList, 410, html.clone(), Rejection::ListingExpired, GiveUp, "gone"),
+            (SentinelList, 400, html.clone(), Unexpected, Retry, "unexpected_status"),
+            (SentinelList, 404, error("NotFound", ""), NotFound, Retry, "not_found"),
+            (SentinelList, 410, html.clone(), ListingExpired, GiveUp, "gone"),
             (
                 SentinelIncident,
                 404,
                 error("NotFound", "Incident not found"),
-                Rejection::NoSuchIncident,
+                NoSuchIncident,
                 GiveUp,
                 "not_found",
             ),
-            (SentinelIncident, 404, error("WorkspaceNotFound", ""), Rejection::NotFound, Retry, "not_found"),
-            (Ingest, 400, error("InvalidPayload", ""), Rejection::BadRequest, Split, "bad_request"),
-            (Ingest, 400, html.clone(), Rejection::Unexpected, Retry, "unexpected_status"),
-            (Ingest, 413, html.clone(), Rejection::TooLarge, Split, "too_large"),
-            (Ingest, 403, error("OperationFailed", ""), Rejection::Forbidden, Retry, "forbidden"),
-            (Ingest, 404, error("NotFound", ""), Rejection::NotFound, Retry, "not_found"),
-            (Ingest, 429, html.clone(), Rejection::Throttled, Retry, "throttled"),
-            (Ingest, 503, html.clone(), Rejection::Unavailable, Retry, "unavailable"),
-            (FindRule, 429, html.clone(), Rejection::Throttled, Retry, "throttled"),
-            (ReadRule, 403, error("AuthorizationFailed", ""), Rejection::Forbidden, Retry, "forbidden"),
+            (SentinelIncident, 404, error("WorkspaceNotFound", ""), NotFound, Retry, "not_found"),
+            (Ingest, 400, error("InvalidPayload", ""), BadRequest, Split, "bad_request"),
+            (Ingest, 400, html.clone(), Unexpected, Retry, "unexpected_status"),
+            (Ingest, 413, html.clone(), TooLarge, Split, "too_large"),
+            (Ingest, 403, error("OperationFailed", ""), Forbidden, Retry, "forbidden"),
+            (Ingest, 404, error("NotFound", ""), NotFound, Retry, "not_found"),
+            (Ingest, 429, html.clone(), Throttled, Retry, "throttled"),
+            (Ingest, 503, html.clone(), Unavailable, Retry, "unavailable"),
+            (FindRule, 429, html.clone(), Throttled, Retry, "throttled"),
+            (ReadRule, 403, error("AuthorizationFailed", ""), Forbidden, Retry, "forbidden"),
         ] {
             let found = rejected(&reply(status, &body), operation);
             let expected = (Some(rejection), verdict, error_type);

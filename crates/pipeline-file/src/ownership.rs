@@ -58,7 +58,7 @@ pub(super) fn ours(tree: &Value, kind: Kind) -> impl Iterator<Item = (&str, &Val
 /// Whether a component is one of Vector's own.
 fn is_stock(kind: Kind, entry: &Value, meant: &dyn Fn(&str) -> Cow<'_, str>) -> bool {
     let name = entry.get("type").and_then(Value::as_str);
-    name.is_some_and(|name| stock::names(kind).contains(&meant(name).as_ref()))
+    name.is_some_and(|name| stock::names(kind).any(|known| known == meant(name)))
 }
 
 /// The entries of a section, in file order.

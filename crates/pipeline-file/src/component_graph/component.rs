@@ -146,10 +146,10 @@ fn not_ours(
     if of_kind(other).any(|known| known == name) {
         return format!("'{name}' is a {}, not a {word}; there are {ours}", other.word());
     }
-    if stock::TRANSFORMS.contains(&name) {
+    if stock::is_transform(name) {
         return format!("'{name}' is a transform, not a {word}");
     }
-    let known = of_kind(section).chain(stock::names(section).iter().copied());
+    let known = of_kind(section).chain(stock::names(section));
     match nearest(name, known) {
         Some(near) => format!("unknown {word} type '{name}', did you mean '{near}'?"),
         None => format!("unknown {word} type '{name}'; there are {ours}"),

@@ -10,36 +10,16 @@ fn written(tree: &Value) -> String {
 
 #[test]
 fn strings_that_look_like_something_else_stay_strings() {
-    for odd in [
+    let plain = "yes No 010 1_000 null ~ 1e5 2001-01-01 true 0x1F .5 .inf a: [a] *a !a | > %a @a `a` 'a' --- ... << = \
+        $ a$";
+    let others = [
         "",
-        "yes",
-        "No",
-        "010",
-        "1_000",
-        "null",
-        "~",
-        "1e5",
-        "2001-01-01",
-        "true",
-        "0x1F",
-        ".5",
-        ".inf",
         "a # b",
         "# a",
         "a: b",
-        "a:",
         "- a",
-        "[a]",
         "{a: b}",
         "& a",
-        "*a",
-        "!a",
-        "|",
-        ">",
-        "%a",
-        "@a",
-        "`a`",
-        "'a'",
         "\"a\"",
         " a",
         "a ",
@@ -58,17 +38,12 @@ fn strings_that_look_like_something_else_stay_strings() {
         "\u{2028}",
         "\u{feff}",
         "a'b\"c\\d",
-        "---",
-        "...",
-        "<<",
-        "=",
         "a\n---\nb",
-        "$",
-        "a$",
         "\n",
         " ",
         "a \nb",
-    ] {
+    ];
+    for odd in plain.split(' ').chain(others) {
         let tree = json!({odd: odd, "list": [odd, [odd], {odd: odd}]});
         let text = written(&tree);
         assert_eq!(Format::Yaml.parse(&text), Ok(tree), "{odd:?}:\n{text}");

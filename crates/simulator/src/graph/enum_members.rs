@@ -14,53 +14,29 @@ pub(crate) const PREFERENCE: &str = "include-unknown-enum-members";
 // https://learn.microsoft.com/graph/api/resources/security-alert#detectionsource-values
 // https://learn.microsoft.com/graph/api/resources/security-incident#incidentstatus-values
 // https://learn.microsoft.com/graph/api/resources/security-alertevidence#evidenceremediationstatus-values
-const NEWER: [(&str, &[&str]); 4] = [
-    ("status", &["awaitingAction"]),
-    (
-        "remediationStatus",
-        &["active", "pendingApproval", "declined", "unremediated", "running", "partiallyRemediated"],
-    ),
+const NEWER: [(&str, &str); 4] = [
+    ("status", "awaitingAction"),
+    ("remediationStatus", "active pendingApproval declined unremediated running partiallyRemediated"),
     (
         "serviceSource",
-        &[
-            "microsoftDefenderForCloud",
-            "microsoftSentinel",
-            "microsoftInsiderRiskManagement",
-            "microsoftThreatIntelligence",
-            "microsoftSecurityForAI",
-        ],
+        "microsoftDefenderForCloud microsoftSentinel microsoftInsiderRiskManagement \
+        microsoftThreatIntelligence microsoftSecurityForAI",
     ),
     (
         "detectionSource",
-        &[
-            "microsoftDefenderForCloud",
-            "microsoftDefenderForIoT",
-            "microsoftDefenderForServers",
-            "microsoftDefenderForStorage",
-            "microsoftDefenderForDNS",
-            "microsoftDefenderForDatabases",
-            "microsoftDefenderForContainers",
-            "microsoftDefenderForNetwork",
-            "microsoftDefenderForAppService",
-            "microsoftDefenderForKeyVault",
-            "microsoftDefenderForResourceManager",
-            "microsoftDefenderForApiManagement",
-            "nrtAlerts",
-            "scheduledAlerts",
-            "microsoftDefenderThreatIntelligenceAnalytics",
-            "builtInMl",
-            "microsoftInsiderRiskManagement",
-            "microsoftThreatIntelligence",
-            "microsoftDefenderForAIServices",
-            "securityCopilot",
-            "microsoftSentinel",
-        ],
+        "microsoftDefenderForCloud microsoftDefenderForIoT microsoftDefenderForServers \
+        microsoftDefenderForStorage microsoftDefenderForDNS microsoftDefenderForDatabases \
+        microsoftDefenderForContainers microsoftDefenderForNetwork microsoftDefenderForAppService \
+        microsoftDefenderForKeyVault microsoftDefenderForResourceManager microsoftDefenderForApiManagement \
+        nrtAlerts scheduledAlerts microsoftDefenderThreatIntelligenceAnalytics builtInMl \
+        microsoftInsiderRiskManagement microsoftThreatIntelligence microsoftDefenderForAIServices \
+        securityCopilot microsoftSentinel",
     ),
 ];
 
 /// Whether a reader must ask for `member` of `property`.
 fn is_newer(property: &str, member: &str) -> bool {
-    NEWER.iter().any(|(name, members)| *name == property && members.contains(&member))
+    NEWER.iter().any(|(name, members)| *name == property && members.split(' ').any(|known| known == member))
 }
 
 /// Hides the newer members anywhere in `value`.

@@ -23,20 +23,8 @@ use crate::sim_state::SimState;
 
 /// The stable versions of the provider that have incidents.
 // https://github.com/Azure/azure-rest-api-specs/tree/main/specification/securityinsights/resource-manager
-const VERSIONS: [&str; 12] = [
-    "2020-01-01",
-    "2021-04-01",
-    "2021-10-01",
-    "2022-08-01",
-    "2022-11-01",
-    "2023-02-01",
-    "2023-11-01",
-    "2024-03-01",
-    "2024-09-01",
-    "2025-03-01",
-    "2025-06-01",
-    "2025-09-01",
-];
+const VERSIONS: &str = "2020-01-01 2021-04-01 2021-10-01 2022-08-01 2022-11-01 2023-02-01 2023-11-01 2024-03-01 2024-09-01 \
+    2025-03-01 2025-06-01 2025-09-01";
 
 /// What a path names.
 #[derive(Debug, Deserialize)]
@@ -119,13 +107,13 @@ fn refuse(request: &Request, error: &ApiError) -> Response {
 
 fn check_version(uri: &Uri) -> Result<(), ApiError> {
     let version = arm::version(uri)?;
-    if VERSIONS.contains(&&*version) {
+    if VERSIONS.split(' ').any(|known| known == version) {
         return Ok(());
     }
     let message = format!(
         "The resource type 'incidents' could not be found in the namespace 'Microsoft.SecurityInsights' for \
         api version '{version}'. The supported api-versions are '{}'.",
-        VERSIONS.join(",")
+        VERSIONS.replace(' ', ",")
     );
     Err(ApiError::new(StatusCode::BAD_REQUEST, "InvalidResourceType", message))
 }
