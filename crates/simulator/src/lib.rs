@@ -25,7 +25,7 @@ mod socket;
 mod tests;
 mod tls;
 
-pub use crate::core::faults::{ByService, Chance, Fault, FaultPlan, Faults, Service};
+pub use crate::core::faults::{Chance, Fault, FaultPlan, Faults, Service};
 pub use crate::core::operation::Operation;
 pub use crate::core::stats::{Revision, Row, Stats, Write, WriteKind};
 pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};

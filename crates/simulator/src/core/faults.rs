@@ -11,7 +11,8 @@ use crate::core::operation::Operation;
 use crate::core::store::lock;
 
 /// One of the simulated services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Service {
     /// The token endpoint of Entra ID.
     Entra,
@@ -78,27 +79,11 @@ pub enum Fault {
 #[serde(default, deny_unknown_fields)]
 pub struct FaultPlan {
     /// One fault a request, in order; afterwards nothing, or what is at random.
-    pub script: ByService<Fault>,
+    pub script: BTreeMap<Service, Vec<Fault>>,
     /// What can happen to any request.
-    pub at_random: ByService<Chance>,
+    pub at_random: BTreeMap<Service, Vec<Chance>>,
     /// One fault a request of its kind, in order; what is here comes before `script`.
     pub operations: BTreeMap<Operation, Vec<Fault>>,
-}
-
-/// A list for each of the simulated services.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ByService<T> {
-    /// For the token endpoint.
-    pub entra: Vec<T>,
-    /// For Defender's incidents.
-    pub graph: Vec<T>,
-    /// For rows of Logs Ingestion.
-    pub logs_ingestion: Vec<T>,
-    /// For Sentinel's incidents.
-    pub security_insights: Vec<T>,
-    /// For data collection rules and tables.
-    pub resource_manager: Vec<T>,
 }
 
 /// A fault and how likely it is.
@@ -166,10 +151,10 @@ impl Faults {
         for (operation, faults) in operations {
             self.script_operation(operation, faults);
         }
-        for (service, faults) in script.each() {
+        for (service, faults) in script {
             self.script(service, faults);
         }
-        for (service, chances) in at_random.each() {
+        for (service, chances) in at_random {
             self.at_random(service, chances.into_iter().map(|one| (one.probability, one.fault)).collect());
         }
     }
@@ -187,32 +172,6 @@ impl Faults {
         }
         let struck = plan.chances.iter().find(|(probability, _)| rng.f64() < *probability);
         struck.map_or(Fault::Pass, |(_, fault)| fault.clone())
-    }
-}
-
-// === impl ByService ===
-
-impl<T> ByService<T> {
-    fn each(self) -> [(Service, Vec<T>); 5] {
-        [
-            (Service::Entra, self.entra),
-            (Service::Graph, self.graph),
-            (Service::LogsIngestion, self.logs_ingestion),
-            (Service::SecurityInsights, self.security_insights),
-            (Service::ResourceManager, self.resource_manager),
-        ]
-    }
-}
-
-impl<T> Default for ByService<T> {
-    fn default() -> Self {
-        Self {
-            entra: Vec::new(),
-            graph: Vec::new(),
-            logs_ingestion: Vec::new(),
-            security_insights: Vec::new(),
-            resource_manager: Vec::new(),
-        }
     }
 }
 
@@ -257,6 +216,7 @@ mod tests {
         for text in [
             r#"{"scripts": {}}"#,
             r#"{"script": {"graph": ["explode"]}}"#,
+            r#"{"script": {"grahp": []}}"#,
             r#"{"script": {"graph": [{"delay": -1}]}}"#,
         ] {
             assert!(serde_json::from_str::<FaultPlan>(text).is_err(), "{text}");
