@@ -36,19 +36,6 @@ async fn a_refused_token_is_asked_for_again_until_it_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_expires_is_renewed_once_and_the_run_goes_on() {
-    let bench = Bench::with_incidents(130).await;
-    bench.simulator.faults().script(Service::Graph, vec![Fault::Pass, Fault::Pass, Fault::ExpireToken]);
-    let running = bench.run(&bench.pipeline());
-    bench.caught_up().await;
-    bench.until(|stats| stats.resource_manager_requests > 0).await;
-    assert_eq!(running.stop().await, Ended::Drained);
-    bench.assert_exactly_once();
-    // Two for the source, and two for the sink: to ingest, and to read the rule.
-    assert_eq!(bench.simulator.stats().tokens_issued, 4);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_quota_is_kept_without_being_told() {
     let mut config = SimulatorConfig { graph_requests_per_minute: 20, ..SimulatorConfig::default() };
     config.incidents.initial = 400;
