@@ -20,60 +20,26 @@ pub const DETERMINATIONS: [(&str, &str); 4] = [
 /// Which determinations belong to which classification. The last but one and the last are what a reason in Sentinel comes
 /// to when nothing better is known.
 /// Source: <https://learn.microsoft.com/defender-xdr/manage-incidents#specify-the-classification>
-const BELONG: [(&str, &[&str]); 3] = [
+const BELONG: [(&str, &str); 3] = [
     (
         "truePositive",
-        &[
-            "multiStagedAttack",
-            "maliciousUserActivity",
-            "compromisedAccount",
-            "malware",
-            "phishing",
-            "unwantedSoftware",
-            "other",
-        ],
+        "multiStagedAttack maliciousUserActivity compromisedAccount malware phishing unwantedSoftware other",
     ),
-    (
-        "informationalExpectedActivity",
-        &["securityTesting", "lineOfBusinessApplication", "confirmedActivity", "other"],
-    ),
-    ("falsePositive", &["notMalicious", "notEnoughDataToValidate", "other"]),
+    ("informationalExpectedActivity", "securityTesting lineOfBusinessApplication confirmedActivity other"),
+    ("falsePositive", "notMalicious notEnoughDataToValidate other"),
 ];
 
 /// Words of Graph's enumerations, as it spells them: it takes any case, and so must whoever compares.
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-incident>
-const WORDS: [&str; 25] = [
-    "active",
-    "inProgress",
-    "awaitingAction",
-    "resolved",
-    "redirected",
-    "informational",
-    "low",
-    "medium",
-    "high",
-    "truePositive",
-    "falsePositive",
-    "informationalExpectedActivity",
-    "multiStagedAttack",
-    "maliciousUserActivity",
-    "compromisedAccount",
-    "malware",
-    "phishing",
-    "unwantedSoftware",
-    "securityTesting",
-    "lineOfBusinessApplication",
-    "confirmedActivity",
-    "notMalicious",
-    "notEnoughDataToValidate",
-    "unknown",
-    "other",
-];
+const WORDS: &str = "active inProgress awaitingAction resolved redirected informational low medium high truePositive \
+    falsePositive informationalExpectedActivity multiStagedAttack maliciousUserActivity compromisedAccount \
+    malware phishing unwantedSoftware securityTesting lineOfBusinessApplication confirmedActivity \
+    notMalicious notEnoughDataToValidate unknown other";
 
 /// A word as Graph spells it; one that is not known stays as it is.
 pub fn canonical(word: &str) -> String {
-    let known = WORDS.iter().find(|known| known.eq_ignore_ascii_case(word));
-    known.map_or_else(|| word.to_owned(), |known| (*known).to_owned())
+    let known = WORDS.split(' ').find(|known| known.eq_ignore_ascii_case(word));
+    known.unwrap_or(word).to_owned()
 }
 
 /// What a field of `from`, which is of an incident on `side`, is in the other side's words. `there` is the incident on the
@@ -199,7 +165,7 @@ fn classification_in_defender(value: &str, now: &str, agreed: Option<&str>) -> O
         words.strip_prefix(classification).and_then(|rest| rest.strip_prefix('/')).is_some_and(
             |determination| {
                 let belong = BELONG.iter().find(|(name, _)| *name == classification);
-                belong.is_some_and(|(_, all)| all.contains(&determination))
+                belong.is_some_and(|(_, all)| all.split(' ').any(|known| known == determination))
             },
         )
     };

@@ -11,18 +11,8 @@ const STREAM_PREFIX: &str = "Custom-";
 
 /// Names that a table keeps for itself.
 // https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table
-const RESERVED: [&str; 10] = [
-    "_ResourceId",
-    "id",
-    "_SubscriptionId",
-    "BilledSize",
-    "InvalidTimeGenerated",
-    "IsBillable",
-    "TenantId",
-    "Type",
-    "UniqueId",
-    "Title",
-];
+const RESERVED: &str =
+    "_ResourceId id _SubscriptionId BilledSize InvalidTimeGenerated IsBillable TenantId Type UniqueId Title";
 
 // https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces
 const LONGEST_COLUMN_NAME: usize = 45;
@@ -263,7 +253,7 @@ impl Dcr {
 /// What a table has against the name of a column.
 // https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table
 fn objection(name: &str) -> Option<&'static str> {
-    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+    if RESERVED.split(' ').any(|reserved| reserved.eq_ignore_ascii_case(name)) {
         return Some("has a reserved name");
     }
     if name.len() > LONGEST_COLUMN_NAME {
