@@ -3,6 +3,7 @@
 //! A pipeline of ours alone is wired in process. Beside stock Vector every edge goes through it: each of our sources pushes
 //! to a `vector` source, each of our sinks is pushed to by a `vector` sink, and both have the ids that the user wrote.
 
+mod link_error;
 mod old_control_files;
 pub mod plan;
 mod ready;
@@ -127,8 +128,9 @@ impl Topology {
             })
         };
         let checked = plan.components().filter_map(|(kind, one)| {
-            let checked = one.component.check(connector).and_then(|()| readable(&one.link));
-            Some(Problem::new(one.path(kind), checked.err()?))
+            let unusable = one.component.check(connector).err().map(|error| error.to_string());
+            let unusable = unusable.or_else(|| Some(readable(&one.link).err()?.to_string()));
+            Some(Problem::new(one.path(kind), unusable?))
         });
         checked.collect()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::link_error::LinkError;
 use super::vector_links::{Listening, VectorLinks};
 use crate::component::{Built, BuiltSink, Runtime, Source};
 use crate::topology::plan::Planned;
@@ -43,10 +44,11 @@ impl ReadySink {
         runtime: &mut Runtime,
     ) -> Result<Self, Problem> {
         let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);
+        let unlinked = |error: LinkError| problem(error.to_string());
         let built = match planned.component.build(&planned.id, runtime) {
             Ok(Built::Sink(built)) => built,
             Ok(Built::Source(_)) => return Err(problem("is no sink".to_owned())),
-            Err(error) => return Err(problem(error)),
+            Err(error) => return Err(problem(error.to_string())),
         };
         let listening = match links {
             Some(links) => {
@@ -56,7 +58,7 @@ impl ReadySink {
                     quarantine: built.quarantine.clone(),
                     labels: built.labels.clone(),
                 };
-                Some(links.listen(planned, options, kept, runtime).await.map_err(problem)?)
+                Some(links.listen(planned, options, kept, runtime).await.map_err(unlinked)?)
             }
             None => None,
         };
@@ -75,13 +77,14 @@ impl ReadySource {
         runtime: &mut Runtime,
     ) -> Result<Self, Problem> {
         let problem = |error: String| Problem::new(planned.path(Kind::Source), error);
+        let unlinked = |error: LinkError| problem(error.to_string());
         let source = match planned.component.build(&planned.id, runtime) {
             Ok(Built::Source(source)) => source,
             Ok(Built::Sink(_)) => return Err(problem("is no source".to_owned())),
-            Err(error) => return Err(problem(error)),
+            Err(error) => return Err(problem(error.to_string())),
         };
         let (parts, fan_out): (Vec<Part>, _) = if let Some(links) = links {
-            let link = links.forward(planned, runtime).map_err(problem)?;
+            let link = links.forward(planned, runtime).map_err(unlinked)?;
             (vec![(Box::new(link.redelivery), link.again), (source, link.forward)], None)
         } else {
             let clock = runtime.connector.clock.clone();

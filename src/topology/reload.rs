@@ -150,8 +150,9 @@ impl Running {
             self.connect(&plan.sinks, &sources);
         }
         if let Some(links) = &self.links {
-            changes.vector_reads_again =
-                links.write(file).map_err(|error| NotApplied::Problems(vec![Problem::new("", error)]))?;
+            changes.vector_reads_again = links
+                .write(file)
+                .map_err(|error| NotApplied::Problems(vec![Problem::new("", error.to_string())]))?;
         }
         for source in sources {
             self.sources.push(RunningSource::start(source));

@@ -1,5 +1,6 @@
 //! Where Vector takes the events of one of our sources: Vector listens there, and we connect.
 
+use super::link_error::LinkError;
 use pipeline_file::{Link, connectable, host};
 use vector_link::certificates::TlsIdentity;
 use vector_link::client::VectorPeer;
@@ -18,10 +19,10 @@ pub(super) struct SourceEndpoint {
 
 impl SourceEndpoint {
     /// Vector listens at `address` from now on.
-    pub(super) fn open(&self, address: &str) -> Result<(), String> {
+    pub(super) fn open(&self, address: &str) -> Result<(), LinkError> {
         let address = &connectable(address);
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
         let name = if self.link.tls.is_some() { host(address).unwrap_or(address) } else { "localhost" };
-        self.peer.moved_to(address, name, self.identity.client_tls()?)
+        self.peer.moved_to(address, name, self.identity.client_tls()?).map_err(LinkError::Address)
     }
 }

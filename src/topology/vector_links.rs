@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::link_error::LinkError;
 use super::redelivery::Redelivery;
 use super::source_endpoint::SourceEndpoint;
 use super::vector_process::{ANY_PORT, Configuration, Process};
@@ -21,7 +22,7 @@ use runtime::delivery::Deliver;
 use runtime::quarantine::{Mode, Quarantine};
 use runtime::telemetry::ComponentLabels;
 use vector_link::binary::Binary;
-use vector_link::certificates::{Certificates, TlsIdentity};
+use vector_link::certificates::{CertificateError, Certificates, TlsIdentity};
 use vector_link::client::{Forward, ForwardOptions, VectorPeer};
 use vector_link::server::{Listener, ListenerOptions};
 
@@ -93,7 +94,7 @@ impl VectorLinks {
         clock: &Clock,
         rng: &mut fastrand::Rng,
     ) -> Result<Option<(Self, Option<Process>)>, Vec<Problem>> {
-        let told = |error: String| vec![Problem::new("data_dir", error)];
+        let told = |error: CertificateError| vec![Problem::new("data_dir", error.to_string())];
         let addresses = BTreeMap::new();
         match mode {
             VectorMode::None => Ok(None),
@@ -132,10 +133,10 @@ impl VectorLinks {
         options: ListenerOptions,
         kept: Option<std::net::TcpListener>,
         runtime: &mut Runtime,
-    ) -> Result<Listening, String> {
+    ) -> Result<Listening, LinkError> {
         let address = self.address(sink);
         let address = address.as_deref().unwrap_or(ANY_PORT);
-        let cannot = |error: std::io::Error| format!("cannot listen for Vector on {address}: {error}");
+        let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
         let kept = match kept {
             Some(kept) => kept,
             None => TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(cannot)?,
@@ -156,7 +157,7 @@ impl VectorLinks {
     }
 
     /// The link of a source to Vector.
-    pub(super) fn forward(&self, source: &Planned, runtime: &mut Runtime) -> Result<SourceLink, String> {
+    pub(super) fn forward(&self, source: &Planned, runtime: &mut Runtime) -> Result<SourceLink, LinkError> {
         let endpoint = SourceEndpoint {
             id: source.id.clone(),
             link: source.link.clone(),
@@ -165,8 +166,7 @@ impl VectorLinks {
         };
         let clock = runtime.connector.clock.clone();
         let mut forward = || {
-            let quarantine = Quarantine::open(&runtime.data_dir, &source.id, QUARANTINE_BYTES)
-                .map_err(|error| error.to_string())?
+            let quarantine = Quarantine::open(&runtime.data_dir, &source.id, QUARANTINE_BYTES)?
                 .with_off_thread(clock.off_thread());
             let options = ForwardOptions {
                 peer: endpoint.peer.clone(),
@@ -178,7 +178,7 @@ impl VectorLinks {
                 quarantine: quarantine.clone(),
             };
             let forward = Forward::new(options, clock.clone(), runtime.rng.fork());
-            Ok::<_, String>((Arc::new(forward), quarantine))
+            Ok::<_, LinkError>((Arc::new(forward), quarantine))
         };
         let (first, _) = forward()?;
         // What comes back has a way of its own: the source does not wait for it.
@@ -203,14 +203,14 @@ impl VectorLinks {
     }
 
     /// Writes what Vector gets of `file`, or of what it had before. Answers whether there is a Vector of ours to read it.
-    pub(super) fn write(&self, file: Option<PipelineFile>) -> Result<bool, String> {
+    pub(super) fn write(&self, file: Option<PipelineFile>) -> Result<bool, LinkError> {
         self.configuration
             .as_ref()
             .map_or(Ok(false), |configuration| configuration.replace(file).map(|()| true))
     }
 
     /// What we show at a link: what the file names, or what was made for it.
-    fn identity(&self, link: &Link) -> Result<TlsIdentity, String> {
+    fn identity(&self, link: &Link) -> Result<TlsIdentity, CertificateError> {
         match &link.tls {
             Some(tls) => TlsIdentity::from_files(&tls.ca_file, &tls.crt_file, &tls.key_file),
             None => Ok(self.certificates.ours().clone()),

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::link_error::LinkError;
 use super::source_endpoint::SourceEndpoint;
 use super::vector_links::ManagedVector;
 use crate::registry::catalogue;
-use model::problem::words;
 use pipeline_file::{Kind, PipelineFile, Stub, render};
 use runtime::clock::Clock;
 use runtime::store::{create_private_dir, write_private_file};
@@ -103,7 +103,7 @@ impl Configuration {
     }
 
     /// Vector listens for a source: where it does already, if it has the same link; else a port is found when this is written.
-    pub(super) fn add_endpoint(&self, endpoint: SourceEndpoint) -> Result<(), String> {
+    pub(super) fn add_endpoint(&self, endpoint: SourceEndpoint) -> Result<(), LinkError> {
         let mut written = self.locked();
         let before = written.endpoints.iter().position(|before| before.id == endpoint.id);
         let before = before.map(|at| written.endpoints.remove(at));
@@ -126,7 +126,7 @@ impl Configuration {
 
     /// Writes what Vector gets of `file`, or of the file that it had before, while it runs: known ports stay. On an error
     /// the file is the one that it was.
-    pub(super) fn replace(&self, file: Option<PipelineFile>) -> Result<(), String> {
+    pub(super) fn replace(&self, file: Option<PipelineFile>) -> Result<(), LinkError> {
         let mut written = self.locked();
         written.find_ports(|stubs, id| !stubs.contains_key(id))?;
         match file {
@@ -148,8 +148,8 @@ impl Configuration {
 impl Prepare for Configuration {
     async fn prepare(&mut self) -> Result<(), String> {
         let mut written = self.locked();
-        written.find_ports(|_, _| true)?;
-        written.write(&written.file)
+        let prepared = written.find_ports(|_, _| true).and_then(|()| written.write(&written.file));
+        prepared.map_err(|error| error.to_string())
     }
 }
 
@@ -157,18 +157,18 @@ impl Prepare for Configuration {
 
 impl Written {
     /// Writes what Vector gets of `file`.
-    fn write(&self, file: &PipelineFile) -> Result<(), String> {
-        let text = render(file, &catalogue(), &self.stubs)
-            .map_err(|problems| format!("cannot write Vector's configuration: {}", words(&problems, "; ")))?;
+    fn write(&self, file: &PipelineFile) -> Result<(), LinkError> {
+        let text = render(file, &catalogue(), &self.stubs).map_err(LinkError::Render)?;
         create_private_dir(&self.dir)
             .and_then(|()| write_private_file(&self.dir, CONFIGURATION, &text))
-            .map_err(|error| {
-                format!("cannot write Vector's configuration into {}: {error}", self.dir.display())
-            })
+            .map_err(|source| LinkError::Write { dir: self.dir.clone(), source })
     }
 
     /// Finds a port for each of the sources that `wanted` chooses where Vector can listen, and tells both sides.
-    fn find_ports(&mut self, wanted: impl Fn(&BTreeMap<String, Stub>, &str) -> bool) -> Result<(), String> {
+    fn find_ports(
+        &mut self,
+        wanted: impl Fn(&BTreeMap<String, Stub>, &str) -> bool,
+    ) -> Result<(), LinkError> {
         let mut held = Vec::new();
         for endpoint in &self.endpoints {
             if !wanted(&self.stubs, &endpoint.id) {
@@ -177,9 +177,8 @@ impl Written {
             let address = if let Some(address) = &endpoint.link.address {
                 address.clone()
             } else {
-                let cannot = |error| format!("cannot find a free port on 127.0.0.1: {error}");
-                let socket = std::net::TcpListener::bind(ANY_PORT).map_err(cannot)?;
-                let address = socket.local_addr().map_err(cannot)?.to_string();
+                let socket = std::net::TcpListener::bind(ANY_PORT).map_err(LinkError::NoPort)?;
+                let address = socket.local_addr().map_err(LinkError::NoPort)?.to_string();
                 // Held until all are found, so that no two get the same.
                 held.push(socket);
                 address

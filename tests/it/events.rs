@@ -1,6 +1,6 @@
 //! `vector_sentinel_events`: quarantines as events, from one sink's into another sink's table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
