@@ -5,7 +5,6 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -18,6 +17,7 @@ use microsoft::error::ConnectError;
 use microsoft::http::ProxyConfig;
 use model::problem::Problem;
 use runtime::delivery::Deliver;
+use runtime::files::DataDir;
 use runtime::health::Health;
 use runtime::quarantine::{Quarantine, QuarantineError};
 use runtime::store::Store;
@@ -48,7 +48,7 @@ pub trait Component: Debug + Send + Sync {
     fn redeliver(
         &self,
         _id: &str,
-        _data_dir: &Path,
+        _data_dir: &DataDir,
         _connector: &Connector,
         _rng: fastrand::Rng,
     ) -> Option<Result<BuiltSink, BuildError>> {
@@ -152,7 +152,7 @@ pub struct Runtime {
     /// The store that holds the components' state.
     pub store: Store,
     /// Where quarantines and the like are.
-    pub data_dir: PathBuf,
+    pub data_dir: DataDir,
     /// Whether incidents are only planned, and not written.
     pub dry_run: bool,
     /// The sources that emit what keeping incidents in sync has to report.
@@ -199,7 +199,7 @@ pub enum BuildError {
     #[error("sync.owners_file {}: {cause}", path.display())]
     Owners {
         /// The file's path.
-        path: PathBuf,
+        path: std::path::PathBuf,
         /// What is wrong with it.
         #[source]
         cause: OwnersFileError,
@@ -250,7 +250,7 @@ impl SyncEventReaders {
 impl Runtime {
     /// A process that keeps its state in `store` and the rest in `data_dir`.
     #[must_use]
-    pub fn new(connector: Connector, rng: fastrand::Rng, store: Store, data_dir: PathBuf) -> Self {
+    pub fn new(connector: Connector, rng: fastrand::Rng, store: Store, data_dir: DataDir) -> Self {
         Self {
             connector,
             rng,

@@ -20,19 +20,19 @@ enum Action {
     /// Show each component's cursor and how many delivered revisions are remembered, one JSON object a line.
     Show {
         #[command(flatten)]
-        place: Place,
+        place: StateLocation,
     },
     /// Forget a component's cursor: its next run begins as the very first did, and delivers again what it finds.
     Reset {
         #[command(flatten)]
-        place: Place,
+        place: StateLocation,
         /// The component: its kind and id, `sources.defender`.
         component: String,
     },
 }
 
 #[derive(Debug, clap::Args)]
-struct Place {
+struct StateLocation {
     /// The pipeline's data_dir. Nothing may be running with it.
     #[arg(long)]
     data_dir: PathBuf,

@@ -4,17 +4,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::node::{Node, PUBLISHER_ROLE, Place, Reference, Resource, Template};
+use super::node::{Node, PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
 
 pub(super) fn write(template: &Template) -> String {
-    let rule = id(Place::Rule);
+    let rule = id(ResourceKind::Rule);
     let (place, path) = if template.endpoint {
-        (Place::Endpoint, "logsIngestion.endpoint")
+        (ResourceKind::Endpoint, "logsIngestion.endpoint")
     } else {
-        (Place::Rule, "endpoints.logsIngestion")
+        (ResourceKind::Rule, "endpoints.logsIngestion")
     };
     let url = format!("reference({}, '{}').{path}", id(place), place.api_version());
-    let immutable_id = format!("reference({rule}, '{}').immutableId", Place::Rule.api_version());
+    let immutable_id = format!("reference({rule}, '{}').immutableId", ResourceKind::Rule.api_version());
     let mut parameters = json!({
         "workspaceName": {"type": "string", "metadata": {"description": "The workspace, in this resource group."}},
         "location": {
@@ -45,27 +45,30 @@ pub(super) fn write(template: &Template) -> String {
 fn write_resource(resource: &Resource, template: &Template) -> Value {
     let place = resource.place;
     let name = match place {
-        Place::Table(name) => format!("[format('{{0}}/{{1}}', parameters('workspaceName'), '{name}')]"),
-        Place::Endpoint => "[parameters('endpointName')]".to_owned(),
-        Place::Rule => "[parameters('ruleName')]".to_owned(),
-        Place::Role => {
-            format!("[guid({}, parameters('principalId'), '{PUBLISHER_ROLE}')]", id(Place::Rule))
+        ResourceKind::Table(name) => {
+            format!("[format('{{0}}/{{1}}', parameters('workspaceName'), '{name}')]")
+        }
+        ResourceKind::Endpoint => "[parameters('endpointName')]".to_owned(),
+        ResourceKind::Rule => "[parameters('ruleName')]".to_owned(),
+        ResourceKind::Role => {
+            format!("[guid({}, parameters('principalId'), '{PUBLISHER_ROLE}')]", id(ResourceKind::Rule))
         }
     };
     let mut written = Map::new();
     written.insert("type".to_owned(), place.resource_type().into());
     written.insert("apiVersion".to_owned(), place.api_version().into());
     written.insert("name".to_owned(), name.into());
-    let mut after: Vec<_> = resource.after_tables.iter().map(|table| id(Place::Table(table))).collect();
+    let mut after: Vec<_> =
+        resource.after_tables.iter().map(|table| id(ResourceKind::Table(table))).collect();
     match place {
-        Place::Role => {
-            written.insert("scope".to_owned(), format!("[{}]", id(Place::Rule)).into());
-            after.push(id(Place::Rule));
+        ResourceKind::Role => {
+            written.insert("scope".to_owned(), format!("[{}]", id(ResourceKind::Rule)).into());
+            after.push(id(ResourceKind::Rule));
         }
-        Place::Rule if template.endpoint => after.push(id(Place::Endpoint)),
+        ResourceKind::Rule if template.endpoint => after.push(id(ResourceKind::Endpoint)),
         _ => {}
     }
-    if matches!(place, Place::Rule | Place::Endpoint) {
+    if matches!(place, ResourceKind::Rule | ResourceKind::Endpoint) {
         written.insert("location".to_owned(), "[parameters('location')]".into());
     }
     if let Some(kind) = resource.kind {
@@ -95,7 +98,7 @@ fn expression(reference: Reference) -> String {
         Reference::Workspace => {
             "resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspaceName'))".to_owned()
         }
-        Reference::Endpoint => id(Place::Endpoint),
+        Reference::Endpoint => id(ResourceKind::Endpoint),
         Reference::RoleDefinition => {
             format!("subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{PUBLISHER_ROLE}')")
         }
@@ -104,11 +107,11 @@ fn expression(reference: Reference) -> String {
 }
 
 /// The expression for a resource's id.
-fn id(place: Place) -> String {
+fn id(place: ResourceKind) -> String {
     let name = match place {
-        Place::Table(name) => format!("parameters('workspaceName'), '{name}'"),
-        Place::Endpoint => "parameters('endpointName')".to_owned(),
-        Place::Rule | Place::Role => "parameters('ruleName')".to_owned(),
+        ResourceKind::Table(name) => format!("parameters('workspaceName'), '{name}'"),
+        ResourceKind::Endpoint => "parameters('endpointName')".to_owned(),
+        ResourceKind::Rule | ResourceKind::Role => "parameters('ruleName')".to_owned(),
     };
     format!("resourceId('{}', {name})", place.resource_type())
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-resource-manager/bicep/file>
 
-use super::node::{PUBLISHER_ROLE, Place, Reference, Resource, Template};
+use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
 use super::syntax::Syntax;
 
 const SYNTAX: Syntax = Syntax { assign: ": ", item_end: "", quoted, expression };
@@ -42,10 +42,10 @@ pub(super) fn write(template: &Template) -> String {
 fn resource(resource: &Resource) -> String {
     let place = resource.place;
     let head = match place {
-        Place::Table(name) => format!("parent: workspace\n  name: '{name}'"),
-        Place::Endpoint => "name: endpointName\n  location: location".to_owned(),
-        Place::Rule => "name: ruleName\n  location: location".to_owned(),
-        Place::Role => format!("name: guid(rule.id, principalId, '{PUBLISHER_ROLE}')\n  scope: rule"),
+        ResourceKind::Table(name) => format!("parent: workspace\n  name: '{name}'"),
+        ResourceKind::Endpoint => "name: endpointName\n  location: location".to_owned(),
+        ResourceKind::Rule => "name: ruleName\n  location: location".to_owned(),
+        ResourceKind::Role => format!("name: guid(rule.id, principalId, '{PUBLISHER_ROLE}')\n  scope: rule"),
     };
     let kind = resource.kind.map(|kind| format!("  kind: '{kind}'\n")).unwrap_or_default();
     let after = if resource.after_tables.is_empty() {

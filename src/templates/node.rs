@@ -13,7 +13,7 @@ pub(super) struct Template {
 /// One resource of a template.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
-    pub(super) place: Place,
+    pub(super) place: ResourceKind,
     /// Names of tables that have to be there before.
     pub(super) after_tables: Vec<&'static str>,
     /// Its `kind`, for resources that have one.
@@ -23,7 +23,7 @@ pub(super) struct Resource {
 
 /// What a resource is, and so where it stands and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ResourceKind {
     /// A table of the workspace.
     Table(&'static str),
     /// The data collection endpoint.
@@ -83,9 +83,9 @@ impl Node {
     }
 }
 
-// === impl Place ===
+// === impl ResourceKind ===
 
-impl Place {
+impl ResourceKind {
     /// Its type in Azure.
     pub(super) const fn resource_type(self) -> &'static str {
         match self {

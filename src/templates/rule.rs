@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::node::{Node, Place, Reference, Resource, Template};
+use super::node::{Node, Reference, Resource, ResourceKind, Template};
 use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table, TableColumn, TableKind};
 
@@ -24,14 +24,14 @@ pub(super) fn template(layout: Layout, plan: TablePlan, endpoint: bool) -> Templ
     if endpoint {
         let network = Node::object([("publicNetworkAccess", Node::text("Enabled"))]);
         resources.push(Resource {
-            place: Place::Endpoint,
+            place: ResourceKind::Endpoint,
             after_tables: Vec::new(),
             kind: None,
             properties: Node::object([("networkAcls", network)]),
         });
     }
     resources.push(Resource {
-        place: Place::Rule,
+        place: ResourceKind::Rule,
         after_tables: made.iter().map(|table| table.name).collect(),
         // A rule of this kind has its own URL; one behind an endpoint must not be.
         // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure
@@ -39,7 +39,7 @@ pub(super) fn template(layout: Layout, plan: TablePlan, endpoint: bool) -> Templ
         properties: rule_properties(tables, endpoint),
     });
     resources.push(Resource {
-        place: Place::Role,
+        place: ResourceKind::Role,
         after_tables: Vec::new(),
         kind: None,
         properties: Node::object([
@@ -71,7 +71,7 @@ fn table_resource(table: &Table, plan: TablePlan) -> Resource {
         properties.push(("plan".to_owned(), Node::text(plan.name())));
     }
     Resource {
-        place: Place::Table(table.name),
+        place: ResourceKind::Table(table.name),
         after_tables: Vec::new(),
         kind: None,
         properties: Node::Object(properties),

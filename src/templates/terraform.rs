@@ -4,7 +4,7 @@
 //! Sources: <https://learn.microsoft.com/azure/developer/terraform/overview-azapi-provider>,
 //! <https://developer.hashicorp.com/terraform/language/syntax/configuration>
 
-use super::node::{PUBLISHER_ROLE, Place, Reference, Resource, Template};
+use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
 use super::syntax::Syntax;
 
 const SYNTAX: Syntax = Syntax { assign: " = ", item_end: ",", quoted, expression };
@@ -52,22 +52,27 @@ fn variable(name: &str, description: &str, default: Option<&str>) -> String {
 fn resource(resource: &Resource) -> String {
     let place = resource.place;
     let (name, parent) = match place {
-        Place::Table(name) => (quoted(name), "var.workspace_id"),
-        Place::Endpoint => ("var.endpoint_name".to_owned(), "var.resource_group_id"),
-        Place::Rule => ("var.rule_name".to_owned(), "var.resource_group_id"),
-        Place::Role => {
+        ResourceKind::Table(name) => (quoted(name), "var.workspace_id"),
+        ResourceKind::Endpoint => ("var.endpoint_name".to_owned(), "var.resource_group_id"),
+        ResourceKind::Rule => ("var.rule_name".to_owned(), "var.resource_group_id"),
+        ResourceKind::Role => {
             // The same each time, and known before the rule is there.
             let seed = "${var.resource_group_id}/${var.rule_name}/${var.principal_id}";
             (format!("uuidv5(\"url\", \"{seed}\")"), "azapi_resource.rule.id")
         }
     };
-    let location =
-        if matches!(place, Place::Rule | Place::Endpoint) { "  location  = var.location\n" } else { "" };
+    let location = if matches!(place, ResourceKind::Rule | ResourceKind::Endpoint) {
+        "  location  = var.location\n"
+    } else {
+        ""
+    };
     let kind = resource.kind.map(|kind| format!("    kind = \"{kind}\"\n")).unwrap_or_default();
     let exported = match place {
-        Place::Rule => "  response_export_values = [\"properties.immutableId\", \"properties.endpoints\"]\n",
-        Place::Endpoint => "  response_export_values = [\"properties.logsIngestion\"]\n",
-        Place::Table(_) | Place::Role => "",
+        ResourceKind::Rule => {
+            "  response_export_values = [\"properties.immutableId\", \"properties.endpoints\"]\n"
+        }
+        ResourceKind::Endpoint => "  response_export_values = [\"properties.logsIngestion\"]\n",
+        ResourceKind::Table(_) | ResourceKind::Role => "",
     };
     let tables = resource.after_tables.iter().map(|table| format!("    azapi_resource.{table},\n"));
     let after = if resource.after_tables.is_empty() {

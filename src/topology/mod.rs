@@ -35,6 +35,7 @@ use microsoft::connection::Connector;
 use model::problem::Problem;
 use pipeline_file::{Link, PipelineFile};
 use runtime::control::Mailbox;
+use runtime::files::DataDir;
 use runtime::store::Store;
 use vector_link::certificates::TlsIdentity;
 
@@ -96,7 +97,9 @@ impl Topology {
         if let Some(links) = &mut links {
             links.set_plan(plan);
         }
-        let mut runtime = Runtime::new(connector.clone(), rng.fork(), store, plan.data_dir.clone());
+        let data_dir =
+            DataDir { off_thread: connector.clock.off_thread(), ..DataDir::from(plan.data_dir.as_path()) };
+        let mut runtime = Runtime::new(connector.clone(), rng.fork(), store, data_dir);
         runtime.dry_run = dry_run;
         runtime.sync_event_readers.set(plan.sync_event_readers());
         let (mut sinks, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::component::Source;
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
-use runtime::control::{Inbox, Recipient};
+use runtime::control::{ControlError, Inbox, Recipient};
 use runtime::delivery::{BatchStatus, Deliver};
+use runtime::off_thread::ThreadEnded;
 use runtime::quarantine::{
-    At, Entries, Quarantine, Removal, Retried, RetryRequest, SourceAnswer, SourceCommand,
+    At, Entries, Quarantine, Removal, RemovalError, Retried, RetryRequest, SourceAnswer, SourceCommand,
 };
 
 /// How often is looked whether somebody asks.
@@ -45,6 +47,37 @@ struct Serving {
     places: Vec<At>,
 }
 
+/// Why what is in a quarantine was not handed on.
+#[derive(Debug, Error)]
+enum RedeliveryError {
+    /// A command cannot be read.
+    #[error("cannot read what was asked: {0}")]
+    Command(#[source] ControlError),
+    /// A command cannot be answered.
+    #[error("cannot answer: {0}")]
+    Answer(#[source] ControlError),
+    /// A command was read, and is not served yet.
+    #[error("{source}; trying again, until {} is removed", path.display())]
+    Unserved {
+        /// The file of the command.
+        path: PathBuf,
+        /// Why not.
+        source: Box<Self>,
+    },
+    /// The answer of Vector says nothing of the future.
+    #[error("Vector did not take a batch")]
+    NotTaken,
+    /// What was handed on cannot be removed.
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
+    /// The files cannot be read.
+    #[error("cannot read the quarantine: {0}")]
+    Unreadable(#[source] std::io::Error),
+    /// The process ends.
+    #[error(transparent)]
+    Ending(#[from] ThreadEnded),
+}
+
 // === impl Redelivery ===
 
 impl Redelivery {
@@ -55,21 +88,24 @@ impl Redelivery {
         inbox: &Inbox<SourceCommand>,
         out: &dyn Deliver,
         shutdown: &CancellationToken,
-    ) -> Result<(), String> {
-        let claimed = inbox.claim().await.map_err(|error| format!("cannot read what was asked: {error}"))?;
+    ) -> Result<(), RedeliveryError> {
+        let claimed = inbox.claim().await.map_err(RedeliveryError::Command)?;
         let Some(claimed) = claimed else { return Ok(()) };
         let SourceCommand::Retry(request) = claimed.envelope.command.clone();
         let retried = match self.hand_on(request, out, shutdown).await {
             Ok(Some(retried)) => retried,
             Ok(None) => return Ok(()),
             Err(error) => {
-                return Err(format!("{error}; trying again, until {} is removed", claimed.path().display()));
+                return Err(RedeliveryError::Unserved {
+                    path: claimed.path().clone(),
+                    source: Box::new(error),
+                });
             }
         };
         let Retried { delivered, refused, unreadable } = retried;
         info!(component_id = self.id, delivered, refused, unreadable, "That is done.");
         let answered = claimed.answer(SourceAnswer::Retried(retried)).await;
-        answered.map_err(|error| format!("cannot answer: {error}"))
+        answered.map_err(RedeliveryError::Answer)
     }
 
     /// Hands on what is asked for, and answers what came of it; nothing if we are asked to stop meanwhile.
@@ -78,7 +114,7 @@ impl Redelivery {
         request: RetryRequest,
         out: &dyn Deliver,
         shutdown: &CancellationToken,
-    ) -> Result<Option<Retried>, String> {
+    ) -> Result<Option<Retried>, RedeliveryError> {
         let (data_dir, id) = (self.data_dir.clone(), self.id.clone());
         let mut serving = self.off_thread(move || Serving::begin(&data_dir, &id, request)).await?;
         info!(component_id = self.id, "Handing on again what is in the quarantine, as was asked.");
@@ -96,7 +132,7 @@ impl Redelivery {
                 status = out.deliver(batch) => status,
             };
             if status == BatchStatus::Errored {
-                return Err("Vector did not take a batch".to_owned());
+                return Err(RedeliveryError::NotTaken);
             }
             let refused = self.quarantine.stored_count() - before;
             serving.retried.refused += refused;
@@ -107,31 +143,29 @@ impl Redelivery {
 
     async fn off_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
-        self.clock.off_thread().run(work).await.unwrap_or_else(|ended| Err(ended.to_string()))
+        work: impl FnOnce() -> Result<T, RedeliveryError> + Send + 'static,
+    ) -> Result<T, RedeliveryError> {
+        self.clock.off_thread().run(work).await?
     }
 }
 
 // === impl Serving ===
 
 impl Serving {
-    fn begin(data_dir: &Path, id: &str, request: RetryRequest) -> Result<Self, String> {
-        let removal = Removal::begin(data_dir, id).map_err(|error| error.to_string())?;
+    fn begin(data_dir: &Path, id: &str, request: RetryRequest) -> Result<Self, RedeliveryError> {
+        let removal = Removal::begin(data_dir, id)?;
         let entries = removal.contents().entries();
         let retried = Retried::default();
         Ok(Self { request, removal, entries, retried, batch: Vec::new(), places: Vec::new() })
     }
 
     /// Removes what was handed on, and reads what is next.
-    fn next(mut self) -> Result<Self, String> {
-        self.removal.remove(&std::mem::take(&mut self.places)).map_err(|error| error.to_string())?;
+    fn next(mut self) -> Result<Self, RedeliveryError> {
+        self.removal.remove(&std::mem::take(&mut self.places))?;
         let mut bytes = 0;
         while self.batch.len() < BATCH_EVENTS && bytes < BATCH_BYTES {
-            let entry = self.entries.next().transpose();
-            let Some(entry) = entry.map_err(|error| format!("cannot read the quarantine: {error}"))? else {
-                break;
-            };
+            let entry = self.entries.next().transpose().map_err(RedeliveryError::Unreadable)?;
+            let Some(entry) = entry else { break };
             if !self.request.takes(&entry) {
                 continue;
             }
@@ -147,8 +181,8 @@ impl Serving {
         Ok(self)
     }
 
-    fn finish(self) -> Result<Retried, String> {
-        self.removal.finish().map_err(|error| error.to_string())?;
+    fn finish(self) -> Result<Retried, RedeliveryError> {
+        self.removal.finish()?;
         Ok(self.retried)
     }
 }

@@ -166,8 +166,7 @@ impl VectorLinks {
         };
         let clock = runtime.connector.clock.clone();
         let mut forward = || {
-            let quarantine = Quarantine::open(&runtime.data_dir, &source.id, QUARANTINE_BYTES)?
-                .with_off_thread(clock.off_thread());
+            let quarantine = Quarantine::open(runtime.data_dir.clone(), &source.id, QUARANTINE_BYTES)?;
             let options = ForwardOptions {
                 peer: endpoint.peer.clone(),
                 labels: ComponentLabels {
@@ -190,7 +189,7 @@ impl VectorLinks {
             info!(component_id = source.id, address, "Handing events to Vector.");
             endpoint.open(&address)?;
         }
-        let (id, data_dir) = (source.id.clone(), runtime.data_dir.clone());
+        let (id, data_dir) = (source.id.clone(), runtime.data_dir.path.clone());
         let redelivery = Redelivery { id, data_dir, quarantine, clock };
         Ok(SourceLink { forward: first, again, redelivery })
     }

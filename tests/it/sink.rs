@@ -41,7 +41,7 @@ pub(crate) fn sink(bench: &Bench, options: &Value) -> Arc<LogSink> {
     let data_dir: &Path = &bench.path("data");
     let (rules, rng) = (RuleRegistry::default(), fastrand::Rng::with_seed(1));
     let connector = Connector::new(Clock::system());
-    Arc::new(checked.sink("sentinel", data_dir, &rules, &connector, rng).unwrap())
+    Arc::new(checked.sink("sentinel", &data_dir.into(), &rules, &connector, rng).unwrap())
 }
 
 pub(crate) fn batch(events: impl IntoIterator<Item = Value>) -> Batch {

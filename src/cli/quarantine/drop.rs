@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::summary::Summary;
-use super::{Place, Selection, Wrong, contents, unreadable};
+use super::{QuarantineLocation, Selection, Wrong, contents, unreadable};
 use crate::cli::say;
 use runtime::quarantine::{At, Contents, Removal};
 
@@ -13,7 +13,7 @@ use runtime::quarantine::{At, Contents, Removal};
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: Place,
+    place: QuarantineLocation,
     /// The sink or source.
     component: String,
     #[command(flatten)]

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use super::summary::{Size, Summary};
-use super::{Place, Wrong, contents, unreadable};
+use super::{QuarantineLocation, Wrong, contents, unreadable};
 use crate::cli::say;
 use runtime::quarantine::components;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: Place,
+    place: QuarantineLocation,
     /// This sink or source only.
     component: Option<String>,
 }

@@ -40,7 +40,7 @@ enum Action {
 /// Whose quarantine. The file may come from the environment, so that both may be given.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-struct Place {
+struct QuarantineLocation {
     /// The pipeline's data_dir, whatever a file says. It may be running.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -91,9 +91,9 @@ impl From<String> for Wrong {
     }
 }
 
-// === impl Place ===
+// === impl QuarantineLocation ===
 
-impl Place {
+impl QuarantineLocation {
     fn data_dir(&self) -> Result<PathBuf, Wrong> {
         if let Some(data_dir) = &self.data_dir {
             return Ok(data_dir.clone());

@@ -91,7 +91,9 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     let removal = Removal::begin(&plan.data_dir, &id).map_err(|error| error.to_string())?;
     selection.check(&id, removal.contents())?;
     let connector = Connector::new(clock.clone());
-    let Some(sink) = planned.component.redeliver(&id, &plan.data_dir, &connector, rng(&clock)) else {
+    let Some(sink) =
+        planned.component.redeliver(&id, &plan.data_dir.as_path().into(), &connector, rng(&clock))
+    else {
         return Err(not_again(&id));
     };
     let sink = sink.map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::summary::{Size, time};
-use super::{Place, Selection, Wrong, contents, unreadable};
+use super::{QuarantineLocation, Selection, Wrong, contents, unreadable};
 use crate::cli::say;
 use runtime::quarantine::Entry;
 
@@ -15,7 +15,7 @@ const SHOWN_CHARS: usize = 300;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: Place,
+    place: QuarantineLocation,
     /// The sink or source.
     component: String,
     /// Only the event with this id.

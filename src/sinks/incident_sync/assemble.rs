@@ -31,14 +31,13 @@ pub fn assemble(
     let rules = options.rules()?;
     let target = target(rules.owners.clone());
     let data_dir = runtime.data_dir.clone();
-    let quarantine = Quarantine::open(&data_dir, &labels.id, options.quarantine.max_bytes)?
-        .with_off_thread(runtime.connector.clock.off_thread());
+    let quarantine = Quarantine::open(data_dir.clone(), &labels.id, options.quarantine.max_bytes)?;
     let (ledger, clock) = (Ledgers::ledger(runtime, &options.ledger), runtime.connector.clock.clone());
     let rng = runtime.rng.fork();
     let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
     let direction = Arc::new(direction);
     let sink = IncidentSink::new(Arc::clone(&direction));
-    let worker = Worker::new(direction, &data_dir);
+    let worker = Worker::new(direction, &data_dir.path);
     Ok(BuiltSink {
         health: sink.health().clone(),
         quarantine: sink.quarantine().clone(),

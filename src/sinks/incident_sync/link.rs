@@ -19,7 +19,7 @@ use microsoft::ServiceError;
 
 /// What came of looking for an incident's counterpart.
 pub(super) enum Linked {
-    To(Box<Place>),
+    To(Box<PairedRecord>),
     /// There is none, and there is to be none.
     Left,
     /// It must not be created now.
@@ -27,7 +27,7 @@ pub(super) enum Linked {
 }
 
 /// The counterpart of an incident.
-pub(super) struct Place {
+pub(super) struct PairedRecord {
     pub(super) key: String,
     pub(super) record: Record,
     /// What was read already.
@@ -56,7 +56,7 @@ impl Direction {
     /// Finds the counterpart of an incident that nothing is known of, or creates it.
     pub(super) async fn link(&self, key: String, offer: &Snapshot) -> Result<Linked, PassError> {
         let found = |record, current| {
-            Ok(Linked::To(Box::new(Place { key: key.clone(), record, current, is_new: false })))
+            Ok(Linked::To(Box::new(PairedRecord { key: key.clone(), record, current, is_new: false })))
         };
         if let Some(origin) = offer.origin() {
             let record =
@@ -145,7 +145,7 @@ impl Direction {
         note_tags(&mut record, offer, &current.snapshot);
         events.push(self.teller.done(about, "incident", &change, "new in Defender", false));
         self.ledger.save(&key, &record, events).await?;
-        Ok(Linked::To(Box::new(Place { key, record, current: Some(current), is_new: true })))
+        Ok(Linked::To(Box::new(PairedRecord { key, record, current: Some(current), is_new: true })))
     }
 
     /// A new incident has a status and a severity whatever is kept in sync: the service insists. The rest is nobody's to say.

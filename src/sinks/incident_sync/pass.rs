@@ -9,7 +9,7 @@ use super::brake::Brake;
 use super::comments::Copying;
 use super::error::PassError;
 use super::ledger::{Ledger, Offer};
-use super::link::{Linked, Place};
+use super::link::{Linked, PairedRecord};
 use super::options::SyncOptions;
 use super::target::{Current, Target};
 use super::tell::{About, Teller};
@@ -110,24 +110,24 @@ impl Direction {
     pub(super) async fn pass(&self, key: &str, offer: &Offer) -> Result<Outcome, PassError> {
         let Some(record_key) = self.record_key(key, &offer.snapshot).await? else { return Ok(Outcome::Done) };
         let _working = self.ledger.lock(&record_key).await;
-        let place = match self.ledger.record(&record_key).await? {
+        let paired = match self.ledger.record(&record_key).await? {
             // Microsoft's connector has brought the incident later than we did: ours goes on, and theirs is theirs.
             Some(record) if self.origin() == Side::Sentinel && record.sentinel != offer.snapshot.id => {
                 return Ok(Outcome::Done);
             }
-            Some(record) => Place { key: record_key, record, current: None, is_new: false },
+            Some(record) => PairedRecord { key: record_key, record, current: None, is_new: false },
             None => match self.link(record_key, &offer.snapshot).await? {
-                Linked::To(place) => *place,
+                Linked::To(paired) => *paired,
                 Linked::Left => return Ok(Outcome::Done),
                 Linked::Held => return Ok(Outcome::Held),
             },
         };
-        self.update(place, &offer.snapshot).await
+        self.update(paired, &offer.snapshot).await
     }
 
     /// Brings a counterpart up to what is offered.
-    async fn update(&self, place: Place, offer: &Snapshot) -> Result<Outcome, PassError> {
-        let Place { key, mut record, mut current, is_new } = place;
+    async fn update(&self, paired: PairedRecord, offer: &Snapshot) -> Result<Outcome, PassError> {
+        let PairedRecord { key, mut record, mut current, is_new } = paired;
         let (origin, target) = (self.origin(), self.target.side());
         let sentinel = record.sentinel.clone();
         let about = About { key: &key, sentinel: &sentinel };

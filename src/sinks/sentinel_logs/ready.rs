@@ -1,6 +1,5 @@
 //! Options that were checked: what they tell, and the sink that is built from them.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use url::Url;
@@ -21,6 +20,7 @@ use microsoft::authorized::Authorized;
 use microsoft::connection::{Connector, Identity};
 use microsoft::data_collection_rules::DataCollectionRules;
 use model::problem::Problem;
+use runtime::files::DataDir;
 use runtime::health::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
@@ -55,7 +55,7 @@ impl SentinelLogs {
     pub fn sink(
         &self,
         id: &str,
-        data_dir: &Path,
+        data_dir: &DataDir,
         rules: &RuleRegistry,
         connector: &Connector,
         mut rng: fastrand::Rng,
@@ -79,8 +79,7 @@ impl SentinelLogs {
             rng: Mutex::new(rng),
             known: Mutex::default(),
         };
-        let quarantine =
-            Quarantine::open(data_dir, id, config.quarantine.max_bytes)?.with_off_thread(clock.off_thread());
+        let quarantine = Quarantine::open(data_dir.clone(), id, config.quarantine.max_bytes)?;
         let declared = config.columns.as_ref().map(|columns| Columns::of_config(columns, config.table_plan));
         let encoder = Encoder::new(
             config.layout,
@@ -128,7 +127,7 @@ impl Component for SentinelLogs {
     fn redeliver(
         &self,
         id: &str,
-        data_dir: &Path,
+        data_dir: &DataDir,
         connector: &Connector,
         rng: fastrand::Rng,
     ) -> Option<Result<BuiltSink, BuildError>> {

@@ -37,7 +37,7 @@ pub(super) struct Inner {
     pub(super) encoder: Encoder,
     pub(super) max_bytes: usize,
     pub(super) compress: bool,
-    /// A place for each request: a batch that needs more waits, and so does whoever offers it.
+    /// A slot for each request: a batch that needs more waits, and so does whoever offers it.
     pub(super) concurrency: Arc<Concurrency>,
     pub(super) quarantine: Quarantine,
     pub(super) clock: Clock,
@@ -76,8 +76,8 @@ impl Deliver for LogSink {
         for Group { destination, rows: chosen } in groups {
             let mut packer = inner.packer(&rows, chosen);
             while !packer.is_empty() {
-                // The place comes first: so no more rows are in memory than there are places.
-                let place = inner.concurrency.place().await;
+                // The slot comes first: so no more rows are in memory than there are slots.
+                let slot = inner.concurrency.slot().await;
                 let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
                 inner.note_truncated(truncated_fields);
                 rejected |= !refused.is_empty();
@@ -87,7 +87,7 @@ impl Deliver for LogSink {
                     let destination = Arc::clone(&destination);
                     requests.spawn(async move {
                         let rejected = inner.ingest(&destination, &rows, request).await;
-                        drop(place);
+                        drop(slot);
                         rejected
                     });
                 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::poller::{Place, Poller, unless};
+use super::poller::{PageContext, Poller, unless};
 use super::state::{Interrupt, State};
 use crate::sources::ReadError;
 use microsoft::listing::IncidentPage;
@@ -37,7 +37,7 @@ impl Poller {
     pub(super) async fn take(
         &self,
         page: IncidentPage,
-        place: Place,
+        context: PageContext,
         mut drain: Drain,
         out: &dyn Deliver,
         shutdown: &CancellationToken,
@@ -47,10 +47,10 @@ impl Poller {
         let new = self.deliver_new(&page, &revisions, out, shutdown).await?;
         // A count no larger than the page itself, with more pages to come, counts the page and not the listing.
         let count = page.count.filter(|count| page.next.is_none() || *count > page.incidents.len() as u64);
-        drain.note_page(&revisions, place.page_size, new, count);
+        drain.note_page(&revisions, context.page_size, new, count);
         match page.next {
-            Some(url) => Ok(State::Page { began: place.began, slice: place.slice, drain, url }),
-            None => self.finish(place, &drain, now).await,
+            Some(url) => Ok(State::Page { began: context.began, slice: context.slice, drain, url }),
+            None => self.finish(context, &drain, now).await,
         }
     }
 
@@ -180,8 +180,13 @@ impl Poller {
     }
 
     /// After the last page of a slice: moves the watermark if all of the slice was surely seen.
-    async fn finish(&self, place: Place, drain: &Drain, now: DateTime<Utc>) -> Result<State, Interrupt> {
-        let Place { began, slice, .. } = place;
+    async fn finish(
+        &self,
+        context: PageContext,
+        drain: &Drain,
+        now: DateTime<Utc>,
+    ) -> Result<State, Interrupt> {
+        let PageContext { began, slice, .. } = context;
         if !drain.is_whole() {
             let service = self.listing.service();
             debug!(?slice, "Not all of this time was surely listed: reading it again, in shorter pieces.");

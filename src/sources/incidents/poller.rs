@@ -46,7 +46,7 @@ pub struct Poller {
 
 /// Where a page belongs.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct PageContext {
     pub(super) began: DateTime<Utc>,
     pub(super) slice: Slice,
     pub(super) page_size: u32,
@@ -106,13 +106,19 @@ impl Poller {
                     debug!(count = page.count, ?half, "Many incidents: reading a shorter time first.");
                     return Ok(State::Slice { began: Some(began), slice: half });
                 }
-                self.take(page, Place { began, slice: *slice, page_size }, Drain::default(), out, shutdown)
-                    .await
+                self.take(
+                    page,
+                    PageContext { began, slice: *slice, page_size },
+                    Drain::default(),
+                    out,
+                    shutdown,
+                )
+                .await
             }
             State::Page { began, slice, drain, url } => {
                 let page = unless(shutdown, self.listing.next_page(url)).await?;
-                let place = Place { began: *began, slice: *slice, page_size };
-                self.take(page, place, drain.clone(), out, shutdown).await
+                let context = PageContext { began: *began, slice: *slice, page_size };
+                self.take(page, context, drain.clone(), out, shutdown).await
             }
             State::Isolate { began, slice } => self.isolate(*began, *slice, out, shutdown).await,
         }
@@ -146,11 +152,12 @@ impl Poller {
             unless(shutdown, self.listing.first_page(slice, self.listing.max_page_size(), Weight::Light))
                 .await?;
         let now = self.server_time(&light);
-        let place = Place { began: began.unwrap_or(now), slice, page_size: self.listing.max_page_size() };
+        let context =
+            PageContext { began: began.unwrap_or(now), slice, page_size: self.listing.max_page_size() };
         if light.next.is_some()
             && let Some(slice) = slice.first_half(now)
         {
-            return Ok(State::Slice { began: Some(place.began), slice });
+            return Ok(State::Slice { began: Some(context.began), slice });
         }
         let revisions = self.revisions(&light)?;
         let seen = self.store.seen(&self.component, revisions.clone()).await?;
@@ -158,15 +165,15 @@ impl Poller {
         match unseen().filter_map(Revision::dated).min() {
             // All before it is delivered.
             Some(first) if slice != Slice::instant(first) => {
-                return Ok(State::Slice { began: Some(place.began), slice: Slice::instant(first) });
+                return Ok(State::Slice { began: Some(context.began), slice: Slice::instant(first) });
             }
             Some(_) => {}
-            None => return self.take(light, place, Drain::default(), out, shutdown).await,
+            None => return self.take(light, context, Drain::default(), out, shutdown).await,
         }
         match unless(shutdown, self.listing.first_page(slice, self.listing.max_page_size(), Weight::Whole))
             .await
         {
-            Ok(page) => return self.take(page, place, Drain::default(), out, shutdown).await,
+            Ok(page) => return self.take(page, context, Drain::default(), out, shutdown).await,
             // The lighter listing worked just now: it is the heavy part.
             Err(Interrupt::Failed(failure)) if failure.is_heavy() => {}
             Err(interrupt) => return Err(interrupt),
@@ -182,7 +189,7 @@ impl Poller {
                 self.listing.heavy_part().unwrap_or_default()
             );
         }
-        self.take(light, place, Drain::default(), out, shutdown).await
+        self.take(light, context, Drain::default(), out, shutdown).await
     }
 
     /// The service's time; ours only if it does not tell.

@@ -185,7 +185,7 @@ impl Component for VectorSentinelEvents {
     }
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
-        let (store, data_dir) = (&runtime.store, &runtime.data_dir);
+        let (store, data_dir) = (&runtime.store, &runtime.data_dir.path);
         // Every kind of event adds its feeds here.
         let feeds = self.followed.iter().map(|peer| {
             let (data_dir, off_thread) = (data_dir.clone(), runtime.connector.clock.off_thread());

@@ -81,7 +81,7 @@ impl Courier {
     /// Starts those who write, on what those before them have left.
     pub(super) fn listen(&mut self) {
         let (connector, data_dir) = (Connector::new(Clock::system()), self.bench.path("data"));
-        let mut runtime = Runtime::new(connector, self.rng.fork(), self.store.clone(), data_dir);
+        let mut runtime = Runtime::new(connector, self.rng.fork(), self.store.clone(), data_dir.into());
         let ledger = Ledgers::ledger(&mut runtime, "model");
         let sync = json!({
             "ledger": "model",

@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Read, Result, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::off_thread::OffThread;
+
 #[cfg(test)]
 mod contract;
 mod disk;
@@ -111,5 +113,24 @@ pub fn if_there<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
+    }
+}
+
+/// A directory for data, and what it is on. Cheap to clone. Made of a path, it is on the machine's own disk.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The disk that it is on.
+    pub files: Files,
+    /// Where that disk is waited for.
+    pub off_thread: OffThread,
+}
+
+// === impl DataDir ===
+
+impl<P: Into<PathBuf>> From<P> for DataDir {
+    fn from(path: P) -> Self {
+        Self { path: path.into(), files: Arc::new(Disk), off_thread: OffThread::default() }
     }
 }

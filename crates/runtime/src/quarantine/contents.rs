@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Result, Take};
 use std::path::Path;
 
+use super::dir::{DIR_NAME, EXTENSION, QuarantineDir, Stored};
 use super::line::{At, Entry};
-use super::place::{DIR_NAME, EXTENSION, Place, Stored};
 use crate::files::{Disk, File, FileKind, FileSystem, Files, Open, if_there};
 
 /// What is in one component's quarantine at one moment.
@@ -48,10 +48,10 @@ pub fn components(data_dir: &Path) -> Result<Vec<String>> {
 impl Contents {
     /// What is in the quarantine of `component` now; nothing if it has none.
     pub fn of(data_dir: &Path, component: &str) -> Result<Option<Self>> {
-        Self::of_place(&Place::new(data_dir, component))
+        Self::of_place(&QuarantineDir::new(data_dir, component))
     }
 
-    pub(super) fn of_place(place: &Place) -> Result<Option<Self>> {
+    pub(super) fn of_place(place: &QuarantineDir) -> Result<Option<Self>> {
         if !place.exists() {
             return Ok(None);
         }
@@ -65,7 +65,7 @@ impl Contents {
         Ok(Some(Self::new(place, files)))
     }
 
-    pub(super) fn new(place: &Place, files: Vec<Stored>) -> Self {
+    pub(super) fn new(place: &QuarantineDir, files: Vec<Stored>) -> Self {
         Self { disk: Files::clone(&place.files), files }
     }
 
@@ -96,7 +96,7 @@ impl Contents {
 // === impl Entries ===
 
 impl Entries {
-    pub(super) fn of_file(place: &Place, file: &Stored) -> Self {
+    pub(super) fn of_file(place: &QuarantineDir, file: &Stored) -> Self {
         Contents::new(place, vec![file.clone()]).entries()
     }
 

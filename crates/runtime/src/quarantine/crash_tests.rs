@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 
-use super::place::Place;
+use super::dir::QuarantineDir;
 use super::*;
 use crate::files::MemoryDisk;
 use crate::off_thread::OffThread;
@@ -13,14 +13,16 @@ use model::event::{Batch, Event};
 
 const DATA_DIR: &str = "/data";
 
-fn place(disk: &MemoryDisk) -> Place {
-    Place::on(Arc::new(disk.clone()), Path::new(DATA_DIR), "a")
+fn place(disk: &MemoryDisk) -> QuarantineDir {
+    QuarantineDir::on(Arc::new(disk.clone()), Path::new(DATA_DIR), "a")
 }
 
 fn open(disk: &MemoryDisk) -> Result<Quarantine, QuarantineError> {
     // Files of a few lines, so that the next one is begun now and then.
-    Quarantine::at(place(disk), 1_000_000, 700)
-        .map(|quarantine| quarantine.with_off_thread(OffThread::Direct))
+    Quarantine::at(place(disk), 1_000_000, 700).map(|mut quarantine| {
+        quarantine.off_thread = OffThread::Direct;
+        quarantine
+    })
 }
 
 /// Keeps events with these numbers, and answers how many of them are said to be kept.

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Result, Seek, SeekFrom};
 use serde::{Deserialize, Serialize};
 
 use super::contents::{Contents, Reading};
+use super::dir::Stored;
 use super::line::Entry;
-use super::place::Stored;
 use crate::files::{File, FileSystem, Open, if_there};
 
 /// A place between two events: which come behind it is told by where they were first written, which stays the same when

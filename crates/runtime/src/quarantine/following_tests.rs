@@ -4,7 +4,7 @@ use std::path::Path;
 use chrono::DateTime;
 
 use super::*;
-use crate::quarantine::place::Place;
+use crate::quarantine::dir::QuarantineDir;
 use crate::quarantine::{Quarantine, Reason, Refused, Removal, UNREADABLE};
 use model::event::{Batch, Event};
 
@@ -42,7 +42,7 @@ fn remove(dir: &Path, which: impl Fn(&Entry) -> bool) {
 #[tokio::test]
 async fn what_is_new_is_read_once_and_across_files() {
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Quarantine::at(Place::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
+    let quarantine = Quarantine::at(QuarantineDir::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
     keep(&quarantine, 0..30).await;
     let first = since(dir.path(), Position::default(), Limit { entries: 7, bytes: u64::MAX });
     assert_eq!((numbers(&first), first.more), ((0..7).collect(), true));
@@ -60,7 +60,7 @@ async fn whatever_is_removed_meanwhile_nothing_is_missed_and_nothing_read_twice(
     for seed in 0..24 {
         let dir = tempfile::tempdir().unwrap();
         let file_bytes = if seed % 2 == 0 { 700 } else { 1_000_000 };
-        let quarantine = Quarantine::at(Place::new(dir.path(), "a"), 1_000_000, file_bytes).unwrap();
+        let quarantine = Quarantine::at(QuarantineDir::new(dir.path(), "a"), 1_000_000, file_bytes).unwrap();
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut kept, mut read, mut removed) = (0, Vec::new(), BTreeSet::new());
         let mut position = Position::default();
@@ -113,7 +113,7 @@ async fn half_a_line_is_left_until_it_has_an_end() {
 #[tokio::test]
 async fn a_quarantine_that_was_taken_away_whole_is_read_from_its_new_beginning() {
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Quarantine::at(Place::new(dir.path(), "a"), 1_000_000, 500).unwrap();
+    let quarantine = Quarantine::at(QuarantineDir::new(dir.path(), "a"), 1_000_000, 500).unwrap();
     keep(&quarantine, 0..20).await;
     let all = since(dir.path(), Position::default(), ALL);
     std::fs::remove_dir_all(dir.path().join("quarantine/a")).unwrap();

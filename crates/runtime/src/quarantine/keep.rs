@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::dir::QuarantineDir;
 use super::line::{self, Reason};
-use super::place::Place;
+use crate::files::DataDir;
 use crate::files::File;
 use crate::off_thread::OffThread;
 use model::event::{Batch, Event};
@@ -22,12 +23,12 @@ const WRITE_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Quarantine {
     inner: Arc<Inner>,
-    off_thread: OffThread,
+    pub(super) off_thread: OffThread,
 }
 
 #[derive(Debug)]
 struct Inner {
-    place: Place,
+    place: QuarantineDir,
     max_bytes: u64,
     file_bytes: u64,
     writing: Mutex<()>,
@@ -106,12 +107,18 @@ struct Growing {
 
 impl Quarantine {
     /// The quarantine of `component` below `data_dir`; makes the directory.
-    pub fn open(data_dir: &Path, component: &str, max_bytes: u64) -> Result<Self, QuarantineError> {
-        Self::at(Place::new(data_dir, component), max_bytes, FILE_BYTES)
+    pub fn open(
+        data_dir: impl Into<DataDir>,
+        component: &str,
+        max_bytes: u64,
+    ) -> Result<Self, QuarantineError> {
+        let DataDir { path, files, off_thread } = data_dir.into();
+        let quarantine = Self::at(QuarantineDir::on(files, &path, component), max_bytes, FILE_BYTES)?;
+        Ok(Self { off_thread, ..quarantine })
     }
 
     /// The same, with files of another size.
-    pub(super) fn at(place: Place, max_bytes: u64, file_bytes: u64) -> Result<Self, QuarantineError> {
+    pub(super) fn at(place: QuarantineDir, max_bytes: u64, file_bytes: u64) -> Result<Self, QuarantineError> {
         let io = |source| QuarantineError::Io { path: place.dir.clone(), source };
         place.make().map_err(io)?;
         let bytes = place.files().map_err(io)?.iter().map(|file| file.bytes).sum();
@@ -125,12 +132,6 @@ impl Quarantine {
             stored: AtomicU64::new(0),
         });
         Ok(Self { inner, off_thread: OffThread::default() })
-    }
-
-    /// The same quarantine, which waits for the disk elsewhere.
-    #[must_use]
-    pub fn with_off_thread(self, off_thread: OffThread) -> Self {
-        Self { off_thread, ..self }
     }
 
     /// The directory that events are kept in.
@@ -241,7 +242,7 @@ impl Inner {
 // === impl Growing ===
 
 impl Growing {
-    fn open(place: &Place, number: u64) -> std::io::Result<Self> {
+    fn open(place: &QuarantineDir, number: u64) -> std::io::Result<Self> {
         let mut file = place.open(&place.path(number))?;
         let length = end_last_line(&mut file)?;
         if length == 0 {

@@ -21,21 +21,21 @@
 mod contents;
 #[cfg(test)]
 mod crash_tests;
+mod dir;
 mod following;
 mod keep;
 mod keeper;
 mod line;
-mod place;
 mod removal;
 mod request;
 #[cfg(test)]
 mod tests;
 
 pub use contents::{Contents, Entries, components};
+pub use dir::DIR_NAME;
 pub use following::{Limit, Position, Since};
 pub use keep::{Kept, Mode, Quarantine, QuarantineError, Refused};
 pub use keeper::Keeper;
 pub use line::{At, Entry, Reason, UNREADABLE};
-pub use place::DIR_NAME;
 pub use removal::{Removal, RemovalError};
 pub use request::{Retried, RetryRequest, SourceAnswer, SourceCommand};

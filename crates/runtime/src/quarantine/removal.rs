@@ -4,8 +4,8 @@ use std::io::{BufWriter, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, Entries};
+use super::dir::{QuarantineDir, Stored};
 use super::line::At;
-use super::place::{Place, Stored};
 use crate::files::{File, FileSystem, Open, if_there};
 
 /// What a file is called while it is written anew.
@@ -15,7 +15,7 @@ const REWRITTEN: &str = "rewritten.new";
 /// was begun. Ends when it is dropped.
 #[derive(Debug)]
 pub struct Removal {
-    place: Place,
+    place: QuarantineDir,
     contents: Contents,
     _sole: File,
 }
@@ -51,10 +51,10 @@ pub enum RemovalError {
 impl Removal {
     /// Begins to remove events of a component that has a quarantine.
     pub fn begin(data_dir: &Path, component: &str) -> std::result::Result<Self, RemovalError> {
-        Self::at(Place::new(data_dir, component))
+        Self::at(QuarantineDir::new(data_dir, component))
     }
 
-    pub(super) fn at(place: Place) -> std::result::Result<Self, RemovalError> {
+    pub(super) fn at(place: QuarantineDir) -> std::result::Result<Self, RemovalError> {
         let path = || place.dir.clone();
         let io = |source| RemovalError::Io { path: path(), source };
         let no_locks = |source| RemovalError::NoLocks { path: path(), source };

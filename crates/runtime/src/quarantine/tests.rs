@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::DateTime;
 
-use super::place::Place;
+use super::dir::QuarantineDir;
 use super::*;
 use model::event::{Batch, Event};
 use model::value::Value;
@@ -144,7 +144,7 @@ async fn of_many_events_as_many_are_kept_as_there_is_room_for() {
 #[tokio::test]
 async fn files_rotate_and_what_is_closed_may_be_taken_away() {
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Quarantine::at(Place::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
+    let quarantine = Quarantine::at(QuarantineDir::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
     assert_eq!(keep_numbers(&quarantine, 0..20).await.count, 20);
     for n in 20..40 {
         keep(&quarantine, number(n)).await.unwrap();
@@ -172,7 +172,7 @@ async fn files_rotate_and_what_is_closed_may_be_taken_away() {
 #[tokio::test]
 async fn what_is_removed_leaves_everything_else_and_its_ids() {
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Quarantine::at(Place::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
+    let quarantine = Quarantine::at(QuarantineDir::new(dir.path(), "a"), 1_000_000, 1_000).unwrap();
     keep_numbers(&quarantine, 0..20).await;
     let before: Vec<_> = entries(dir.path()).into_iter().map(|entry| entry.id).collect();
     let odd = |entry: &Entry| before.iter().position(|id| *id == entry.id).unwrap() % 2 == 1;
@@ -227,7 +227,7 @@ async fn one_command_removes_at_a_time_and_events_are_kept_meanwhile() {
 #[tokio::test]
 async fn adding_and_removing_at_once_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Arc::new(Quarantine::at(Place::new(dir.path(), "a"), 10_000_000, 500).unwrap());
+    let quarantine = Arc::new(Quarantine::at(QuarantineDir::new(dir.path(), "a"), 10_000_000, 500).unwrap());
     let adding = tokio::spawn({
         let quarantine = Arc::clone(&quarantine);
         async move {
@@ -279,7 +279,7 @@ async fn the_one_file_of_earlier_versions_is_read_and_counted() {
 async fn only_the_owner_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
-    let quarantine = Quarantine::open(&dir.path().join("data"), "a", 10_000).unwrap();
+    let quarantine = Quarantine::open(dir.path().join("data"), "a", 10_000).unwrap();
     keep_numbers(&quarantine, 0..3).await;
     let data = dir.path().join("data");
     remove(&data, |entry| entry.id == "1-0");

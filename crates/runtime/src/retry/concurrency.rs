@@ -1,4 +1,4 @@
-//! Places for requests: so many, or as many as a service takes without getting slower.
+//! Slots for requests: so many, or as many as a service takes without getting slower.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::limit::Limit;
 use crate::clock::Clock;
 use crate::telemetry::{ComponentLabels, Metric};
 
-/// Places for requests, shared by all who make them.
+/// Slots for requests, shared by all who make them.
 ///
-/// Whoever has a place may have one request in memory, and send it again and again. When there are to be fewer, those who have
-/// places keep them, but they wait for their turn to send.
+/// Whoever has a slot may have one request in memory, and send it again and again. When there are to be fewer, those who have
+/// slots keep them, but they wait for their turn to send.
 #[derive(Debug)]
 pub struct Concurrency {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// Told when somebody else may send.
     turn: Notify,
     state: Mutex<State>,
@@ -29,13 +29,13 @@ pub struct Concurrency {
 #[derive(Debug)]
 struct State {
     limit: Limit,
-    /// Places that are gone as soon as those who have them leave.
+    /// Slots that are gone as soon as those who have them leave.
     surplus: usize,
 }
 
 /// The right to have one request in memory.
 #[derive(Debug)]
-pub struct Place {
+pub struct RequestSlot {
     permit: Option<OwnedSemaphorePermit>,
     concurrency: Arc<Concurrency>,
 }
@@ -51,30 +51,30 @@ pub struct Attempt<'a> {
 // === impl Concurrency ===
 
 impl Concurrency {
-    /// Always so many places.
-    pub fn fixed(places: usize, clock: Clock, labels: ComponentLabels) -> Self {
-        Self::new(places, None, clock, labels)
+    /// Always so many slots.
+    pub fn fixed(slots: usize, clock: Clock, labels: ComponentLabels) -> Self {
+        Self::new(slots, None, clock, labels)
     }
 
-    /// As many places as the service takes well.
+    /// As many slots as the service takes well.
     pub fn adaptive(adaptive: Adaptive, clock: Clock, labels: ComponentLabels) -> Self {
         Self::new(adaptive.initial_concurrency, Some(adaptive), clock, labels)
     }
 
     fn new(limit: usize, adaptive: Option<Adaptive>, clock: Clock, labels: ComponentLabels) -> Self {
         let state = State { limit: Limit::new(limit, adaptive), surplus: 0 };
-        let places = Arc::new(Semaphore::new(limit));
-        Self { places, turn: Notify::new(), state: Mutex::new(state), clock, labels }
+        let slots = Arc::new(Semaphore::new(limit));
+        Self { slots, turn: Notify::new(), state: Mutex::new(state), clock, labels }
     }
 
-    /// Waits for a place. Waiters are served in order.
-    pub async fn place(self: &Arc<Self>) -> Place {
+    /// Waits for a slot. Waiters are served in order.
+    pub async fn slot(self: &Arc<Self>) -> RequestSlot {
         // Nobody closes it: so there is always a permit.
-        let permit = Arc::clone(&self.places).acquire_owned().await.ok();
-        Place { permit, concurrency: Arc::clone(self) }
+        let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
+        RequestSlot { permit, concurrency: Arc::clone(self) }
     }
 
-    /// Waits for the turn of somebody who has a place. Says that the request is sent now.
+    /// Waits for the turn of somebody who has a slot. Says that the request is sent now.
     pub async fn begin(&self) -> Attempt<'_> {
         loop {
             let turn = self.turn.notified();
@@ -96,7 +96,7 @@ impl Concurrency {
             self.labels.record(Metric::AdaptiveConcurrencyObservedRtt, took.as_secs_f64());
         }
         let before = state.limit.number;
-        let Some(decision) = state.limit.learn(self.clock.monotonic(), took, answer) else { return };
+        let Some(decision) = state.limit.update(self.clock.monotonic(), took, answer) else { return };
         let now = state.limit.number;
         self.labels.record(Metric::AdaptiveConcurrencyLimit, now as f64);
         if let Some(average) = decision.average {
@@ -104,15 +104,15 @@ impl Concurrency {
         }
         if now > before {
             self.turn.notify_one();
-            // A place that was to go may as well stay.
+            // A slot that was to go may as well stay.
             if state.surplus > 0 {
                 state.surplus -= 1;
             } else {
-                self.places.add_permits(1);
+                self.slots.add_permits(1);
             }
         } else {
             let gone = before - now;
-            state.surplus += gone - self.places.forget_permits(gone);
+            state.surplus += gone - self.slots.forget_permits(gone);
         }
     }
 
@@ -126,9 +126,9 @@ impl Concurrency {
     }
 }
 
-// === impl Place ===
+// === impl RequestSlot ===
 
-impl Drop for Place {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         let mut state = self.concurrency.state();
         if state.surplus > 0

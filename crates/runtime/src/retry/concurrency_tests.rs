@@ -25,7 +25,7 @@ fn limit(concurrency: &Concurrency) -> usize {
     concurrency.state().limit.number
 }
 
-/// Requests by many at once, as many as there are places for. `answer` is told how many are in flight, and says how long one
+/// Requests by many at once, as many as there are slots for. `answer` is told how many are in flight, and says how long one
 /// takes and what comes of it. Answers how many there were at once.
 async fn requests(
     concurrency: &Arc<Concurrency>,
@@ -34,7 +34,7 @@ async fn requests(
 ) -> usize {
     let (in_flight, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let request = || async {
-        let place = concurrency.place().await;
+        let slot = concurrency.slot().await;
         let attempt = concurrency.begin().await;
         let now = in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         most.fetch_max(now, Ordering::Relaxed);
@@ -42,7 +42,7 @@ async fn requests(
         Clock::system().sleep(Duration::from_millis(milliseconds)).await;
         in_flight.fetch_sub(1, Ordering::Relaxed);
         attempt.end(answer);
-        drop(place);
+        drop(slot);
     };
     join_all((0..count).map(|_| request())).await;
     most.into_inner()
@@ -53,7 +53,7 @@ async fn a_fixed_number_stays_what_it_is() {
     let concurrency = Arc::new(Concurrency::fixed(4, Clock::system(), labels()));
     assert_eq!(requests(&concurrency, 50, |_| (100, Outcome::Done)).await, 4);
     assert_eq!(requests(&concurrency, 50, |n| (100 * n as u64, Outcome::TooMuch)).await, 4);
-    assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (4, 4));
+    assert_eq!((limit(&concurrency), concurrency.slots.available_permits()), (4, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,11 +66,11 @@ async fn a_steady_service_gets_one_more_at_a_time_up_to_the_most() {
         before = limit(&concurrency);
     }
     assert_eq!(requests(&concurrency, 100, |_| (100, Outcome::Done)).await, 16);
-    assert_eq!((limit(&concurrency), concurrency.places.available_permits()), (16, 16));
+    assert_eq!((limit(&concurrency), concurrency.slots.available_permits()), (16, 16));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_use_the_places_gets_no_more() {
+async fn who_does_not_use_the_slots_gets_no_more() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 3, ..ADAPTIVE });
     for _ in 0..20 {
         requests(&concurrency, 2, |_| (100, Outcome::Done)).await;
@@ -152,15 +152,15 @@ async fn usual_late_answers_are_not_taken_for_a_slower_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fewer_places_count_at_once_for_those_who_send_again() {
+async fn fewer_slots_count_at_once_for_those_who_send_again() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 4, decrease_ratio: 0.5, ..ADAPTIVE });
     let clock = Clock::system();
-    let places = join_all((0..4).map(|_| concurrency.place())).await;
+    let slots = join_all((0..4).map(|_| concurrency.slot())).await;
     let attempt = concurrency.begin().await;
     clock.sleep(Duration::from_millis(10)).await;
     attempt.end(Outcome::TooMuch);
     assert_eq!(limit(&concurrency), 2);
-    // All four keep their places, and two of them send.
+    // All four keep their slots, and two of them send.
     let (one, two) = (concurrency.begin().await, concurrency.begin().await);
     let mut third = begin_and_end(&concurrency);
     yield_now().await;
@@ -169,8 +169,8 @@ async fn fewer_places_count_at_once_for_those_who_send_again() {
     drop(one);
     (&mut third).await.unwrap();
     two.end(Outcome::Other);
-    drop(places);
-    assert_eq!(concurrency.places.available_permits(), 2);
+    drop(slots);
+    assert_eq!(concurrency.slots.available_permits(), 2);
     assert_eq!(requests(&concurrency, 20, |_| (100, Outcome::Other)).await, 2);
 }
 
@@ -181,9 +181,9 @@ fn begin_and_end(concurrency: &Arc<Concurrency>) -> tokio::task::JoinHandle<()> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn places_that_were_to_go_stay_when_there_may_be_more_again() {
+async fn slots_that_were_to_go_stay_when_there_may_be_more_again() {
     let concurrency = adaptive(Adaptive { initial_concurrency: 4, decrease_ratio: 0.5, ..ADAPTIVE });
-    let places = join_all((0..4).map(|_| concurrency.place())).await;
+    let slots = join_all((0..4).map(|_| concurrency.slot())).await;
     concurrency.begin().await.end(Outcome::TooMuch);
     assert_eq!(limit(&concurrency), 2);
     for _ in 0..30 {
@@ -195,12 +195,12 @@ async fn places_that_were_to_go_stay_when_there_may_be_more_again() {
     }
     let limit = limit(&concurrency);
     assert!(limit >= 4, "{limit}");
-    drop(places);
-    assert_eq!(concurrency.places.available_permits(), limit);
+    drop(slots);
+    assert_eq!(concurrency.slots.available_permits(), limit);
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gives_up_wherever_leaves_no_place_behind() {
+async fn whoever_gives_up_wherever_leaves_no_slot_behind() {
     for seed in 0..60 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let options = Adaptive {
@@ -216,7 +216,7 @@ async fn whoever_gives_up_wherever_leaves_no_place_behind() {
                 tokio::spawn(async move {
                     let clock = Clock::system();
                     clock.sleep(Duration::from_millis(rng.u64(0..500))).await;
-                    let place = concurrency.place().await;
+                    let slot = concurrency.slot().await;
                     for _ in 0..rng.u8(1..4) {
                         let attempt = concurrency.begin().await;
                         clock.sleep(Duration::from_millis(rng.u64(1..200))).await;
@@ -229,7 +229,7 @@ async fn whoever_gives_up_wherever_leaves_no_place_behind() {
                         }
                         clock.sleep(Duration::from_millis(rng.u64(0..50))).await;
                     }
-                    drop(place);
+                    drop(slot);
                 })
             })
             .collect();
@@ -243,7 +243,7 @@ async fn whoever_gives_up_wherever_leaves_no_place_behind() {
         assert!(all.is_ok(), "seed {seed}: nobody moves on any more");
         let state = concurrency.state();
         let number = state.limit.number;
-        assert_eq!((concurrency.places.available_permits(), state.surplus), (number, 0), "seed {seed}");
+        assert_eq!((concurrency.slots.available_permits(), state.surplus), (number, 0), "seed {seed}");
         drop(state);
     }
 }

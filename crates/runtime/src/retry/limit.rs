@@ -1,7 +1,7 @@
 //! How many requests a service takes well, decided from its answers.
 //!
 //! The way is Vector's: <https://vector.dev/docs/architecture/arc/>. While answers come as fast as before and as many requests
-//! as may be are in flight, there may be one more; when the service pushes back, or its answers take longer than usual, there
+//! as may be are in flight, there may be one more; when the service pushes back, or its answers take longer than estimated, there
 //! may be fewer, by a ratio. That is decided once in the time that a request usually takes.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Adaptive {
     pub decrease_ratio: f64,
     /// How much a new measurement counts against all before, from 0 to 1.
     pub ewma_alpha: f64,
-    /// How many deviations from the usual an answer may be late.
+    /// How many deviations from the estimate an answer may be late.
     pub rtt_deviation_scale: f64,
     /// Never more than this.
     pub max_concurrency_limit: usize,
@@ -42,7 +42,7 @@ pub(super) struct Limit {
     pub(super) number: usize,
     in_flight: usize,
     /// What a request takes usually, in seconds.
-    usual: Option<Usual>,
+    estimate: Option<RttEstimate>,
     /// What requests have taken since the last decision.
     recent: Recent,
     /// When to decide again.
@@ -60,7 +60,7 @@ pub(super) struct Decision {
 
 /// A moving average and variance, to which the newest measurement counts most.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Usual {
+struct RttEstimate {
     mean: f64,
     variance: f64,
 }
@@ -96,7 +96,7 @@ impl Limit {
             adaptive,
             number,
             in_flight: 0,
-            usual: None,
+            estimate: None,
             recent: Recent { sum: Duration::ZERO, count: 0 },
             decide_at: None,
             was_too_much: false,
@@ -118,15 +118,15 @@ impl Limit {
         self.in_flight
     }
 
-    /// Learns from an answer that took so long, and decides anew if it is time to.
-    pub(super) fn learn(&mut self, now: Instant, took: Duration, answer: Outcome) -> Option<Decision> {
+    /// Takes in an answer that took so long, and decides anew if it is time to.
+    pub(super) fn update(&mut self, now: Instant, took: Duration, answer: Outcome) -> Option<Decision> {
         self.was_too_much |= answer == Outcome::TooMuch;
         if answer == Outcome::Done {
             self.recent.add(took);
         }
         let average = self.recent.average();
-        let Some(usual) = self.usual else {
-            // Nothing is usual yet: what comes first is, and only pushing back says anything.
+        let Some(estimate) = self.estimate else {
+            // Nothing is estimated yet: what comes first is, and only pushing back says anything.
             if self.was_too_much && self.decide_at.is_none_or(|at| now >= at) {
                 self.decrease();
                 self.was_too_much = false;
@@ -134,7 +134,7 @@ impl Limit {
                 return Some(Decision { average: None });
             }
             if let Some(mean) = average {
-                self.usual = Some(Usual { mean, variance: 0.0 });
+                self.estimate = Some(RttEstimate { mean, variance: 0.0 });
                 self.decide_at = Some(now + seconds(mean));
                 self.recent = Recent::default();
             }
@@ -144,19 +144,20 @@ impl Limit {
             return None;
         }
         if let Some(adaptive) = self.adaptive {
-            let late = usual.mean + usual.variance.sqrt() * adaptive.rtt_deviation_scale;
-            let is_late = average.is_some_and(|average| average > usual.mean && average >= late);
-            let is_quick = average.is_some_and(|average| average <= usual.mean);
+            let late = estimate.mean + estimate.variance.sqrt() * adaptive.rtt_deviation_scale;
+            let is_late = average.is_some_and(|average| average > estimate.mean && average >= late);
+            let is_quick = average.is_some_and(|average| average <= estimate.mean);
             if self.was_too_much || is_late {
                 self.decrease();
             } else if is_quick && self.was_full && self.number < adaptive.max_concurrency_limit {
                 self.number += 1;
             }
         }
-        let usual = average
-            .map_or(usual, |average| usual.after(average, self.adaptive.unwrap_or_default().ewma_alpha));
-        self.usual = Some(usual);
-        self.decide_at = Some(now + seconds(usual.mean));
+        let estimate = average.map_or(estimate, |average| {
+            estimate.after(average, self.adaptive.unwrap_or_default().ewma_alpha)
+        });
+        self.estimate = Some(estimate);
+        self.decide_at = Some(now + seconds(estimate.mean));
         self.recent = Recent::default();
         self.was_too_much = false;
         self.was_full = false;
@@ -175,9 +176,9 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-// === impl Usual ===
+// === impl RttEstimate ===
 
-impl Usual {
+impl RttEstimate {
     /// As it is when one more was measured.
     ///
     /// Source: T. Finch, "Incremental calculation of weighted mean and variance", section 9.

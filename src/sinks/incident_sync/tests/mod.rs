@@ -120,7 +120,7 @@ impl World {
             cut.mend();
         }
         let (connector, rng) = (Connector::new(self.clock.clone()), fastrand::Rng::with_seed(7));
-        let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().to_owned());
+        let mut runtime = Runtime::new(connector, rng, self.store.clone(), self.dir.path().into());
         runtime.sync_event_readers.set(vec!["events".to_owned()]);
         let ledger = Ledgers::ledger(&mut runtime, "default");
         let (mut workers, mut health) = (JoinSet::new(), Vec::new());

@@ -14,7 +14,7 @@ pub(super) const EXTENSION: &str = "ndjson";
 
 /// Where one component's events are.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct QuarantineDir {
     pub(super) files: Files,
     pub(super) dir: PathBuf,
     /// The one file that there was in earlier versions.
@@ -29,10 +29,10 @@ pub(super) struct Stored {
     pub(super) bytes: u64,
 }
 
-// === impl Place ===
+// === impl QuarantineDir ===
 
-impl Place {
-    /// A place on the machine's own disk.
+impl QuarantineDir {
+    /// A directory on the machine's own disk.
     pub(super) fn new(data_dir: &Path, component: &str) -> Self {
         Self::on(Arc::new(Disk), data_dir, component)
     }
