@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// Ticks in a second.
 const PER_SECOND: i64 = 10_000_000;
@@ -49,7 +49,10 @@ impl Ticks {
     /// The text, always with seven fraction digits.
     pub(crate) fn text(self) -> String {
         let at = DateTime::from_timestamp(self.0.div_euclid(PER_SECOND), 0).unwrap_or_default();
-        format!("{}.{:07}Z", at.format("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(PER_SECOND))
+        let (year, month, day) = (at.year(), at.month(), at.day());
+        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+        let fraction = self.0.rem_euclid(PER_SECOND);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:07}Z")
     }
 }
 
