@@ -42,6 +42,8 @@ pub(super) struct Arguments {
     metrics_address: Option<SocketAddr>,
 }
 
+const NOTHING_TO_TRY: &str = "--dry-run is for sinks that write incidents, and there is none in the file";
+
 /// How we were told to log, for Vector to do the same.
 pub(super) struct Logs {
     pub(super) format: LogFormat,
@@ -88,8 +90,7 @@ async fn run_once(
 ) -> Next {
     let Loaded { file, graph, plan } = loaded;
     if arguments.dry_run && !plan.keeps_incidents_in_sync() {
-        let message = "--dry-run is for sinks that write incidents, and there is none in the file";
-        return Next::End(exit::failed(message));
+        return Next::End(exit::failed(NOTHING_TO_TRY));
     }
     for warning in &plan.warnings {
         warn!("{warning}");
@@ -197,7 +198,7 @@ async fn reload_until_restart(
         for warning in &loaded.plan.warnings {
             warn!("{warning}");
         }
-        let what = |plan: &Plan| (plan.data_dir.clone(), plan.beside_vector);
+        let what = |plan: &Plan| (plan.data_dir.clone(), plan.beside_vector || arguments.no_vector);
         if what(&loaded.plan) != what(started) {
             info!(
                 "data_dir, or whether there is a Vector, has changed: stopping in order, and starting with what the files say now."
@@ -211,9 +212,12 @@ async fn reload_until_restart(
             Ok(changes) if changes.vector_reads_again => {
                 info!("Our components are the same; Vector reads the rest again.");
             }
-            Ok(_) => info!(
-                "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
-            ),
+            Ok(_) if arguments.no_vector => {
+                info!(
+                    "Nothing of ours has changed. If Vector's part has, render it again for whoever runs Vector."
+                );
+            }
+            Ok(_) => info!("Nothing has changed."),
             Err(NotReloaded::Problems(problems)) => not_reloaded(problems),
             Err(NotReloaded::Broke(problems)) => {
                 for problem in problems {
@@ -236,6 +240,9 @@ async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded,
     let each = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let loaded = load(arguments.file.paths(), clock).await.map_err(each)?;
     let mut wrong = each(Topology::check(&loaded.plan, &Connector::new(clock.clone())));
+    if arguments.dry_run && !loaded.plan.keeps_incidents_in_sync() {
+        wrong.push(NOTHING_TO_TRY.to_owned());
+    }
     if loaded.plan.beside_vector && !arguments.no_vector {
         match accepted(arguments, &loaded.file, &loaded.graph, clock).await {
             Ok(_) => {}

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use reload::{Changes, NotReloaded};
@@ -152,22 +153,44 @@ impl Topology {
     ) -> Ended {
         let (mut running, mut reloads) = Running::start(self);
         let stop = stop.shared();
+        let broken = CancellationToken::new();
+        // Whatever is waited for then is not waited for any longer.
+        let deadline = {
+            let (stop, broken) = (stop.clone(), broken.clone());
+            async move {
+                tokio::select! {
+                    () = stop => {}
+                    () = broken.cancelled() => {}
+                }
+                give_up.await;
+            }
+        };
+        tokio::pin!(deadline);
         let ended = loop {
             tokio::select! {
                 biased;
                 () = stop.clone() => break Ended::Drained,
                 reason = running.broke() => {
                     error!("{reason}; stopping, so that whoever supervises us starts us anew.");
+                    broken.cancel();
                     break Ended::Broke;
                 }
                 Some(reload) = reloads.recv() => {
                     let Reload { plan, file, limit, answer } = reload;
-                    let reloaded = running.reload(plan, file, limit, stop.clone()).await;
+                    let reloaded = tokio::select! {
+                        reloaded = running.reload(plan, file, limit, stop.clone()) => reloaded,
+                        () = &mut deadline => {
+                            running.abandon().await;
+                            return gave_up();
+                        }
+                    };
                     let is_broken = matches!(reloaded, Err(NotReloaded::Broke(_)));
                     // Whoever asked may have gone.
                     answer.send(reloaded).ok();
                     if is_broken {
-                        break Ended::Broke;
+                        // What is on its way to what is not there any more is read again.
+                        running.abandon().await;
+                        return Ended::Broke;
                     }
                 }
             }
@@ -180,14 +203,18 @@ impl Topology {
         info!("Stopping: finishing what is being delivered.");
         let drained = tokio::select! {
             drained = running.drain() => drained,
-            () = give_up => {
+            () = &mut deadline => {
                 running.abandon().await;
-                warn!("Stopped while something was being delivered: it is read again next time, and may arrive twice.");
-                Ended::GaveUp
+                gave_up()
             }
         };
         if ended == Ended::Broke { ended } else { drained }
     }
+}
+
+fn gave_up() -> Ended {
+    warn!("Stopped while something was being delivered: it is read again next time, and may arrive twice.");
+    Ended::GaveUp
 }
 
 // === impl ReloadHandle ===

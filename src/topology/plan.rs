@@ -176,6 +176,11 @@ impl Plan {
         sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
     }
 
+    /// Whether a component of either kind has that id.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.components().any(|(_, one)| one.id == id)
+    }
+
     /// The component of that kind and id.
     #[must_use]
     pub fn component(&self, kind: Kind, id: &str) -> Option<&Planned> {

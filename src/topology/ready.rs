@@ -40,7 +40,7 @@ impl ReadySink {
     pub(super) async fn build(
         planned: &Planned,
         links: Option<&VectorLinks>,
-        kept: Option<std::net::TcpListener>,
+        kept: Option<&std::net::TcpListener>,
         runtime: &mut Runtime,
     ) -> Result<Self, Problem> {
         let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);

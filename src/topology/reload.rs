@@ -1,10 +1,9 @@
 //! Reload by difference: what has changed is stopped, built anew and started, and everything else goes on.
 //!
-//! In this order, so that nothing is lost and nothing comes twice: sources that go stop first, and finish what they are
-//! delivering; then sinks that go finish what they have been given; then everything new is built, all of it before any of it
-//! starts; then the edges are changed, and Vector is told.
+//! In this order: sources that go stop first, and finish what they are delivering; then sinks that go finish what they have
+//! been given; then everything new is built, all of it before any of it starts; then Vector's configuration is written; then
+//! everything new starts, the edges are changed, and Vector is told.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -12,10 +11,9 @@ use futures::FutureExt;
 use futures::future::{Shared, join_all};
 use tracing::{error, warn};
 
-use super::plan::Plan;
+use super::plan::{Plan, Planned};
 use super::ready::{ReadySink, ReadySource};
-use super::running::{Running, RunningSource};
-use super::task::StoppableTask;
+use super::running::{RetiringSink, Running, RunningSink, RunningSource, down};
 use model::problem::{Problem, words};
 use pipeline_file::{Kind, PipelineFile};
 
@@ -52,24 +50,6 @@ enum NotApplied {
 // === impl Changes ===
 
 impl Changes {
-    /// What there is to do to come from one plan to another.
-    fn between(running: &Running, plan: &Plan) -> Self {
-        let mut changes = Self::default();
-        for (kind, planned) in plan.components() {
-            match running.component(kind, &planned.id) {
-                None => changes.added.push(planned.path(kind)),
-                Some(_) if running.goes_on(kind, planned) => {}
-                Some(_) => changes.changed.push(planned.path(kind)),
-            }
-        }
-        for (kind, planned) in running.components() {
-            if plan.component(kind, &planned.id).is_none() {
-                changes.removed.push(planned.path(kind));
-            }
-        }
-        changes
-    }
-
     /// Whether no component was touched.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -124,23 +104,35 @@ impl Running {
         limit: Duration,
         stop: Shared<impl Future<Output = ()> + Send>,
     ) -> Result<Changes, NotApplied> {
+        let is_rollback = file.is_none();
         if let Some(links) = &mut self.links {
             links.set_plan(plan);
         }
-        let mut changes = Changes::between(self, plan);
+        let mut changes = self.difference(plan);
+        self.check_addresses(plan).map_err(NotApplied::Problems)?;
         let clock = self.runtime.connector.clock.clone();
-        let over = async move { clock.sleep(limit).await }.boxed().shared();
-        self.stop_sources(plan, over.clone(), stop.clone()).await?;
-        let mut sockets = self.stop_sinks(plan, over.clone(), stop).await?;
-        for path in &changes.added {
-            // It may still be there, for a Vector that had not read its configuration again.
-            if let Some(mut retired) = self.retiring.remove(path) {
-                retired.stop_within(over.clone()).await;
-            }
-        }
+        // What waits for one kind of component takes no time from the next.
+        let over = || {
+            let clock = clock.clone();
+            async move { clock.sleep(limit).await }.boxed().shared()
+        };
+        self.stop_sources(plan, over(), stop.clone()).await?;
+        self.stop_sinks(plan, over(), stop).await?;
+        self.stop_retiring(plan, over()).await;
 
         self.runtime.sync_event_readers.set(plan.sync_event_readers());
-        let (sinks, sources) = self.build_missing(plan, &mut sockets).await?;
+        let (sinks, sources) = self.build_missing(plan).await?;
+        if let Some(links) = &self.links {
+            match links.write(file) {
+                Ok(is_ours) => changes.vector_reads_again = is_ours,
+                // Vector goes on with what it has, and gets the rest when it is started again.
+                Err(error) if is_rollback => error!("{error}"),
+                Err(error) => {
+                    self.forget_unstarted(&sources);
+                    return Err(NotApplied::Problems(vec![Problem::new("", error.to_string())]));
+                }
+            }
+        }
         for sink in sinks {
             self.start_sink(sink);
         }
@@ -149,18 +141,48 @@ impl Running {
         } else {
             self.connect(&plan.sinks, &sources);
         }
-        if let Some(links) = &self.links {
-            changes.vector_reads_again = links
-                .write(file)
-                .map_err(|error| NotApplied::Problems(vec![Problem::new("", error.to_string())]))?;
-        }
         for source in sources {
             self.sources.push(RunningSource::start(source));
         }
+        self.sockets.clear();
         if changes.vector_reads_again {
             self.reload_vector().await;
         }
         Ok(changes)
+    }
+
+    /// What there is to do to come to `plan`.
+    fn difference(&self, plan: &Plan) -> Changes {
+        let mut changes = Changes::default();
+        for (kind, planned) in plan.components() {
+            let rewired = |running: &Planned| self.links.is_none() && running.inputs != planned.inputs;
+            match self.component(kind, &planned.id) {
+                None => changes.added.push(planned.path(kind)),
+                Some(running) if self.goes_on(kind, planned) && !rewired(running) => {}
+                Some(_) => changes.changed.push(planned.path(kind)),
+            }
+        }
+        let gone = self.components().filter(|(kind, planned)| plan.component(*kind, &planned.id).is_none());
+        changes.removed = gone.map(|(kind, planned)| planned.path(kind)).collect();
+        changes
+    }
+
+    /// Reports components that would meet a Vector that somebody else runs at another address, though their options are the
+    /// same: until Vector has read its file again, one would get what is for another.
+    fn check_addresses(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
+        let Some(links) = self.links.as_ref().filter(|_| self.vector.is_none()) else { return Ok(()) };
+        let moved = plan.components().filter_map(|(kind, planned)| {
+            self.component(kind, &planned.id)?;
+            let (before, after) = (self.address(kind, &planned.id)?, links.address(planned)?);
+            let moves = planned.link.address.is_none() && *before != after;
+            let message = format!(
+                "it would move from {before} to {after}, which Vector's file has for another component until Vector has read it \
+                 again: give it vector.address, or start both anew"
+            );
+            moves.then(|| Problem::new(planned.path(kind), message))
+        });
+        let moved: Vec<_> = moved.collect();
+        if moved.is_empty() { Ok(()) } else { Err(moved) }
     }
 
     /// Stops the sources that do not go on in `plan`.
@@ -171,6 +193,7 @@ impl Running {
         stop: impl Future<Output = ()>,
     ) -> Result<(), NotApplied> {
         let leaving: Vec<String> = self.leaving(Kind::Source, plan);
+        let state = self.vector.as_ref().map(|vector| vector.state.clone());
         let mut sources: Vec<&mut RunningSource> =
             self.sources.iter_mut().filter(|source| leaving.contains(&source.planned.id)).collect();
         for source in &sources {
@@ -182,6 +205,8 @@ impl Running {
                 biased;
                 _ = ended => true,
                 () = stop => return Err(NotApplied::Stopping),
+                // It takes nothing now.
+                () = down(state) => false,
                 () = limit => false,
             }
         };
@@ -195,74 +220,119 @@ impl Running {
         }
         self.sources.retain(|source| !leaving.contains(&source.planned.id));
         if let Some(links) = &self.links {
-            for id in leaving.iter().filter(|id| plan.component(Kind::Source, id).is_none()) {
+            for id in leaving.iter().filter(|id| !plan.has_id(id)) {
                 links.remove(id);
             }
         }
         Ok(())
     }
 
-    /// Stops the sinks that do not go on in `plan`, but for those that only Vector can let go of. Answers the sockets of those
-    /// that are replaced.
+    /// Stops the sinks that do not go on in `plan`, but for those that may go on for Vector.
     async fn stop_sinks(
         &mut self,
         plan: &Plan,
         limit: Shared<impl Future<Output = ()>>,
         stop: Shared<impl Future<Output = ()>>,
-    ) -> Result<BTreeMap<String, std::net::TcpListener>, NotApplied> {
+    ) -> Result<(), NotApplied> {
         let mut leaving = self.leaving(Kind::Sink, plan);
         if self.links.is_some() {
-            leaving.retain(|id| plan.component(Kind::Sink, id).is_some());
+            let retires = |sink: &RunningSink| {
+                plan.component(Kind::Sink, &sink.planned.id).is_none()
+                    && !self.is_in_the_way(&sink.planned, sink.address.as_ref(), plan)
+            };
+            let retiring: Vec<_> =
+                self.sinks.iter().filter(|sink| retires(sink)).map(|sink| &sink.planned.id).collect();
+            leaving.retain(|id| !retiring.contains(&id));
         }
-        for id in &leaving {
-            let Some(slot) = self.slots.get(id) else { continue };
-            let delivering = slot.vacate();
-            tokio::select! {
-                biased;
-                () = delivering.decided() => {}
-                () = stop.clone() => {
-                    slot.restore(delivering);
-                    return Err(NotApplied::Stopping);
-                }
-                () = limit.clone() => {
-                    warn!("sinks.{id} has not delivered in time what it was given: that is delivered again, and may arrive twice.");
-                    delivering.revoke().await;
-                }
-            }
-        }
-        let mut sockets = BTreeMap::new();
-        let mut at = 0;
-        while let Some(sink) = self.sinks.get_mut(at) {
-            if !leaving.contains(&sink.planned.id) {
-                at += 1;
-                continue;
-            }
+        self.vacate_slots(&leaving, plan, limit.clone(), stop).await?;
+        let (mut stopping, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.sinks).into_iter().partition(|sink| leaving.contains(&sink.planned.id));
+        self.sinks = others;
+        stopping.iter().for_each(RunningSink::stop);
+        // One that hangs takes no time from the others.
+        join_all(stopping.iter_mut().map(|sink| async {
             if sink.stop_within(limit.clone()).await {
-                warn!("sinks.{} did not stop in time and was ended.", sink.planned.id);
+                warn!("sinks.{} did not finish in time and was ended.", sink.planned.id);
             }
-            let sink = self.sinks.remove(at);
+        }))
+        .await;
+        for sink in stopping {
             let same_address = plan.component(Kind::Sink, &sink.planned.id).is_some_and(|planned| {
                 self.links.as_ref().is_some_and(|links| links.address(planned) == sink.address)
             });
             if let Some(socket) = sink.socket.filter(|_| same_address) {
-                sockets.insert(sink.planned.id.clone(), socket);
+                self.sockets.insert(sink.planned.id, socket);
             }
         }
-        Ok(sockets)
+        Ok(())
+    }
+
+    /// Takes the sinks `leaving` out of their slots, when they have decided what they were given.
+    async fn vacate_slots(
+        &mut self,
+        leaving: &[String],
+        plan: &Plan,
+        limit: Shared<impl Future<Output = ()>>,
+        stop: Shared<impl Future<Output = ()>>,
+    ) -> Result<(), NotApplied> {
+        let slots = leaving.iter().filter_map(|id| Some((id, self.slots.get(id)?)));
+        let vacated: Vec<_> = slots.map(|(id, slot)| (id, slot, slot.vacate())).collect();
+        let is_decided = tokio::select! {
+            biased;
+            _ = join_all(vacated.iter().map(|(_, _, leaving)| leaving.decided())) => true,
+            () = stop => {
+                for (_, slot, leaving) in vacated {
+                    slot.restore(leaving);
+                }
+                return Err(NotApplied::Stopping);
+            }
+            () = limit => false,
+        };
+        for (id, _, leaving) in vacated.iter().filter(|_| !is_decided) {
+            if !leaving.is_decided() {
+                let then = if plan.component(Kind::Sink, id).is_some() {
+                    "it is delivered by its new options, and may arrive twice"
+                } else {
+                    "it may have arrived or not; nobody tries it again there"
+                };
+                warn!("sinks.{id} has not delivered in time what it was given: {then}.");
+                leaving.revoke().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a sink that is removed cannot go on beside those of `plan`: one listens where it does, or writes by its ledger.
+    fn is_in_the_way(&self, removed: &Planned, address: Option<&String>, plan: &Plan) -> bool {
+        let key =
+            |planned: &Planned| planned.component.sync().map(|sync| (sync.ledger.to_owned(), sync.target));
+        plan.sinks.iter().any(|planned| {
+            let meant = self.links.as_ref().and_then(|links| links.address(planned));
+            let same_address = meant.is_some() && meant.as_ref() == address;
+            planned.id == removed.id
+                || same_address
+                || key(planned).is_some_and(|one| Some(one) == key(removed))
+        })
+    }
+
+    /// Stops sinks that were removed before, and would be in the way of `plan`.
+    async fn stop_retiring(&mut self, plan: &Plan, limit: Shared<impl Future<Output = ()>>) {
+        let (stopping, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retiring)
+            .into_iter()
+            .filter(|one| !one.has_ended())
+            .partition(|one| self.is_in_the_way(&one.planned, one.address.as_ref(), plan));
+        self.retiring = others;
+        join_all(stopping.into_iter().map(|one| one.stop_within(limit.clone()))).await;
     }
 
     /// Builds what is in `plan` and does not run.
-    async fn build_missing(
-        &mut self,
-        plan: &Plan,
-        sockets: &mut BTreeMap<String, std::net::TcpListener>,
-    ) -> Result<(Vec<ReadySink>, Vec<ReadySource>), NotApplied> {
+    async fn build_missing(&mut self, plan: &Plan) -> Result<(Vec<ReadySink>, Vec<ReadySource>), NotApplied> {
         let (mut sinks, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for planned in &plan.sinks {
             if self.component(Kind::Sink, &planned.id).is_some() {
                 continue;
             }
-            let kept = sockets.remove(&planned.id);
+            let kept = self.sockets.get(&planned.id);
             match ReadySink::build(planned, self.links.as_ref(), kept, &mut self.runtime).await {
                 Ok(sink) => sinks.push(sink),
                 Err(problem) => problems.push(problem),
@@ -280,31 +350,28 @@ impl Running {
         if problems.is_empty() {
             return Ok((sinks, sources));
         }
+        self.forget_unstarted(&sources);
+        Err(NotApplied::Problems(problems))
+    }
+
+    /// Sources that were built, and do not start after all, are not linked.
+    fn forget_unstarted(&self, sources: &[ReadySource]) {
         if let Some(links) = &self.links {
-            for source in &sources {
+            for source in sources {
                 links.remove(&source.planned.id);
             }
         }
-        Err(NotApplied::Problems(problems))
     }
 
     /// Sinks that are not in `plan` any more go on for so long, because Vector may hold events for them.
     fn retire_sinks(&mut self, plan: &Plan, limit: Duration) {
         let leaving = self.leaving(Kind::Sink, plan);
-        let retired = self.sinks.extract_if(.., |sink| leaving.contains(&sink.planned.id));
-        for mut sink in retired {
-            if let Some(links) = &self.links {
+        for sink in self.sinks.extract_if(.., |sink| leaving.contains(&sink.planned.id)) {
+            if let Some(links) = self.links.as_ref().filter(|_| !plan.has_id(&sink.planned.id)) {
                 links.remove(&sink.planned.id);
             }
-            let (path, clock) = (sink.planned.path(Kind::Sink), self.runtime.connector.clock.clone());
-            let task = StoppableTask::start(|stopped| async move {
-                tokio::select! {
-                    () = stopped.cancelled() => {}
-                    () = clock.sleep(limit) => {}
-                }
-                sink.stop_within(async move { clock.sleep(limit).await }.boxed().shared()).await;
-            });
-            self.retiring.insert(path, task);
+            let clock = self.runtime.connector.clock.clone();
+            self.retiring.push(RetiringSink::start(sink, limit, clock));
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::{BoxFuture, OptionFuture, Shared, select_all};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::plan::{Plan, Planned};
@@ -17,6 +20,7 @@ use super::vector_process::{Process, Supervised};
 use super::{Ended, Reload, Topology};
 use crate::component::Runtime;
 use pipeline_file::Kind;
+use runtime::clock::Clock;
 use runtime::delivery::{FanOut, SinkSlot};
 use vector_link::child::{SupervisorCommand, SupervisorEnded, SupervisorState};
 
@@ -27,14 +31,16 @@ pub(super) struct Running {
     pub(super) plan: Plan,
     pub(super) links: Option<VectorLinks>,
     pub(super) sources: Vec<RunningSource>,
-    vector: Option<Supervised>,
+    pub(super) vector: Option<Supervised>,
     /// Whether there was a Vector of ours that has ended by itself.
     lost_vector: bool,
     pub(super) sinks: Vec<RunningSink>,
     /// The places of the sinks by id, in a pipeline without Vector.
     pub(super) slots: BTreeMap<String, Arc<SinkSlot>>,
-    /// Sinks that are not in the file any more, by their path in it, as long as Vector may hold events for them.
-    pub(super) retiring: BTreeMap<String, StoppableTask<()>>,
+    /// Sinks that are not in the file any more, as long as Vector may hold events for them.
+    pub(super) retiring: Vec<RetiringSink>,
+    /// Sockets of sinks that are being replaced, by id: while nobody serves one, Vector's connections wait.
+    pub(super) sockets: BTreeMap<String, std::net::TcpListener>,
 }
 
 /// A source that runs.
@@ -57,8 +63,19 @@ pub(super) struct RunningSink {
     task: Option<StoppableTask<()>>,
 }
 
+/// A sink that is not in the file any more, and goes on for Vector.
+pub(super) struct RetiringSink {
+    pub(super) planned: Planned,
+    pub(super) address: Option<String>,
+    /// Asks it to finish, before its time is over.
+    stop: CancellationToken,
+    /// Ends it where it is.
+    abort: CancellationToken,
+    task: JoinHandle<()>,
+}
+
 /// Ends when a Vector of ours is dead and waits to be started again.
-async fn down(state: Option<watch::Receiver<SupervisorState>>) {
+pub(super) async fn down(state: Option<watch::Receiver<SupervisorState>>) {
     let Some(mut state) = state else { return std::future::pending().await };
     if state.wait_for(|state| *state == SupervisorState::Waiting).await.is_err() {
         std::future::pending::<()>().await;
@@ -79,7 +96,8 @@ impl Running {
             lost_vector: false,
             sinks: Vec::new(),
             slots: BTreeMap::new(),
-            retiring: BTreeMap::new(),
+            retiring: Vec::new(),
+            sockets: BTreeMap::new(),
             plan,
         };
         for sink in sinks {
@@ -122,6 +140,11 @@ impl Running {
                 fan_out.set_branches(branches.collect());
             }
         }
+        for sink in &mut self.sinks {
+            if let Some(planned) = sinks.iter().find(|planned| planned.id == sink.planned.id) {
+                sink.planned.inputs.clone_from(&planned.inputs);
+            }
+        }
         // Only now: what was on its way to them is on its way to what has come in their place.
         self.slots.retain(|id, slot| {
             let stays = sinks.iter().any(|sink| sink.id == *id);
@@ -143,16 +166,19 @@ impl Running {
         self.components().find(|(of, planned)| *of == kind && planned.id == id).map(|(_, planned)| planned)
     }
 
+    /// Where the component of that kind and id meets Vector, unless a free port was found for it.
+    pub(super) fn address(&self, kind: Kind, id: &str) -> Option<&String> {
+        match kind {
+            Kind::Source => self.sources.iter().find(|one| one.planned.id == id)?.address.as_ref(),
+            Kind::Sink => self.sinks.iter().find(|one| one.planned.id == id)?.address.as_ref(),
+        }
+    }
+
     /// Whether a component runs as `planned` says, where it does.
     pub(super) fn goes_on(&self, kind: Kind, planned: &Planned) -> bool {
-        let address = match kind {
-            Kind::Source => {
-                self.sources.iter().find(|one| one.planned.id == planned.id).map(|one| &one.address)
-            }
-            Kind::Sink => self.sinks.iter().find(|one| one.planned.id == planned.id).map(|one| &one.address),
-        };
         let meant = self.links.as_ref().and_then(|links| links.address(planned));
-        address == Some(&meant) && self.component(kind, &planned.id).is_some_and(|one| one.is_same(planned))
+        self.component(kind, &planned.id).is_some_and(|one| one.is_same(planned))
+            && self.address(kind, &planned.id) == meant.as_ref()
     }
 
     /// Has our Vector read its configuration again.
@@ -230,9 +256,8 @@ impl Running {
             };
             self.vector = None;
         }
-        for task in self.retiring.values_mut() {
-            task.stop();
-            task.ended().await;
+        for retiring in self.retiring.drain(..) {
+            retiring.stop_within(std::future::pending()).await;
         }
         let listeners = || self.sinks.iter().filter_map(|sink| sink.listener.as_ref());
         listeners().for_each(StoppableTask::stop);
@@ -304,8 +329,8 @@ impl Running {
             (&mut vector.task).await.ok();
             self.vector = None;
         }
-        for task in self.retiring.values_mut() {
-            task.abort().await;
+        for retiring in self.retiring.drain(..) {
+            retiring.stop_within(std::future::ready(())).await;
         }
         for sink in &mut self.sinks {
             sink.abort().await;
@@ -343,9 +368,64 @@ impl RunningSource {
     }
 }
 
+// === impl RetiringSink ===
+
+impl RetiringSink {
+    /// Has `sink` go on for so long, and then finish within as long again.
+    pub(super) fn start(mut sink: RunningSink, limit: Duration, clock: Clock) -> Self {
+        let (planned, address) = (sink.planned.clone(), sink.address.clone());
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let (stopped, aborted) = (stop.clone(), abort.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = clock.sleep(limit) => {}
+            }
+            let over = async {
+                tokio::select! {
+                    () = clock.sleep(limit) => {}
+                    () = aborted.cancelled() => {}
+                }
+            };
+            if sink.stop_within(over.boxed().shared()).await {
+                warn!("sinks.{}, which was removed, did not finish in time and was ended.", sink.planned.id);
+            }
+        });
+        Self { planned, address, stop, abort, task }
+    }
+
+    /// Has it finish, and ends it when `limit` ends first.
+    pub(super) async fn stop_within(self, limit: impl Future<Output = ()>) {
+        self.stop.cancel();
+        let mut task = self.task;
+        tokio::select! {
+            biased;
+            _ = &mut task => return,
+            () = limit => {}
+        }
+        self.abort.cancel();
+        task.await.ok();
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
 // === impl RunningSink ===
 
 impl RunningSink {
+    /// Asks it to finish what it was given, and end.
+    pub(super) fn stop(&self) {
+        match (&self.listener, &self.task) {
+            // What it is given still needs its task.
+            (Some(listener), _) => listener.stop(),
+            (None, Some(task)) => task.stop(),
+            (None, None) => {}
+        }
+    }
+
     /// Has it finish what it was given, until `limit` ends. Answers whether it had to be aborted.
     pub(super) async fn stop_within(&mut self, limit: Shared<impl Future<Output = ()>>) -> bool {
         let mut was_aborted = false;

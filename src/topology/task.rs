@@ -47,6 +47,7 @@ impl<T: Send + 'static> StoppableTask<T> {
     pub(super) async fn stop_within(&mut self, limit: impl Future<Output = ()>) -> bool {
         self.stop();
         tokio::select! {
+            biased;
             _ = self.ended() => return false,
             () = limit => {}
         }

@@ -131,14 +131,14 @@ impl VectorLinks {
         &self,
         sink: &Planned,
         options: ListenerOptions,
-        kept: Option<std::net::TcpListener>,
+        kept: Option<&std::net::TcpListener>,
         runtime: &mut Runtime,
     ) -> Result<Listening, LinkError> {
         let address = self.address(sink);
         let address = address.as_deref().unwrap_or(ANY_PORT);
         let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
         let kept = match kept {
-            Some(kept) => kept,
+            Some(kept) => kept.try_clone().map_err(cannot)?,
             None => TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(cannot)?,
         };
         let socket = kept.try_clone().and_then(TcpListener::from_std).map_err(cannot)?;

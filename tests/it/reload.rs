@@ -45,6 +45,28 @@ fn a_sink_that_is_added_gets_what_comes_and_the_others_go_on() {
 }
 
 #[test]
+fn a_sink_that_reads_another_source_is_not_built_anew() {
+    in_simulated_time(async {
+        let world = World::new();
+        let mut pipeline = world.pipeline();
+        pipeline["sources"]["other"] = pipeline["sources"]["defender"].clone();
+        pipeline["sinks"]["second"] = world.sink();
+        pipeline["sinks"]["second"]["inputs"] = json!(["other"]);
+        let running = world.run(&pipeline).await;
+        world.simulator.wait_until(|stats| stats.rows_ingested == 2 * INCIDENTS as u64).await;
+        let tokens = world.simulator.stats().tokens_issued;
+        pipeline["sinks"]["second"]["inputs"] = json!(["other", "defender"]);
+        let changes = running.reload(&world, &pipeline).await.unwrap();
+        assert_eq!(changes, Changes { changed: ids(&["sinks.second"]), ..Changes::default() });
+        assert_eq!(running.reload(&world, &pipeline).await.unwrap(), Changes::default());
+        world.simulator.tenant().create(5);
+        world.simulator.wait_until(|stats| stats.rows_ingested == (2 * INCIDENTS + 3 * 5) as u64).await;
+        assert_eq!(running.stop().await, Ended::Drained);
+        assert_eq!(world.simulator.stats().tokens_issued, tokens);
+    });
+}
+
+#[test]
 fn a_source_that_is_changed_goes_on_where_it_was() {
     in_simulated_time(async {
         let world = World::new();
@@ -134,11 +156,20 @@ fn a_stop_while_a_reload_waits_is_a_stop_in_order() {
     in_simulated_time(async {
         let world = World::new();
         let mut pipeline = world.pipeline();
-        let slow = Fault::Delay(Duration::from_secs(20));
-        world.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, slow)]);
+        // One sink of each source is slow, and the other is done at once and waits for it.
+        pipeline["sources"]["other"] = pipeline["sources"]["defender"].clone();
+        pipeline["sinks"]["second"] = world.sink();
+        pipeline["sinks"]["second"]["inputs"] = json!(["defender", "other"]);
         let running = world.run(&pipeline).await;
-        world.simulator.wait_until(|stats| stats.ingestion_requests > 0).await;
-        pipeline["sinks"]["sentinel"]["compression"] = json!("none");
+        world.simulator.wait_until(|stats| stats.rows_ingested == 3 * INCIDENTS as u64).await;
+        let slow = Fault::Delay(Duration::from_secs(20));
+        world.simulator.faults().script(Service::LogsIngestion, vec![slow, Fault::Pass, Fault::Pass]);
+        world.simulator.tenant().create(1);
+        let requests = world.simulator.stats().ingestion_requests;
+        world.simulator.wait_until(|stats| stats.ingestion_requests > requests).await;
+        for id in ["sentinel", "second"] {
+            pipeline["sinks"][id]["compression"] = json!("none");
+        }
         let (handle, (plan, file)) = (running.handle(), world.plan(&pipeline));
         let reloading = handle.reload(plan, file, Duration::from_mins(1));
         let (reloaded, stopped) = tokio::join!(reloading, async {
@@ -148,7 +179,7 @@ fn a_stop_while_a_reload_waits_is_a_stop_in_order() {
         assert!(matches!(reloaded, Err(NotReloaded::Stopping)), "{reloaded:?}");
         assert_eq!(stopped, Ended::Drained);
         let stats = world.simulator.stats();
-        assert_eq!(stats.rows_ingested, stats.distinct_rows, "what was on its way was delivered once");
+        assert_eq!(stats.rows_ingested, 3 * (INCIDENTS as u64 + 1), "what was on its way was delivered once");
     });
 }
 
@@ -160,6 +191,42 @@ async fn sighup_replaces_a_sink_behind_the_socket_that_vector_pushes_to() {
     rig.pipeline["sinks"]["sentinel"]["request"] = json!({"concurrency": 2});
     rig.reload();
     rig.says("Reloaded: changed sinks.sentinel. What has not changed went on.").await;
+    rig.bench.simulator.tenant().create(5);
+    rig.all_arrived_but(0, PATIENCE).await;
+    assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_would_move_a_component_under_a_vector_of_somebody_else_is_refused() {
+    let mut rig = Rig::new(&Peer::Fake, 5, &lines(10), json!({})).await;
+    let before = rig.pipeline.clone();
+    for (section, id) in [("sources", "defender"), ("sinks", "sentinel")] {
+        rig.pipeline[section][id].as_object_mut().unwrap().remove("vector");
+    }
+    rig.start_plugin();
+    rig.says("Listening for Vector").await;
+    let mut first = rig.pipeline["sources"]["defender"].clone();
+    first["poll_interval_secs"] = json!(5);
+    rig.pipeline["sources"] = json!({
+        "another": first, "defender": rig.pipeline["sources"]["defender"], "lines": before["sources"]["lines"],
+    });
+    rig.pipeline["transforms"]["enrich"]["inputs"] = json!(["defender", "another"]);
+    rig.reload();
+    rig.says("Not reloaded, going on as before: sinks.sentinel: it would move from 127.0.0.1:6101 to 127.0.0.1:6102").await;
+    // There is no Vector here that would take what the source has.
+    rig.kill_plugin().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_gets_another_name_takes_over_its_address() {
+    let mut rig = Rig::new(&Peer::Fake, 50, &lines(10), json!({})).await;
+    rig.start().await;
+    rig.all_arrived_but(0, PATIENCE).await;
+    let sinks = rig.pipeline["sinks"].as_object_mut().unwrap();
+    let renamed = sinks.remove("sentinel").unwrap();
+    sinks.insert("other".to_owned(), renamed);
+    rig.reload();
+    rig.says("Reloaded: added sinks.other; removed sinks.sentinel. What has not changed went on.").await;
     rig.bench.simulator.tenant().create(5);
     rig.all_arrived_but(0, PATIENCE).await;
     assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));

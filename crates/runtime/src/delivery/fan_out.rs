@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::{BatchStatus, Deliver, SinkSlot};
 use crate::clock::Clock;
@@ -43,6 +44,13 @@ impl FanOut {
         loop {
             match branch.offer(batch.clone()).await {
                 Some(BatchStatus::Errored) => self.clock.sleep(policy.wait(Verdict::Retry)).await,
+                None => {
+                    warn!(
+                        events = batch.len(),
+                        "Events on their way to a sink that was removed are not delivered there."
+                    );
+                    return None;
+                }
                 decided => return decided,
             }
         }
