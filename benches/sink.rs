@@ -14,8 +14,7 @@ use divan::counter::BytesCount;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::event::{Batch, Event};
-use prost::Message;
-use vector_link::protocol::{Decoded, decode, encode};
+use vector_link::server::logs;
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request, Rows, TablePlan};
 
@@ -61,27 +60,23 @@ fn small_rows() -> Vec<Event> {
     (0..20_000).map(|n| Event::new(Bytes::from(row(n)), None)).collect()
 }
 
-/// The events as Vector pushes them, which adds fields of its own.
-fn pushes(kind: &str) -> Vec<Vec<Bytes>> {
+/// The events as Vector pushes them.
+fn pushes(kind: &str) -> Vec<Bytes> {
     let events = match kind {
         "incidents" => incidents::incidents(300).into_iter().map(|json| Event::new(json, None)).collect(),
         _ => small_rows(),
     };
-    let wire = |event: &Event| encode(event, "defender_incidents").wrapper.encode_to_vec().into();
-    events.chunks(PUSHED).map(|push| push.iter().map(wire).collect()).collect()
+    let line = |event: &Event| [b"{\"log\":", event.to_json().as_ref(), b"}\n"].concat();
+    events.chunks(PUSHED).map(|push| push.iter().flat_map(line).collect::<Vec<u8>>().into()).collect()
 }
 
-fn decoded(push: &[Bytes]) -> Batch {
-    let log = |decoded| match decoded {
-        Decoded::Log { event, .. } => Some(event),
-        Decoded::NotALog => None,
-    };
-    decode(push).into_iter().filter_map(|decoded| log(decoded.unwrap())).collect()
+fn decoded(push: &Bytes) -> Batch {
+    logs(push).into()
 }
 
 /// The same events as ours, so that everything here is measured on the same bytes.
 fn batches(kind: &str) -> Vec<Batch> {
-    pushes(kind).iter().map(|push| decoded(push)).collect()
+    pushes(kind).iter().map(decoded).collect()
 }
 
 /// The requests' bodies before compression.

@@ -51,7 +51,8 @@ enum Command {
     Run(run::Arguments),
     /// Check a pipeline file without touching the network; stock components too, if Vector is here.
     Validate(validate::Arguments),
-    /// Print the file that stock Vector runs, with a `vector` source or sink in the place of each component of ours.
+    /// Print the file that stock Vector runs, with an `http_server` source or `http` sink in the place of each component of
+    /// ours.
     Render(render::Arguments),
     /// Show it working: simulated Microsoft services and a pipeline between them. Needs no account.
     Demo(demo::Arguments),

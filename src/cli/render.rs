@@ -40,7 +40,7 @@ fn render(arguments: &Arguments) -> Result<(String, Vec<Problem>), Vec<Problem>>
     let options = options.join(" ").replace(['$', '[', '\n'], "?");
     let head = format!(
         "# What stock Vector runs, made by `vector-sentinel render {options}`.\n\
-         # Each component of vector-sentinel is a `vector` source or sink here; beside Vector, run\n\
+         # Sources of vector-sentinel are `http_server` sources here, and its sinks `http` sinks; beside Vector, run\n\
          # vector-sentinel run --no-vector {options}\n"
     );
     Ok((head + text.trim_end(), warnings))

@@ -6,6 +6,7 @@ use model::problem::{Problem, words};
 use runtime::quarantine::QuarantineError;
 use thiserror::Error;
 use vector_link::certificates::CertificateError;
+use vector_link::client::AddressError;
 
 /// Why a component and Vector cannot be linked.
 #[derive(Debug, Error)]
@@ -19,14 +20,14 @@ pub(super) enum LinkError {
     /// Nobody can listen there.
     #[error("cannot listen for Vector on {address}: {source}")]
     Listen {
-        /// `host:port`.
+        /// The address, `host:port`.
         address: String,
         /// What the system says.
         source: std::io::Error,
     },
     /// The address of a source is none.
-    #[error("{0}")]
-    Address(String),
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// There is no port for Vector to listen on.
     #[error("cannot find a free port on 127.0.0.1: {0}")]
     NoPort(#[source] std::io::Error),

@@ -1,7 +1,7 @@
 //! Wires components, runs them, replaces those whose options change, and drains them.
 //!
-//! A pipeline of ours alone is wired in process. Beside stock Vector every edge goes through it: each of our sources pushes
-//! to a `vector` source, each of our sinks is pushed to by a `vector` sink, and both have the ids that the user wrote.
+//! A pipeline of ours alone is wired in process. Beside stock Vector every edge goes through it: each of our sources posts
+//! to an `http_server` source, each of our sinks is posted to by an `http` sink, and both have the ids that the user wrote.
 
 mod link_error;
 mod old_control_files;
@@ -94,7 +94,7 @@ impl Topology {
             &plan.data_dir,
             &mut Mailbox::new(&plan.data_dir, connector.clock.clone(), rng.fork()),
         );
-        let (mut links, vector) = VectorLinks::prepare(plan, mode, &connector.clock, rng)?.unzip();
+        let (mut links, vector) = VectorLinks::prepare(plan, mode, &connector.clock, rng).await?.unzip();
         if let Some(links) = &mut links {
             links.set_plan(plan);
         }

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use super::link_error::LinkError;
-use super::vector_links::{Listening, VectorLinks};
+use super::vector_links::{SinkLink, VectorLinks};
 use crate::component::{Built, BuiltSink, Runtime, Source};
 use crate::topology::plan::Planned;
 use model::problem::Problem;
 use pipeline_file::Kind;
 use runtime::delivery::{Deliver, FanOut};
-use vector_link::server::ListenerOptions;
 
 /// A sink that does not take anything yet.
 pub(super) struct ReadySink {
     pub(super) planned: Planned,
     pub(super) built: BuiltSink,
     /// Where Vector pushes to it.
-    pub(super) listening: Option<Listening>,
+    pub(super) link: Option<SinkLink>,
     pub(super) address: Option<String>,
 }
 
@@ -36,34 +35,28 @@ pub(super) struct ReadySource {
 // === impl ReadySink ===
 
 impl ReadySink {
-    /// Builds a sink and has it listen, on the socket that was `kept` for it if any.
+    /// Builds a sink and has it listen, by the link that was `kept` for it if any.
     pub(super) async fn build(
         planned: &Planned,
         links: Option<&VectorLinks>,
-        kept: Option<&std::net::TcpListener>,
+        kept: Option<SinkLink>,
         runtime: &mut Runtime,
     ) -> Result<Self, Problem> {
         let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);
-        let unlinked = |error: LinkError| problem(error.to_string());
+        let link = match links {
+            Some(links) => {
+                let link = links.listen(planned, kept, runtime).await;
+                Some(link.map_err(|error| problem(error.to_string()))?)
+            }
+            None => None,
+        };
         let built = match planned.component.build(&planned.id, runtime) {
             Ok(Built::Sink(built)) => built,
             Ok(Built::Source(_)) => return Err(problem("is no sink".to_owned())),
             Err(error) => return Err(problem(error.to_string())),
         };
-        let listening = match links {
-            Some(links) => {
-                let options = ListenerOptions {
-                    deliver: Arc::clone(&built.deliver),
-                    health: built.health.clone(),
-                    quarantine: built.quarantine.clone(),
-                    labels: built.labels.clone(),
-                };
-                Some(links.listen(planned, options, kept, runtime).await.map_err(unlinked)?)
-            }
-            None => None,
-        };
         let address = links.and_then(|links| links.address(planned));
-        Ok(Self { planned: planned.clone(), built, listening, address })
+        Ok(Self { planned: planned.clone(), built, link, address })
     }
 }
 

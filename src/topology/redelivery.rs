@@ -61,7 +61,7 @@ enum RedeliveryError {
     Unserved {
         /// The file of the command.
         path: PathBuf,
-        /// Why not.
+        /// The reason for that.
         source: Box<Self>,
     },
     /// The answer of Vector says nothing of the future.

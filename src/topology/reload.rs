@@ -20,7 +20,7 @@ use pipeline_file::{Kind, PipelineFile};
 /// What a reload has come to: the components that it was about, as they stand in the file (`sinks.sentinel`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// New ones.
+    /// Those that are new.
     pub added: Vec<String>,
     /// Those that have other options now.
     pub changed: Vec<String>,
@@ -144,7 +144,7 @@ impl Running {
         for source in sources {
             self.sources.push(RunningSource::start(source));
         }
-        self.sockets.clear();
+        self.kept.clear();
         if changes.vector_reads_again {
             self.reload_vector().await;
         }
@@ -248,7 +248,6 @@ impl Running {
         let (mut stopping, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.sinks).into_iter().partition(|sink| leaving.contains(&sink.planned.id));
         self.sinks = others;
-        stopping.iter().for_each(RunningSink::stop);
         // One that hangs takes no time from the others.
         join_all(stopping.iter_mut().map(|sink| async {
             if sink.stop_within(limit.clone()).await {
@@ -257,11 +256,14 @@ impl Running {
         }))
         .await;
         for sink in stopping {
-            let same_address = plan.component(Kind::Sink, &sink.planned.id).is_some_and(|planned| {
-                self.links.as_ref().is_some_and(|links| links.address(planned) == sink.address)
+            let same_link = plan.component(Kind::Sink, &sink.planned.id).is_some_and(|planned| {
+                planned.link == sink.planned.link
+                    && self.links.as_ref().is_some_and(|links| links.address(planned) == sink.address)
             });
-            if let Some(socket) = sink.socket.filter(|_| same_address) {
-                self.sockets.insert(sink.planned.id, socket);
+            match sink.link {
+                Some(link) if same_link => drop(self.kept.insert(sink.planned.id, link)),
+                Some(link) => link.endpoint.remove(),
+                None => {}
             }
         }
         Ok(())
@@ -332,7 +334,7 @@ impl Running {
             if self.component(Kind::Sink, &planned.id).is_some() {
                 continue;
             }
-            let kept = self.sockets.get(&planned.id);
+            let kept = self.kept.remove(&planned.id);
             match ReadySink::build(planned, self.links.as_ref(), kept, &mut self.runtime).await {
                 Ok(sink) => sinks.push(sink),
                 Err(problem) => problems.push(problem),

@@ -15,7 +15,7 @@ use tracing::{error, warn};
 use super::plan::{Plan, Planned};
 use super::ready::{ReadySink, ReadySource};
 use super::task::StoppableTask;
-use super::vector_links::VectorLinks;
+use super::vector_links::{SinkLink, VectorLinks};
 use super::vector_process::{Process, Supervised};
 use super::{Ended, Reload, Topology};
 use crate::component::Runtime;
@@ -24,7 +24,7 @@ use runtime::clock::Clock;
 use runtime::delivery::{FanOut, SinkSlot};
 use vector_link::child::{SupervisorCommand, SupervisorEnded, SupervisorState};
 
-/// What runs.
+/// The components that run, and what they share.
 pub(super) struct Running {
     pub(super) runtime: Runtime,
     /// What it was built from.
@@ -39,8 +39,8 @@ pub(super) struct Running {
     pub(super) slots: BTreeMap<String, Arc<SinkSlot>>,
     /// Sinks that are not in the file any more, as long as Vector may hold events for them.
     pub(super) retiring: Vec<RetiringSink>,
-    /// Sockets of sinks that are being replaced, by id: while nobody serves one, Vector's connections wait.
-    pub(super) sockets: BTreeMap<String, std::net::TcpListener>,
+    /// Links of sinks that are being replaced, by id: whatever comes there is told to come again.
+    pub(super) kept: BTreeMap<String, SinkLink>,
 }
 
 /// A source that runs.
@@ -56,9 +56,8 @@ pub(super) struct RunningSource {
 pub(super) struct RunningSink {
     pub(super) planned: Planned,
     pub(super) address: Option<String>,
-    /// The socket that its listener has.
-    pub(super) socket: Option<std::net::TcpListener>,
-    listener: Option<StoppableTask<Result<(), String>>>,
+    /// Where Vector pushes to it.
+    pub(super) link: Option<SinkLink>,
     /// What it does beside taking events.
     task: Option<StoppableTask<()>>,
 }
@@ -97,7 +96,7 @@ impl Running {
             sinks: Vec::new(),
             slots: BTreeMap::new(),
             retiring: Vec::new(),
-            sockets: BTreeMap::new(),
+            kept: BTreeMap::new(),
             plan,
         };
         for sink in sinks {
@@ -113,21 +112,18 @@ impl Running {
     }
 
     pub(super) fn start_sink(&mut self, ready: ReadySink) {
-        let ReadySink { planned, built, listening, address } = ready;
+        let ReadySink { planned, built, link, address } = ready;
+        if let Some(link) = &link {
+            link.endpoint.fill(&built);
+        }
         let task = built.task.map(StoppableTask::start);
-        let (listener, socket) = listening
-            .map(|listening| {
-                let run = |stopped| listening.listener.run(listening.socket, stopped);
-                (StoppableTask::start(run), listening.kept)
-            })
-            .unzip();
         if self.links.is_none() {
             match self.slots.get(&planned.id) {
                 Some(slot) => slot.fill(built.deliver),
                 None => drop(self.slots.insert(planned.id.clone(), Arc::new(SinkSlot::new(built.deliver)))),
             }
         }
-        self.sinks.push(RunningSink { planned, address, socket, listener, task });
+        self.sinks.push(RunningSink { planned, address, link, task });
     }
 
     /// Has every source hand its events to those of `sinks` that read it: the sources that run, and `new` ones.
@@ -214,14 +210,18 @@ impl Running {
                     format!("The task of sinks.{id} ended by itself")
                 }));
             }
-            if let Some(listener) = &mut sink.listener {
+            if let Some(listener) = sink.link.as_mut().and_then(|link| link.listener.as_mut()) {
                 parts.push(Box::pin(async move {
-                    match listener.ended().await {
-                        Some(Ok(Err(reason))) => reason,
-                        _ => format!("The listener of sinks.{id} ended by itself"),
-                    }
+                    listener.ended().await;
+                    format!("The listener of sinks.{id} ended by itself")
                 }));
             }
+        }
+        if let Some(links) = &mut self.links {
+            parts.push(Box::pin(async {
+                links.broke().await;
+                "The listener for Vector ended by itself".to_owned()
+            }));
         }
         // There is always a source, but a reload may have been cut short.
         parts.push(Box::pin(std::future::pending()));
@@ -259,11 +259,12 @@ impl Running {
         for retiring in self.retiring.drain(..) {
             retiring.stop_within(std::future::pending()).await;
         }
-        let listeners = || self.sinks.iter().filter_map(|sink| sink.listener.as_ref());
-        listeners().for_each(StoppableTask::stop);
-        for listener in self.sinks.iter_mut().filter_map(|sink| sink.listener.as_mut()) {
-            if !matches!(listener.ended().await, None | Some(Ok(Ok(())))) {
-                ended = Ended::Broke;
+        if let Some(links) = &mut self.links {
+            links.stop_listening().await;
+        }
+        for sink in &mut self.sinks {
+            if let Some(link) = &mut sink.link {
+                link.stop_within(std::future::pending()).await;
             }
         }
         self.sinks.iter().filter_map(|sink| sink.task.as_ref()).for_each(StoppableTask::stop);
@@ -332,6 +333,9 @@ impl Running {
         for retiring in self.retiring.drain(..) {
             retiring.stop_within(std::future::ready(())).await;
         }
+        if let Some(links) = &mut self.links {
+            links.abort_listening().await;
+        }
         for sink in &mut self.sinks {
             sink.abort().await;
         }
@@ -390,6 +394,9 @@ impl RetiringSink {
             if sink.stop_within(over.boxed().shared()).await {
                 warn!("sinks.{}, which was removed, did not finish in time and was ended.", sink.planned.id);
             }
+            if let Some(link) = &sink.link {
+                link.endpoint.remove();
+            }
         });
         Self { planned, address, stop, abort, task }
     }
@@ -416,34 +423,51 @@ impl RetiringSink {
 // === impl RunningSink ===
 
 impl RunningSink {
-    /// Asks it to finish what it was given, and end.
-    pub(super) fn stop(&self) {
-        match (&self.listener, &self.task) {
-            // What it is given still needs its task.
-            (Some(listener), _) => listener.stop(),
-            (None, Some(task)) => task.stop(),
-            (None, None) => {}
-        }
-    }
-
-    /// Has it finish what it was given, until `limit` ends. Answers whether it had to be aborted.
+    /// Has it finish what it was given, until `limit` ends, and end. Vector is told to come again. Answers whether something
+    /// was given up.
     pub(super) async fn stop_within(&mut self, limit: Shared<impl Future<Output = ()>>) -> bool {
-        let mut was_aborted = false;
-        if let Some(listener) = &mut self.listener {
-            was_aborted |= listener.stop_within(limit.clone()).await;
+        let mut gave_up = false;
+        if let Some(link) = &self.link {
+            gave_up |= link.endpoint.vacate(limit.clone()).await;
         }
         if let Some(task) = &mut self.task {
-            was_aborted |= task.stop_within(limit).await;
+            gave_up |= task.stop_within(limit).await;
         }
-        was_aborted
+        gave_up
     }
 
     async fn abort(&mut self) {
-        if let Some(listener) = &mut self.listener {
-            listener.abort().await;
+        if let Some(link) = &mut self.link {
+            link.stop_within(std::future::ready(())).await;
         }
         if let Some(task) = &mut self.task {
             task.abort().await;
         }
+    }
+}
+
+// === impl SinkLink ===
+
+impl SinkLink {
+    /// Takes nothing new, and ends when everything is answered and decided, or when `limit` ends.
+    async fn stop_within(&mut self, limit: impl Future<Output = ()>) {
+        if let Some(listener) = &mut self.listener {
+            listener.stop();
+        }
+        let finished = async {
+            if let Some(listener) = &mut self.listener {
+                listener.ended().await;
+            }
+            self.endpoint.vacate(std::future::pending()).await;
+        };
+        tokio::select! {
+            biased;
+            () = finished => return,
+            () = limit => {}
+        }
+        if let Some(listener) = &mut self.listener {
+            listener.abort().await;
+        }
+        self.endpoint.vacate(std::future::ready(())).await;
     }
 }

@@ -5,7 +5,7 @@ use pipeline_file::{Link, connectable, host};
 use vector_link::certificates::TlsIdentity;
 use vector_link::client::VectorPeer;
 
-/// The `vector` source that stands for one of ours.
+/// The `http_server` source that stands for one of ours.
 pub(super) struct SourceEndpoint {
     /// The source's id.
     pub(super) id: String,
@@ -23,6 +23,6 @@ impl SourceEndpoint {
         let address = &connectable(address);
         // The certificates that we make are for this machine, whatever its loopback address; others are for a name.
         let name = if self.link.tls.is_some() { host(address).unwrap_or(address) } else { "localhost" };
-        self.peer.moved_to(address, name, self.identity.client_tls()?).map_err(LinkError::Address)
+        Ok(self.peer.moved_to(address, name, &self.identity.client_tls()?)?)
     }
 }

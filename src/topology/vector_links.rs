@@ -11,12 +11,13 @@ use tracing::info;
 use super::link_error::LinkError;
 use super::redelivery::Redelivery;
 use super::source_endpoint::SourceEndpoint;
+use super::task::StoppableTask;
 use super::vector_process::{ANY_PORT, Configuration, Process};
-use crate::component::Runtime;
+use crate::component::{BuiltSink, Runtime};
 use crate::topology::plan::{Plan, Planned};
 use model::problem::Problem;
 use pipeline_file::LINK_DIR;
-use pipeline_file::{Kind, Link, PipelineFile};
+use pipeline_file::{Kind, Link, PipelineFile, sink_path};
 use runtime::clock::Clock;
 use runtime::delivery::Deliver;
 use runtime::quarantine::{Mode, Quarantine};
@@ -24,7 +25,7 @@ use runtime::telemetry::ComponentLabels;
 use vector_link::binary::Binary;
 use vector_link::certificates::{CertificateError, Certificates, TlsIdentity};
 use vector_link::client::{Forward, ForwardOptions, VectorPeer};
-use vector_link::server::{Listener, ListenerOptions};
+use vector_link::server::{Listener, PushedSink, PushedSinks};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
 const QUARANTINE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -59,6 +60,10 @@ pub struct ManagedVector {
 
 /// Our side of every link.
 pub(super) struct VectorLinks {
+    /// The sinks that Vector pushes to with the certificates that we make.
+    sinks: PushedSinks,
+    /// Where it does, if we run it.
+    shared: Option<SharedListener>,
     certificates: Certificates,
     /// Where Vector finds the certificates.
     dir: PathBuf,
@@ -68,12 +73,24 @@ pub(super) struct VectorLinks {
     configuration: Option<Configuration>,
 }
 
-/// A sink that listens for Vector.
-pub(super) struct Listening {
-    pub(super) listener: Listener,
-    pub(super) socket: TcpListener,
-    /// The same socket: while nobody serves it, Vector's connections wait.
-    pub(super) kept: std::net::TcpListener,
+/// The socket that a Vector of ours pushes to, for all sinks whose link the file says nothing of.
+struct SharedListener {
+    address: String,
+    task: StoppableTask<()>,
+}
+
+/// Where a sink can be pushed to.
+#[derive(Clone)]
+pub(super) struct SinkEndpoint {
+    sinks: PushedSinks,
+    path: String,
+}
+
+/// The link of one sink.
+pub(super) struct SinkLink {
+    pub(super) endpoint: SinkEndpoint,
+    /// The socket of this sink, unless it is the shared one.
+    pub(super) listener: Option<StoppableTask<()>>,
 }
 
 /// The link of one source.
@@ -88,28 +105,35 @@ pub(super) struct SourceLink {
 
 impl VectorLinks {
     /// Makes or reads certificates; nothing if there is no Vector. Answers its process, too, if it is ours.
-    pub(super) fn prepare(
+    pub(super) async fn prepare(
         plan: &Plan,
         mode: VectorMode,
         clock: &Clock,
         rng: &mut fastrand::Rng,
     ) -> Result<Option<(Self, Option<Process>)>, Vec<Problem>> {
-        let told = |error: CertificateError| vec![Problem::new("data_dir", error.to_string())];
+        let told = |error: LinkError| vec![Problem::new("data_dir", error.to_string())];
+        let certified = |error: CertificateError| told(error.into());
+        let sinks = PushedSinks::new(clock.clone(), rng.fork());
         let addresses = BTreeMap::new();
         match mode {
             VectorMode::None => Ok(None),
             VectorMode::External => {
                 let dir = plan.data_dir.join(LINK_DIR);
-                let certificates = Certificates::load_or_make(&dir, clock).map_err(told)?;
-                Ok(Some((Self { certificates, dir, addresses, configuration: None }, None)))
+                let certificates = Certificates::load_or_make(&dir, clock).map_err(certified)?;
+                let links = Self { sinks, shared: None, certificates, dir, addresses, configuration: None };
+                Ok(Some((links, None)))
             }
             VectorMode::Managed(vector) => {
                 let dir = plan.data_dir.join(RUN_DIR);
-                let certificates = Certificates::new(clock).map_err(told)?;
-                certificates.write_vectors_part(&dir).map_err(told)?;
+                let certificates = Certificates::new(clock).map_err(certified)?;
+                certificates.write_vectors_part(&dir).map_err(certified)?;
                 let process = Process::new(*vector, dir.clone(), clock.clone(), rng.fork());
                 let configuration = Some(process.configuration());
-                Ok(Some((Self { certificates, dir, addresses, configuration }, Some(process))))
+                let (address, task) =
+                    listen(ANY_PORT, &sinks, certificates.ours(), None).await.map_err(told)?;
+                let shared = Some(SharedListener { address, task });
+                let links = Self { sinks, shared, certificates, dir, addresses, configuration };
+                Ok(Some((links, Some(process))))
             }
         }
     }
@@ -126,34 +150,68 @@ impl VectorLinks {
         component.link.address.as_ref().or_else(|| self.addresses.get(&component.id)).cloned()
     }
 
-    /// Has a sink listen as `options` say: on the socket that was `kept` for it, if any.
+    /// Has a sink listen: by the link that was `kept` for it, if any. Whatever comes is told to come again until the sink
+    /// [takes it](SinkEndpoint::fill).
     pub(super) async fn listen(
         &self,
         sink: &Planned,
-        options: ListenerOptions,
-        kept: Option<&std::net::TcpListener>,
+        kept: Option<SinkLink>,
         runtime: &mut Runtime,
-    ) -> Result<Listening, LinkError> {
-        let address = self.address(sink);
-        let address = address.as_deref().unwrap_or(ANY_PORT);
-        let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
-        let kept = match kept {
-            Some(kept) => kept.try_clone().map_err(cannot)?,
-            None => TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(cannot)?,
+    ) -> Result<SinkLink, LinkError> {
+        let path = sink_path(&sink.id);
+        let (link, shown) = match (kept, self.shared.as_ref().filter(|_| sink.link == Link::default())) {
+            (_, Some(shared)) => {
+                let endpoint = SinkEndpoint { sinks: self.sinks.clone(), path };
+                (SinkLink { endpoint, listener: None }, Some(shared.address.clone()))
+            }
+            // Vector's configuration has it already.
+            (Some(kept), None) => (kept, None),
+            (None, None) => {
+                let identity = self.identity(&sink.link)?;
+                // Who trusts an authority of his own for a sink does not let ours push to it.
+                let sinks = match sink.link.tls {
+                    Some(_) => PushedSinks::new(runtime.connector.clock.clone(), runtime.rng.fork()),
+                    None => self.sinks.clone(),
+                };
+                let address = self.address(sink);
+                let wanted = address.as_deref().unwrap_or(ANY_PORT);
+                let formerly_of = self.configuration.is_none().then(|| sink.id.clone());
+                let (bound, task) = listen(wanted, &sinks, &identity, formerly_of).await?;
+                if self.configuration.is_none() {
+                    info!(component_id = sink.id, address = bound, "Listening for Vector.");
+                }
+                let link = SinkLink { endpoint: SinkEndpoint { sinks, path }, listener: Some(task) };
+                // A name is kept, because certificates may be for it.
+                (link, Some(address.unwrap_or(bound)))
+            }
         };
-        let socket = kept.try_clone().and_then(TcpListener::from_std).map_err(cannot)?;
-        let bound = socket.local_addr().map_err(cannot)?;
-        let identity = self.identity(&sink.link)?;
-        if let Some(configuration) = &self.configuration {
-            // A name is kept, because certificates may be for it.
-            let shown = if address == ANY_PORT { bound.to_string() } else { address.to_owned() };
+        if let (Some(configuration), Some(shown)) = (&self.configuration, shown) {
             configuration.set_stub(&sink.id, sink.link.stub(Kind::Sink, &shown, &self.dir));
-        } else {
-            info!(component_id = sink.id, address = %bound, "Listening for Vector.");
         }
-        let clock = runtime.connector.clock.clone();
-        let listener = Listener::new(options, identity.server_tls(), clock, runtime.rng.fork());
-        Ok(Listening { listener, socket, kept })
+        Ok(link)
+    }
+
+    /// Takes nothing new at the shared socket, and ends when everything there is answered.
+    pub(super) async fn stop_listening(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.task.stop();
+            shared.task.ended().await;
+        }
+    }
+
+    /// Ends the shared socket where it is.
+    pub(super) async fn abort_listening(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.task.abort().await;
+        }
+    }
+
+    /// Waits until the shared socket ends by itself, which it never should.
+    pub(super) async fn broke(&mut self) {
+        match &mut self.shared {
+            Some(shared) => drop(shared.task.ended().await),
+            None => std::future::pending().await,
+        }
     }
 
     /// The link of a source to Vector.
@@ -215,4 +273,50 @@ impl VectorLinks {
             None => Ok(self.certificates.ours().clone()),
         }
     }
+}
+
+// === impl SinkEndpoint ===
+
+impl SinkEndpoint {
+    /// What Vector pushes goes to this sink from now on.
+    pub(super) fn fill(&self, built: &BuiltSink) {
+        let pushed = PushedSink {
+            deliver: Arc::clone(&built.deliver),
+            health: built.health.clone(),
+            quarantine: built.quarantine.clone(),
+            labels: built.labels.clone(),
+        };
+        self.sinks.insert(&self.path, pushed);
+    }
+
+    /// Takes nothing new, and lets what was begun be decided until `limit` ends. Answers whether some was given up: it was not
+    /// answered, and comes again.
+    pub(super) async fn vacate(&self, limit: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.sinks.take_out(&self.path) => return false,
+            () = limit => {}
+        }
+        self.sinks.give_up(&self.path).await;
+        true
+    }
+
+    /// There is no sink any more.
+    pub(super) fn remove(&self) {
+        self.sinks.remove(&self.path);
+    }
+}
+
+/// Serves `sinks` at `address`, and answers at which it is.
+async fn listen(
+    address: &str,
+    sinks: &PushedSinks,
+    identity: &TlsIdentity,
+    formerly_of: Option<String>,
+) -> Result<(String, StoppableTask<()>), LinkError> {
+    let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
+    let socket = TcpListener::bind(address).await.map_err(cannot)?;
+    let bound = socket.local_addr().map_err(cannot)?.to_string();
+    let listener = Listener::new(sinks.clone(), identity.server_tls()?, formerly_of);
+    Ok((bound, StoppableTask::start(|stopped| listener.run(socket, stopped))))
 }

@@ -1,31 +1,32 @@
-//! Stands for Vector where there is none: one pipeline of a `vector` source and a file, both into a `vector` sink, with
-//! acknowledgements from end to end. It speaks the protocol that the recordings in `tests/fixtures/wire` are of.
+//! Stands for Vector where there is none: one pipeline of an `http_server` source and a file, both into an `http` sink, with
+//! acknowledgements from end to end. It writes what the recordings of the real one in `crates/vector-link/tests/fixtures` have.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::post;
 use bytes::Bytes;
-use prost::Message;
 use runtime::clock::Clock;
-use tokio::net::TcpListener;
+use runtime::edge::{Edge, collect};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tonic::codec::CompressionEncoding;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Server};
-use tonic::{Code, Request, Response, Status};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt;
 use vector_link::certificates::TlsIdentity;
-use vector_link::client::channel;
-use vector_link::protocol::event::{EventWrapper, Log, Value, event_wrapper, value::Kind};
-use vector_link::protocol::vector::vector_client::VectorClient;
-use vector_link::protocol::vector::vector_server::{Vector, VectorServer};
-use vector_link::protocol::vector::{
-    HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse,
-};
+use vector_link::client::edge;
 
-/// As the real one's defaults.
+/// What a batch of the real one has at most, as `render` writes it.
 const BATCH_EVENTS: usize = 1_000;
+const BATCH_BYTES: usize = 1_000_000;
+/// How long the real one waits for an answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What one is started on, and what outlives it when it is killed.
@@ -35,8 +36,9 @@ pub(crate) struct FakeVector {
     pub(crate) certificates: PathBuf,
     /// Where its source listens.
     pub(crate) source: String,
-    /// Where its sink pushes to.
+    /// Where its sink pushes to, and the path there.
     pub(crate) sink: String,
+    pub(crate) path: String,
     /// The file that it reads.
     pub(crate) lines: PathBuf,
     /// How many lines of it were acknowledged.
@@ -44,7 +46,16 @@ pub(crate) struct FakeVector {
 }
 
 #[derive(Clone)]
-struct Sink(VectorClient<Channel>);
+struct Sink {
+    edge: Edge,
+    path: String,
+}
+
+/// A socket that only those with a certificate get through.
+struct TlsListener {
+    socket: TcpListener,
+    acceptor: TlsAcceptor,
+}
 
 // === impl FakeVector ===
 
@@ -54,14 +65,14 @@ impl FakeVector {
         let file = |name: &str| self.certificates.join(name);
         let side =
             TlsIdentity::from_files(&file("ca.pem"), &file("vector.pem"), &file("vector.key")).unwrap();
-        let channel = channel(&self.sink, "localhost", side.client_tls().unwrap()).unwrap();
-        let client = VectorClient::new(channel).send_compressed(CompressionEncoding::Zstd);
-        let sink = Sink(client.max_encoding_message_size(100_000_000));
+        let edge = edge(&self.sink, "localhost", &side.client_tls().unwrap()).unwrap();
+        let sink = Sink { edge, path: self.path.clone() };
         let socket = TcpListener::bind(&self.source).await.unwrap();
-        let service = VectorServer::new(sink.clone()).max_decoding_message_size(100_000_000);
-        let server = Server::builder().tls_config(side.server_tls()).unwrap().add_service(service);
+        let listener = TlsListener { socket, acceptor: TlsAcceptor::from(side.server_tls().unwrap()) };
+        let router = Router::new().route("/", post(take)).layer(DefaultBodyLimit::disable());
+        let router = router.with_state(sink.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { server.serve_with_incoming(TcpIncoming::from(socket)).await.unwrap() });
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         tasks.spawn(read_lines(self.lines.clone(), Arc::clone(&self.checkpoint), sink));
         tasks
     }
@@ -72,79 +83,77 @@ async fn read_lines(path: PathBuf, checkpoint: Arc<AtomicUsize>, sink: Sink) {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     while checkpoint.load(Ordering::Relaxed) < lines.len() {
         let done = checkpoint.load(Ordering::Relaxed);
-        let batch: Vec<Bytes> = lines[done..].iter().take(BATCH_EVENTS).map(|line| log(line)).collect();
+        let mut bytes = 0;
+        let fits = |line: &&&[u8]| {
+            bytes += line.len();
+            bytes <= BATCH_BYTES || bytes == line.len()
+        };
+        let batch: Vec<_> = lines[done..].iter().take(BATCH_EVENTS).take_while(fits).collect();
         let taken = batch.len();
-        sink.push(batch).await;
+        let logs = batch
+            .into_iter()
+            .map(|line| json!({"message": String::from_utf8_lossy(line), "source_type": "file"}));
+        sink.push(logs).await;
         checkpoint.fetch_add(taken, Ordering::Relaxed);
     }
     // Ends with the rest.
     std::future::pending::<()>().await;
 }
 
-/// A line as the `file` source makes an event of it.
-fn log(line: &[u8]) -> Bytes {
-    let field = |bytes: &[u8]| Value { kind: Some(Kind::RawBytes(Bytes::copy_from_slice(bytes))) };
-    let fields = [("message".to_owned(), field(line)), ("source_type".to_owned(), field(b"file"))];
-    let log = Log { fields: fields.into(), value: None };
-    EventWrapper { event: Some(event_wrapper::Event::Log(log)) }.encode_to_vec().into()
-}
-
-/// What the transform does.
-fn enrich(wire: Bytes) -> Bytes {
-    let mut wrapper = EventWrapper::decode(wire).unwrap();
-    if let Some(event_wrapper::Event::Log(log)) = &mut wrapper.event {
-        log.fields.insert("enriched".to_owned(), Value { kind: Some(Kind::Boolean(true)) });
+/// The source, the transform and the sink.
+async fn take(State(sink): State<Sink>, body: Bytes) -> StatusCode {
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let logs: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
+    let Ok(mut logs) = logs else { return StatusCode::BAD_REQUEST };
+    for log in &mut logs {
+        log["enriched"] = true.into();
     }
-    wrapper.encode_to_vec().into()
+    sink.push(logs.into_iter()).await;
+    StatusCode::OK
 }
 
 // === impl Sink ===
 
 impl Sink {
-    /// Pushes a batch until it is taken, and gives a push up that is not answered in a minute: as Vector does.
-    async fn push(&self, events: Vec<Bytes>) {
+    /// Pushes a batch until it is taken, and gives a request up that is not answered in a minute: as Vector does.
+    async fn push(&self, logs: impl Iterator<Item = Value>) {
+        let lines: Vec<String> = logs.map(|log| json!({"log": log}).to_string() + "\n").collect();
+        let body = Bytes::from(lines.concat());
         loop {
-            let request = PushEventsRequest { events: events.clone() };
-            let mut client = self.0.clone();
-            let answer = tokio::time::timeout(REQUEST_TIMEOUT, client.push_events(request)).await;
-            match answer {
-                Ok(Ok(_)) => return,
-                Ok(Err(status)) => assert!(
-                    !matches!(
-                        status.code(),
-                        Code::NotFound
-                            | Code::InvalidArgument
-                            | Code::AlreadyExists
-                            | Code::PermissionDenied
-                            | Code::OutOfRange
-                            | Code::Unimplemented
-                            | Code::Unauthenticated
-                            | Code::DataLoss
-                    ),
-                    "Vector would drop the batch: {status}"
-                ),
-                Err(_) => {}
+            let request = http::Request::post(&self.path).body(body.clone()).unwrap();
+            let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.edge.clone().oneshot(request)).await;
+            if let Ok(Ok(answer)) = answer {
+                let (parts, body) = answer.into_parts();
+                match parts.status {
+                    StatusCode::OK => return,
+                    StatusCode::SERVICE_UNAVAILABLE => {}
+                    status => {
+                        panic!("Vector would drop the batch: {status} {:?}", collect(body, 1_000).await)
+                    }
+                }
             }
             Clock::system().sleep(Duration::from_millis(500)).await;
         }
     }
 }
 
-#[async_trait::async_trait]
-impl Vector for Sink {
-    async fn push_events(
-        &self,
-        request: Request<PushEventsRequest>,
-    ) -> Result<Response<PushEventsResponse>, Status> {
-        self.push(request.into_inner().events.into_iter().map(enrich).collect()).await;
-        Ok(Response::new(PushEventsResponse {}))
+// === impl TlsListener ===
+
+impl axum::serve::Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.socket.accept().await.unwrap();
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
     }
 
-    async fn health_check(
-        &self,
-        _: Request<HealthCheckRequest>,
-    ) -> Result<Response<HealthCheckResponse>, Status> {
-        Ok(Response::new(HealthCheckResponse::default()))
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.socket.local_addr()
     }
 }
 

@@ -227,6 +227,12 @@ async fn a_sink_that_gets_another_name_takes_over_its_address() {
     sinks.insert("other".to_owned(), renamed);
     rig.reload();
     rig.says("Reloaded: added sinks.other; removed sinks.sentinel. What has not changed went on.").await;
+    // Until Vector has read its file again, it is told to come again.
+    rig.bench.simulator.tenant().create(1);
+    rig.says("Vector pushes to a sink that does not run here").await;
+    rig.kill_vector().await;
+    rig.fake.path = "/sinks/other".to_owned();
+    rig.start_vector().await;
     rig.bench.simulator.tenant().create(5);
     rig.all_arrived_but(0, PATIENCE).await;
     assert_eq!((rig.stop().await, rig.duplicates()), (Some(0), 0));

@@ -104,7 +104,7 @@ fn several_files_are_rendered_as_one_however_they_are_named() {
     let body =
         |text: String| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     let expected = body(rendered(&["-c", &a, "-c", &b]));
-    assert!(expected.contains("type: vector") && expected.contains("type: blackhole"), "{expected}");
+    assert!(expected.contains("type: http_server") && expected.contains("type: blackhole"), "{expected}");
     assert_eq!(body(rendered(&[&a, &b])), expected);
     assert_eq!(body(rendered(&["-c", &format!("{a},{b}")])), expected);
 

@@ -35,7 +35,7 @@ pub(crate) struct Rig {
     pub(crate) arguments: Vec<String>,
     lines: usize,
     plugin: Option<Child>,
-    fake: FakeVector,
+    pub(crate) fake: FakeVector,
     running_fake: JoinSet<()>,
     sidecar: Option<Child>,
 }
@@ -53,6 +53,7 @@ impl Rig {
             certificates: bench.path("data/vector-link"),
             source: free_address(),
             sink: free_address(),
+            path: "/sinks/sentinel".to_owned(),
             lines: bench.path("lines.log"),
             checkpoint: std::sync::Arc::default(),
         };

@@ -171,6 +171,7 @@ async fn incidents_that_go_through_vector_arrive_as_microsoft_sent_them() {
         certificates: place.bench.path("data/vector-link"),
         source: free_address(),
         sink: free_address(),
+        path: "/sinks/sentinel".to_owned(),
         lines: place.bench.path("lines.log"),
         checkpoint: std::sync::Arc::default(),
     };

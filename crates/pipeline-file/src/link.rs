@@ -173,14 +173,36 @@ pub(super) fn check_link_addresses<'a>(
 }
 
 /// What stands in Vector's file in the place of each of our components, by id, if both run beside each other on their own: at
-/// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`.
+/// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`. Sinks for which the
+/// file says nothing of it share the address of the first of them: there every such sink can be pushed to.
 pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
     let addresses = link_addresses(graph.components().map(|(_, one)| (one.id.as_str(), &one.link)));
     let made = graph.data_dir().join(LINK_DIR);
+    let first = graph.sinks.iter().find(|sink| sink.link == Link::default());
     let stub = |(kind, one): (Kind, &ComponentSpec)| {
-        Some((one.id.clone(), one.link.stub(kind, addresses.get(&one.id)?, &made)))
+        let shares = kind == Kind::Sink && one.link == Link::default();
+        let at = first.filter(|_| shares).unwrap_or(one);
+        Some((one.id.clone(), one.link.stub(kind, addresses.get(&at.id)?, &made)))
     };
     graph.components().filter_map(stub).collect()
+}
+
+/// The path of the URL at which a sink is pushed to: `/sinks/<id>`, percent-encoded.
+pub fn sink_path(id: &str) -> String {
+    let mut path = "/sinks/".to_owned();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            path.push(char::from(byte));
+        } else {
+            path.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+        }
+    }
+    path
+}
+
+/// The upper-case digit of a number below 16.
+fn hex(number: u8) -> char {
+    char::from_digit(u32::from(number), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
 /// The host of `host:port`, without the brackets of an IPv6 address; nothing if it is something else.

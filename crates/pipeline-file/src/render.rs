@@ -1,4 +1,5 @@
-//! The file that stock Vector runs: each of our components gives way to a `vector` source or sink with the same id.
+//! The file that stock Vector runs: each of our components gives way to a stock `http_server` source or `http`
+//! sink with the same id.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,22 @@ use serde_json::{Map, Value, json};
 use super::{
     component_graph::{ComponentType, Kind, take_batch},
     file::{PipelineFile, Written, component_graph, inseparable},
-    link::Stub,
+    link::{Stub, sink_path},
     yaml_writer::yaml,
 };
 use model::problem::Problem;
 
 /// The options of a component that its stub in Vector's file takes over as they are written.
-const SINK_OPTIONS: [&str; 3] = ["buffer", "healthcheck", "graph"];
+const SINK_OPTIONS: [&str; 2] = ["buffer", "graph"];
 
-/// Pushes that Vector has open at a time: no more than our side answers at a time, or some would wait for their turn longer
-/// than Vector waits for an answer.
-const MAX_PUSHES: u64 = 8;
-/// What Vector pushes at a time. Without a bound a thousand large events could be more than we, as Vector's own source, read.
-const MAX_PUSH_BYTES: u64 = 8_000_000;
+/// Requests that Vector has open at a time for a sink: more would wait for their turn longer than Vector waits for an answer.
+const MAX_REQUESTS: u64 = 8;
+/// What Vector sends at a time, if no single event has more.
+const MAX_BATCH_BYTES: u64 = 1_000_000;
+/// How many events Vector sends at a time unless the file says.
+const BATCH_EVENTS: u64 = 1_000;
+/// How many seconds Vector waits for so many events unless the file says.
+const BATCH_SECS: u64 = 1;
 
 /// The stock file as YAML, with `stubs`, by id, in the place of our components. Everything else is as it is written, variables
 /// and secrets too; their values are never in it.
@@ -43,7 +47,7 @@ pub fn render(
             if is_ours(kind, entry, catalogue, written) {
                 match (stubs.get(id.as_ref()), kind) {
                     (Some(stub), Kind::Source) => *entry = source(entry, stub),
-                    (Some(stub), Kind::Sink) => *entry = sink(entry, stub),
+                    (Some(stub), Kind::Sink) => *entry = sink(entry, &id, stub),
                     (None, _) => problems.push(Problem::new(path, "where Vector meets it is not known")),
                 }
             } else if kind == Kind::Sink && graph.sinks_without_ack_setting.iter().any(|silent| *silent == id)
@@ -88,8 +92,12 @@ fn is_ours(kind: Kind, entry: &Value, catalogue: &[ComponentType], written: &Wri
 
 fn source(entry: &Value, stub: &Stub) -> Value {
     let mut source = json!({
-        "type": "vector",
+        "type": "http_server",
         "address": stub.address,
+        "decoding": {"codec": "json"},
+        "framing": {"method": "newline_delimited"},
+        // Without this, every event would get a field with the path.
+        "path_key": "",
         "tls": {
             "enabled": true,
             "verify_certificate": true,
@@ -102,17 +110,20 @@ fn source(entry: &Value, stub: &Stub) -> Value {
     source
 }
 
-fn sink(entry: &Value, stub: &Stub) -> Value {
+fn sink(entry: &Value, id: &str, stub: &Stub) -> Value {
+    let uri = format!("https://{}{}", stub.address, sink_path(id));
     let mut sink = json!({
-        "type": "vector",
+        "type": "http",
         "inputs": entry.get("inputs"),
-        "address": format!("https://{}", stub.address),
+        "uri": uri,
+        "method": "post",
+        "encoding": {"codec": "native_json"},
+        "framing": {"method": "newline_delimited"},
         "acknowledgements": {"enabled": true},
         // A proxy of the whole file is not for what stands beside it.
         "proxy": {"enabled": false},
-        "request": {"concurrency": MAX_PUSHES},
+        "request": {"concurrency": MAX_REQUESTS},
         "tls": {
-            "enabled": true,
             "verify_certificate": true,
             "verify_hostname": true,
             "ca_file": stub.ca_file,
@@ -122,9 +133,18 @@ fn sink(entry: &Value, stub: &Stub) -> Value {
     });
     let mut batch = entry.get("batch").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut batch: Map<String, Value> = take_batch(&mut batch);
-    batch.insert("max_bytes".to_owned(), MAX_PUSH_BYTES.into());
+    for (name, value) in [("max_events", BATCH_EVENTS), ("timeout_secs", BATCH_SECS)] {
+        batch.entry(name).or_insert_with(|| value.into());
+    }
+    batch.insert("max_bytes".to_owned(), MAX_BATCH_BYTES.into());
     sink["batch"] = Value::Object(batch);
     take_over(entry, &SINK_OPTIONS, &mut sink);
+    let healthcheck = match entry.get("healthcheck") {
+        Some(Value::Bool(enabled)) => Some(Value::Bool(*enabled)),
+        Some(given) => given.get("enabled").cloned(),
+        None => None,
+    };
+    sink["healthcheck"] = json!({"enabled": healthcheck.unwrap_or(Value::Bool(true)), "uri": uri});
     sink
 }
 

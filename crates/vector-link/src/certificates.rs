@@ -16,9 +16,9 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
-use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use runtime::clock::Clock;
 use runtime::secret::SensitiveString;
@@ -116,12 +116,15 @@ pub enum CertificateError {
         #[source]
         cause: rustls::Error,
     },
-    /// A set makes no TLS client.
+    /// A set makes no TLS client or server.
     #[error("the certificates cannot be used: {0}")]
-    Client(#[from] rustls::Error),
-    /// A set's key makes no TLS client.
+    Tls(#[from] rustls::Error),
+    /// A set's authority makes no TLS server.
     #[error("the certificates cannot be used: {0}")]
-    ClientKey(#[from] pem::Error),
+    Verifier(#[from] VerifierBuilderError),
+    /// A set's key makes no TLS client or server.
+    #[error("the certificates cannot be used: {0}")]
+    Key(#[from] pem::Error),
 }
 
 // === impl Certificates ===
@@ -242,34 +245,47 @@ impl TlsIdentity {
     }
 
     /// For a server that speaks only to clients whose certificate our authority has signed.
-    #[must_use]
-    pub fn server_tls(&self) -> ServerTlsConfig {
-        ServerTlsConfig::new().identity(self.identity()).client_ca_root(Certificate::from_pem(&self.ca))
+    pub fn server_tls(&self) -> Result<Arc<ServerConfig>, CertificateError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(self.roots()?.into(), Arc::clone(&provider))
+                .build()?;
+        let (certificates, key) = self.shown()?;
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().and_then(
+                |config| config.with_client_cert_verifier(verifier).with_single_cert(certificates, key),
+            )?;
+        Ok(Arc::new(config))
     }
 
     /// For a client of a server whose certificate our authority has signed.
     ///
-    /// Every connection shakes hands anew: a `vector` source that wants certificates refuses, with an internal error, to
+    /// Every connection shakes hands anew: a source of Vector's that wants certificates refuses, with an internal error, to
     /// resume what was agreed before.
     pub fn client_tls(&self) -> Result<Arc<ClientConfig>, CertificateError> {
-        let mut roots = RootCertStore::empty();
-        for ca in chain(&self.ca, Path::new(CA))? {
-            roots.add(ca)?;
-        }
-        let certificates = chain(&self.certificate, Path::new(PLUGIN[0]))?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes())?;
+        let (roots, (certificates, key)) = (self.roots()?, self.shown()?);
         let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
             .and_then(|config| {
                 config.with_root_certificates(roots).with_client_auth_cert(certificates, key)
             })?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
 
-    fn identity(&self) -> Identity {
-        Identity::from_pem(&self.certificate, self.key.expose())
+    /// Whom it trusts.
+    fn roots(&self) -> Result<RootCertStore, CertificateError> {
+        let mut roots = RootCertStore::empty();
+        for ca in chain(&self.ca, Path::new(CA))? {
+            roots.add(ca)?;
+        }
+        Ok(roots)
+    }
+
+    /// What it shows.
+    fn shown(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
+        let certificates = chain(&self.certificate, Path::new(PLUGIN[0]))?;
+        Ok((certificates, PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes())?))
     }
 
     fn write(&self, dir: &Path, [certificate, key]: [&str; 2]) -> std::io::Result<()> {

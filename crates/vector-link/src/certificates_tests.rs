@@ -2,12 +2,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 
-use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{ClientTlsConfig, Endpoint, Server};
-use tonic_health::ServingStatus;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 
@@ -15,32 +12,49 @@ fn new() -> Certificates {
     Certificates::new(&Clock::system()).unwrap()
 }
 
-/// A server that answers every health check of whoever is let in.
+/// A server that sends back what whoever is let in sends.
 async fn serve(side: &TlsIdentity) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", ServingStatus::Serving).await;
-    let server = Server::builder().tls_config(side.server_tls()).unwrap();
-    tokio::spawn(server.serve_with_incoming(health, TcpIncoming::from(listener)));
+    let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(side.server_tls().unwrap()));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut byte = [0];
+            if stream.read_exact(&mut byte).await.is_ok() {
+                stream.write_all(&byte).await.ok();
+            }
+        }
+    });
     address
 }
 
-/// What a client shows that is not of our making.
-fn tls(side: &TlsIdentity, domain: &str) -> ClientTlsConfig {
-    let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&side.ca));
-    config.identity(side.identity()).domain_name(domain)
+/// Asks as the holder of `tls` whether it is let in; as nobody who speaks TLS, without.
+async fn asks(
+    address: SocketAddr,
+    domain: &'static str,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<(), String> {
+    let words = |error: std::io::Error| format!("{error:?}");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (sent, mut byte) = ([7], [0]);
+    if let Some(tls) = tls {
+        let connector = TlsConnector::from(tls);
+        let mut stream = connector.connect(domain.try_into().unwrap(), stream).await.map_err(words)?;
+        stream.write_all(&sent).await.map_err(words)?;
+        stream.read_exact(&mut byte).await.map_err(words)?;
+    } else {
+        stream.write_all(&sent).await.map_err(words)?;
+        stream.read_exact(&mut byte).await.map_err(words)?;
+    }
+    if byte == sent { Ok(()) } else { Err("what came back is something else".to_owned()) }
 }
 
-async fn asks(address: SocketAddr, tls: Option<ClientTlsConfig>) -> Result<(), String> {
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}")).unwrap();
-    if let Some(tls) = tls {
-        endpoint = endpoint.tls_config(tls).unwrap();
-    }
-    let channel = endpoint.connect().await.map_err(|error| format!("{error:?}"))?;
-    let request = HealthCheckRequest { service: String::new() };
-    HealthClient::new(channel).check(request).await.map(|_| ()).map_err(|error| format!("{error:?}"))
+/// A client that trusts `set`, and shows nothing.
+fn nobody(set: &TlsIdentity) -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(set.roots().unwrap()).with_no_client_auth())
 }
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
@@ -55,7 +69,7 @@ async fn the_two_sides_of_a_set_shake_hands_in_both_directions() {
     for (server, client) in [(&set.ours, &set.vectors), (&set.vectors, &set.ours)] {
         let address = serve(server).await;
         for domain in NAMES {
-            asks(address, Some(tls(client, domain))).await.unwrap();
+            asks(address, domain, Some(client.client_tls().unwrap())).await.unwrap();
         }
     }
 }
@@ -64,19 +78,18 @@ async fn the_two_sides_of_a_set_shake_hands_in_both_directions() {
 async fn everybody_else_is_refused() {
     let (set, other) = (new(), new());
     let address = serve(set.ours()).await;
-    let trusts_us = || ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&set.ours.ca));
-    let named_us = || trusts_us().domain_name("localhost");
+    let stranger = TlsIdentity { ca: set.ours.ca.clone(), ..other.vectors.clone() };
     let refusals = [
         // The server refuses them, and closes at once: how much of the reason arrives is chance.
-        (Some(named_us()), "Transport"),
-        (Some(named_us().identity(other.vectors.identity())), "Transport"),
-        (None, "Transport"),
+        ("localhost", Some(nobody(&set.ours)), ""),
+        ("localhost", Some(stranger.client_tls().unwrap()), ""),
+        ("localhost", None, ""),
         // These refuse the server: it is not the one of their run, or does not have the name.
-        (Some(tls(&other.vectors, "localhost")), "BadSignature"),
-        (Some(tls(&set.vectors, "example.com")), "NotValidForName"),
+        ("localhost", Some(other.vectors.client_tls().unwrap()), "BadSignature"),
+        ("example.com", Some(set.vectors.client_tls().unwrap()), "NotValidForName"),
     ];
-    for (tls, expected) in refusals {
-        let error = asks(address, tls).await.unwrap_err();
+    for (domain, tls, expected) in refusals {
+        let error = asks(address, domain, tls).await.unwrap_err();
         assert!(error.contains(expected), "{expected}: {error}");
     }
 }
@@ -119,7 +132,7 @@ async fn a_set_that_is_kept_is_read_again() {
     assert!(!dir.path().join(".lock").exists());
     assert_eq!(files(dir.path()), kept);
     let address = serve(first.ours()).await;
-    asks(address, Some(tls(&second.vectors, "localhost"))).await.unwrap();
+    asks(address, "localhost", Some(second.vectors.client_tls().unwrap())).await.unwrap();
 }
 
 #[test]

@@ -13,11 +13,10 @@ use crate::cli::{exit, load, rng, say};
 use crate::component::BuiltSink;
 use crate::topology::plan::{Plan, Planned};
 use microsoft::connection::Connector;
-use model::event::{Batch, Body, Event};
+use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::BatchStatus;
 use runtime::quarantine::{At, Entries, Entry, Mode, Removal};
-use vector_link::protocol::{Decoded, decode};
 
 /// So many events go first: if all are refused again, the cause is still there, and the others are left where they are.
 const FIRST: usize = 10;
@@ -247,16 +246,7 @@ impl Retrying<'_> {
     }
 }
 
-/// The event as the sink once got it, if there is one.
+/// The event as the sink once got it, if there is one: what could not be read when it came is none.
 fn event(entry: &Entry) -> Option<Event> {
-    let event = entry.event()?;
-    if entry.code != "undecodable" {
-        return Some(event);
-    }
-    // These are bytes that came from Vector, which an earlier version could not read.
-    let Body::Json(wire) = event.body() else { return None };
-    match decode(std::slice::from_ref(wire)).pop()? {
-        Ok(Decoded::Log { event, .. }) => Some(event),
-        Ok(Decoded::NotALog) | Err(_) => None,
-    }
+    entry.event().filter(|_| entry.code != "undecodable")
 }

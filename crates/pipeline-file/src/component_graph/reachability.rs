@@ -1,6 +1,6 @@
 //! Reachability: which sinks our sources' events end in, and whether Vector's own acknowledge them.
 //!
-//! Vector's `vector` source answers "delivered" only if every sink behind it acknowledges; from one that does not, events
+//! Vector's `http_server` source answers "delivered" only if every sink behind it acknowledges; from one that does not, events
 //! are lost without a word.
 
 use std::collections::BTreeSet;

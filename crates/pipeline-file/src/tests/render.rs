@@ -118,8 +118,13 @@ sources:
   first:
     type: stdin
   defender:
-    type: vector
+    type: http_server
     address: "127.0.0.1:6100"
+    decoding:
+      codec: json
+    framing:
+      method: newline_delimited
+    path_key: ""
     tls:
       enabled: true
       verify_certificate: true
@@ -133,11 +138,16 @@ sources:
     type: stdin
 sinks:
   sentinel:
-    type: vector
+    type: http
     inputs:
       - first
       - "def*"
-    address: https://127.0.0.1:7000
+    uri: https://127.0.0.1:7000/sinks/sentinel
+    method: post
+    encoding:
+      codec: native_json
+    framing:
+      method: newline_delimited
     acknowledgements:
       enabled: true
     proxy:
@@ -145,7 +155,6 @@ sinks:
     request:
       concurrency: 8
     tls:
-      enabled: true
       verify_certificate: true
       verify_hostname: true
       ca_file: /ca
@@ -154,12 +163,13 @@ sinks:
     batch:
       max_events: 10
       timeout_secs: 0.5
-      max_bytes: 8000000
+      max_bytes: 1000000
     buffer:
       type: disk
       max_size: 268435488
     healthcheck:
       enabled: false
+      uri: https://127.0.0.1:7000/sinks/sentinel
   screen:
     type: console
     inputs:
@@ -243,7 +253,7 @@ fn ids_and_types_may_be_variables() {
     let graph = component_graph(&file, &catalogue());
     let graph = graph.checked().unwrap();
     let text = render(&file, &catalogue(), &stubs(&graph)).unwrap();
-    assert!(text.contains("  $ID:\n    type: vector\n") && text.contains("      - '$ID'\n"), "{text}");
+    assert!(text.contains("  $ID:\n    type: http_server\n") && text.contains("      - '$ID'\n"), "{text}");
     assert!(text.contains("acknowledgements"), "its events reach the sink: {text}");
 }
 

@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// Never answers.
+    /// A sink that never answers.
     struct Stuck;
 
     #[async_trait]

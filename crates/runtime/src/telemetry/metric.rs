@@ -85,8 +85,6 @@ metrics! {
         "Events that were thrown away because they can be of no use here.";
     TruncatedFields: Counter in Count, "component_truncated_fields_total" ["component_kind", "component_type", "component_id"],
         "Fields that were cut because the service would have cut them.";
-    FlattenedValues: Counter in Count, "component_flattened_values_total" ["component_kind", "component_type", "component_id"],
-        "Values that were nested too deep and became JSON text.";
     RuleFindings: Counter in Count, "component_rule_findings_total" ["component_kind", "component_type", "component_id", "finding"],
         "Ways in which a data collection rule does not fit what is written.";
     Requests: Counter in Count, "component_requests_total" ["component_kind", "component_type", "component_id"],
@@ -150,7 +148,6 @@ adaptive_concurrency_limit histogram count component_kind,component_type,compone
 adaptive_concurrency_observed_rtt histogram seconds component_kind,component_type,component_id
 component_discarded_events_total counter count component_kind,component_type,component_id,intentional
 component_errors_total counter count component_kind,component_type,component_id,error_type,stage
-component_flattened_values_total counter count component_kind,component_type,component_id
 component_quarantine_bytes gauge bytes component_kind,component_type,component_id
 component_quarantined_events_total counter count component_kind,component_type,component_id,reason
 component_received_events_total counter count component_kind,component_type,component_id

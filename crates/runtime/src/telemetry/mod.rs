@@ -177,8 +177,8 @@ pub fn init_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), Te
     let filter = for_every_crate(filter);
     // Azure's own crates tell of every request and failure, which we tell of in our words; the others of every frame.
     let directives = format!(
-        "azure_core=warn,azure_identity=warn,typespec_client_core=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,\
-         rustls=warn,tonic=warn,tower=warn,{filter}"
+        "azure_core=warn,azure_identity=warn,typespec_client_core=warn,hyper=warn,hyper_util=warn,reqwest=warn,\
+         rustls=warn,tower=warn,{filter}"
     );
     let filter = EnvFilter::try_new(directives).map_err(|cause| TelemetryError::Filter { filter, cause })?;
     let logs = tracing_subscriber::fmt()

@@ -1,20 +1,21 @@
-//! Pushes batches, again and again if need be, until Vector has answered for every event.
+//! Posts batches, again and again if need be, until Vector has answered for every event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use prost::Message;
-use tonic::{Code, Status};
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, StatusCode};
+use tower::ServiceExt;
 use tracing::{debug, error, info, warn};
 
 use super::peer::VectorPeer;
-use crate::protocol::vector::PushEventsRequest;
-use crate::protocol::{MAX_REQUEST_BYTES, encode};
+use super::wire::line;
 use model::event::Batch;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
+use runtime::edge::{EdgeError, collect};
 use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::Verdict;
 use runtime::retry::policy::{Policies, RetryPolicy};
@@ -22,8 +23,10 @@ use runtime::telemetry::{ComponentLabels, Metric};
 
 /// What one push has at most, unless a single event has more.
 const MAX_PUSH_BYTES: usize = 4 * 1024 * 1024;
-/// What stands around the only event of a push.
-const FRAME_BYTES: usize = 16;
+/// A larger event is not sent: Vector 0.57.0 took a body of 60 MB, and broke the connection of one of 150 MB.
+pub(super) const MAX_EVENT_BYTES: usize = 60_000_000;
+/// Longest answer that is read: it is a sentence.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Vector answers when its sinks have the batch, however long that takes. After this it may have forgotten it.
 const DEADLINE: Duration = Duration::from_hours(1);
 /// How often it is said that Vector has not answered.
@@ -49,6 +52,26 @@ pub struct ForwardOptions {
     pub labels: ComponentLabels,
     /// Where events go that Vector never takes.
     pub quarantine: Quarantine,
+}
+
+/// Why a push was not taken.
+#[derive(Debug, thiserror::Error)]
+enum PushError {
+    /// A sink has rejected something of it, or Vector cannot read it.
+    #[error("{0}")]
+    Refused(String),
+    /// Vector was not reached, or broke off.
+    #[error("{0}")]
+    Unreached(#[from] EdgeError),
+    /// A sink has failed, or Vector is stopping.
+    #[error("{text} (HTTP {status})")]
+    Failed { status: StatusCode, text: String },
+    /// What answers is something else.
+    #[error("HTTP {0}")]
+    NotVector(StatusCode),
+    /// There was no answer in an hour.
+    #[error("no answer in an hour; offering it again, so that it may arrive twice")]
+    Deadline,
 }
 
 /// The way from one source into Vector.
@@ -175,7 +198,7 @@ impl Deliver for Forward {
             let is_to_blame = part.refusals >= REFUSALS && taken > taken_before;
             match part.events.as_slice() {
                 [(event, _)] if is_to_blame || (is_late && part.refusals >= REFUSALS) => {
-                    let message = format!("Vector refuses it: {}", refusal.message());
+                    let message = format!("Vector refuses it: {refusal}");
                     self.keep(&batch, *event, "refused", message).await;
                     rejected = true;
                     queue.is_refused = true;
@@ -202,97 +225,103 @@ impl Forward {
         Self { options, clock, policies: Policies::new(rng) }
     }
 
-    /// The events as Vector reads them, and whether any is too large for that.
+    /// The events as Vector reads them, and whether any is one that it would not.
     async fn encode(&self, batch: &Batch) -> (Vec<(usize, Bytes)>, bool) {
         let labels = &self.options.labels;
-        let (mut events, mut flattened, mut rejected) = (Vec::with_capacity(batch.len()), 0, false);
+        let (mut events, mut rejected) = (Vec::with_capacity(batch.len()), false);
         for (index, event) in batch.iter().enumerate() {
-            let encoded = encode(event, labels.component_type);
-            flattened += encoded.flattened as u64;
-            let wire = Bytes::from(encoded.wrapper.encode_to_vec());
-            if wire.len() + FRAME_BYTES > MAX_REQUEST_BYTES {
-                let message = format!("it has {} bytes, and Vector takes 100 MiB at a time", wire.len());
-                self.keep(batch, index, "too_large", message).await;
-                rejected = true;
-            } else {
-                events.push((index, wire));
-            }
-        }
-        if flattened > 0 {
-            labels.count(Metric::FlattenedValues, flattened);
-            warn!(
-                component_id = labels.id,
-                values = flattened,
-                "Values nested more than 32 levels deep, which Vector does not read, were turned into JSON text."
-            );
+            let (code, message) = match line(event, labels.component_type) {
+                Ok(line) if line.len() <= MAX_EVENT_BYTES => {
+                    events.push((index, line));
+                    continue;
+                }
+                Ok(line) => {
+                    let message =
+                        format!("it has {} bytes, and none over {MAX_EVENT_BYTES} is sent", line.len());
+                    ("too_large", message)
+                }
+                Err(error) => ("unsendable", error.to_string()),
+            };
+            self.keep(batch, index, code, message).await;
+            rejected = true;
         }
         (events, rejected)
     }
 
-    /// Pushes a part until Vector has taken or refused it.
-    async fn push(&self, part: &Part, policy: &mut RetryPolicy) -> Result<(), Status> {
+    /// Pushes a part until Vector has taken or refused it. The error is why it is refused.
+    async fn push(&self, part: &Part, policy: &mut RetryPolicy) -> Result<(), String> {
         let labels = &self.options.labels;
+        let mut body = BytesMut::with_capacity(part.events.iter().map(|(_, line)| line.len()).sum());
+        part.events.iter().for_each(|(_, line)| body.extend_from_slice(line));
+        let body = body.freeze();
         let began = self.clock.monotonic();
         let mut failed = false;
         loop {
-            let request =
-                PushEventsRequest { events: part.events.iter().map(|(_, wire)| wire.clone()).collect() };
-            let status = match self.attempt(request).await {
+            let error = match self.attempt(&body, part.events.len()).await {
                 Ok(()) => {
                     if failed {
-                        info!(component_id = labels.id, "Vector takes events again.");
+                        info!(component_id = labels.id, "{labels}: Vector takes events again.");
                     }
                     policy.reset();
                     return Ok(());
                 }
-                // Vector's own sinks answer DATA_LOSS for a failed login, too: it does not mean that the event is bad.
-                Err(status)
-                    if matches!(status.code(), Code::DataLoss | Code::InvalidArgument | Code::OutOfRange) =>
-                {
-                    return Err(status);
-                }
-                Err(status) => status,
+                // Vector's own sinks reject for a failed login, too: it does not mean that the event is bad.
+                Err(PushError::Refused(text)) => return Err(text),
+                Err(error) => error,
             };
             let mut wait = policy.wait(Verdict::Retry);
-            if status.code() == Code::Unavailable {
+            let is_away = matches!(error, PushError::Unreached(_));
+            if is_away {
                 // Nobody is burdened by a look whether it is there again.
                 wait = wait.min(AWAY);
             }
-            let starting = self.clock.monotonic() - began < STARTING;
-            if status.code() == Code::Unavailable && starting {
-                debug!(component_id = labels.id, "Vector does not answer yet: {}", status.message());
+            if is_away && self.clock.monotonic() - began < STARTING {
+                debug!(component_id = labels.id, "{labels}: Vector does not answer yet: {error}");
             } else {
                 failed = true;
-                self.report(&status, wait);
+                self.report(&error, wait);
             }
             self.clock.sleep(wait).await;
         }
     }
 
     /// Pushes once, and waits for the answer.
-    async fn attempt(&self, request: PushEventsRequest) -> Result<(), Status> {
+    async fn attempt(&self, body: &Bytes, events: usize) -> Result<(), PushError> {
         let labels = &self.options.labels;
-        let events = request.events.len();
-        let mut service = self.options.peer.service().await;
+        let edge = self.options.peer.edge().await;
         labels.count(Metric::Requests, 1);
-        let answer = service.push_events(request);
+        let answer = async {
+            let mut request = Request::new(body.clone());
+            *request.method_mut() = Method::POST;
+            let ndjson = http::HeaderValue::from_static("application/x-ndjson");
+            request.headers_mut().insert(CONTENT_TYPE, ndjson);
+            let (parts, body) = edge.oneshot(request).await?.into_parts();
+            // What an answer says is for people: one that breaks off says less.
+            let text = collect(body, MAX_ANSWER_BYTES).await.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).trim().to_owned();
+            match parts.status {
+                StatusCode::OK => Ok(()),
+                StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Err(PushError::Refused(text)),
+                status if status.is_server_error() => Err(PushError::Failed { status, text }),
+                status => Err(PushError::NotVector(status)),
+            }
+        };
         tokio::pin!(answer);
         let began = self.clock.monotonic();
         loop {
             tokio::select! {
-                answer = &mut answer => return answer.map(drop),
+                answer = &mut answer => return answer,
                 () = self.clock.sleep(SAID_EVERY) => {}
             }
             let waited = self.clock.monotonic() - began;
             if waited >= DEADLINE {
-                let message = "no answer in an hour; offering it again, so that it may arrive twice";
-                return Err(Status::deadline_exceeded(message));
+                return Err(PushError::Deadline);
             }
             warn!(
                 component_id = labels.id,
                 events,
                 minutes = waited.as_secs() / 60,
-                "Vector has not answered yet: it does so when all sinks that it hands these events to have them. See \
+                "{labels}: Vector has not answered yet: it does so when all sinks that it hands these events to have them. See \
                  which of them is failing, in its log lines."
             );
         }
@@ -306,41 +335,41 @@ impl Forward {
         keeper.keep(&batch[event], code, message, said).await;
     }
 
-    fn report(&self, status: &Status, wait: Duration) {
+    fn report(&self, error: &PushError, wait: Duration) {
         let labels = &self.options.labels;
-        let (error_type, advice) = match status.code() {
-            Code::Unavailable => {
+        let (error_type, advice) = match error {
+            PushError::Unreached(_) => {
                 ("vector_unavailable", "is Vector running, and does it listen where it should?")
             }
-            Code::Internal => ("vector_internal", "a sink of Vector's has failed: its log lines say which"),
-            Code::Unimplemented => ("not_vector", "what answers there is not Vector's `vector` source"),
-            Code::DeadlineExceeded => ("deadline", "a sink of Vector's hangs: its log lines may say which"),
-            _ => ("vector_failed", "Vector's log lines may say more"),
+            PushError::Failed { .. } => {
+                ("vector_internal", "a sink of Vector's has failed: its log lines say which")
+            }
+            PushError::NotVector(_) => {
+                ("not_vector", "what answers there is not Vector's `http_server` source")
+            }
+            PushError::Deadline => ("deadline", "a sink of Vector's hangs: its log lines may say which"),
+            PushError::Refused(_) => ("vector_failed", "Vector's log lines may say more"),
         };
         labels.count_error(error_type, "sending");
         error!(
             component_id = labels.id,
             error_type,
-            code = ?status.code(),
             wait_secs = wait.as_secs_f64(),
-            "Vector has not taken events; nothing is lost, trying again; {advice}: {}",
-            status.message()
+            "{labels}: Vector has not taken events; nothing is lost, trying again; {advice}: {error}"
         );
     }
 
-    fn report_refusal(&self, status: &Status, part: &Part, wait: Duration) {
+    fn report_refusal(&self, refusal: &str, part: &Part, wait: Duration) {
         let labels = &self.options.labels;
         labels.count_error("refused", "sending");
         error!(
             component_id = labels.id,
             error_type = "refused",
-            code = ?status.code(),
             events = part.events.len(),
             refusals = part.refusals,
             wait_secs = wait.as_secs_f64(),
-            "A sink of Vector's has rejected events, for a failed login perhaps: its log lines say why. Offering them \
-             again; one that is refused while others are taken goes to the quarantine: {}",
-            status.message()
+            "{labels}: a sink of Vector's has rejected events, for a failed login perhaps: its log lines say why. Offering them \
+             again; one that is refused while others are taken goes to the quarantine: {refusal}"
         );
     }
 }

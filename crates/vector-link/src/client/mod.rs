@@ -1,11 +1,12 @@
-//! The way from one of our sources into Vector: pushes batches to its `vector` source.
+//! The way from one of our sources into Vector: posts lines to its `http_server` source.
 
 mod connect;
 mod forward;
 mod peer;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-pub use connect::channel;
+pub use connect::{AddressError, edge};
 pub use forward::{Forward, ForwardOptions};
 pub use peer::VectorPeer;

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use tokio::sync::watch;
-use tokio_rustls::rustls::ClientConfig;
-use tonic::transport::Channel;
 
-use super::connect::channel;
-use crate::protocol::vector::vector_client::VectorClient;
+use super::connect::{AddressError, edge};
+use runtime::edge::Edge;
 
-/// The address of one `vector` source. Cheap to clone; all clones know the same.
-#[derive(Clone, Debug)]
-pub struct VectorPeer(watch::Sender<Option<Channel>>);
+/// The address of one `http_server` source. Cheap to clone; all clones know the same.
+#[derive(Clone)]
+pub struct VectorPeer(watch::Sender<Option<Edge>>);
 
 impl Default for VectorPeer {
     /// A Vector that does not run yet.
@@ -22,9 +21,14 @@ impl Default for VectorPeer {
 
 impl VectorPeer {
     /// Vector listens at `address`, `host:port`, from now on, with a certificate for `name`. Nothing is connected yet.
-    pub fn moved_to(&self, address: &str, name: &str, tls: Arc<ClientConfig>) -> Result<(), String> {
-        self.0.send_replace(Some(channel(address, name, tls)?));
+    pub fn moved_to(&self, address: &str, name: &str, tls: &Arc<ClientConfig>) -> Result<(), AddressError> {
+        self.reached_by(edge(address, name, tls)?);
         Ok(())
+    }
+
+    /// Vector is reached by `edge` from now on.
+    pub fn reached_by(&self, edge: Edge) {
+        self.0.send_replace(Some(edge));
     }
 
     /// Vector does not run: wait until it does.
@@ -32,18 +36,13 @@ impl VectorPeer {
         self.0.send_replace(None);
     }
 
-    /// Its service, as soon as it is known where it is.
-    pub(super) async fn service(&self) -> VectorClient<Channel> {
+    /// The way to it, as soon as it is known.
+    pub(super) async fn edge(&self) -> Edge {
         let mut known = self.0.subscribe();
-        match known.wait_for(Option::is_some).await.map(|channel| (*channel).clone()) {
-            Ok(Some(channel)) => VectorClient::new(channel),
+        match known.wait_for(Option::is_some).await.map(|edge| (*edge).clone()) {
+            Ok(Some(edge)) => edge,
             // The sender lives as long as this does.
             Ok(None) | Err(_) => std::future::pending().await,
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn at(&self, channel: Channel) {
-        self.0.send_replace(Some(channel));
     }
 }

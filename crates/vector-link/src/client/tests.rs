@@ -2,23 +2,29 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use hyper_util::rt::TokioIo;
-use tonic::transport::{Endpoint, Server};
-use tonic::{Code, Request, Response, Status};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::service_fn;
 
+use super::forward::MAX_EVENT_BYTES;
 use super::{Forward, ForwardOptions, VectorPeer};
-use crate::protocol::vector::vector_server::{Vector, VectorServer};
-use crate::protocol::vector::{
-    HealthCheckRequest, HealthCheckResponse, PushEventsRequest, PushEventsResponse,
-};
-use crate::protocol::{Decoded, MAX_REQUEST_BYTES, decode};
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
+use runtime::edge::{Edge, EdgeError};
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::ComponentLabels;
+
+/// What a Vector may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Status(u16),
+    /// The connection breaks.
+    Broken,
+    /// There is none.
+    Never,
+}
 
 /// A Vector that takes what it is told to.
 #[derive(Clone, Default)]
@@ -27,7 +33,7 @@ struct FakeVector(Arc<Mutex<Script>>);
 #[derive(Default)]
 struct Script {
     /// What the next pushes are answered, the last first.
-    answers: Vec<Code>,
+    answers: Vec<Answer>,
     /// Events whose text has one of these are never accepted.
     poison: Option<&'static str>,
     /// Every push as it came.
@@ -36,46 +42,27 @@ struct Script {
 }
 
 impl Script {
-    fn answer(&mut self, events: Vec<String>) -> Code {
+    fn answer(&mut self, events: Vec<String>) -> Answer {
         self.pushes.push(events.clone());
         let poisoned = self.poison.is_some_and(|poison| events.iter().any(|event| event.contains(poison)));
-        let answer = if poisoned { Code::DataLoss } else { self.answers.pop().unwrap_or(Code::Ok) };
-        if answer == Code::Ok {
+        let answer =
+            if poisoned { Answer::Status(400) } else { self.answers.pop().unwrap_or(Answer::Status(200)) };
+        if answer == Answer::Status(200) {
             self.accepted.extend(events);
         }
         answer
     }
 }
 
-#[async_trait]
-impl Vector for FakeVector {
-    async fn push_events(
-        &self,
-        request: Request<PushEventsRequest>,
-    ) -> Result<Response<PushEventsResponse>, Status> {
-        let answer = self.0.lock().unwrap().answer(request.into_inner().events.iter().map(text).collect());
-        match answer {
-            Code::Ok => Ok(Response::new(PushEventsResponse {})),
-            // Stands for an answer that never comes.
-            Code::Cancelled => std::future::pending().await,
-            code => Err(Status::new(code, "as told")),
-        }
-    }
-
-    async fn health_check(
-        &self,
-        _: Request<HealthCheckRequest>,
-    ) -> Result<Response<HealthCheckResponse>, Status> {
-        Ok(Response::new(HealthCheckResponse::default()))
-    }
-}
-
-/// The name of an event, which is short though the event may not be.
-fn text(wire: &Bytes) -> String {
-    let decoded = decode(std::slice::from_ref(wire)).remove(0);
-    let Ok(Decoded::Log { event, .. }) = decoded else { panic!("not a log") };
-    let event: serde_json::Value = serde_json::from_slice(&event.to_json()).unwrap();
-    event["name"].as_str().unwrap().to_owned()
+/// The names of the events of a body, which are short though the events may not be.
+fn names(body: &Bytes) -> Vec<String> {
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let name = |line| {
+        let event: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(event["source_type"], "defender_incidents");
+        event["name"].as_str().unwrap().to_owned()
+    };
+    lines.map(name).collect()
 }
 
 struct Bench {
@@ -103,20 +90,25 @@ fn bench() -> Bench {
 }
 
 impl Bench {
-    /// Makes the fake reachable, over a connection in memory.
+    /// Makes the fake reachable.
     fn start(&self) {
-        let service = VectorServer::new(self.vector.clone()).max_decoding_message_size(MAX_REQUEST_BYTES);
-        let connect = tower::service_fn(move |_| {
-            let service = service.clone();
+        let vector = self.vector.clone();
+        self.peer.reached_by(Edge::new(service_fn(move |request: Request<Bytes>| {
+            assert_eq!(request.headers()["content-type"], "application/x-ndjson");
+            let answer = vector.0.lock().unwrap().answer(names(request.body()));
             async move {
-                let (ours, its) = tokio::io::duplex(1_000_000);
-                let incoming = futures::stream::iter([Ok::<_, std::io::Error>(its)]);
-                tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-                Ok::<_, std::io::Error>(TokioIo::new(ours))
+                match answer {
+                    Answer::Never => std::future::pending().await,
+                    Answer::Broken => Err(EdgeError::Lost("as told".to_owned())),
+                    Answer::Status(status) => {
+                        let body = Full::from("as told").map_err(|never| match never {}).boxed_unsync();
+                        let mut response = Response::new(body);
+                        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                        Ok(response)
+                    }
+                }
             }
-        });
-        let endpoint = Endpoint::from_static("http://vector.test");
-        self.peer.at(endpoint.connect_with_connector_lazy(connect));
+        })));
     }
 
     fn accepted(&self) -> Vec<String> {
@@ -160,24 +152,20 @@ async fn a_batch_waits_until_vector_is_there() {
 async fn whatever_passes_is_tried_again_and_nothing_comes_twice() {
     let bench = bench();
     bench.start();
-    bench.vector.0.lock().unwrap().answers = vec![
-        Code::Unavailable,
-        Code::Internal,
-        Code::Unknown,
-        Code::ResourceExhausted,
-        Code::Unauthenticated,
-    ];
+    let mut answers = [500, 503, 404, 401].map(Answer::Status).to_vec();
+    answers.push(Answer::Broken);
+    bench.vector.0.lock().unwrap().answers = answers;
     assert_eq!(bench.forward.deliver(batch(&["a"], 0)).await, BatchStatus::Delivered);
     assert_eq!((bench.accepted().len(), bench.pushes().len()), (1, 6));
     assert_eq!(bench.quarantine().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn data_loss_is_offered_again_and_may_pass() {
+async fn what_a_sink_rejects_is_offered_again_and_may_pass() {
     let bench = bench();
     bench.start();
     // A failed login that lasts a while: Vector's own sinks answer it like this.
-    bench.vector.0.lock().unwrap().answers = vec![Code::DataLoss; 20];
+    bench.vector.0.lock().unwrap().answers = vec![Answer::Status(400); 20];
     assert_eq!(bench.forward.deliver(batch(&["a", "b", "c"], 0)).await, BatchStatus::Delivered);
     assert_eq!(bench.accepted().iter().collect::<BTreeSet<_>>().len(), 3);
     assert_eq!(bench.accepted().len(), 3, "and none twice");
@@ -228,7 +216,7 @@ async fn while_nothing_is_taken_little_is_offered_and_after_an_hour_all_is_kept(
 async fn a_sink_that_rejects_for_a_while_gets_the_others_few_events_twice() {
     let bench = bench();
     bench.start();
-    bench.vector.0.lock().unwrap().answers = vec![Code::DataLoss; 30];
+    bench.vector.0.lock().unwrap().answers = vec![Answer::Status(400); 30];
     let names: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(bench.forward.deliver(batch(&names, 0)).await, BatchStatus::Delivered);
@@ -252,7 +240,7 @@ async fn an_event_that_is_too_large_for_vector_is_kept_and_the_others_arrive() {
     let bench = bench();
     bench.start();
     let events: Vec<Event> =
-        batch(&["huge"], MAX_REQUEST_BYTES).iter().chain(batch(&["a"], 0).iter()).cloned().collect();
+        batch(&["huge"], MAX_EVENT_BYTES).iter().chain(batch(&["a"], 0).iter()).cloned().collect();
     assert_eq!(bench.forward.deliver(events.into()).await, BatchStatus::Rejected);
     assert_eq!(bench.accepted(), ["a"]);
     assert_eq!(bench.quarantine()[0]["code"], "too_large");
@@ -262,7 +250,7 @@ async fn an_event_that_is_too_large_for_vector_is_kept_and_the_others_arrive() {
 async fn an_answer_that_never_comes_is_not_waited_for_without_end() {
     let bench = bench();
     bench.start();
-    bench.vector.0.lock().unwrap().answers = vec![Code::Cancelled];
+    bench.vector.0.lock().unwrap().answers = vec![Answer::Never];
     let began = Clock::system().monotonic();
     assert_eq!(bench.forward.deliver(batch(&["a"], 0)).await, BatchStatus::Delivered);
     let waited = Clock::system().monotonic() - began;
@@ -271,7 +259,7 @@ async fn an_answer_that_never_comes_is_not_waited_for_without_end() {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_says_that_an_event_is_wrong_is_taken_for_a_refusal() {
-    for code in [Code::DataLoss, Code::InvalidArgument, Code::OutOfRange] {
+    for code in [Answer::Status(400), Answer::Status(413)] {
         let bench = bench();
         bench.start();
         bench.vector.0.lock().unwrap().answers = vec![code];
@@ -299,4 +287,21 @@ async fn what_cannot_be_kept_is_waited_for_and_not_lost() {
     std::fs::remove_file(&place).unwrap();
     assert_eq!(delivered.await, BatchStatus::Rejected);
     assert_eq!(bench.quarantine().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_vector_would_not_read_is_kept_and_its_neighbours_arrive() {
+    let bench = bench();
+    bench.start();
+    let deep = Event::new(format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127)).into(), None);
+    let events: Vec<Event> = batch(&["a", "b"], 0).iter().cloned().collect();
+    let events = vec![events[0].clone(), deep, events[1].clone()];
+    assert_eq!(bench.forward.deliver(events.into()).await, BatchStatus::Rejected);
+    assert_eq!((bench.accepted(), bench.pushes()), (vec!["a".to_owned(), "b".to_owned()], vec![2]));
+    // Nor would serde_json read it here.
+    let kept = std::fs::read_to_string(bench.dir.path().join("quarantine/defender/000001.ndjson")).unwrap();
+    assert!(
+        kept.lines().count() == 1 && kept.contains("\"unsendable\"") && kept.contains("127 levels"),
+        "{kept}"
+    );
 }

@@ -1,49 +1,51 @@
-//! One socket for one sink.
+//! The socket that Vector pushes to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tonic::codec::CompressionEncoding;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Server, ServerTlsConfig};
-use tracing::error;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, warn};
 
-use super::deliveries::Deliveries;
-use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
-use crate::protocol::MAX_REQUEST_BYTES;
-use crate::protocol::vector::vector_server::VectorServer;
+use super::http::{ANSWERED_WITHIN, Service};
+use super::sinks::PushedSinks;
 use runtime::clock::Clock;
-use runtime::delivery::Deliver;
-use runtime::health::Health;
-use runtime::quarantine::Quarantine;
-use runtime::retry::policy::Policies;
-use runtime::telemetry::ComponentLabels;
 
-/// Pushes that one connection may have open, each of which is in memory before it is looked at. What `render` writes lets
-/// Vector have fewer, so that none waits for its turn here without our counting the time.
-const MAX_PUSHES: usize = 16;
-/// How often a silent peer is asked whether it is still there, and how long it has to answer.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Most connections at a time. Vector has as many as it has requests in flight, a few for each sink.
+const MAX_CONNECTIONS: usize = 512;
+/// How long a handshake may take.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its next request: longer than Vector keeps one that it does not use, 90 s.
+/// Source: <https://docs.rs/hyper/0.14/hyper/client/struct.Builder.html#method.pool_idle_timeout>
+const IDLE_WITHIN: Duration = Duration::from_mins(2);
+/// How long is waited after no connection could be accepted, because there are too many open files for example.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// What hyper says of a client that speaks gRPC.
+const HTTP2: &str = "HTTP2 preface";
 
-/// What a listener is for.
-pub struct ListenerOptions {
-    /// The sink that batches go to.
-    pub deliver: Arc<dyn Deliver>,
-    /// Whether that sink works.
-    pub health: Health,
-    /// Where that sink keeps what can never be accepted.
-    pub quarantine: Quarantine,
-    /// The labels of that sink.
-    pub labels: ComponentLabels,
+/// A socket that Vector pushes to.
+pub struct Listener {
+    sinks: PushedSinks,
+    tls: Arc<ServerConfig>,
+    /// The sink that Vector pushed to here over gRPC, with a file that an earlier version has rendered.
+    formerly_of: Option<String>,
 }
 
-/// Takes what Vector pushes to one sink.
-pub struct Listener {
+/// What the connections of one socket have in common.
+#[derive(Clone)]
+struct Connections {
+    acceptor: TlsAcceptor,
     service: Service,
-    tls: ServerTlsConfig,
+    formerly_of: Option<Arc<str>>,
+    tasks: TaskTracker,
+    clock: Clock,
 }
 
 // === impl Listener ===
@@ -51,71 +53,85 @@ pub struct Listener {
 impl Listener {
     /// A listener that is not listening yet. Whoever has no certificate that `tls` wants is turned away.
     #[must_use]
-    pub fn new(options: ListenerOptions, tls: ServerTlsConfig, clock: Clock, rng: fastrand::Rng) -> Self {
-        let ListenerOptions { deliver, health, quarantine, labels } = options;
-        let deliveries = Deliveries::new(clock.clone());
-        let policies = Policies::new(rng);
-        let sink =
-            Arc::new(Sink { deliver, health, quarantine, labels, clock, policies, said: Mutex::default() });
-        let room = Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024));
-        Self { service: Service { sink, deliveries, room, closing: CancellationToken::new() }, tls }
+    pub const fn new(sinks: PushedSinks, tls: Arc<ServerConfig>, formerly_of: Option<String>) -> Self {
+        Self { sinks, tls, formerly_of }
     }
 
-    /// Serves until `shutdown` is cancelled. Then answers what is waited for, and ends when everything that was begun is
-    /// delivered. Answers whether it did so, or broke.
-    pub async fn run(self, socket: TcpListener, shutdown: CancellationToken) -> Result<(), String> {
-        let Self { service, tls } = self;
-        let (reporter, health_service) = tonic_health::server::health_reporter();
-        let health = service.sink.health.clone();
-        let report_health = async move {
-            loop {
-                let changed = health.changed();
-                let status = if health.is_working() {
-                    tonic_health::ServingStatus::Serving
-                } else {
-                    tonic_health::ServingStatus::NotServing
-                };
-                reporter.set_service_status("vector.Vector", status).await;
-                reporter.set_service_status("", status).await;
-                changed.await;
+    /// Serves until `shutdown` is cancelled. Then answers what is waited for, and ends.
+    pub async fn run(self, socket: TcpListener, shutdown: CancellationToken) {
+        let clock = self.sinks.clock().clone();
+        let connections = Connections {
+            acceptor: TlsAcceptor::from(self.tls),
+            service: Service { sinks: self.sinks, closing: shutdown.clone() },
+            formerly_of: self.formerly_of.map(Into::into),
+            tasks: TaskTracker::new(),
+            clock: clock.clone(),
+        };
+        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        // Those who wait here wait in the socket's own queue.
+        while let Some(Ok(permit)) = shutdown.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
+            match shutdown.run_until_cancelled(socket.accept()).await {
+                None => break,
+                Some(Ok((stream, _))) => {
+                    let serve = connections.clone().serve(stream, shutdown.clone());
+                    connections.tasks.spawn(async move {
+                        serve.await;
+                        drop(permit);
+                    });
+                }
+                Some(Err(error)) => {
+                    warn!("Cannot accept a connection of Vector's, trying again: {error}");
+                    clock.sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(socket);
+        connections.tasks.close();
+        tokio::select! {
+            () = connections.tasks.wait() => {}
+            // Everything is answered by then.
+            () = clock.sleep(ANSWERED_WITHIN + HEAD_WITHIN) => {}
+        }
+    }
+}
+
+// === impl Connections ===
+
+impl Connections {
+    async fn serve(self, stream: TcpStream, shutdown: CancellationToken) {
+        // Answers are small, and waited for.
+        stream.set_nodelay(true).ok();
+        let stream = tokio::select! {
+            accepted = self.acceptor.accept(stream) => match accepted {
+                Ok(stream) => stream,
+                Err(error) => return debug!("A connection to a sink was refused: {error}"),
+            },
+            () = self.clock.sleep(HEAD_WITHIN) => return debug!("A connection to a sink did not finish its handshake."),
+        };
+        let service = self.service;
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_WITHIN)
+            .serve_connection(TokioIo::new(stream), service_fn(|request| service.answer(request)));
+        tokio::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         };
-        let (closing, deliveries) = (service.closing.clone(), service.deliveries.clone());
-        // Whoever drops this future gives up what was begun.
-        let _end = deliveries.end_with();
-        let id = service.sink.labels.id.clone();
-        let clock = service.sink.clock.clone();
-        let vector = VectorServer::new(service)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(MAX_REQUEST_BYTES);
-        let stopping = shutdown.clone();
-        let overdue = async move {
-            stopping.cancelled().await;
-            clock.sleep(ANSWERED_WITHIN + KEEPALIVE).await;
-        };
-        let served = Server::builder()
-            .tls_config(tls)
-            .map_err(|error| format!("cannot use the certificates for sinks.{id}: {error}"))?
-            .concurrency_limit_per_connection(MAX_PUSHES)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .add_service(health_service)
-            .add_service(vector)
-            .serve_with_incoming_shutdown(TcpIncoming::from(socket), async move {
-                shutdown.cancelled().await;
-                closing.cancel();
-            });
-        let served = tokio::select! {
-            served = served => served,
-            () = report_health => Ok(()),
-            // Everything is answered by now; somebody watches our health, and would do so for ever.
-            () = overdue => Ok(()),
-        };
-        if let Err(error) = &served {
-            error!(component_id = id, "The listener for Vector broke: {error}");
+        match (served, self.formerly_of) {
+            (Err(error), Some(id)) if error.is_parse() && error.to_string().contains(HTTP2) => {
+                error!(
+                    component_id = &*id,
+                    "Vector speaks gRPC to sinks.{id}: its file was rendered by an earlier version. Render it again, and have \
+                     Vector read it; until then Vector keeps what it has for this sink, and tries again."
+                );
+            }
+            // Vector sends again what was not answered.
+            (Err(error), _) => debug!("A connection to a sink broke: {error}"),
+            (Ok(()), _) => {}
         }
-        deliveries.finished().await;
-        served.map_err(|error| format!("the listener of sinks.{id} broke: {error}"))
     }
 }

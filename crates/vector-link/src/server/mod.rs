@@ -1,9 +1,13 @@
-//! What Vector's `vector` sink pushes to: takes batches to one of our sinks, and answers when their fate is known.
+//! What Vector's `http` sinks push to: takes batches to our sinks, and answers when it is known what became of them.
 
 mod deliveries;
+mod http;
+mod lines;
 mod listener;
-mod service;
+mod sinks;
 #[cfg(test)]
 mod tests;
 
-pub use listener::{Listener, ListenerOptions};
+pub use lines::logs;
+pub use listener::Listener;
+pub use sinks::{PushedSink, PushedSinks};

@@ -3,33 +3,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::deliveries::Deliveries;
-use super::service::{ANSWERED_WITHIN, MAX_BYTES_UNDER_WAY, Service, Sink};
-use super::{Listener, ListenerOptions};
-use crate::certificates::{Certificates, TlsIdentity};
-use crate::client::channel;
-use crate::protocol::event::{EventWrapper, Log, Metric, Value, event_wrapper, value};
-use crate::protocol::vector::vector_client::VectorClient;
-use crate::protocol::vector::vector_server::Vector;
-use crate::protocol::vector::{HealthCheckRequest, PushEventsRequest, ServingStatus};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::http::{ANSWERED_WITHIN, Service};
+use super::{Listener, PushedSink, PushedSinks};
+use crate::certificates::{Certificates, TlsIdentity};
+use crate::client::edge;
 use model::event::Batch;
-use prost::Message;
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
-use runtime::retry::policy::Policies;
 use runtime::telemetry::ComponentLabels;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio_util::sync::CancellationToken;
-use tonic::codec::CompressionEncoding;
-use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
-use tonic_health::pb::health_client::HealthClient;
+
+const PATH: &str = "/sinks/sentinel";
 
 /// A sink that answers when it is told to.
 struct Told {
@@ -37,14 +34,17 @@ struct Told {
     ended: AtomicUsize,
     go_on: Semaphore,
     answers: Mutex<Vec<BatchStatus>>,
+    taken: Mutex<Vec<String>>,
 }
 
 #[async_trait]
 impl Deliver for Told {
-    async fn deliver(&self, _: Batch) -> BatchStatus {
+    async fn deliver(&self, batch: Batch) -> BatchStatus {
         self.begun.send_modify(|begun| *begun += 1);
         self.go_on.acquire().await.unwrap().forget();
         self.ended.fetch_add(1, Ordering::Relaxed);
+        let texts = batch.iter().map(|event| String::from_utf8_lossy(&event.to_json()).into_owned());
+        self.taken.lock().unwrap().extend(texts);
         self.answers.lock().unwrap().pop().unwrap_or(BatchStatus::Delivered)
     }
 }
@@ -61,6 +61,7 @@ impl Told {
 
 struct Bench {
     sink: Arc<Told>,
+    health: Health,
     service: Service,
     dir: tempfile::TempDir,
 }
@@ -72,213 +73,275 @@ fn bench() -> Bench {
         ended: AtomicUsize::new(0),
         go_on: Semaphore::new(0),
         answers: Mutex::default(),
+        taken: Mutex::default(),
     });
-    let clock = Clock::system();
-    let service = Service {
-        sink: Arc::new(Sink {
-            deliver: Arc::clone(&sink) as Arc<dyn Deliver>,
-            health: Health::default(),
-            quarantine: Quarantine::open(dir.path(), "sentinel", 1_000_000).unwrap(),
-            labels: ComponentLabels {
-                kind: "sink",
-                component_type: "sentinel_logs",
-                id: "sentinel".to_owned(),
-            },
-            clock: clock.clone(),
-            policies: Policies::new(fastrand::Rng::with_seed(1)),
-            said: Mutex::default(),
-        }),
-        deliveries: Deliveries::new(clock),
-        room: Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024)),
-        closing: CancellationToken::new(),
-    };
-    Bench { sink, service, dir }
+    let (clock, health) = (Clock::system(), Health::default());
+    let sinks = PushedSinks::new(clock, fastrand::Rng::with_seed(1));
+    let bench = Bench { sink, health, service: Service { sinks, closing: CancellationToken::new() }, dir };
+    bench.insert();
+    bench
 }
 
-fn event(text: &str) -> Bytes {
-    let message = Value { kind: Some(value::Kind::RawBytes(Bytes::copy_from_slice(text.as_bytes()))) };
-    let log = Log { fields: [("message".to_owned(), message)].into(), value: None };
-    EventWrapper { event: Some(event_wrapper::Event::Log(log)) }.encode_to_vec().into()
+impl Bench {
+    fn insert(&self) {
+        let labels =
+            ComponentLabels { kind: "sink", component_type: "sentinel_logs", id: "sentinel".to_owned() };
+        let pushed = PushedSink {
+            deliver: Arc::clone(&self.sink) as Arc<dyn Deliver>,
+            health: self.health.clone(),
+            quarantine: Quarantine::open(self.dir.path(), "sentinel", 10_000_000).unwrap(),
+            labels,
+        };
+        self.service.sinks.insert(PATH, pushed);
+    }
+
+    async fn push(&self, body: impl Into<Bytes>) -> u16 {
+        push(&self.service, PATH, body).await
+    }
+
+    fn kept(&self) -> Vec<serde_json::Value> {
+        let path = self.dir.path().join("quarantine/sentinel/000001.ndjson");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
 }
 
-async fn push(service: &Service, events: &[Bytes]) -> Result<(), Status> {
-    service.push_events(Request::new(PushEventsRequest { events: events.to_vec() })).await.map(drop)
+async fn push(service: &Service, path: &str, body: impl Into<Bytes>) -> u16 {
+    let request = Request::post(path).body(Full::new(body.into())).unwrap();
+    let Ok(response) = service.answer(request).await;
+    response.status().as_u16()
 }
 
-fn code(answer: Result<(), Status>) -> Code {
-    answer.map_or_else(|status| status.code(), |()| Code::Ok)
+fn log(text: &str) -> String {
+    format!("{{\"log\":{{\"message\":\"{text}\"}}}}\n")
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_comes_again_while_the_first_copy_is_under_way_is_answered_from_it() {
-    let Bench { sink, service, .. } = bench();
-    let batch = [event("a"), event("b")];
+    let bench = bench();
+    let batch = log("a") + &log("b");
     let start = Clock::system().monotonic();
-    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
+    assert_eq!(bench.push(batch.clone()).await, 503);
     assert_eq!(Clock::system().monotonic() - start, ANSWERED_WITHIN, "before Vector's minute is over");
-    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-    let (answer, ()) = join(push(&service, &batch), async { sink.go_on.add_permits(1) }).await;
-    assert_eq!((code(answer), sink.times()), (Code::Ok, 1));
+    assert_eq!(bench.push(batch.clone()).await, 503);
+    let (answer, ()) = join(bench.push(batch), async { bench.sink.go_on.add_permits(1) }).await;
+    assert_eq!((answer, bench.sink.times()), (200, 1));
+    assert_eq!(*bench.sink.taken.lock().unwrap(), [r#"{"message":"a"}"#, r#"{"message":"b"}"#]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_vector_hangs_up_and_its_answer_waits() {
-    let Bench { sink, service, .. } = bench();
-    let batch = [event("a")];
+    let bench = bench();
     tokio::select! {
-        _ = push(&service, &batch) => panic!("not delivered yet"),
-        () = sink.begun(1) => {}
+        _ = bench.push(log("a")) => panic!("not delivered yet"),
+        () = bench.sink.begun(1) => {}
     }
-    sink.go_on.add_permits(1);
-    assert_eq!(code(push(&service, &batch).await), Code::Ok);
-    assert_eq!(sink.times(), 1);
+    bench.sink.go_on.add_permits(1);
+    assert_eq!((bench.push(log("a")).await, bench.sink.times()), (200, 1));
     // What comes now is another batch that happens to be equal.
-    sink.go_on.add_permits(1);
-    assert_eq!(code(push(&service, &batch).await), Code::Ok);
-    assert_eq!(sink.times(), 2);
+    bench.sink.go_on.add_permits(1);
+    assert_eq!((bench.push(log("a")).await, bench.sink.times()), (200, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn equal_batches_at_the_same_time_are_two() {
-    let Bench { sink, service, .. } = bench();
-    let batch = [event("a")];
-    let both = join(push(&service, &batch), push(&service, &batch));
+    let bench = bench();
+    let both = join(bench.push(log("a")), bench.push(log("a")));
     let (answers, ()) = join(both, async {
-        sink.begun(2).await;
-        sink.go_on.add_permits(2);
+        bench.sink.begun(2).await;
+        bench.sink.go_on.add_permits(2);
     })
     .await;
-    assert_eq!((code(answers.0), code(answers.1), sink.times()), (Code::Ok, Code::Ok, 2));
-    sink.go_on.add_permits(1);
-    assert_eq!(code(push(&service, &batch).await), Code::Ok);
-    assert_eq!(sink.times(), 3, "nor is one that was answered taken for the next");
+    assert_eq!((answers, bench.sink.times()), ((200, 200), 2));
+    bench.sink.go_on.add_permits(1);
+    assert_eq!(bench.push(log("a")).await, 200);
+    assert_eq!(bench.sink.times(), 3, "nor is one that was answered taken for the next");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fate_that_nobody_has_asked_for_is_forgotten_in_the_end() {
-    let Bench { sink, service, .. } = bench();
-    let batch = [event("a")];
-    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-    sink.go_on.add_permits(2);
+async fn an_outcome_that_nobody_has_asked_for_is_forgotten_in_the_end() {
+    let bench = bench();
+    assert_eq!(bench.push(log("a")).await, 503);
+    bench.sink.go_on.add_permits(2);
     Clock::system().sleep(Duration::from_mins(11)).await;
-    push(&service, &batch).await.unwrap();
-    assert_eq!(sink.times(), 2);
+    assert_eq!((bench.push(log("a")).await, bench.sink.times()), (200, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn deliveries_end_with_their_listener() {
-    let Bench { sink, service, .. } = bench();
-    let end = service.deliveries.end_with();
-    assert_eq!(code(push(&service, &[event("a")]).await), Code::Unavailable);
-    drop(end);
-    service.deliveries.finished().await;
-    sink.go_on.add_permits(1);
-    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 0));
+async fn a_sink_that_is_replaced_decides_what_it_has_and_the_rest_comes_again() {
+    let bench = bench();
+    assert_eq!(bench.push(log("a")).await, 503);
+    let ((), again) = join(bench.service.sinks.take_out(PATH), async {
+        let again = bench.push(log("b")).await;
+        bench.sink.go_on.add_permits(1);
+        again
+    })
+    .await;
+    assert_eq!(again, 503, "nothing new goes to the old one");
+    bench.insert();
+    assert_eq!(bench.push(log("a")).await, 200, "what the old one has delivered is not delivered again");
+    assert_eq!(bench.sink.times(), 1);
+    assert_eq!(bench.push(log("c")).await, 503);
+    bench.service.sinks.give_up(PATH).await;
+    bench.sink.go_on.add_permits(1);
+    assert_eq!((bench.push(log("c")).await, bench.sink.times()), (200, 3));
+    bench.service.sinks.remove(PATH);
+    assert_eq!(bench.push(log("c")).await, 503);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_sink_says_is_what_vector_is_told() {
     use BatchStatus::{Delivered, Errored, Rejected};
-    let Bench { sink, service, .. } = bench();
-    sink.go_on.add_permits(3);
-    *sink.answers.lock().unwrap() = vec![Delivered, Rejected, Errored];
-    let batch = [event("a")];
-    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-    assert_eq!(code(push(&service, &batch).await), Code::Ok, "what was rejected is in the quarantine");
-    assert_eq!(sink.times(), 2, "a batch that errored is tried anew");
-    assert_eq!(code(push(&service, &[event("b")]).await), Code::Ok);
+    let bench = bench();
+    bench.sink.go_on.add_permits(3);
+    *bench.sink.answers.lock().unwrap() = vec![Delivered, Rejected, Errored];
+    assert_eq!(bench.push(log("a")).await, 503);
+    assert_eq!(bench.push(log("a")).await, 200, "what was rejected is in the quarantine");
+    assert_eq!(bench.sink.times(), 2, "a batch that errored is tried anew");
+    assert_eq!(bench.push(log("b")).await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn vector_is_told_to_come_again_or_that_it_is_done_and_nothing_else() {
+    let bench = bench();
+    for path in ["/sinks/other", "/", "/sinks/", "/vector.Vector/PushEvents", "//sinks/sentinel"] {
+        assert_eq!(push(&bench.service, path, log("a")).await, 503, "{path}");
+    }
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let request = Request::builder().method(method).uri(PATH).body(Full::new(Bytes::new())).unwrap();
+        let Ok(response) = bench.service.answer(request).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{method}");
+    }
+    assert_eq!(bench.push("").await, 200, "nothing is delivered at once");
+    assert_eq!(bench.push("\n\n").await, 200);
+    assert_eq!(bench.sink.times(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_log_is_left_out_and_what_is_nothing_is_kept() {
-    let Bench { sink, service, dir } = bench();
-    sink.go_on.add_permits(1);
-    let metric = EventWrapper { event: Some(event_wrapper::Event::Metric(Metric {})) }.encode_to_vec();
-    let batch = [metric.into(), Bytes::from_static(b"\xff\xff"), event("a")];
-    assert_eq!(code(push(&service, &batch).await), Code::Ok);
-    assert_eq!(sink.times(), 1, "the log arrives");
-    let kept = std::fs::read_to_string(dir.path().join("quarantine/sentinel/000001.ndjson")).unwrap();
-    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
-    assert_eq!((&kept["code"], &kept["not_utf8"][""]), (&"undecodable".into(), &"//8=".into()));
-    assert_eq!(code(push(&service, &batch[..1]).await), Code::Ok, "a batch of metrics alone is no failure");
-    assert_eq!(sink.times(), 1);
+    let bench = bench();
+    bench.sink.go_on.add_permits(1);
+    let metric =
+        "{\"metric\":{\"name\":\"x\",\"kind\":\"absolute\",\"counter\":{\"value\":1.0}}}\n{\"trace\":{}}\n";
+    let body = [metric.as_bytes(), b"\xff\xff\n", b"{\"log\":\n", log("a").as_bytes()].concat();
+    assert_eq!(bench.push(body).await, 200);
+    assert_eq!(*bench.sink.taken.lock().unwrap(), [r#"{"message":"a"}"#], "the log arrives");
+    let kept = bench.kept();
+    assert_eq!(kept.len(), 2);
+    assert_eq!((&kept[0]["code"], &kept[0]["not_utf8"][""]), (&"undecodable".into(), &"//8=".into()));
+    assert_eq!((&kept[1]["code"], &kept[1]["event"]), (&"undecodable".into(), &"{\"log\":".into()));
+    assert_eq!(bench.push(metric).await, 200, "a batch of metrics alone is no failure");
+    assert_eq!(bench.sink.times(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_over_the_bound_is_kept_by_its_head_and_its_neighbours_arrive() {
+    let bench = bench();
+    bench.sink.go_on.add_permits(1);
+    let huge = log(&"x".repeat(super::lines::MAX_LINE_BYTES));
+    assert_eq!(bench.push(log("a") + &huge + &log("b")).await, 200);
+    assert_eq!(*bench.sink.taken.lock().unwrap(), [r#"{"message":"a"}"#, r#"{"message":"b"}"#]);
+    let kept = bench.kept();
+    assert_eq!((kept.len(), &kept[0]["code"]), (1, &"too_large".into()));
+    let message = kept[0]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("a line of {} bytes", huge.len() - 1)), "{message}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_has_a_bound_and_the_rest_is_told_to_come_again() {
-    let Bench { sink, service, .. } = bench();
-    let batches: Vec<_> = (0..3).map(|n| [event(&n.to_string().repeat(30_000_000))]).collect();
+    let bench = bench();
+    let batches: Vec<_> = (0..3).map(|n| log(&n.to_string().repeat(30_000_000))).collect();
+    let pushed = |batch: &String| {
+        let length = batch.len().to_string();
+        Request::post(PATH)
+            .header("content-length", length)
+            .body(Full::new(Bytes::from(batch.clone())))
+            .unwrap()
+    };
     for batch in &batches {
-        assert_eq!(code(push(&service, batch).await), Code::Unavailable);
+        let Ok(response) = bench.service.answer(pushed(batch)).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
-    assert_eq!(sink.times(), 2, "the third was never begun");
-    sink.go_on.add_permits(3);
+    assert_eq!(bench.sink.times(), 2, "the third was never begun");
+    bench.sink.go_on.add_permits(3);
     for batch in &batches {
-        assert_eq!(code(push(&service, batch).await), Code::Ok);
+        let Ok(response) = bench.service.answer(pushed(batch)).await;
+        assert_eq!(response.status(), StatusCode::OK);
     }
-    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (3, 3));
+    assert_eq!((bench.sink.times(), bench.sink.ended.load(Ordering::Relaxed)), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn stopping_takes_nothing_new_and_finishes_what_was_begun() {
-    let Bench { sink, service, .. } = bench();
-    assert_eq!(code(push(&service, &[event("a")]).await), Code::Unavailable);
-    service.closing.cancel();
-    assert_eq!(code(push(&service, &[event("b")]).await), Code::Unavailable);
-    sink.go_on.add_permits(1);
-    service.deliveries.finished().await;
-    assert_eq!((sink.times(), sink.ended.load(Ordering::Relaxed)), (1, 1));
+    let bench = bench();
+    assert_eq!(bench.push(log("a")).await, 503);
+    bench.service.closing.cancel();
+    assert_eq!(bench.push(log("b")).await, 503);
+    bench.sink.go_on.add_permits(1);
+    bench.service.sinks.take_out(PATH).await;
+    assert_eq!((bench.sink.times(), bench.sink.ended.load(Ordering::Relaxed)), (1, 1));
 }
 
-fn set(health: &Health, works: bool) {
-    if works {
-        health.works(Part::Requests);
-    } else {
-        health.fails(Part::Requests, Clock::system().now(), "timed_out", "no answer");
-    }
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_nor_kept_is_waited_for() {
+    let bench = bench();
+    bench.sink.go_on.add_permits(1);
+    let dir = bench.dir.path().join("quarantine");
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::write(&dir, "").unwrap();
+    let batch = "nothing\n".to_owned() + &log("a");
+    assert_eq!(bench.push(batch.clone()).await, 503);
+    assert_eq!(bench.sink.times(), 0, "not delivered before what came with it is safe");
+    std::fs::remove_file(&dir).unwrap();
+    Clock::system().sleep(Duration::from_mins(2)).await;
+    assert_eq!((bench.push(batch).await, bench.sink.times()), (200, 1));
 }
 
 #[tokio::test]
-async fn health_is_that_of_the_sink() {
-    let Bench { service, .. } = bench();
-    for (works, status) in
-        [(true, ServingStatus::Serving), (false, ServingStatus::NotServing), (true, ServingStatus::Serving)]
-    {
-        set(&service.sink.health, works);
-        let answer = service.health_check(Request::new(HealthCheckRequest {})).await.unwrap();
-        assert_eq!(answer.into_inner().status(), status);
-    }
+async fn the_health_check_says_how_the_sink_is() {
+    let bench = bench();
+    let ask = async |path: &str| {
+        let Ok(response) =
+            bench.service.answer(Request::get(path).body(Full::new(Bytes::new())).unwrap()).await;
+        let status = response.status().as_u16();
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&text).into_owned())
+    };
+    assert_eq!(ask(PATH).await.0, 200);
+    bench.health.fails(Part::Requests, Clock::system().now(), "timed_out", "no answer in time");
+    assert_eq!(ask(PATH).await, (503, "the sink does not work: no answer in time\n".to_owned()));
+    bench.health.works(Part::Requests);
+    assert_eq!(ask(PATH).await.0, 200);
+    assert_eq!(ask("/sinks/other").await.0, 503);
 }
 
-/// A listener on a socket, and channels to it: one of Vector's, one of a stranger's.
-async fn listen(bench: &Bench) -> (Channel, Channel, CancellationToken) {
-    let (certificates, strangers) = (made(), made());
+/// A listener on a socket: its address, and what Vector and a stranger have to show.
+struct Socket {
+    address: String,
+    vectors: TlsIdentity,
+    strangers: TlsIdentity,
+    shutdown: CancellationToken,
+}
+
+async fn listen(bench: &Bench) -> Socket {
+    let (certificates, others) = (made(), made());
     let dir = bench.dir.path().join("certificates");
     certificates.write_vectors_part(&dir).unwrap();
-    strangers.write_vectors_part(&bench.dir.path().join("strangers")).unwrap();
-    let side = |dir: &Path, pem: &str, key: &str| {
-        TlsIdentity::from_files(&dir.join("ca.pem"), &dir.join(pem), &dir.join(key)).unwrap()
+    let theirs = bench.dir.path().join("strangers");
+    others.write_vectors_part(&theirs).unwrap();
+    // It trusts us, and shows what another authority has signed.
+    std::fs::copy(dir.join("ca.pem"), theirs.join("ca.pem")).unwrap();
+    let side = |dir: &Path| {
+        TlsIdentity::from_files(&dir.join("ca.pem"), &dir.join("vector.pem"), &dir.join("vector.key"))
+            .unwrap()
     };
-    let sink = &bench.service.sink;
-    let options = ListenerOptions {
-        deliver: Arc::clone(&sink.deliver),
-        health: sink.health.clone(),
-        quarantine: sink.quarantine.clone(),
-        labels: sink.labels.clone(),
-    };
-    let tls = certificates.ours().server_tls();
-    let listener = Listener::new(options, tls, Clock::system(), fastrand::Rng::with_seed(1));
+    let tls = certificates.ours().server_tls().unwrap();
+    let listener = Listener::new(bench.service.sinks.clone(), tls, Some("sentinel".to_owned()));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap().to_string();
     let shutdown = CancellationToken::new();
     tokio::spawn(listener.run(socket, shutdown.clone()));
-    let to = |tls: TlsIdentity| channel(&address, "localhost", tls.client_tls().unwrap()).unwrap();
-    let stranger = {
-        // It trusts us, and shows what another authority has signed.
-        std::fs::copy(dir.join("ca.pem"), bench.dir.path().join("strangers/ca.pem")).unwrap();
-        to(side(&bench.dir.path().join("strangers"), "vector.pem", "vector.key"))
-    };
-    (to(side(&dir, "vector.pem", "vector.key")), stranger, shutdown)
+    Socket { address, vectors: side(&dir), strangers: side(&theirs), shutdown }
 }
 
 fn made() -> Certificates {
@@ -286,79 +349,34 @@ fn made() -> Certificates {
 }
 
 #[tokio::test]
-async fn pushes_come_in_over_a_socket_compressed_or_not_and_from_nobody_else() {
+async fn pushes_come_in_over_a_socket_from_vector_and_from_nobody_else() {
     let bench = bench();
     bench.sink.go_on.add_permits(3);
-    let (vectors, strangers, shutdown) = listen(&bench).await;
-    let plain = VectorClient::new(vectors.clone());
-    let gzip = VectorClient::new(vectors.clone()).send_compressed(CompressionEncoding::Gzip);
-    let zstd = VectorClient::new(vectors).send_compressed(CompressionEncoding::Zstd);
-    // Larger than what is read if nobody says otherwise.
-    let text = "x".repeat(5 * 1024 * 1024);
-    for (n, mut client) in [plain, gzip, zstd].into_iter().enumerate() {
-        let events = vec![event(&format!("{n}{text}"))];
-        client.push_events(PushEventsRequest { events }).await.unwrap();
+    let socket = listen(&bench).await;
+    let to = |side: &TlsIdentity| edge(&socket.address, "localhost", &side.client_tls().unwrap()).unwrap();
+    let request = || Request::post(PATH).body(Bytes::from(log(&"x".repeat(5_000_000)))).unwrap();
+    let vectors = to(&socket.vectors);
+    for _ in 0..2 {
+        assert_eq!(vectors.clone().oneshot(request()).await.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(bench.sink.times(), 3);
-    let events = vec![event("a")];
-    VectorClient::new(strangers).push_events(PushEventsRequest { events }).await.unwrap_err();
-    assert_eq!(bench.sink.times(), 3);
-    shutdown.cancel();
+    assert_eq!(bench.sink.times(), 2);
+    to(&socket.strangers).oneshot(request()).await.unwrap_err();
+    assert_eq!(bench.sink.times(), 2);
+    socket.shutdown.cancel();
 }
 
 #[tokio::test]
-async fn both_health_services_say_how_the_sink_is() {
+async fn a_client_that_speaks_grpc_is_hung_up_on_and_never_answered() {
     let bench = bench();
-    let (vectors, _, shutdown) = listen(&bench).await;
-    let mut health = HealthClient::new(vectors.clone());
-    let request = || tonic_health::pb::HealthCheckRequest { service: "vector.Vector".to_owned() };
-    let mut watched = health.watch(request()).await.unwrap().into_inner();
-    for (works, expected) in [(true, 1), (false, 2), (true, 1)] {
-        set(&bench.service.sink.health, works);
-        // 1 and 2 are SERVING and NOT_SERVING of grpc.health.v1.
-        while watched.message().await.unwrap().unwrap().status != expected {}
-        assert_eq!(health.check(request()).await.unwrap().into_inner().status, expected);
-        let answer = VectorClient::new(vectors.clone()).health_check(HealthCheckRequest {}).await.unwrap();
-        assert_eq!(answer.into_inner().status + 1, expected);
-    }
-    shutdown.cancel();
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_decoded_nor_kept_is_waited_for() {
-    let Bench { sink, service, dir } = bench();
-    sink.go_on.add_permits(1);
-    let place = dir.path().join("quarantine");
-    std::fs::remove_dir_all(&place).unwrap();
-    std::fs::write(&place, "").unwrap();
-    let batch = [Bytes::from_static(b"\xff\xff"), event("a")];
-    assert_eq!(code(push(&service, &batch).await), Code::Unavailable);
-    assert_eq!(sink.times(), 0, "not delivered before what came with it is safe");
-    std::fs::remove_file(&place).unwrap();
-    Clock::system().sleep(Duration::from_mins(2)).await;
-    assert_eq!(code(push(&service, &batch).await), Code::Ok);
-    assert_eq!(sink.times(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_push_has_no_say_over_the_next_delivery_of_equal_bytes() {
-    use super::deliveries::Key;
-
-    let deliveries = Deliveries::new(Clock::system());
-    let key = Key::of(&[event("a")]);
-    let first = deliveries.begin(key, async { BatchStatus::Errored });
-    // It has ended, and nobody has asked yet.
-    Clock::system().sleep(Duration::from_secs(1)).await;
-    let (go_on, held) = tokio::sync::oneshot::channel::<()>();
-    let second = deliveries.begin(key, async move {
-        held.await.ok();
-        BatchStatus::Delivered
-    });
-    assert_eq!(first.outcome().await, BatchStatus::Errored);
-    assert!(deliveries.join(key).is_none(), "somebody waits for the second");
-    drop(second);
-    let again = deliveries.join(key).expect("the second is still on its way");
-    go_on.send(()).unwrap();
-    assert_eq!(again.outcome().await, BatchStatus::Delivered);
-    assert!(deliveries.join(key).is_none(), "it was answered");
+    let socket = listen(&bench).await;
+    let connector = TlsConnector::from(socket.vectors.client_tls().unwrap());
+    let stream = TcpStream::connect(&socket.address).await.unwrap();
+    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    // https://www.rfc-editor.org/rfc/rfc9113#section-3.4, with an empty SETTINGS frame.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut answer = Vec::new();
+    // An end without TLS's own word for it is an end, too.
+    stream.read_to_end(&mut answer).await.ok();
+    assert_eq!(answer, b"");
+    socket.shutdown.cancel();
 }

@@ -1,14 +1,15 @@
 use std::net::{SocketAddr, TcpListener};
 
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
+use bytes::Bytes;
+use http::Request;
+use tower::ServiceExt;
 
 use super::*;
-use crate::certificates::Certificates;
-use crate::client::{Forward, ForwardOptions, VectorPeer, channel};
+use crate::certificates::{Certificates, TlsIdentity};
+use crate::client::{Forward, ForwardOptions, VectorPeer, edge};
 use model::event::{Batch, Event};
 use runtime::delivery::{BatchStatus, Deliver};
+use runtime::edge::{Edge, EdgeError};
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::ComponentLabels;
 
@@ -59,27 +60,21 @@ async fn a_configuration_that_it_refuses_ends_the_run() {
     assert!(error.contains("exit status: 78"), "{error}");
 }
 
-/// The configuration of a `vector` source with its half of `certificates`, which are written into `dir`.
+/// The configuration of an `http_server` source with its half of `certificates`, which are written into `dir`.
 fn source(certificates: &Certificates, address: SocketAddr, dir: &Path) -> String {
     certificates.write_vectors_part(&dir.join("tls")).unwrap();
     let dir = dir.display();
     format!(
-        "sources: {{in: {{type: vector, address: '{address}', tls: {{enabled: true, verify_certificate: true, \
+        "sources: {{in: {{type: http_server, address: '{address}', path_key: '', decoding: {{codec: json}}, \
+         framing: {{method: newline_delimited}}, tls: {{enabled: true, verify_certificate: true, \
          ca_file: {dir}/tls/ca.pem, crt_file: {dir}/tls/vector.pem, key_file: {dir}/tls/vector.key}}}}}}\n"
     )
 }
 
-/// Asks Vector's `vector` source whether it serves.
-async fn asks(channel: Channel) -> Result<(), String> {
-    let request = HealthCheckRequest { service: "vector.Vector".to_owned() };
-    HealthClient::new(channel).check(request).await.map(|_| ()).map_err(|error| format!("{error:?}"))
-}
-
-/// A connection that is not of our making.
-fn other(address: SocketAddr, tls: ClientTlsConfig) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap();
-    // Without this it would fail for the want of ALPN, whoever it is.
-    endpoint.tls_config(tls.assume_http2(true)).unwrap().connect_lazy()
+/// Sends an event, and answers the status.
+async fn asks(edge: Edge) -> Result<u16, EdgeError> {
+    let request = Request::post("/").body(Bytes::from_static(b"{}\n")).unwrap();
+    Ok(edge.oneshot(request).await?.status().as_u16())
 }
 
 #[tokio::test]
@@ -90,28 +85,28 @@ async fn it_speaks_only_to_the_holder_of_our_certificate() {
     let Some(bench) = vector(config).await else { return };
     let clock = Clock::system();
     let began = clock.now();
-    let connect = || channel(&address.to_string(), "127.0.0.1", ours.ours().client_tls().unwrap()).unwrap();
-    while let Err(error) = asks(connect()).await {
+    let connect = |identity: &TlsIdentity| {
+        edge(&address.to_string(), "127.0.0.1", &identity.client_tls().unwrap()).unwrap()
+    };
+    while let Err(error) = asks(connect(ours.ours())).await {
         assert!(clock.now() - began < PATIENCE, "{error}");
         clock.sleep(Duration::from_millis(20)).await;
     }
-    let ca = std::fs::read(bench.dir.path().join("tls/ca.pem")).unwrap();
-    let nobody = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("localhost");
-    others.write_vectors_part(&bench.dir.path().join("others")).unwrap();
-    let file = |name: &str| std::fs::read(bench.dir.path().join("others").join(name)).unwrap();
-    let stranger = nobody.clone().identity(Identity::from_pem(file("vector.pem"), file("vector.key")));
-    // The same way, with what it accepts: so the refusals below are for what is shown.
-    let shown = |name: &str| std::fs::read(bench.dir.path().join("tls").join(name)).unwrap();
-    let known = nobody.clone().identity(Identity::from_pem(shown("vector.pem"), shown("vector.key")));
-    asks(other(address, known)).await.unwrap();
-    asks(other(address, nobody)).await.unwrap_err();
-    asks(other(address, stranger)).await.unwrap_err();
+    assert_eq!(asks(connect(ours.ours())).await, Ok(200));
+    // It trusts Vector, and shows what another authority has signed.
+    let theirs = bench.dir.path().join("others");
+    others.write_vectors_part(&theirs).unwrap();
+    std::fs::copy(bench.dir.path().join("tls/ca.pem"), theirs.join("ca.pem")).unwrap();
+    let file = |name: &str| theirs.join(name);
+    let stranger =
+        TlsIdentity::from_files(&file("ca.pem"), &file("vector.pem"), &file("vector.key")).unwrap();
+    asks(connect(&stranger)).await.unwrap_err();
     bench.tell(SupervisorCommand::Stop).await;
     assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }
 
 #[tokio::test]
-async fn it_reads_what_was_nested_too_deep_for_it() {
+async fn it_reads_what_we_send_and_what_it_would_not_read_is_kept() {
     let ours = Certificates::new(&Clock::system()).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = |dir: &Path| {
@@ -124,22 +119,26 @@ async fn it_reads_what_was_nested_too_deep_for_it() {
     };
     let Some(bench) = vector(config).await else { return };
     let peer = VectorPeer::default();
-    peer.moved_to(&address.to_string(), "localhost", ours.ours().client_tls().unwrap()).unwrap();
+    peer.moved_to(&address.to_string(), "localhost", &ours.ours().client_tls().unwrap()).unwrap();
     let labels =
         ComponentLabels { kind: "source", component_type: "defender_incidents", id: "defender".to_owned() };
     let quarantine = Quarantine::open(bench.dir.path(), "defender", 1_000_000).unwrap();
     let options = ForwardOptions { peer, labels, quarantine };
     let forward = Forward::new(options, Clock::system(), fastrand::Rng::with_seed(1));
     let nested = |levels: usize| format!("{}[1]{}", "{\"a\":".repeat(levels - 1), "}".repeat(levels - 1));
-    let events = [31, 32, 33, 40, 1_000].map(|levels| Event::new(nested(levels).into(), None));
-    assert_eq!(forward.deliver(Batch::from(events)).await, BatchStatus::Delivered);
+    let time = chrono::DateTime::from_timestamp(1_790_000_000, 0);
+    let events = [1, 33, 126, 128, 1_000].map(|levels| {
+        Event::new(if levels == 1 { "{\"n\":1}".to_owned() } else { nested(levels) }.into(), time)
+    });
+    assert_eq!(forward.deliver(Batch::from(events)).await, BatchStatus::Rejected);
     // It has answered that they are in the file.
     let written = std::fs::read_to_string(bench.dir.path().join("events")).unwrap();
-    assert_eq!(written.lines().count(), 5, "{written}");
-    assert_eq!(
-        written.lines().filter(|line| line.contains("\\\"a\\\"") || line.contains("\"[1]\"")).count(),
-        3
-    );
+    assert_eq!(written.lines().count(), 3, "{written}");
+    let first: serde_json::Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "n": 1, "source_type": "defender_incidents", "timestamp": "2026-09-21T14:13:20Z"
+    });
+    assert_eq!(first, expected);
     bench.tell(SupervisorCommand::Stop).await;
     assert_eq!(bench.ended().await.0, Ok(SupervisorEnded::Drained));
 }
