@@ -234,15 +234,14 @@ pub(crate) fn component_graph(
     if beside_vector && ownership::has_only_stock(tree) {
         report.problem("", "there is nothing here for vector-sentinel: run vector itself");
     }
-    if !beside_vector {
-        for (kind, component) in
-            sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
-        {
-            vector_options::report_ineffective(
-                &redaction.join(kind.section(), &component.id),
-                &component.vector_options,
-                &mut report,
-            );
+    for (kind, component) in
+        sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
+    {
+        let path = redaction.join(kind.section(), &component.id);
+        if beside_vector {
+            vector_options::report_dropping(&path, &component.vector_options, &mut report);
+        } else {
+            vector_options::report_ineffective(&path, &component.vector_options, &mut report);
         }
     }
     let sinks_without_ack_setting = sinks_without_ack_setting(tree, &sources, redaction, &mut report);

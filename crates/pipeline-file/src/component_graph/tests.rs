@@ -280,6 +280,19 @@ fn options_for_the_way_through_vector_do_nothing_without_it() {
 }
 
 #[test]
+fn a_buffer_that_drops_is_warned_of() {
+    let drops = json!({"type": "memory", "when_full": "drop_newest"});
+    let warned = |buffer: Value| {
+        let graph = read(&beside(&json!({"sinks": {"sentinel": {"buffer": buffer}}}))).unwrap();
+        graph.warnings.into_iter().map(|warning| warning.path).collect::<Vec<_>>()
+    };
+    let path = "sinks.sentinel.buffer.when_full";
+    assert_eq!(warned(drops.clone()), [path]);
+    assert_eq!(warned(json!([{"type": "memory", "when_full": "overflow"}, drops])), [path]);
+    assert_eq!(warned(json!({"type": "memory", "when_full": "block"})), [""; 0]);
+}
+
+#[test]
 fn only_our_components_need_backends_that_can_be_asked_here() {
     let cloud = json!({"type": "aws_secrets_manager", "region": "x"});
     let stock = json!({"secret": {"v": cloud}, "sinks": {"queue": {"password": "SECRET[v.k] SECRET[w.k]"}}});

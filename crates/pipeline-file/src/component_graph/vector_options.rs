@@ -150,6 +150,21 @@ pub(super) fn report_ineffective(path: &str, vector_options: &Map<String, Value>
     }
 }
 
+/// Reports a buffer that drops what does not fit. A buffer may have several stages.
+/// Source: <https://vector.dev/docs/reference/configuration/sinks/http/#buffer.when_full>
+pub(super) fn report_dropping(path: &str, vector_options: &Map<String, Value>, report: &mut Report) {
+    let stages: Vec<&Value> = match vector_options.get("buffer") {
+        Some(Value::Array(stages)) => stages.iter().collect(),
+        one => one.into_iter().collect(),
+    };
+    if stages.iter().any(|stage| stage.get("when_full").is_some_and(|when| when == "drop_newest")) {
+        report.warning(
+            format!("{path}.buffer.when_full"),
+            "drop_newest: events that come while the buffer is full are lost. With block, the default, they wait",
+        );
+    }
+}
+
 /// The schema of `inputs`.
 pub(crate) fn inputs_schema() -> Value {
     json!({
