@@ -198,11 +198,17 @@ async fn reload_until_restart(
         for warning in &loaded.plan.warnings {
             warn!("{warning}");
         }
-        let what = |plan: &Plan| (plan.data_dir.clone(), plan.beside_vector || arguments.no_vector);
-        if what(&loaded.plan) != what(started) {
-            info!(
-                "data_dir, or whether there is a Vector, has changed: stopping in order, and starting with what the files say now."
-            );
+        let with_vector = |plan: &Plan| plan.beside_vector || arguments.no_vector;
+        let why = match (
+            loaded.plan.data_dir == started.data_dir,
+            with_vector(&loaded.plan) == with_vector(started),
+        ) {
+            (true, true) => None,
+            (false, _) => Some("data_dir is another one"),
+            (true, false) => Some("the first stock component came, or the last one went"),
+        };
+        if let Some(why) = why {
+            info!("{why}: stopping in order, and starting with what the files say now.");
             return (loaded, seen);
         }
         match handle.reload(loaded.plan, loaded.file, limit).await {

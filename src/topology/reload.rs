@@ -124,7 +124,10 @@ impl Running {
         let (sinks, sources) = self.build_missing(plan).await?;
         if let Some(links) = &self.links {
             match links.write(file) {
-                Ok(is_ours) => changes.vector_reads_again = is_ours,
+                // Without any change it is asked to look all the same: at the files that its tables are in, for example.
+                Ok(is_new) => {
+                    changes.vector_reads_again = is_new || (self.vector.is_some() && changes.is_empty());
+                }
                 // Vector goes on with what it has, and gets the rest when it is started again.
                 Err(error) if is_rollback => error!("{error}"),
                 Err(error) => {

@@ -259,11 +259,9 @@ impl VectorLinks {
         }
     }
 
-    /// Writes what Vector gets of `file`, or of what it had before. Answers whether there is a Vector of ours to read it.
+    /// Writes what Vector gets of `file`, or of what it had before. Answers whether a Vector of ours has something new to read.
     pub(super) fn write(&self, file: Option<PipelineFile>) -> Result<bool, LinkError> {
-        self.configuration
-            .as_ref()
-            .map_or(Ok(false), |configuration| configuration.replace(file).map(|()| true))
+        self.configuration.as_ref().map_or(Ok(false), |configuration| configuration.replace(file))
     }
 
     /// What we show at a link: what the file names, or what was made for it.

@@ -47,6 +47,8 @@ pub(super) struct Configuration(Arc<Mutex<Written>>);
 
 struct Written {
     file: PipelineFile,
+    /// What was written last.
+    text: String,
     dir: PathBuf,
     endpoints: Vec<SourceEndpoint>,
     stubs: BTreeMap<String, Stub>,
@@ -66,7 +68,13 @@ impl Process {
             // Our sources had a third of the time before, and our sinks have what is left after.
             shutdown_limit: vector.shutdown_limit / 2,
         };
-        let written = Written { file: vector.file, dir, endpoints: Vec::new(), stubs: BTreeMap::new() };
+        let written = Written {
+            file: vector.file,
+            text: String::new(),
+            dir,
+            endpoints: Vec::new(),
+            stubs: BTreeMap::new(),
+        };
         let configuration = Configuration(Arc::new(Mutex::new(written)));
         let supervisor = Supervisor::new(launch, Box::new(configuration.clone()), clock, rng);
         Self { supervisor, configuration, limit: vector.shutdown_limit }
@@ -124,19 +132,19 @@ impl Configuration {
         written.stubs.remove(id);
     }
 
-    /// Writes what Vector gets of `file`, or of the file that it had before, while it runs: known ports stay. On an error
-    /// the file is the one that it was.
-    pub(super) fn replace(&self, file: Option<PipelineFile>) -> Result<(), LinkError> {
+    /// Writes what Vector gets of `file`, or of the file that it had before, while it runs: known ports stay. Answers whether
+    /// that is something else than before. On an error the file is the one that it was.
+    pub(super) fn replace(&self, file: Option<PipelineFile>) -> Result<bool, LinkError> {
         let mut written = self.locked();
         written.find_ports(|stubs, id| !stubs.contains_key(id))?;
-        match file {
-            None => written.write(&written.file),
-            Some(file) => {
-                written.write(&file)?;
-                written.file = file;
-                Ok(())
-            }
+        let before = std::mem::take(&mut written.text);
+        if let Some(file) = file {
+            written.text = written.write(&file)?;
+            written.file = file;
+        } else {
+            written.text = written.write(&written.file)?;
         }
+        Ok(written.text != before)
     }
 
     fn locked(&self) -> MutexGuard<'_, Written> {
@@ -149,19 +157,21 @@ impl Prepare for Configuration {
     async fn prepare(&mut self) -> Result<(), String> {
         let mut written = self.locked();
         let prepared = written.find_ports(|_, _| true).and_then(|()| written.write(&written.file));
-        prepared.map_err(|error| error.to_string())
+        written.text = prepared.map_err(|error| error.to_string())?;
+        Ok(())
     }
 }
 
 // === impl Written ===
 
 impl Written {
-    /// Writes what Vector gets of `file`.
-    fn write(&self, file: &PipelineFile) -> Result<(), LinkError> {
+    /// Writes what Vector gets of `file`, and answers that.
+    fn write(&self, file: &PipelineFile) -> Result<String, LinkError> {
         let text = render(file, &catalogue(), &self.stubs).map_err(LinkError::Render)?;
         create_private_dir(&self.dir)
             .and_then(|()| write_private_file(&self.dir, CONFIGURATION, &text))
-            .map_err(|source| LinkError::Write { dir: self.dir.clone(), source })
+            .map_err(|source| LinkError::Write { dir: self.dir.clone(), source })?;
+        Ok(text)
     }
 
     /// Finds a port for each of the sources that `wanted` chooses where Vector can listen, and tells both sides.

@@ -42,7 +42,8 @@ pub struct ConnectionConfig {
     /// Who asks, in which cloud, through what.
     #[serde(flatten)]
     pub identity: IdentityConfig,
-    /// The base URL of the service, `https` only. Default: that of `cloud`. Example: `https://graph.microsoft.com`.
+    /// The base URL of the service, `https` only: Microsoft Graph's, or for Sentinel's incidents Azure Resource Manager's, such
+    /// as `https://management.usgovcloudapi.net`. Default: that of `cloud`. Example: `https://graph.microsoft.us`.
     pub endpoint: Option<String>,
     /// Time limit and rate of requests.
     #[serde(default)]

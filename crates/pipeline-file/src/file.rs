@@ -180,7 +180,18 @@ fn parse(
     let mut tree = match format.parse(text.as_str()) {
         Ok(tree) => root(tree).map_err(|error| vec![at_file(path, &error.to_string())])?,
         Err(error) if unset.is_empty() => return Err(vec![at(text.position(error.offset), error.message)]),
-        Err(_) => return Err(unset.into_iter().map(|(_, problem)| problem).collect()),
+        Err(_) => {
+            // Is it the variables? They may stand in comments only.
+            let something = |number: usize| {
+                let is_unset = found.get(number).is_some_and(|found| found.value.is_err());
+                left(number).or_else(|| is_unset.then(|| "0".to_owned()))
+            };
+            let (text, _) = interpolate(raw, &found, something);
+            return Err(match format.parse(text.as_str()) {
+                Ok(_) => unset.into_iter().map(|(_, problem)| problem).collect(),
+                Err(error) => vec![at(text.position(error.offset), error.message)],
+            });
+        }
     };
     let mut brought_in = text.into_brought_in();
     placeholders.put_in(&mut tree, &mut brought_in);

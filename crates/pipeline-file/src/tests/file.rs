@@ -115,6 +115,12 @@ fn missing_variables_are_reported_with_their_lines_and_with_everything_else() {
     assert_eq!(reported("p.yaml", text), expected);
     // Where the file cannot be parsed without them, they are reported alone.
     assert_eq!(reported("p.toml", "a = $ONE\n"), ["p.toml:1:5: environment variable ONE is not set"]);
+    // Where it cannot be parsed with them either, that is what is wrong.
+    for (name, comment) in [("p.yaml", "# yaml-language-server: $schema=x.json\n"), ("p.toml", "# ${ONE}\n")]
+    {
+        let problems = reported(name, comment.to_owned() + "sources: [a\nb = \n");
+        assert!(problems.len() == 1 && problems[0].contains("not valid"), "{problems:?}");
+    }
 }
 
 #[test]
