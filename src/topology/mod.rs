@@ -107,7 +107,7 @@ impl Topology {
         for sink in &plan.sinks {
             match ReadySink::build(sink, links.as_ref(), None, &mut runtime).await {
                 Ok(sink) => sinks.push(sink),
-                Err(problem) => problems.push(problem),
+                Err((problem, _)) => problems.push(problem),
             }
         }
         for source in &plan.sources {

@@ -35,25 +35,26 @@ pub(super) struct ReadySource {
 // === impl ReadySink ===
 
 impl ReadySink {
-    /// Builds a sink and has it listen, by the link that was `kept` for it if any.
+    /// Builds a sink and has it listen, by the link that was `kept` for it if any. If it cannot be built, its link is answered
+    /// with the problem.
     pub(super) async fn build(
         planned: &Planned,
         links: Option<&VectorLinks>,
         kept: Option<SinkLink>,
         runtime: &mut Runtime,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, (Problem, Option<SinkLink>)> {
         let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);
         let link = match links {
             Some(links) => {
                 let link = links.listen(planned, kept, runtime).await;
-                Some(link.map_err(|error| problem(error.to_string()))?)
+                Some(link.map_err(|error| (problem(error.to_string()), None))?)
             }
             None => None,
         };
         let built = match planned.component.build(&planned.id, runtime) {
             Ok(Built::Sink(built)) => built,
-            Ok(Built::Source(_)) => return Err(problem("is no sink".to_owned())),
-            Err(error) => return Err(problem(error.to_string())),
+            Ok(Built::Source(_)) => return Err((problem("is no sink".to_owned()), link)),
+            Err(error) => return Err((problem(error.to_string()), link)),
         };
         let address = links.and_then(|links| links.address(planned));
         Ok(Self { planned: planned.clone(), built, link, address })

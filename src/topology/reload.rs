@@ -131,7 +131,7 @@ impl Running {
                 // Vector goes on with what it has, and gets the rest when it is started again.
                 Err(error) if is_rollback => error!("{error}"),
                 Err(error) => {
-                    self.forget_unstarted(&sources);
+                    self.forget_unstarted(sinks, &sources);
                     return Err(NotApplied::Problems(vec![Problem::new("", error.to_string())]));
                 }
             }
@@ -147,7 +147,10 @@ impl Running {
         for source in sources {
             self.sources.push(RunningSource::start(source));
         }
-        self.kept.clear();
+        for (_, mut link) in std::mem::take(&mut self.kept) {
+            link.stop_within(std::future::ready(())).await;
+            link.endpoint.remove();
+        }
         if changes.vector_reads_again {
             self.reload_vector().await;
         }
@@ -265,7 +268,11 @@ impl Running {
             });
             match sink.link {
                 Some(link) if same_link => drop(self.kept.insert(sink.planned.id, link)),
-                Some(link) => link.endpoint.remove(),
+                Some(mut link) => {
+                    // What comes in its place may listen where it does.
+                    link.stop_within(std::future::ready(())).await;
+                    link.endpoint.remove();
+                }
                 None => {}
             }
         }
@@ -340,7 +347,10 @@ impl Running {
             let kept = self.kept.remove(&planned.id);
             match ReadySink::build(planned, self.links.as_ref(), kept, &mut self.runtime).await {
                 Ok(sink) => sinks.push(sink),
-                Err(problem) => problems.push(problem),
+                Err((problem, link)) => {
+                    self.kept.extend(link.map(|link| (planned.id.clone(), link)));
+                    problems.push(problem);
+                }
             }
         }
         for planned in &plan.sources {
@@ -355,12 +365,14 @@ impl Running {
         if problems.is_empty() {
             return Ok((sinks, sources));
         }
-        self.forget_unstarted(&sources);
+        self.forget_unstarted(sinks, &sources);
         Err(NotApplied::Problems(problems))
     }
 
-    /// Sources that were built, and do not start after all, are not linked.
-    fn forget_unstarted(&self, sources: &[ReadySource]) {
+    /// Of what was built, and does not start after all, sources are not linked, and the links of sinks are kept for what ran
+    /// before.
+    fn forget_unstarted(&mut self, sinks: Vec<ReadySink>, sources: &[ReadySource]) {
+        self.kept.extend(sinks.into_iter().filter_map(|sink| Some((sink.planned.id, sink.link?))));
         if let Some(links) = &self.links {
             for source in sources {
                 links.remove(&source.planned.id);

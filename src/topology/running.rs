@@ -394,7 +394,8 @@ impl RetiringSink {
             if sink.stop_within(over.boxed().shared()).await {
                 warn!("sinks.{}, which was removed, did not finish in time and was ended.", sink.planned.id);
             }
-            if let Some(link) = &sink.link {
+            if let Some(link) = &mut sink.link {
+                link.stop_within(std::future::ready(())).await;
                 link.endpoint.remove();
             }
         });
@@ -449,8 +450,8 @@ impl RunningSink {
 // === impl SinkLink ===
 
 impl SinkLink {
-    /// Takes nothing new, and ends when everything is answered and decided, or when `limit` ends.
-    async fn stop_within(&mut self, limit: impl Future<Output = ()>) {
+    /// Takes nothing new, and ends when everything is answered and decided, or when `limit` ends. Nobody listens there then.
+    pub(super) async fn stop_within(&mut self, limit: impl Future<Output = ()>) {
         if let Some(listener) = &mut self.listener {
             listener.stop();
         }

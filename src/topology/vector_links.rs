@@ -185,6 +185,7 @@ impl VectorLinks {
                 (link, Some(address.unwrap_or(bound)))
             }
         };
+        link.endpoint.sinks.reserve(&link.endpoint.path);
         if let (Some(configuration), Some(shown)) = (&self.configuration, shown) {
             configuration.set_stub(&sink.id, sink.link.stub(Kind::Sink, &shown, &self.dir));
         }

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use vector_link::certificates::TlsIdentity;
 use vector_link::client::edge;
@@ -70,8 +71,13 @@ impl FakeVector {
         let socket = TcpListener::bind(&self.source).await.unwrap();
         let listener = TlsListener { socket, acceptor: TlsAcceptor::from(side.server_tls().unwrap()) };
         let router = Router::new().route("/", post(take)).layer(DefaultBodyLimit::disable());
-        let router = router.with_state(sink.clone());
+        let killed = CancellationToken::new();
+        let router = router.with_state((sink.clone(), killed.clone()));
         let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _when_dropped = killed.drop_guard();
+            std::future::pending::<()>().await;
+        });
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         tasks.spawn(read_lines(self.lines.clone(), Arc::clone(&self.checkpoint), sink));
         tasks
@@ -101,15 +107,22 @@ async fn read_lines(path: PathBuf, checkpoint: Arc<AtomicUsize>, sink: Sink) {
 }
 
 /// The source, the transform and the sink.
-async fn take(State(sink): State<Sink>, body: Bytes) -> StatusCode {
+async fn take(
+    State((sink, killed)): State<(Sink, CancellationToken)>,
+    body: Bytes,
+) -> Result<StatusCode, (StatusCode, [(&'static str, &'static str); 1])> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let logs: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
-    let Ok(mut logs) = logs else { return StatusCode::BAD_REQUEST };
+    let Ok(mut logs) = logs else { return Ok(StatusCode::BAD_REQUEST) };
     for log in &mut logs {
         log["enriched"] = true.into();
     }
-    sink.push(logs.into_iter()).await;
-    StatusCode::OK
+    tokio::select! {
+        biased;
+        // Connections outlive whoever accepted them: they must not go on being served.
+        () = killed.cancelled() => Err((StatusCode::INTERNAL_SERVER_ERROR, [("connection", "close")])),
+        () = sink.push(logs.into_iter()) => Ok(StatusCode::OK),
+    }
 }
 
 // === impl Sink ===

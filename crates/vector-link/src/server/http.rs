@@ -16,7 +16,6 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::deliveries::BatchDigest;
 use super::lines::{Lines, MAX_LINE_BYTES};
@@ -46,7 +45,7 @@ enum NotYet {
     Stopping,
     #[error("no sink of this name runs here: has the pipeline file changed? Then render Vector's file again")]
     NoSink,
-    #[error("this sink is being replaced: send it again")]
+    #[error("this sink is being started or replaced: send it again")]
     Replaced,
     #[error("not delivered: send it again")]
     Errored,
@@ -106,11 +105,7 @@ impl Service {
             return Err(NotYet::Stopping);
         }
         let Some(entry) = self.sinks.get(path) else {
-            warn!(
-                path,
-                "Vector pushes to a sink that does not run here; it is told to come again: {}",
-                NotYet::NoSink
-            );
+            self.sinks.report_missing(path);
             return Err(NotYet::NoSink);
         };
         let sink = entry.sink.ok_or(NotYet::Replaced)?;

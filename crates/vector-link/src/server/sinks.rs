@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::deliveries::{BatchDigest, Deliveries, Waiting};
 use super::lines::{Decoded, Line, decode};
@@ -19,7 +19,7 @@ use runtime::quarantine::{Keeper, Quarantine};
 use runtime::retry::policy::Policies;
 use runtime::telemetry::ComponentLabels;
 
-/// How often at most it is said that something other than logs was sent.
+/// How often at most it is said that something other than logs was sent, or that a sink is missing.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 /// What batches that are on their way may have together.
 pub(super) const MAX_BYTES_UNDER_WAY: usize = 64 * 1024 * 1024;
@@ -44,11 +44,13 @@ struct Shared {
     by_path: Mutex<BTreeMap<String, Entry>>,
     clock: Clock,
     rng: Mutex<fastrand::Rng>,
+    /// When it was last said that a sink is missing.
+    said: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// Nothing while it is being replaced.
+    /// Nothing while it is being started or replaced.
     pub(super) sink: Option<Arc<Sink>>,
     /// They outlive a sink that is replaced: what was delivered is not delivered again.
     deliveries: Deliveries,
@@ -86,18 +88,30 @@ struct Unreadable {
 impl PushedSinks {
     /// No sinks yet.
     pub fn new(clock: Clock, rng: fastrand::Rng) -> Self {
-        Self(Arc::new(Shared { by_path: Mutex::default(), clock, rng: Mutex::new(rng) }))
+        Self(Arc::new(Shared {
+            by_path: Mutex::default(),
+            clock,
+            rng: Mutex::new(rng),
+            said: Mutex::default(),
+        }))
+    }
+
+    /// There will be a sink at `path`: what is pushed there before has to come again.
+    pub fn reserve(&self, path: &str) {
+        let room = || Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024));
+        let made = || Entry { sink: None, deliveries: Deliveries::new(self.0.clock.clone()), room: room() };
+        self.by_path().entry(path.to_owned()).or_insert_with(made);
     }
 
     /// From now on `sink` is pushed to at `path`: a new one, or in the place of the one that was there.
     pub fn insert(&self, path: &str, sink: PushedSink) {
         let rng = self.0.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
         let (clock, policies) = (self.0.clock.clone(), Policies::new(rng));
-        let sink = Arc::new(Sink { pushed: sink, clock: clock.clone(), policies, said: Mutex::default() });
-        let mut by_path = self.by_path();
-        let room = || Arc::new(Semaphore::new(MAX_BYTES_UNDER_WAY / 1024));
-        let made = || Entry { sink: None, deliveries: Deliveries::new(clock), room: room() };
-        by_path.entry(path.to_owned()).or_insert_with(made).sink = Some(sink);
+        let sink = Arc::new(Sink { pushed: sink, clock, policies, said: Mutex::default() });
+        self.reserve(path);
+        if let Some(entry) = self.by_path().get_mut(path) {
+            entry.sink = Some(sink);
+        }
     }
 
     /// What is pushed to `path` from now on has to come again: the sink there is being replaced, or goes. Returns when it has
@@ -158,6 +172,17 @@ impl PushedSinks {
         }))
     }
 
+    /// Says, once a minute at most, that Vector pushes to a sink that is not there.
+    pub(super) fn report_missing(&self, path: &str) {
+        if is_due(&self.0.said, self.0.clock.monotonic()) {
+            warn!(
+                path,
+                "Vector pushes to a sink that does not run here, and is told to come again: has the pipeline file changed? Then \
+                 render Vector's file again. (Said once a minute at most.)"
+            );
+        }
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -165,6 +190,16 @@ impl PushedSinks {
     fn by_path(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.0.by_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether something may be said now that was last said at `said`, and notes that it is.
+fn is_due(said: &Mutex<Option<Instant>>, now: Instant) -> bool {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAID_EVERY);
+    if is_due {
+        *said = Some(now);
+    }
+    is_due
 }
 
 // === impl Push ===
@@ -230,10 +265,7 @@ impl Sink {
         }
         let labels = &self.pushed.labels;
         labels.count_discarded(not_logs);
-        let now = self.clock.monotonic();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|said| now.saturating_duration_since(said) >= SAID_EVERY) {
-            *said = Some(now);
+        if is_due(&self.said, self.clock.monotonic()) {
             error!(
                 component_id = labels.id,
                 events = not_logs,
