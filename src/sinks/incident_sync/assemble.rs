@@ -37,6 +37,7 @@ pub fn assemble(
     let direction = Direction::new(target, ledger, options, rules, labels, quarantine, clock, rng);
     let direction = Arc::new(direction);
     let sink = IncidentSink::new(Arc::clone(&direction));
+    direction.ledger.begin(direction.origin());
     let worker = Worker::new(direction, &data_dir.path);
     Ok(BuiltSink {
         health: sink.health().clone(),

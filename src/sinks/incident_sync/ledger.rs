@@ -115,10 +115,14 @@ impl Ledger {
         self.queue(from).keys().len()
     }
 
+    /// Makes ready for a new worker, while none works and nothing is taken: all that is queued is on disk, where [`Self::load`]
+    /// finds it, and what the worker before had in its hands when it was ended must not stay there.
+    pub(super) fn begin(&self, from: Side) {
+        self.queue(from).clear();
+    }
+
     /// Finds what was pending when the process, or the worker before this one, ended.
     pub(super) async fn load(&self, from: Side) -> Result<(), StoreError> {
-        // All that is here is on disk, and what a worker had in its hands when it was ended must not stay there.
-        self.queue(from).clear();
         let told: u64 = self.store.document(&self.names.told, LAST).await?.unwrap_or_default();
         {
             let mut numbers = self.numbers.lock().await;
