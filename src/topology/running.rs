@@ -8,7 +8,6 @@ use futures::future::{BoxFuture, OptionFuture, Shared, select_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -66,11 +65,9 @@ pub(super) struct RunningSink {
 pub(super) struct RetiringSink {
     pub(super) planned: Planned,
     pub(super) address: Option<String>,
-    /// Asks it to finish, before its time is over.
-    stop: CancellationToken,
-    /// Ends it where it is.
+    /// Ends it where it is, in order: what it consists of has ended when the task has.
     abort: CancellationToken,
-    task: JoinHandle<()>,
+    task: StoppableTask<()>,
 }
 
 /// Ends when a Vector of ours is dead and waits to be started again.
@@ -378,9 +375,9 @@ impl RetiringSink {
     /// Has `sink` go on for so long, and then finish within as long again.
     pub(super) fn start(mut sink: RunningSink, limit: Duration, clock: Clock) -> Self {
         let (planned, address) = (sink.planned.clone(), sink.address.clone());
-        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let (stopped, aborted) = (stop.clone(), abort.clone());
-        let task = tokio::spawn(async move {
+        let abort = CancellationToken::new();
+        let aborted = abort.clone();
+        let task = StoppableTask::start(|stopped| async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
                 () = clock.sleep(limit) => {}
@@ -399,25 +396,24 @@ impl RetiringSink {
                 link.endpoint.remove();
             }
         });
-        Self { planned, address, stop, abort, task }
+        Self { planned, address, abort, task }
     }
 
     /// Has it finish, and ends it when `limit` ends first.
-    pub(super) async fn stop_within(self, limit: impl Future<Output = ()>) {
-        self.stop.cancel();
-        let mut task = self.task;
+    pub(super) async fn stop_within(mut self, limit: impl Future<Output = ()>) {
+        self.task.stop();
         tokio::select! {
             biased;
-            _ = &mut task => return,
+            _ = self.task.ended() => return,
             () = limit => {}
         }
         self.abort.cancel();
-        task.await.ok();
+        self.task.ended().await;
     }
 
     /// Whether it has ended.
     pub(super) fn has_ended(&self) -> bool {
-        self.task.is_finished()
+        self.task.has_ended()
     }
 }
 
@@ -451,24 +447,10 @@ impl RunningSink {
 
 impl SinkLink {
     /// Takes nothing new, and ends when everything is answered and decided, or when `limit` ends. Nobody listens there then.
-    pub(super) async fn stop_within(&mut self, limit: impl Future<Output = ()>) {
+    pub(super) async fn stop_within(&mut self, limit: impl Future<Output = ()> + Clone) {
         if let Some(listener) = &mut self.listener {
-            listener.stop();
+            listener.stop_within(limit.clone()).await;
         }
-        let finished = async {
-            if let Some(listener) = &mut self.listener {
-                listener.ended().await;
-            }
-            self.endpoint.vacate(std::future::pending()).await;
-        };
-        tokio::select! {
-            biased;
-            () = finished => return,
-            () = limit => {}
-        }
-        if let Some(listener) = &mut self.listener {
-            listener.abort().await;
-        }
-        self.endpoint.vacate(std::future::ready(())).await;
+        self.endpoint.vacate(limit).await;
     }
 }

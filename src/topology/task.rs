@@ -35,6 +35,11 @@ impl<T: Send + 'static> StoppableTask<T> {
         Some(ended)
     }
 
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.handle.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Ends it where it is, and returns when it has ended.
     pub(super) async fn abort(&mut self) {
         if let Some(handle) = &self.handle {
