@@ -1,5 +1,6 @@
 //! `sentinel_logs`: encoding rows and compressing them, against flate2 alone on the very bytes that are sent; the whole way
-//! from what Vector pushes, against `serde_json` and flate2; and the rows of layouts.
+//! from what Vector pushes, against `serde_json` and flate2; the levels of gzip, with the bytes that each comes to; and the rows
+//! of layouts.
 //!
 //! All report JSON bytes per second of the requests' bodies before compression.
 
@@ -21,12 +22,25 @@ use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request, Rows, Tabl
 mod incidents;
 
 const MAX_BYTES: usize = 1_000_000;
+/// The default of `compression`.
+const LEVEL: u32 = 2;
 /// As many as Vector pushes at a time.
 const PUSHED: usize = 1_000;
 
 fn main() {
+    for kind in KINDS {
+        let bodies = bodies(kind);
+        let plain = bodies.iter().map(Bytes::len).sum::<usize>();
+        for level in LEVELS {
+            let zipped = bodies.iter().map(|json| zipped(json, level)).sum::<usize>();
+            println!("{kind}, gzip level {level}: {:.1} times smaller", plain as f64 / zipped as f64);
+        }
+    }
     divan::main();
 }
+
+const KINDS: [&str; 2] = ["incidents", "small rows"];
+const LEVELS: [u32; 5] = [1, 2, 3, 6, 9];
 
 /// When the small rows happened; Azure would replace the times of older ones.
 fn now() -> DateTime<Utc> {
@@ -34,19 +48,19 @@ fn now() -> DateTime<Utc> {
 }
 
 fn encoder(layout: Layout) -> Encoder {
-    Encoder::new(layout, TablePlan::Analytics, "TimeGenerated".to_owned(), None, MAX_BYTES - 2)
+    Encoder::new(layout, TablePlan::Analytics, "TimeGenerated".to_owned(), None, None, MAX_BYTES - 2)
 }
 
 /// The requests that one push becomes.
-fn requests(batch: &Batch, compress: bool) -> Vec<Request> {
+fn requests(batch: &Batch, gzip_level: Option<u32>) -> Vec<Request> {
     let (rows, _) = Rows::new(&encoder(Layout::Raw), Batch::clone(batch), now());
-    let packer = Packer::new(&rows, (0..batch.len()).collect(), MAX_BYTES, compress);
+    let packer = Packer::new(&rows, (0..batch.len()).collect(), MAX_BYTES, gzip_level);
     packer.filter_map(|packed| packed.request).collect()
 }
 
 /// Bytes of a push' requests.
-fn packed(batch: &Batch, compress: bool) -> usize {
-    requests(batch, compress).iter().map(|request| request.body.len()).sum()
+fn packed(batch: &Batch, gzip_level: Option<u32>) -> usize {
+    requests(batch, gzip_level).iter().map(|request| request.body.len()).sum()
 }
 
 fn small_rows() -> Vec<Event> {
@@ -81,7 +95,7 @@ fn batches(kind: &str) -> Vec<Batch> {
 
 /// The requests' bodies before compression.
 fn bodies(kind: &str) -> Vec<Bytes> {
-    let requests = batches(kind).into_iter().flat_map(|batch| requests(&batch, false));
+    let requests = batches(kind).into_iter().flat_map(|batch| requests(&batch, None));
     requests.map(|request| request.body).collect()
 }
 
@@ -89,49 +103,58 @@ fn json_bytes(kind: &str) -> BytesCount {
     BytesCount::new(bodies(kind).iter().map(Bytes::len).sum::<usize>())
 }
 
-fn zipped(json: &[u8]) -> usize {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+fn zipped(json: &[u8], level: u32) -> usize {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::new(level));
     gzip.write_all(json).unwrap();
     gzip.finish().unwrap().len()
 }
 
-#[divan::bench(args = ["incidents", "small rows"])]
+#[divan::bench(args = KINDS)]
 fn encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
     let batches = batches(kind);
     bencher
         .counter(json_bytes(kind))
-        .bench(|| batches.iter().map(|batch| packed(batch, true)).sum::<usize>());
+        .bench(|| batches.iter().map(|batch| packed(batch, Some(LEVEL))).sum::<usize>());
 }
 
-#[divan::bench(args = ["incidents", "small rows"])]
+#[divan::bench(args = KINDS)]
 fn encode_only(bencher: Bencher<'_, '_>, kind: &str) {
     let batches = batches(kind);
     bencher
         .counter(json_bytes(kind))
-        .bench(|| batches.iter().map(|batch| packed(batch, false)).sum::<usize>());
+        .bench(|| batches.iter().map(|batch| packed(batch, None)).sum::<usize>());
 }
 
-#[divan::bench(args = ["incidents", "small rows"])]
+#[divan::bench(args = KINDS)]
 fn flate2_alone(bencher: Bencher<'_, '_>, kind: &str) {
     let bodies = bodies(kind);
-    bencher.counter(json_bytes(kind)).bench(|| bodies.iter().map(|json| zipped(json)).sum::<usize>());
+    bencher.counter(json_bytes(kind)).bench(|| bodies.iter().map(|json| zipped(json, LEVEL)).sum::<usize>());
+}
+
+/// The levels of gzip, on small rows.
+#[divan::bench(args = LEVELS)]
+fn flate2_at_level(bencher: Bencher<'_, '_>, level: u32) {
+    let bodies = bodies("small rows");
+    bencher
+        .counter(json_bytes("small rows"))
+        .bench(|| bodies.iter().map(|json| zipped(json, level)).sum::<usize>());
 }
 
 /// The whole way: what Vector has pushed, decoded, written as rows and compressed.
-#[divan::bench(args = ["incidents", "small rows"])]
+#[divan::bench(args = KINDS)]
 fn decode_encode_and_compress(bencher: Bencher<'_, '_>, kind: &str) {
     let pushes = pushes(kind);
     bencher
         .counter(json_bytes(kind))
-        .bench(|| pushes.iter().map(|push| packed(&decoded(push), true)).sum::<usize>());
+        .bench(|| pushes.iter().map(|push| packed(&decoded(push), Some(LEVEL))).sum::<usize>());
 }
 
 /// What anybody would do who has the events as JSON values.
-#[divan::bench(args = ["incidents", "small rows"])]
+#[divan::bench(args = KINDS)]
 fn serde_json_then_flate2(bencher: Bencher<'_, '_>, kind: &str) {
     let values: Vec<Vec<serde_json::Value>> =
         bodies(kind).iter().map(|json| serde_json::from_slice(json).unwrap()).collect();
-    let zip = |rows: &Vec<serde_json::Value>| zipped(&serde_json::to_vec(rows).unwrap());
+    let zip = |rows: &Vec<serde_json::Value>| zipped(&serde_json::to_vec(rows).unwrap(), LEVEL);
     bencher.counter(json_bytes(kind)).bench(|| values.iter().map(zip).sum::<usize>());
 }
 
@@ -161,7 +184,7 @@ fn laid_out(layout: Layout, batch: &Batch) -> usize {
     let (rows, _) = Rows::new(&encoder(layout), Batch::clone(batch), now());
     let tables = layout.tables().iter().map(|table| Some(table.name));
     let chosen = tables.map(|table| (0..rows.count()).filter(|row| rows.table(*row) == table).collect());
-    let packed = chosen.flat_map(|chosen| Packer::new(&rows, chosen, MAX_BYTES, false));
+    let packed = chosen.flat_map(|chosen| Packer::new(&rows, chosen, MAX_BYTES, None));
     packed.filter_map(|packed| packed.request).map(|request| request.body.len()).sum()
 }
 

@@ -37,6 +37,13 @@ pub fn each_field<'a>(json: &'a [u8], mut take: impl FnMut(&str, &'a str)) -> bo
     scanner.fields(text, &mut take).is_some()
 }
 
+/// Calls `take` with each element of the array that `json` is, in order, as it stands there. Answers whether `json` is an array;
+/// elements before the mistake in what is none have been taken.
+pub fn each_element<'a>(json: &'a str, mut take: impl FnMut(&'a str)) -> bool {
+    let mut scanner = Scanner { bytes: json.as_bytes(), at: 0, open: Vec::new() };
+    scanner.elements(json, &mut take).is_some()
+}
+
 /// Appends a text as a JSON string.
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
     let start = out.len();
@@ -81,6 +88,27 @@ impl<'a> Scanner<'a> {
                 match self.token()? {
                     b',' => next = self.token()?,
                     b'}' => break,
+                    _ => return None,
+                }
+            }
+        }
+        // Nothing may follow.
+        self.token().is_none().then_some(())
+    }
+
+    fn elements(&mut self, text: &'a str, take: &mut impl FnMut(&'a str)) -> Option<()> {
+        if self.token()? != b'[' {
+            return None;
+        }
+        let mut first = self.token()?;
+        if first != b']' {
+            loop {
+                let value_at = self.at - 1;
+                self.value(first)?;
+                take(text.get(value_at..self.at)?);
+                match self.token()? {
+                    b',' => first = self.token()?,
+                    b']' => break,
                     _ => return None,
                 }
             }

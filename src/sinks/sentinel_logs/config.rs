@@ -1,6 +1,7 @@
 //! The options of `sentinel_logs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,7 +9,9 @@ use serde::Deserialize;
 
 use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
+use super::compression::Compression;
 use super::destination::{NameError, check_dcr_immutable_id, check_stream_name};
+use super::encoding::EncodingConfig;
 use super::layout::Layout;
 use super::ready::SentinelLogs;
 use super::request::IngestionRequestConfig;
@@ -67,7 +70,11 @@ pub struct SentinelLogsConfig {
     /// The plan of the tables that rows go to. Default: `analytics`.
     #[serde(default)]
     pub table_plan: TablePlan,
-    /// The compression of requests. Default: `gzip`.
+    /// Which fields of an event are written, and how times are written in them; with a `layout`, the rest is all that it sees.
+    #[serde(default)]
+    pub encoding: EncodingConfig,
+    /// The compression of requests, in Vector's syntax: a word, or a map of `algorithm` and `level`. Default: `gzip`, at level 2.
+    /// Example: `{algorithm: gzip, level: 6}`.
     #[serde(default)]
     pub compression: Compression,
     /// The size of the batches in which rows are sent.
@@ -79,17 +86,6 @@ pub struct SentinelLogsConfig {
     /// The quarantine (dead letters), for events that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
-}
-
-/// The compression of requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    /// Requests are compressed with gzip.
-    #[default]
-    Gzip,
-    /// Requests are not compressed.
-    None,
 }
 
 /// The size of batches.
@@ -178,6 +174,7 @@ impl SentinelLogsConfig {
         if let Some(message) = self.table_plan.objection(self.layout) {
             report("table_plan", message.to_owned());
         }
+        let encoding = self.encoding.validate(self.layout, &format!("{path}.encoding"), &mut problems);
         let ranges =
             [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64)];
         check_ranges(path, &ranges, &mut problems);
@@ -191,7 +188,8 @@ impl SentinelLogsConfig {
                 if problems.is_empty() =>
             {
                 let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
-                Ok(SentinelLogs { config: self, targets, management, identity })
+                let encoding = encoding.map(Arc::new);
+                Ok(SentinelLogs { config: self, targets, management, identity, encoding })
             }
             _ => Err(problems),
         }

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::column::{Column, EXTRA_COLUMNS};
 use super::columns::Columns;
+use super::encoding::Encoding;
 use super::layout::{Layout, WriteRows, read_object};
 use super::row_writer::{RowSize, RowWriter};
 use super::table_plan::TablePlan;
@@ -38,9 +39,10 @@ pub(super) enum RowFormat {
 }
 
 /// Writes the rows that a layout makes of events.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct TablesEncoder {
     pub(super) write_rows: WriteRows,
+    pub(super) encoding: Option<Arc<Encoding>>,
     pub(super) plan: TablePlan,
     pub(super) max_row_bytes: usize,
 }
@@ -51,6 +53,7 @@ pub(super) struct FieldsEncoder {
     timestamp_field: String,
     /// The columns that the stream has, if that is known.
     declared: Option<Columns>,
+    encoding: Option<Arc<Encoding>>,
     max_row_bytes: usize,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct FieldsEncoder {
 struct FieldsRow<'a> {
     timestamp_field: &'a str,
     declared: Option<&'a Columns>,
+    encoding: Option<&'a Encoding>,
     row: RowWriter<'a>,
     now: DateTime<Utc>,
     /// Whether something else is in `ExtraColumns` under the name of the time's column.
@@ -75,17 +79,26 @@ impl Encoder {
     /// Encoder of rows as `layout` says, of at most `max_row_bytes` each, for tables of this `plan`.
     ///
     /// Of a layout that leaves events as they are, `timestamp_field` is the column of the event's time; and if the columns
-    /// that the stream has are `declared`, no field goes into any other, nor into one that cannot hold it.
+    /// that the stream has are `declared`, no field goes into any other, nor into one that cannot hold it. `encoding` leaves out
+    /// or changes fields before that.
     pub fn new(
         layout: Layout,
         plan: TablePlan,
         timestamp_field: String,
         declared: Option<Columns>,
+        encoding: Option<Arc<Encoding>>,
         max_row_bytes: usize,
     ) -> Self {
         Self(match layout.write_rows() {
-            Some(write_rows) => RowFormat::Tables(TablesEncoder { write_rows, plan, max_row_bytes }),
-            None => RowFormat::Fields(Arc::new(FieldsEncoder { timestamp_field, declared, max_row_bytes })),
+            Some(write_rows) => {
+                RowFormat::Tables(TablesEncoder { write_rows, encoding, plan, max_row_bytes })
+            }
+            None => RowFormat::Fields(Arc::new(FieldsEncoder {
+                timestamp_field,
+                declared,
+                encoding,
+                max_row_bytes,
+            })),
         })
     }
 }
@@ -113,6 +126,7 @@ impl FieldsEncoder {
         let mut row = FieldsRow {
             timestamp_field: &self.timestamp_field,
             declared: self.declared.as_ref(),
+            encoding: self.encoding.as_deref(),
             row: RowWriter::new(out, self.max_row_bytes),
             now,
             is_name_taken: false,
@@ -142,33 +156,46 @@ fn not_an_object(json: &[u8]) -> Reason {
 impl<'a> FieldsRow<'a> {
     /// Takes a field of the event, with its value as JSON: here a field meets its column.
     fn field(&mut self, name: &str, json: &'a str) {
-        if name == self.timestamp_field {
-            if let Some(time) = time(json)
-                && !self.has_time
-            {
-                self.has_time = true;
-                self.keep_time(None, time, json);
-                self.time_column(json);
-            } else {
-                // Not a time: the column could not take it, and it must not be lost.
-                self.is_name_taken = true;
-                self.extra_field(name, json);
-            }
+        if name == self.timestamp_field
+            && !self.has_time
+            && let Some(time) = time(json)
+        {
+            self.has_time = true;
+            self.keep_time(None, time, json);
+            self.time_column(json);
         } else if name == VECTOR_TIMESTAMP
             && self.vector_time.is_none()
             && let Some(time) = time(json)
         {
             self.vector_time = Some((time, json));
         } else {
-            let (suffix, fitting) = match Column::of(name) {
-                Column::Plain(name) => ("", self.fitting(name, "", json)),
-                Column::Reserved(name) => ("_", self.fitting(name, "_", json)),
-                Column::Extra(_) => ("", None),
-            };
-            match fitting {
-                Some(json) => self.row.column(name, suffix, &json),
-                None => self.extra_field(name, json),
-            }
+            self.other_field(name, json);
+        }
+    }
+
+    /// Takes a field that is not the row's time.
+    fn other_field(&mut self, name: &str, json: &str) {
+        let json = match self.encoding {
+            None => Cow::Borrowed(json),
+            Some(encoding) => match encoding.field(name, json) {
+                None => return,
+                Some(json) => json,
+            },
+        };
+        if name == self.timestamp_field {
+            // Not a time: the column could not take it, and it must not be lost.
+            self.is_name_taken = true;
+            self.extra_field(name, &json);
+            return;
+        }
+        let (suffix, fitting) = match Column::of(name) {
+            Column::Plain(name) => ("", self.fitting(name, "", &json)),
+            Column::Reserved(name) => ("_", self.fitting(name, "_", &json)),
+            Column::Extra(_) => ("", None),
+        };
+        match fitting {
+            Some(json) => self.row.column(name, suffix, &json),
+            None => self.extra_field(name, &json),
         }
     }
 
@@ -176,10 +203,7 @@ impl<'a> FieldsRow<'a> {
     fn finish(mut self, time: DateTime<Utc>) -> Result<RowSize, Reason> {
         match (self.has_time, self.vector_time.take()) {
             (true, None) => {}
-            (true, Some((_, text))) => match self.fitting(VECTOR_TIMESTAMP, "", text) {
-                Some(text) => self.row.column(VECTOR_TIMESTAMP, "", &text),
-                None => self.extra_field(VECTOR_TIMESTAMP, text),
-            },
+            (true, Some((_, text))) => self.other_field(VECTOR_TIMESTAMP, text),
             (false, Some((time, text))) => {
                 self.keep_time(Some(VECTOR_TIMESTAMP), time, text);
                 self.time_column(text);

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::sinks::sentinel_logs::encoding::EncodingConfig;
 use crate::sinks::sentinel_logs::{ColumnsConfig, TablePlan};
 
 const LIMIT: usize = 1_000_000;
@@ -12,7 +13,12 @@ fn now() -> DateTime<Utc> {
 }
 
 fn encoder(declared: Option<Columns>) -> FieldsEncoder {
-    FieldsEncoder { timestamp_field: "TimeGenerated".to_owned(), declared, max_row_bytes: LIMIT }
+    FieldsEncoder {
+        timestamp_field: "TimeGenerated".to_owned(),
+        declared,
+        encoding: None,
+        max_row_bytes: LIMIT,
+    }
 }
 
 fn encode(event: &Event) -> Result<(Value, u64), Reason> {
@@ -288,4 +294,32 @@ proptest! {
             prop_assert!(places.contains(&Some(value)), "{name} is lost: {encoded}");
         }
     }
+}
+
+#[test]
+fn fields_that_are_left_out_are_in_no_column_and_the_time_is_always_written() {
+    let encode = |options: Value, event: Value| {
+        let config: EncodingConfig = serde_json::from_value(options).unwrap();
+        let encoding = config.validate(Layout::Raw, "encoding", &mut Vec::new()).map(Arc::new);
+        let encoder = FieldsEncoder { encoding, ..encoder(None) };
+        let mut out = Vec::new();
+        encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let time = "2026-11-23T12:00:00Z";
+    let event = json!({"timestamp": time, "_internal": {"x": 1}, "@m": 2, "message": "hello", "seen": time});
+    assert_eq!(
+        encode(
+            json!({"except_fields": ["_internal", "\"@m\"", "timestamp"], "timestamp_format": "unix"}),
+            event.clone()
+        ),
+        json!({"TimeGenerated": time, "message": "hello", "seen": 1_795_435_200})
+    );
+    let both = json!({"timestamp": time, "TimeGenerated": time, "message": "hello"});
+    let only = json!({"only_fields": ["message"]});
+    assert_eq!(encode(only.clone(), event), json!({"TimeGenerated": time, "message": "hello"}));
+    assert_eq!(encode(only, both), json!({"TimeGenerated": time, "message": "hello"}));
+    let no_time = json!({"TimeGenerated": "noon", "message": "hello"});
+    let row = encode(json!({"except_fields": ["TimeGenerated"]}), no_time);
+    assert_eq!(row, json!({"TimeGenerated": "2026-11-23T12:00:00.000000Z", "message": "hello"}));
 }

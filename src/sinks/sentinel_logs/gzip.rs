@@ -19,9 +19,9 @@ pub(super) struct Gzip {
 // === impl Gzip ===
 
 impl Gzip {
-    /// An empty body, which may have `max_bytes`.
-    pub(super) fn new(max_bytes: usize) -> Self {
-        let compress = Compress::new_gzip(Compression::default(), WINDOW_BITS);
+    /// An empty body, which may have `max_bytes`, compressed at `level` from 0 to 9.
+    pub(super) fn new(max_bytes: usize, level: u32) -> Self {
+        let compress = Compress::new_gzip(Compression::new(level), WINDOW_BITS);
         Self { compress, body: Vec::new(), max_bytes, is_over: false }
     }
 
@@ -74,7 +74,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         let plain: Vec<u8> = (0..300_000).map(|_| rng.u8(..)).collect();
         let zip = |max_bytes| {
-            let mut gzip = Gzip::new(max_bytes);
+            let mut gzip = Gzip::new(max_bytes, 6);
             let mut pieces = plain.chunks(70_001).peekable();
             while let Some(piece) = pieces.next() {
                 if pieces.peek().is_none() {

@@ -3,9 +3,12 @@
 mod column;
 mod column_type;
 mod columns;
+mod compression;
 mod config;
 mod destination;
 mod encoder;
+mod encoding;
+mod field_path;
 mod gzip;
 pub mod layout;
 mod packer;
@@ -23,8 +26,10 @@ mod targets;
 mod template;
 
 pub use columns::{Columns, ColumnsConfig};
-pub use config::{Compression, SentinelLogsConfig};
+pub use compression::Compression;
+pub use config::SentinelLogsConfig;
 pub use encoder::Encoder;
+pub use encoding::Encoding;
 pub use packer::{Packed, Packer, Request};
 pub use ready::SentinelLogs;
 pub use rows::Rows;

@@ -44,16 +44,17 @@ pub struct Packer<'a> {
     /// How many of those are done.
     done: usize,
     max_bytes: usize,
-    compress: bool,
+    gzip_level: Option<u32>,
     buffer: usize,
 }
 
 // === impl Packer ===
 
 impl<'a> Packer<'a> {
-    /// Packs the `chosen` ones of the `rows` into requests of at most `max_bytes`.
-    pub const fn new(rows: &'a Rows, chosen: Vec<usize>, max_bytes: usize, compress: bool) -> Self {
-        Self { rows, chosen, done: 0, max_bytes, compress, buffer: BUFFER }
+    /// Packs the `chosen` ones of the `rows` into requests of at most `max_bytes`, compressed at `gzip_level` from 0 to 9, if
+    /// any.
+    pub const fn new(rows: &'a Rows, chosen: Vec<usize>, max_bytes: usize, gzip_level: Option<u32>) -> Self {
+        Self { rows, chosen, done: 0, max_bytes, gzip_level, buffer: BUFFER }
     }
 
     /// Whether all rows are packed.
@@ -101,7 +102,7 @@ impl Iterator for Packer<'_> {
     fn next(&mut self) -> Option<Packed> {
         let mut packed = Packed::default();
         let mut rows = Vec::new();
-        let mut gzip = self.compress.then(|| Gzip::new(self.max_bytes));
+        let mut gzip = self.gzip_level.map(|level| Gzip::new(self.max_bytes, level));
         let (mut plain, mut zipped) = (vec![b'['], 0);
         while let Some(&row) = self.chosen.get(self.done) {
             let before = plain.len();
@@ -165,9 +166,9 @@ mod tests {
     fn pack(batch: &[Event], max_bytes: usize, compress: bool) -> Vec<Packed> {
         // Brackets around a single row.
         let time_field = "TimeGenerated".to_owned();
-        let encoder = Encoder::new(Layout::Raw, TablePlan::Analytics, time_field, None, max_bytes - 2);
+        let encoder = Encoder::new(Layout::Raw, TablePlan::Analytics, time_field, None, None, max_bytes - 2);
         let (rows, _) = Rows::new(&encoder, batch.into(), TIME.parse().unwrap());
-        let packer = Packer::new(&rows, (0..batch.len()).collect(), max_bytes, compress);
+        let packer = Packer::new(&rows, (0..batch.len()).collect(), max_bytes, compress.then_some(6));
         Packer { buffer: 150, ..packer }.collect()
     }
 

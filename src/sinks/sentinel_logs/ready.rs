@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use url::Url;
 
 use super::columns::Columns;
-use super::config::{Compression, SentinelLogsConfig};
+use super::config::SentinelLogsConfig;
 use super::destination::Destinations;
 use super::encoder::Encoder;
+use super::encoding::Encoding;
 use super::layout::Layout;
 use super::preflight::{Preflight, RuleMonitor};
 use super::rule::RuleRegistry;
@@ -32,6 +33,7 @@ pub struct SentinelLogs {
     pub(super) targets: Targets,
     pub(super) management: Url,
     pub(super) identity: Identity,
+    pub(super) encoding: Option<Arc<Encoding>>,
 }
 
 // === impl SentinelLogs ===
@@ -86,6 +88,7 @@ impl SentinelLogs {
             config.table_plan,
             config.timestamp_field.clone(),
             declared,
+            self.encoding.clone(),
             // A single row has the array's brackets around it.
             config.batch.max_bytes - 2,
         );
@@ -95,7 +98,7 @@ impl SentinelLogs {
             destinations,
             encoder,
             max_bytes: config.batch.max_bytes,
-            compress: config.compression == Compression::Gzip,
+            gzip_level: config.compression.gzip_level(),
             concurrency,
             quarantine,
             clock,

@@ -151,7 +151,7 @@ proptest! {
         let events: Batch = events.into();
         for layout in LAYOUTS {
             let types = columns.as_ref().map(|columns| Columns::of_config(columns, plan));
-            let encoder = Encoder::new(layout, plan, "TimeGenerated".to_owned(), types, max_bytes - 2);
+            let encoder = Encoder::new(layout, plan, "TimeGenerated".to_owned(), types, None, max_bytes - 2);
             let (rows, rowless) = Rows::new(&encoder, Arc::clone(&events), now());
             let mut accounted: BTreeSet<usize> = rowless.iter().map(|(event, _)| *event).collect();
             let mut tables: Vec<_> = layout.tables().iter().map(|table| Some((table.name, table))).collect();
@@ -171,7 +171,7 @@ proptest! {
                     (None, None) => None,
                 };
                 let chosen = (0..rows.count()).filter(|row| rows.table(*row) == name).collect();
-                let packer = Packer::new(&rows, chosen, max_bytes, compress);
+                let packer = Packer::new(&rows, chosen, max_bytes, compress.then_some(6));
                 for packed in packer {
                     accounted.extend(packed.refused.iter().map(|(row, _)| rows.event(*row).0));
                     for (_, reason) in &packed.refused {

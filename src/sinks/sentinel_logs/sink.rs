@@ -36,7 +36,7 @@ pub(super) struct Inner {
     pub(super) destinations: Destinations,
     pub(super) encoder: Encoder,
     pub(super) max_bytes: usize,
-    pub(super) compress: bool,
+    pub(super) gzip_level: Option<u32>,
     /// A slot for each request: a batch that needs more waits, and so does whoever offers it.
     pub(super) concurrency: Arc<Concurrency>,
     pub(super) quarantine: Quarantine,
@@ -208,7 +208,7 @@ impl Inner {
     }
 
     fn packer<'a>(&self, rows: &'a Rows, chosen: Vec<usize>) -> Packer<'a> {
-        Packer::new(rows, chosen, self.max_bytes, self.compress)
+        Packer::new(rows, chosen, self.max_bytes, self.gzip_level)
     }
 
     /// Whether a row that was refused alone is poison: refused for what is in it, and not for an option, the rule or the

@@ -9,6 +9,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::field_path::{FieldPath, Segment};
 use model::event::{Body, Event};
 use model::value::Value;
 
@@ -54,7 +55,7 @@ impl Template {
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
             }
-            parts.push(Part::Field(parse_path(path.trim())?));
+            parts.push(Part::Field(names(path.trim())?));
             rest = after;
         }
         if !rest.is_empty() {
@@ -112,29 +113,15 @@ impl fmt::Display for Template {
     }
 }
 
-/// Reads `a.b."c d"`, with or without a dot in front.
-fn parse_path(path: &str) -> Result<Vec<String>, TemplateError> {
+/// The names on the way to a field.
+fn names(path: &str) -> Result<Vec<String>, TemplateError> {
     let wrong = || TemplateError::NoPath(path.to_owned());
-    let mut names = Vec::new();
-    let mut rest = path.strip_prefix('.').unwrap_or(path);
-    loop {
-        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') {
-            let (name, after) = quoted.split_once('"').ok_or_else(wrong)?;
-            (name, after)
-        } else {
-            rest.split_at(rest.find('.').unwrap_or(rest.len()))
-        };
-        let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '@' | '-'));
-        if name.is_empty() || (!plain && !rest.starts_with('"')) {
-            return Err(wrong());
-        }
-        names.push(name.to_owned());
-        match after.strip_prefix('.') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Ok(names),
-            None => return Err(wrong()),
-        }
-    }
+    let FieldPath(segments) = FieldPath::parse(path).map_err(|_| wrong())?;
+    let name = |segment| match segment {
+        Segment::Field(name) => Some(name),
+        Segment::Index(_) => None,
+    };
+    segments.into_iter().map(name).collect::<Option<_>>().ok_or_else(wrong)
 }
 
 fn find_in_json(json: &[u8], path: &[String]) -> Option<String> {

@@ -85,7 +85,11 @@ impl TableRows {
         let mut rowless = Vec::new();
         for (index, event) in events.iter().enumerate() {
             rows.event = (index, event.timestamp().unwrap_or(now));
-            if let Err(reason) = (encoder.write_rows)(event, &mut rows) {
+            let shaped = encoder.encoding.as_ref().map(|encoding| {
+                let json = event.to_json();
+                Event::new(encoding.event(&json).into_owned().into(), event.timestamp())
+            });
+            if let Err(reason) = (encoder.write_rows)(shaped.as_ref().unwrap_or(event), &mut rows) {
                 rowless.push((index, reason));
             }
         }

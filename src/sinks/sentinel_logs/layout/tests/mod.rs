@@ -35,6 +35,7 @@ fn event(json: &Value) -> Event {
 /// The texts of an event's rows, and the tables that they go to; or why it has none.
 fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>, Reason> {
     let encoder = TablesEncoder {
+        encoding: None,
         write_rows: layout.write_rows().unwrap(),
         plan: TablePlan::Analytics,
         max_row_bytes: 1_000_000,
