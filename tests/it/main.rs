@@ -7,6 +7,7 @@ mod concurrency;
 mod contract;
 mod credentials;
 mod demo;
+mod drop_in;
 mod events;
 mod fake_vector;
 mod generate;

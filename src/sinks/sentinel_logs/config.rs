@@ -14,7 +14,7 @@ use super::destination::{NameError, check_dcr_immutable_id, check_stream_name};
 use super::encoding::EncodingConfig;
 use super::layout::Layout;
 use super::ready::SentinelLogs;
-use super::request::IngestionRequestConfig;
+use super::request::{IngestionRequestConfig, RetryStrategyConfig};
 use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
@@ -80,9 +80,12 @@ pub struct SentinelLogsConfig {
     /// The size of the batches in which rows are sent.
     #[serde(default)]
     pub batch: BatchConfig,
-    /// Time limit and concurrency of requests.
+    /// Time limit, concurrency and rate of requests.
     #[serde(default)]
     pub request: IngestionRequestConfig,
+    /// Without effect, and accepted because Vector's sinks have it: a request is sent again until it is decided. Default: no
+    /// other way.
+    pub retry_strategy: Option<RetryStrategyConfig>,
     /// The quarantine (dead letters), for events that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
@@ -92,9 +95,9 @@ pub struct SentinelLogsConfig {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// The most bytes of one request, before compression and after it, from 10000 to 1048576: the service takes 1 MB. Default:
-    /// 1000000.
-    #[schemars(range(min = 10_000, max = 1_048_576))]
+    /// The most bytes of one request, before compression and after it, from 10000 to 1048576: the service takes 1 MB. With more,
+    /// the default is used, and a warning says so. Default: 1000000.
+    #[schemars(range(min = 10_000))]
     pub max_bytes: usize,
 }
 
@@ -114,7 +117,7 @@ impl Default for BatchConfig {
 
 impl SentinelLogsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
-    pub fn validate(self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
+    pub fn validate(mut self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
         let mut problems = Vec::new();
         let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
         let mut report =
@@ -175,8 +178,7 @@ impl SentinelLogsConfig {
             report("table_plan", message.to_owned());
         }
         let encoding = self.encoding.validate(self.layout, &format!("{path}.encoding"), &mut problems);
-        let ranges =
-            [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, MAX_CALL_BYTES as u64)];
+        let ranges = [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, u64::MAX)];
         check_ranges(path, &ranges, &mut problems);
         self.quarantine.validate(path, &mut problems);
         self.request.validate(&format!("{path}.request"), &mut problems);
@@ -188,11 +190,37 @@ impl SentinelLogsConfig {
                 if problems.is_empty() =>
             {
                 let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
+                let warnings = self.warnings(path);
+                if self.batch.max_bytes > MAX_CALL_BYTES {
+                    self.batch = BatchConfig::default();
+                }
                 let encoding = encoding.map(Arc::new);
-                Ok(SentinelLogs { config: self, targets, management, identity, encoding })
+                Ok(SentinelLogs { config: self, targets, management, identity, encoding, warnings })
             }
             _ => Err(problems),
         }
+    }
+
+    /// What is accepted because Vector's own sink has it, and is not done as it is written.
+    fn warnings(&self, path: &str) -> Vec<Problem> {
+        let mut ineffective = self.request.ineffective();
+        ineffective.extend(self.retry_strategy.as_ref().map(|_| "retry_strategy"));
+        let ineffective = (!ineffective.is_empty()).then(|| {
+            let (names, has) = (ineffective.join(", "), if ineffective.len() > 1 { "have" } else { "has" });
+            let message = format!(
+                "{names} {has} no effect: a request that fails is sent again until it is accepted, or what is in it is refused \
+                 for good and quarantined. Nothing is dropped; remove what has no effect"
+            );
+            Problem::new(path, message)
+        });
+        let (written, used) = (self.batch.max_bytes, BatchConfig::default().max_bytes);
+        let lowered = (written > MAX_CALL_BYTES).then(|| {
+            let message = format!(
+                "{written} is more than a call of the Logs Ingestion API may have, which refuses it as a whole: {used} is used"
+            );
+            Problem::new(format!("{path}.batch.max_bytes"), message)
+        });
+        ineffective.into_iter().chain(lowered).collect()
     }
 }
 
@@ -216,7 +244,7 @@ mod tests {
             "dcr_immutable_id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Insights/dataCollectionRules/d",
             "stream_name": "Custom-{{ table",
             "timestamp_field": "Time-Generated",
-            "batch": {"max_bytes": 2_000_000},
+            "batch": {"max_bytes": 2_000},
             "request": {"concurrency": 0},
         }));
         assert_eq!(found.len(), 7, "{found:#?}");
@@ -225,6 +253,33 @@ mod tests {
             "{}",
             found[1]
         );
+    }
+
+    #[test]
+    fn what_vectors_own_sink_has_is_accepted_and_what_has_no_effect_is_said_once() {
+        let config: SentinelLogsConfig = serde_json::from_value(json!({
+            "auth": {"azure_credential_kind": "managed_identity"},
+            "endpoint": "https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com",
+            "dcr_immutable_id": "dcr-000a00a000a00000a000000aa000a0aa",
+            "stream_name": "Custom-T_CL",
+            "batch": {"max_bytes": 10_000_000},
+            "request": {
+                "rate_limit_num": 5, "rate_limit_duration_secs": 2, "retry_attempts": 3, "retry_jitter_mode": "none",
+                "retry_initial_backoff_secs": 20, "retry_max_duration_secs": 35,
+            },
+            "retry_strategy": {"type": "custom", "status_codes": [403]},
+        }))
+        .unwrap();
+        let ready = config.validate("sinks.s", &ProxyConfig::default()).unwrap();
+        assert_eq!(ready.config.batch.max_bytes, 1_000_000);
+        let warnings: Vec<String> = ready.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), 2, "{warnings:#?}");
+        let names = "sinks.s: request.retry_attempts, request.retry_jitter_mode, retry_strategy have no effect: a request \
+                     that fails is sent again";
+        assert!(warnings[0].starts_with(names), "{warnings:#?}");
+        assert!(warnings[1].starts_with("sinks.s.batch.max_bytes: 10000000 is more than"), "{warnings:#?}");
+        let backoff = ready.config.request.backoff();
+        assert_eq!((backoff.initial.as_secs(), backoff.max.as_secs()), (20, 35));
     }
 
     #[test]

@@ -17,8 +17,10 @@ use model::event::Event;
 use runtime::clock::Clock;
 use runtime::health::Health;
 use runtime::quarantine::Reason;
+use runtime::retry::backoff::BackoffRange;
 use runtime::retry::concurrency::Concurrency;
 use runtime::retry::policy::{Policies, RetryPolicy};
+use runtime::retry::quota::Quota;
 use runtime::telemetry::ComponentLabels;
 
 /// Tables of Sentinel and Defender that look as if they could be written.
@@ -55,6 +57,8 @@ pub(super) struct Destinations {
     pub(super) labels: ComponentLabels,
     pub(super) health: Health,
     pub(super) concurrency: Arc<Concurrency>,
+    pub(super) rate_limit: Option<Arc<Quota>>,
+    pub(super) backoff: BackoffRange,
     pub(super) clock: Clock,
     pub(super) rng: Mutex<fastrand::Rng>,
     pub(super) known: Mutex<BTreeMap<(String, String), Arc<Destination>>>,
@@ -129,9 +133,10 @@ impl Destinations {
             client,
             clock: self.clock.clone(),
             rule,
-            policies: Policies::new(rng.fork()),
+            policies: Policies::within(self.backoff, rng.fork()),
             health: self.health.clone(),
             concurrency: Arc::clone(&self.concurrency),
+            rate_limit: self.rate_limit.clone(),
         };
         let poison_backoff = Policies::new(rng.fork()).forever();
         let destination = Arc::new(Destination {

@@ -34,6 +34,8 @@ pub struct SentinelLogs {
     pub(super) management: Url,
     pub(super) identity: Identity,
     pub(super) encoding: Option<Arc<Encoding>>,
+    /// What was accepted, and is not done as it is written.
+    pub(super) warnings: Vec<Problem>,
 }
 
 // === impl SentinelLogs ===
@@ -77,6 +79,8 @@ impl SentinelLogs {
             labels: labels.clone(),
             health: health.clone(),
             concurrency: Arc::clone(&concurrency),
+            rate_limit: config.request.rate_limit(&clock).map(Arc::new),
+            backoff: config.request.backoff(),
             clock: clock.clone(),
             rng: Mutex::new(rng),
             known: Mutex::default(),
@@ -145,7 +149,7 @@ impl Component for SentinelLogs {
                        it, such a field goes into ExtraColumns";
         let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
         let silent = silent.then(|| Problem::new(path, message));
-        silent.into_iter().chain(self.targets.warnings(path)).collect()
+        silent.into_iter().chain(self.targets.warnings(path)).chain(self.warnings.clone()).collect()
     }
 }
 

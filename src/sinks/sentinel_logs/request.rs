@@ -1,6 +1,7 @@
-//! The options of `request`: how requests are made, and how many at a time.
+//! The options of `request`: how requests are made, how many at a time, and when again.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,13 +9,15 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 use model::problem::{Problem, check_ranges};
 use runtime::clock::Clock;
+use runtime::retry::backoff::BackoffRange;
 use runtime::retry::concurrency::{Adaptive, Concurrency};
+use runtime::retry::quota::{Allowance, Amount, Quota};
 use runtime::telemetry::ComponentLabels;
 
 /// More requests at a time would only take memory.
 const MAX_REQUESTS: u64 = 200;
 
-/// Time limit and concurrency of requests.
+/// Time limit, concurrency and rate of requests.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IngestionRequestConfig {
@@ -26,6 +29,60 @@ pub struct IngestionRequestConfig {
     pub concurrency: ConcurrencyConfig,
     /// How the number of requests in flight adapts, with `concurrency: adaptive`.
     pub adaptive_concurrency: AdaptiveConcurrencyConfig,
+    /// The most requests in any `rate_limit_duration_secs`, those that are sent again included; at least 1. Default: no limit but
+    /// those of the service.
+    #[schemars(range(min = 1))]
+    pub rate_limit_num: Option<u64>,
+    /// The seconds that `rate_limit_num` counts for: from 1 to 3600. Default: 1.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub rate_limit_duration_secs: u64,
+    /// The seconds before a request is sent again for the first time, from 1 to 3600; each further wait is twice as long, and
+    /// all are shortened by up to a half at random. Default: half a second.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub retry_initial_backoff_secs: Option<u64>,
+    /// The most seconds before a request is sent again, from 1 to 3600. Default: 60.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub retry_max_duration_secs: u64,
+    /// Without effect, and accepted because Vector's sinks have it: a request is sent again until it is decided. Default: no
+    /// limit.
+    pub retry_attempts: Option<u64>,
+    /// Without effect, and accepted because Vector's sinks have it: waits are always shortened at random. Default: `full`.
+    pub retry_jitter_mode: Option<JitterMode>,
+}
+
+/// How Vector changes the waits between tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JitterMode {
+    /// Not at all.
+    None,
+    /// By a random part of the wait.
+    Full,
+}
+
+/// When Vector's sinks send a request again, by the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryStrategyConfig {
+    /// The name of a strategy of Vector's.
+    pub r#type: RetryStrategyType,
+    /// The HTTP statuses of the strategy `custom`. Default: none.
+    #[serde(default)]
+    pub status_codes: Vec<u16>,
+}
+
+/// A strategy of Vector's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryStrategyType {
+    /// Never, in Vector.
+    None,
+    /// After 408, 429 and most of 5xx, in Vector.
+    Default,
+    /// After anything but 2xx, in Vector.
+    All,
+    /// After the statuses that are listed, in Vector.
+    Custom,
 }
 
 /// The most requests in flight.
@@ -79,6 +136,12 @@ impl Default for IngestionRequestConfig {
             timeout_secs: 60,
             concurrency: ConcurrencyConfig::Word(ConcurrencyWord::Adaptive),
             adaptive_concurrency: AdaptiveConcurrencyConfig::default(),
+            rate_limit_num: None,
+            rate_limit_duration_secs: 1,
+            retry_initial_backoff_secs: None,
+            retry_max_duration_secs: BackoffRange::DEFAULT.max.as_secs(),
+            retry_attempts: None,
+            retry_jitter_mode: None,
         }
     }
 }
@@ -90,6 +153,10 @@ impl IngestionRequestConfig {
         let (initial, most) = (adaptive.initial_concurrency as u64, adaptive.max_concurrency_limit as u64);
         let mut ranges = vec![
             ("timeout_secs", self.timeout_secs, 1, 3_600),
+            ("rate_limit_num", self.rate_limit_num.unwrap_or(1), 1, u64::MAX),
+            ("rate_limit_duration_secs", self.rate_limit_duration_secs, 1, 3_600),
+            ("retry_initial_backoff_secs", self.retry_initial_backoff_secs.unwrap_or(1), 1, 3_600),
+            ("retry_max_duration_secs", self.retry_max_duration_secs, 1, 3_600),
             ("adaptive_concurrency.max_concurrency_limit", most, 1, MAX_REQUESTS),
             ("adaptive_concurrency.initial_concurrency", initial, 1, most.clamp(1, MAX_REQUESTS)),
         ];
@@ -110,6 +177,27 @@ impl IngestionRequestConfig {
         if !(adaptive.rtt_deviation_scale >= 0.0 && adaptive.rtt_deviation_scale.is_finite()) {
             report("rtt_deviation_scale", "must be 0 or more");
         }
+    }
+
+    /// The options that are accepted and have no effect.
+    pub(super) fn ineffective(&self) -> Vec<&'static str> {
+        let attempts = self.retry_attempts.map(|_| "request.retry_attempts");
+        attempts.into_iter().chain(self.retry_jitter_mode.map(|_| "request.retry_jitter_mode")).collect()
+    }
+
+    /// How long to wait before a request is sent again.
+    pub(super) fn backoff(&self) -> BackoffRange {
+        let initial = self.retry_initial_backoff_secs.map(Duration::from_secs);
+        let max = Duration::from_secs(self.retry_max_duration_secs);
+        BackoffRange { initial: initial.unwrap_or(BackoffRange::DEFAULT.initial).min(max), max }
+    }
+
+    /// The limit of requests in a stretch of time, of all streams together.
+    pub(super) fn rate_limit(&self, clock: &Clock) -> Option<Quota> {
+        let requests = usize::try_from(self.rate_limit_num?).unwrap_or(usize::MAX);
+        let within = Duration::from_secs(self.rate_limit_duration_secs);
+        let allowance = Allowance { amount: Amount::Requests(requests), within };
+        Some(Quota::new(vec![allowance], clock.clone()))
     }
 
     /// The places for requests that these options ask for.

@@ -14,6 +14,7 @@ use runtime::health::{Health, Part};
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::{Attempt, Concurrency, Outcome};
 use runtime::retry::policy::Policies;
+use runtime::retry::quota::Quota;
 use runtime::telemetry::{ComponentLabels, Metric};
 
 /// Sends requests to one stream.
@@ -26,6 +27,8 @@ pub(super) struct Service {
     pub(super) health: Health,
     /// Of the whole sink: memory is the sink's, and a stream that is slow takes no more of it than others.
     pub(super) concurrency: Arc<Concurrency>,
+    /// Of the whole sink, too.
+    pub(super) rate_limit: Option<Arc<Quota>>,
 }
 
 // === impl Service ===
@@ -89,7 +92,11 @@ impl Service {
     async fn turn(&self) -> Attempt<'_> {
         loop {
             self.rule.pause().await;
-            let attempt = self.concurrency.begin().await;
+            let mut attempt = self.concurrency.begin().await;
+            if let Some(rate_limit) = &self.rate_limit {
+                rate_limit.spend(0).await;
+                attempt.restart();
+            }
             if !self.rule.is_paused() {
                 return attempt;
             }

@@ -143,6 +143,11 @@ impl Drop for RequestSlot {
 // === impl Attempt ===
 
 impl Attempt<'_> {
+    /// Says that the request is sent only now: something else was waited for.
+    pub fn restart(&mut self) {
+        self.began = self.concurrency.clock.monotonic();
+    }
+
     /// Says that the answer has come, or never will.
     pub fn end(mut self, answer: Outcome) {
         self.is_over = true;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Verdict;
-use super::backoff::Backoff;
+use super::backoff::{Backoff, BackoffRange};
 
 /// Tries again without end: data is never dropped for want of patience.
 #[derive(Debug)]
@@ -12,19 +12,28 @@ pub struct RetryPolicy(Backoff);
 
 /// Makes a policy for each request, each with dice of its own.
 #[derive(Debug)]
-pub struct Policies(Mutex<fastrand::Rng>);
+pub struct Policies {
+    range: BackoffRange,
+    rng: Mutex<fastrand::Rng>,
+}
 
 // === impl Policies ===
 
 impl Policies {
     /// Policies whose dice come from `rng`.
     pub const fn new(rng: fastrand::Rng) -> Self {
-        Self(Mutex::new(rng))
+        Self::within(BackoffRange::DEFAULT, rng)
+    }
+
+    /// The same, whose waits are of this range.
+    pub const fn within(range: BackoffRange, rng: fastrand::Rng) -> Self {
+        Self { range, rng: Mutex::new(rng) }
     }
 
     /// A policy that tries without end.
     pub fn forever(&self) -> RetryPolicy {
-        RetryPolicy::forever(Backoff::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).fork()))
+        let rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
+        RetryPolicy::forever(Backoff::within(self.range, rng))
     }
 }
 
