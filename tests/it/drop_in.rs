@@ -1,10 +1,13 @@
 //! In the place of Vector's own `azure_logs_ingestion`: its options mean the same, with Vector and without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::problem::Problem;
 use serde_json::{Value, json};
 use simulator::{Fault, Service, Simulator};
+use vector_sentinel::registry::catalogue;
+use vector_sentinel::topology::plan;
 
 use crate::harness::real_vector;
 use crate::in_process::{INCIDENTS, World, in_simulated_time};
@@ -63,6 +66,143 @@ fn the_options_of_vectors_own_sink_mean_the_same_with_and_without_vector() {
         shape(&rig.bench.simulator)
     });
     assert_eq!(with, without);
+}
+
+/// What is wrong with a file in TOML, and what is doubtful.
+fn checked(toml: &str) -> (Vec<String>, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vector.toml");
+    std::fs::write(&path, toml).unwrap();
+    let file = pipeline_file::read(&[path], &BTreeMap::new()).unwrap();
+    let graph = pipeline_file::component_graph(&file, &catalogue());
+    let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match plan::plan(&graph, &BTreeMap::new()) {
+        Ok(plan) => (Vec::new(), words(plan.warnings)),
+        Err(problems) => (words(problems), Vec::new()),
+    }
+}
+
+/// A file as `OpenShift`'s log forwarding generates it for `azure_logs_ingestion`, but for the type; `more` is added to the sink.
+fn openshift(auth: &str, more: &str) -> String {
+    format!(
+        r#"
+        [sources.logs]
+        type = "http_server"
+        address = "127.0.0.1:24224"
+
+        [transforms.renamed]
+        type = "remap"
+        inputs = ["logs"]
+        source = "if exists(.kind) {{ .cluster_kind = del(.kind) }}"
+
+        [sinks.output_azure]
+        type = "sentinel_logs"
+        inputs = ["renamed"]
+        endpoint = "https://dce-cluster.westeurope-1.ingest.monitor.azure.com"
+        dcr_immutable_id = "dcr-0123456789abcdef0123456789abcdef"
+        stream_name = "Custom-Cluster_CL"
+
+        [sinks.output_azure.auth]
+        {auth}
+
+        [sinks.output_azure.encoding]
+        except_fields = ["_internal"]
+        {more}
+        "#
+    )
+}
+
+const SECRET: &str = r#"
+    azure_credential_kind = "client_secret_credential"
+    azure_tenant_id = "11111111-2222-3333-4444-555555555555"
+    azure_client_id = "66666666-7777-8888-9999-000000000000"
+    azure_client_secret = "never shown"
+"#;
+
+#[test]
+fn files_that_openshift_generates_are_accepted_with_the_type_changed() {
+    let workload = r#"
+        azure_credential_kind = "workload_identity"
+        tenant_id = "11111111-2222-3333-4444-555555555555"
+        client_id = "66666666-7777-8888-9999-000000000000"
+        token_file_path = "/var/run/ocp-collector/serviceaccount/token"
+    "#;
+    let batch = "[sinks.output_azure.batch]\nmax_bytes = 1000000\n";
+    let tuning = r#"
+        [sinks.output_azure.batch]
+        max_bytes = 10000000
+        [sinks.output_azure.buffer]
+        type = "disk"
+        when_full = "block"
+        max_size = 268435488
+        [sinks.output_azure.request]
+        retry_initial_backoff_secs = 20
+        retry_max_duration_secs = 35
+    "#;
+    let tls = r#"
+        [sinks.output_azure.tls]
+        verify_certificate = false
+        verify_hostname = false
+        key_file = "/var/run/secrets/azure/tls.key"
+        crt_file = "/var/run/secrets/azure/tls.crt"
+        ca_file = "/var/run/secrets/azure/ca-bundle.crt"
+        key_pass = "never shown"
+    "#;
+    for (auth, more, doubts) in [
+        (SECRET, batch, &[][..]),
+        (workload, batch, &[]),
+        (SECRET, tuning, &["sinks.output_azure.batch.max_bytes: 10000000 is more than a call"]),
+        (SECRET, tls, &["sinks.output_azure.tls.verify_certificate: false: whoever is between"]),
+    ] {
+        let (problems, warnings) = checked(&openshift(auth, more));
+        assert_eq!(problems, [""; 0], "{more}");
+        let (_, doubtful) = warnings.split_first().unwrap();
+        assert!(warnings[0].contains("without 'columns'"), "{warnings:#?}");
+        assert_eq!(doubtful.len(), doubts.len(), "{doubtful:#?}");
+        assert!(doubtful.iter().zip(doubts).all(|(found, doubt)| found.starts_with(doubt)), "{doubtful:#?}");
+    }
+}
+
+#[test]
+fn what_another_version_or_sink_has_is_refused_with_what_to_write() {
+    let without_kind = SECRET.replace("azure_credential_kind = \"client_secret_credential\"", "");
+    let short_kind = SECRET.replace("client_secret_credential", "client_secret");
+    let codec = "codec = \"json\"";
+    let old = "[sinks.output_azure.x]";
+    for (auth, more, expected) in [
+        (
+            without_kind.as_str(),
+            "",
+            "sinks.output_azure.auth: missing required option 'azure_credential_kind': beside 'azure_client_secret' write \
+             azure_credential_kind: client_secret_credential",
+        ),
+        (
+            short_kind.as_str(),
+            "",
+            "sinks.output_azure.auth.azure_credential_kind: 'client_secret' is not known here, did you mean \
+             'client_secret_credential'?",
+        ),
+        (
+            SECRET,
+            codec,
+            "sinks.output_azure.encoding: unknown option 'codec': rows are always JSON, so remove it",
+        ),
+        (
+            SECRET,
+            &old.replace(".x", ".shared_key"),
+            "sinks.output_azure: unknown option 'shared_key': it belongs to \
+             Vector's azure_monitor_logs",
+        ),
+    ] {
+        let (problems, _) = checked(&openshift(auth, more));
+        assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:#?}");
+    }
+    let no_auth = openshift("azure_credential_kind = \"managed_identity\"", "")
+        .replace("output_azure.auth", "output_azure.proxy")
+        .replace("azure_credential_kind = \"managed_identity\"", "");
+    let expected = "sinks.output_azure: missing required option 'auth', with 'azure_credential_kind': one of";
+    let (problems, _) = checked(&no_auth);
+    assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:#?}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::http::{self as edge_http, Reply};
 #[derive(Clone)]
 pub struct Authorized {
     edge: Edge,
+    /// For requests that are not the service's.
+    plain: Edge,
     identity: Arc<dyn TokenProvider>,
     credential: Arc<Credential>,
     clock: Clock,
@@ -31,10 +33,12 @@ impl Authorized {
     pub fn new(identity: &Identity, connector: &Connector) -> Result<Self, ConnectError> {
         let Identity { auth, cloud, scope, http } = identity;
         let edge = connector.open(http)?;
-        let identity = auth.identity(*cloud, http, edge.clone(), connector)?;
+        let for_tokens = http.for_tokens();
+        let plain = if for_tokens.tls == http.tls { edge.clone() } else { connector.open(&for_tokens)? };
+        let identity = auth.identity(*cloud, http, plain.clone(), connector)?;
         let clock = connector.clock.clone();
         let credential = Arc::new(Credential::new(Arc::clone(&identity), scope.clone(), clock.clone()));
-        Ok(Self { edge, identity, credential, clock })
+        Ok(Self { edge, plain, identity, credential, clock })
     }
 
     /// The time now, by our clock.
@@ -42,11 +46,12 @@ impl Authorized {
         self.clock.now()
     }
 
-    /// The same identity's way to another service, whose tokens have `scope`. Neither waits for the other's token.
+    /// The same identity's way to another service, whose tokens have `scope`. Neither waits for the other's token. Of the
+    /// options of `tls` it heeds `ca_file` alone, as requests for tokens do.
     #[must_use]
     pub fn with_scope(&self, scope: String) -> Self {
         let credential = Credential::new(Arc::clone(&self.identity), scope, self.clock.clone());
-        Self { credential: Arc::new(credential), ..self.clone() }
+        Self { credential: Arc::new(credential), edge: self.plain.clone(), ..self.clone() }
     }
 
     /// Sends `request` with a token. If the answer is 401, the token is renewed once and the request sent once more; what

@@ -52,6 +52,16 @@ impl Cloud {
         }
     }
 
+    /// The token scope of a managed identity that is a federated credential of an application.
+    /// Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>
+    pub const fn token_exchange_scope(self) -> &'static str {
+        match self {
+            Self::Public => "api://AzureADTokenExchange/.default",
+            Self::Usgov | Self::UsgovDod => "api://AzureADTokenExchangeUSGov/.default",
+            Self::China => "api://AzureADTokenExchangeChina/.default",
+        }
+    }
+
     /// Azure Resource Manager.
     /// Source: <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>
     pub const fn arm(self) -> &'static str {

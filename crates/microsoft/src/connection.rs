@@ -12,7 +12,8 @@ use url::Url;
 
 use crate::cloud::Cloud;
 use crate::credential::AuthConfig;
-use crate::http::{HttpError, HttpOptions, ProxyConfig, TlsConfig, https_url};
+use crate::http::{HttpError, HttpOptions, ProxyConfig, https_url};
+use crate::tls::TlsConfig;
 
 /// Most requests a minute that an option may ask for at a simulator, which is a loopback `endpoint`.
 const MAX_SIMULATED_REQUESTS: u64 = 100_000;
@@ -28,7 +29,7 @@ pub struct IdentityConfig {
     /// The scope that tokens are requested for. Default: that of the service in `cloud`. Example:
     /// `https://graph.microsoft.com/.default`.
     pub token_scope: Option<String>,
-    /// Certificate authorities that are trusted beside the usual ones.
+    /// Whom to trust, and what to show.
     #[serde(default)]
     pub tls: TlsConfig,
     /// The proxy for this component's requests, those for tokens included: takes the place of the file's own and of the
@@ -136,17 +137,24 @@ impl IdentityConfig {
         if let Some(own) = &self.proxy {
             own.validate(&format!("{path}.proxy"), problems);
         }
+        let proxy = self.proxy.as_ref().unwrap_or(proxy);
+        let through_proxy = proxy.enabled && proxy.https.is_some();
+        self.tls.validate(through_proxy, &format!("{path}.tls"), problems);
         Identity {
             auth: self.auth.clone(),
             cloud: self.cloud,
             scope: self.token_scope.clone().unwrap_or_else(|| scope.to_owned()),
-            http: HttpOptions {
-                tls: self.tls.clone(),
-                proxy: self.proxy.clone().unwrap_or_else(|| proxy.clone()),
-                timeout,
-                https_only: true,
-            },
+            http: HttpOptions { tls: self.tls.clone(), proxy: proxy.clone(), timeout, https_only: true },
         }
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// What works, but perhaps not as its author thinks; `path` is the component's.
+    pub fn warnings(&self, path: &str) -> Vec<Problem> {
+        self.http.tls.warnings(&format!("{path}.tls"))
     }
 }
 

@@ -1,8 +1,9 @@
 //! One HTTPS client: TLS, proxy, time limits, and answers read to the end but not beyond a cap.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use tower::ServiceExt;
 use url::Url;
 
+use crate::tls::{TlsConfig, TlsError};
 use model::problem::Problem;
 use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
@@ -25,15 +27,6 @@ use runtime::secret::SensitiveString;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("vector-sentinel/", env!("CARGO_PKG_VERSION"));
-
-/// Certificate authorities that are trusted beside the usual ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// A PEM file of further certificate authorities to trust, in requests for tokens too. Default: none. Example:
-    /// `/etc/ssl/proxy-ca.pem`.
-    pub ca_file: Option<PathBuf>,
-}
 
 /// The proxy that requests go through.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -85,14 +78,9 @@ pub struct Reply {
 /// Why no HTTPS client can be built from the options.
 #[derive(Debug, Error)]
 pub enum HttpError {
-    /// The file of further certificate authorities cannot be used.
-    #[error("cannot use tls.ca_file {}: {cause}", path.display())]
-    CaFile {
-        /// The file's path.
-        path: PathBuf,
-        /// Why it cannot be used.
-        cause: String,
-    },
+    /// The options of `tls` cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The proxy is none.
     #[error("cannot use the proxy: {}", chain(.0))]
     Proxy(#[source] reqwest::Error),
@@ -158,9 +146,45 @@ impl ProxyConfig {
 // === impl HttpOptions ===
 
 impl HttpOptions {
-    /// Builds the edge that has reqwest behind it: reads `tls.ca_file`, touches nothing else.
+    /// Builds the edge that has reqwest behind it: reads the files of `tls`, touches nothing else.
     pub fn build(&self) -> Result<Edge, HttpError> {
-        let mut builder = reqwest::Client::builder()
+        if self.tls == self.tls.for_tokens() {
+            return Ok(edge_of(self.client(|builder| {
+                let authorities = self.tls.authorities()?;
+                let authorities = authorities.iter().map(|der| reqwest::Certificate::from_der(der));
+                let authorities = authorities.collect::<Result<Vec<_>, _>>().map_err(HttpError::Client)?;
+                Ok(builder.tls_certs_merge(authorities))
+            })?));
+        }
+        // Certificates are checked by the host, and a name of its own is sent to each: so each has a client.
+        let (options, hosts) = (self.clone(), Mutex::new(BTreeMap::<String, reqwest::Client>::new()));
+        let client_of = move |host: &str| {
+            let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(client) = hosts.get(host) {
+                return Ok(client.clone());
+            }
+            let client = options.client(|builder| {
+                let config = options.tls.client_config(host)?;
+                let builder = builder.tls_backend_preconfigured(config);
+                Ok(match options.tls.server_name {
+                    Some(_) => builder.dns_resolver(AddressOf(host.to_owned())),
+                    None => builder,
+                })
+            })?;
+            hosts.insert(host.to_owned(), client.clone());
+            Ok::<_, HttpError>(client)
+        };
+        // What cannot be used is reported now, and not with the first request.
+        self.tls.client_config("localhost")?;
+        let server_name = self.tls.server_name.clone();
+        Ok(edge_of_many(client_of, server_name))
+    }
+
+    fn client(
+        &self,
+        with_tls: impl FnOnce(reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, HttpError>,
+    ) -> Result<reqwest::Client, HttpError> {
+        let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
@@ -169,20 +193,16 @@ impl HttpOptions {
             .no_proxy()
             // A redirect could carry the token to another host; no API here documents one.
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &self.tls.ca_file {
-            let unusable = |cause: String| HttpError::CaFile { path: path.clone(), cause };
-            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-            let authorities =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(chain(&error)))?;
-            if authorities.is_empty() {
-                return Err(unusable("there is no certificate in it".to_owned()));
-            }
-            builder = builder.tls_certs_merge(authorities);
-        }
+        let mut builder = with_tls(builder)?;
         for proxy in self.proxy.proxies().map_err(HttpError::Proxy)? {
             builder = builder.proxy(proxy);
         }
-        Ok(edge_of(builder.build().map_err(HttpError::Client)?))
+        builder.build().map_err(HttpError::Client)
+    }
+
+    /// The same for requests for tokens, and for what else is not the service itself.
+    pub(super) fn for_tokens(&self) -> Self {
+        Self { tls: self.tls.for_tokens(), ..self.clone() }
     }
 
     /// The same for the managed identity's endpoint, which is on this machine: without TLS and without a proxy.
@@ -210,13 +230,58 @@ pub(super) async fn send(
 fn edge_of(client: reqwest::Client) -> Edge {
     Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
         let client = client.clone();
-        async move {
-            let request = reqwest::Request::try_from(request).map_err(|error| edge_error(&error))?;
-            let response = client.execute(request).await.map_err(|error| edge_error(&error))?;
-            Ok(http::Response::from(response)
-                .map(|body| body.map_err(|error| edge_error(&error)).boxed_unsync()))
-        }
+        async move { execute(&client, request).await }
     }))
+}
+
+/// The same with a client for each host, of which each connection sends `server_name` if that is given.
+fn edge_of_many(
+    client_of: impl Fn(&str) -> Result<reqwest::Client, HttpError> + Send + Sync + 'static,
+    server_name: Option<String>,
+) -> Edge {
+    let client_of = Arc::new(client_of);
+    Edge::new(tower::service_fn(move |mut request: http::Request<Bytes>| {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let client = client_of(&host).map_err(|error| EdgeError::Tls(error.to_string()));
+        if let Some(name) = &server_name {
+            rename(&mut request, name);
+        }
+        async move { execute(&client?, request).await }
+    }))
+}
+
+async fn execute(
+    client: &reqwest::Client,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<edge::ResponseBody>, EdgeError> {
+    let request = reqwest::Request::try_from(request).map_err(|error| edge_error(&error))?;
+    let response = client.execute(request).await.map_err(|error| edge_error(&error))?;
+    Ok(http::Response::from(response).map(|body| body.map_err(|error| edge_error(&error)).boxed_unsync()))
+}
+
+/// Makes `name` the host in the URL, for the connection, and leaves the header what it would have been.
+fn rename(request: &mut http::Request<Bytes>, name: &str) {
+    let mut parts = request.uri().clone().into_parts();
+    let Some(authority) = parts.authority.take() else { return };
+    let renamed = authority.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    parts.authority = renamed.parse().ok();
+    if let (Ok(uri), Ok(host)) = (parts.try_into(), http::HeaderValue::try_from(authority.as_str())) {
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(http::header::HOST, host);
+    }
+}
+
+/// Finds the address of one host, whatever name is asked for.
+struct AddressOf(String);
+
+impl reqwest::dns::Resolve for AddressOf {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let host = self.0.trim_matches(['[', ']']).to_owned();
+        Box::pin(async move {
+            let addresses: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
 }
 
 fn read_headers(
@@ -318,7 +383,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_ca_file_is_named() {
-        let tls = TlsConfig { ca_file: Some("/nowhere/ca.pem".into()) };
+        let tls = TlsConfig { ca_file: Some("/nowhere/ca.pem".into()), ..TlsConfig::default() };
         let options = HttpOptions {
             tls,
             proxy: ProxyConfig::default(),

@@ -16,5 +16,6 @@ pub mod http;
 pub mod listing;
 pub mod logs_ingestion;
 pub mod security_insights;
+pub mod tls;
 
 pub use error::ServiceError;

@@ -8,12 +8,18 @@ pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>
         0..=2 => 0,
         length => (length / 3).max(1),
     };
-    options
-        .into_iter()
+    let options: Vec<&str> = options.into_iter().collect();
+    let near = options
+        .iter()
         .map(|option| (strsim::damerau_levenshtein(&word, &plain(option)), option))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, option)| option)
+        .map(|(_, option)| *option);
+    // Or the only one that it is the beginning of.
+    near.or_else(|| {
+        let mut begun = options.iter().filter(|option| word.len() > 3 && plain(option).starts_with(&word));
+        begun.next().filter(|_| begun.next().is_none()).copied()
+    })
 }
 
 /// `'a', 'b' and 'c'`, or what to say when there is none.
@@ -43,6 +49,8 @@ mod tests {
             ("tennant-id", Some("tenant_id")),
             ("Endpoint", Some("endpoint")),
             ("endopint", Some("endpoint")),
+            ("client", Some("client_id")),
+            ("end", None),
             ("colour", None),
             ("x", None),
             ("id", None),

@@ -53,6 +53,10 @@ impl Component for DefenderIncidents {
         Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
+    fn warnings(&self, path: &str) -> Vec<Problem> {
+        self.connection.identity.warnings(path)
+    }
+
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let target = |_| Arc::new(DefenderTenant { client }) as _;

@@ -62,6 +62,10 @@ impl Component for SentinelIncidents {
         Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
+    fn warnings(&self, path: &str) -> Vec<Problem> {
+        self.connection.identity.warnings(path)
+    }
+
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let client = self.client(&runtime.connector)?;
         let native = NativeIncidents::new(client.clone(), runtime.connector.clock.clone());

@@ -27,11 +27,19 @@ use model::problem::{Problem, check_ranges};
 /// Smallest `batch.max_bytes`: below it, ordinary events would not fit.
 const MIN_CALL_BYTES: usize = 10_000;
 
+/// What is said of the options of Vector's sink `azure_monitor_logs`.
+const OF_THE_OLD_API: &str = "it belongs to Vector's azure_monitor_logs, whose API has ended; `vector-sentinel migrate` says what \
+                              becomes of it";
+
 /// Ingests any event as rows of Log Analytics tables, through a data collection rule (DCR) and the Logs Ingestion API.
 ///
 /// The identity needs the role Monitoring Metrics Publisher on the rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "customer_id": OF_THE_OLD_API, "shared_key": OF_THE_OLD_API, "log_type": OF_THE_OLD_API, "host": OF_THE_OLD_API,
+    "azure_resource_id": OF_THE_OLD_API, "time_generated_key": OF_THE_OLD_API,
+}))]
 pub struct SentinelLogsConfig {
     /// Who writes, in which cloud, and through what.
     #[serde(flatten)]

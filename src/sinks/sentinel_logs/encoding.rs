@@ -20,6 +20,7 @@ const MAX_DEPTH: usize = 32;
 /// Which fields of an event are written, and how times are written in them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-hints" = {"codec": "rows are always JSON, so remove it"}))]
 pub struct EncodingConfig {
     /// The paths of the fields that are written; all others are left out. The event's time is written in any case. Default: all
     /// fields. Example: `[message, host.name, "labels.\"app.kubernetes.io/name\""]`.

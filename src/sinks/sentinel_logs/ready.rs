@@ -149,7 +149,12 @@ impl Component for SentinelLogs {
                        it, such a field goes into ExtraColumns";
         let silent = self.config.layout == Layout::Raw && self.config.columns.is_none();
         let silent = silent.then(|| Problem::new(path, message));
-        silent.into_iter().chain(self.targets.warnings(path)).chain(self.warnings.clone()).collect()
+        silent
+            .into_iter()
+            .chain(self.targets.warnings(path))
+            .chain(self.warnings.clone())
+            .chain(self.identity.warnings(path))
+            .collect()
     }
 }
 

@@ -65,6 +65,10 @@ impl Component for DefenderIncidents {
         Ok(Box::pin(async move { probed(client.probe().await) }))
     }
 
+    fn warnings(&self, path: &str) -> Vec<Problem> {
+        self.connection.identity.warnings(path)
+    }
+
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let poller = self.poller(id, runtime.store.clone(), &runtime.connector)?;
         Ok(Built::Source(Box::new(IncidentSource::new(poller, runtime.rng.fork()))))

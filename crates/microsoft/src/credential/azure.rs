@@ -11,7 +11,8 @@ use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{
-    AsyncRawResponse, Body, ClientOptions, HttpClient, Request, RetryOptions, StatusCode, Transport,
+    AsyncRawResponse, Body, ClientMethodOptions, ClientOptions, HttpClient, Request, RetryOptions,
+    StatusCode, Transport,
 };
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
@@ -22,6 +23,7 @@ use azure_identity::{
 use bytes::Bytes;
 use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
+use runtime::secret::SensitiveString;
 use tower::ServiceExt;
 
 use super::assertion::CertificateAssertion;
@@ -42,6 +44,24 @@ struct AzureIdentity {
     authority_host: String,
     edge: Edge,
     clock: Clock,
+    /// The managed identity that vouches for the application, and the scope of its token.
+    vouching: Option<(Box<AzureIdentity>, &'static str)>,
+}
+
+/// What proves an application's identity: a token of a managed identity, once it is there.
+struct Vouched(SensitiveString);
+
+#[async_trait]
+impl azure_identity::ClientAssertion for Vouched {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        Ok(self.0.expose().to_owned())
+    }
+}
+
+impl fmt::Debug for Vouched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vouched")
+    }
 }
 
 /// Our edge, as `azure_identity` wants it, and where it leaves the status of its last answer.
@@ -67,17 +87,28 @@ impl AuthConfig {
         connector: &Connector,
     ) -> Result<Arc<dyn TokenProvider>, ConnectError> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
-        let edge = match self.azure_credential_kind {
-            CredentialKind::ManagedIdentity => connector.open(&http.on_this_machine())?,
-            _ => edge,
+        let local = || connector.open(&http.on_this_machine());
+        let made = |auth: Self, edge, vouching| AzureIdentity {
+            auth,
+            authority_host: authority_host.clone(),
+            edge,
+            clock: connector.clock.clone(),
+            vouching,
         };
-        let clock = connector.clock.clone();
-        let identity = AzureIdentity { auth: self.clone(), authority_host, edge, clock };
+        let identity = match self.azure_credential_kind {
+            CredentialKind::ManagedIdentity => made(self.clone(), local()?, None),
+            CredentialKind::ManagedIdentityClientAssertion => {
+                let managed = Self { azure_credential_kind: CredentialKind::ManagedIdentity, ..self.clone() };
+                let managed = Box::new(made(managed, local()?, None));
+                made(self.clone(), edge, Some((managed, cloud.token_exchange_scope())))
+            }
+            _ => made(self.clone(), edge, None),
+        };
         // A file or a variable that cannot be used is reported at the start.
         if self.azure_credential_kind == CredentialKind::ClientCertificateCredential {
             identity.assertion().check()?;
         }
-        identity.make(&Arc::default())?;
+        identity.make(&Arc::default(), SensitiveString::default())?;
         Ok(Arc::new(identity))
     }
 }
@@ -109,8 +140,13 @@ impl AzureIdentity {
         }
     }
 
-    /// A credential that leaves the status of its last answer in `answered`.
-    fn make(&self, answered: &Arc<AtomicU16>) -> Result<Arc<dyn TokenCredential>, ConnectError> {
+    /// A credential that leaves the status of its last answer in `answered`. `assertion` is the token of whoever vouches for it,
+    /// if somebody does.
+    fn make(
+        &self,
+        answered: &Arc<AtomicU16>,
+        assertion: SensitiveString,
+    ) -> Result<Arc<dyn TokenCredential>, ConnectError> {
         let auth = &self.auth;
         let client_options = self.options(answered);
         let tenant = auth.azure_tenant_id.clone().unwrap_or_default();
@@ -138,6 +174,13 @@ impl AzureIdentity {
                     });
                 let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                 ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
+            }
+            CredentialKind::ManagedIdentityClientAssertion => {
+                let tenant = auth.client_assertion_tenant_id.clone().unwrap_or_default();
+                let client = auth.client_assertion_client_id.clone().unwrap_or_default();
+                let options = ClientAssertionCredentialOptions { client_options };
+                ClientAssertionCredential::new(tenant, client, Vouched(assertion), Some(options))
+                    .map(|made| made as _)
             }
             CredentialKind::WorkloadIdentity => {
                 let options = WorkloadIdentityCredentialOptions {
@@ -176,8 +219,13 @@ impl AzureIdentity {
 #[async_trait]
 impl TokenProvider for AzureIdentity {
     async fn fetch(&self, scope: &str) -> Result<Token, TokenError> {
+        let assertion = match &self.vouching {
+            Some((managed, scope)) => managed.fetch(scope).await?.secret,
+            None => SensitiveString::default(),
+        };
         let answered = Arc::default();
-        let credential = self.make(&answered).map_err(|error| TokenError::Unusable(error.to_string()))?;
+        let credential =
+            self.make(&answered, assertion).map_err(|error| TokenError::Unusable(error.to_string()))?;
         let token = credential
             .get_token(&[scope], None)
             .await
@@ -228,7 +276,8 @@ mod tests {
 
     use super::*;
     use crate::error::ServiceError;
-    use crate::http::{ProxyConfig, TlsConfig};
+    use crate::http::ProxyConfig;
+    use crate::tls::TlsConfig;
 
     /// What a token request comes to whose answer is this.
     async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
@@ -294,5 +343,52 @@ mod tests {
         assert!(nobody.message().contains("that works only on Azure"), "{nobody}");
         let busy = asked("managed_identity", Ok((503, "{}".to_owned()))).await;
         assert_eq!(busy.error_type(), "unavailable", "{busy}");
+    }
+
+    /// An edge that answers with 200 and this, and notes what it was asked for.
+    fn answering(answer: serde_json::Value) -> (Edge, Arc<std::sync::Mutex<Vec<String>>>) {
+        let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let noted = Arc::clone(&asked);
+        let edge = Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
+            let (uri, body) =
+                (request.uri().to_string(), String::from_utf8_lossy(request.body()).into_owned());
+            noted.lock().unwrap().push(format!("{uri} {body}"));
+            let body =
+                Full::new(Bytes::from(answer.to_string())).map_err(|never| match never {}).boxed_unsync();
+            async move { Ok(http::Response::new(body)) }
+        }));
+        (edge, asked)
+    }
+
+    #[tokio::test]
+    async fn a_managed_identity_vouches_for_an_application_of_another_tenant() {
+        let auth: AuthConfig = serde_json::from_value(json!({
+            "azure_credential_kind": "managed_identity_client_assertion",
+            "user_assigned_managed_identity_id": "mine",
+            "client_assertion_tenant_id": "customer", "client_assertion_client_id": "app",
+        }))
+        .unwrap();
+        let mut problems = Vec::new();
+        auth.validate("auth", &mut problems);
+        assert_eq!(problems, []);
+        let token = |text: &str| json!({"access_token": text, "expires_in": 3_600, "expires_on": "4102444800", "resource": "r", "token_type": "Bearer"});
+        let (local, at_home) = answering(token("vouches"));
+        let (login, abroad) = answering(token("the application's"));
+        let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
+        let http = HttpOptions {
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
+            timeout: Duration::from_secs(1),
+            https_only: true,
+        };
+        let identity = auth.identity(Cloud::Public, &http, login, &connector).unwrap();
+        let token = identity.fetch("https://monitor.azure.com/.default").await.unwrap();
+        assert_eq!(token.secret.expose(), "the application's");
+        let (here, there) = (at_home.lock().unwrap().join("\n"), abroad.lock().unwrap().join("\n"));
+        assert!(here.contains("AzureADTokenExchange") && here.contains("client_id=mine"), "{here}");
+        assert!(there.starts_with("https://login.microsoftonline.com/customer/"), "{there}");
+        for part in ["client_assertion=vouches", "client_id=app", "scope=https%3A%2F%2Fmonitor.azure.com"] {
+            assert!(there.contains(part), "{there}");
+        }
     }
 }

@@ -11,6 +11,13 @@ use runtime::secret::SensitiveString;
 /// The identity that requests are made as, and how it proves itself. Names are those of Vector's `azure_logs_ingestion`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-implied" = {"azure_credential_kind": {
+    "azure_client_secret": "client_secret_credential",
+    "certificate_path": "client_certificate_credential",
+    "client_assertion_client_id": "managed_identity_client_assertion",
+    "token_file_path": "workload_identity",
+    "user_assigned_managed_identity_id": "managed_identity",
+}}))]
 pub struct AuthConfig {
     /// The kind of credential: decides which of the other options are needed, and the rest must be left out.
     pub azure_credential_kind: CredentialKind,
@@ -28,10 +35,17 @@ pub struct AuthConfig {
     /// The password of the PKCS#12 file, with `client_certificate_credential`. Default: none. Example:
     /// `SECRET[vault.pfx_password]`.
     pub certificate_password: Option<SensitiveString>,
-    /// The id of a user-assigned identity, with `managed_identity`. Default: the system-assigned identity.
+    /// The id of a user-assigned identity, with `managed_identity` and `managed_identity_client_assertion`. Default: the
+    /// system-assigned identity.
     pub user_assigned_managed_identity_id: Option<String>,
     /// The kind of id that `user_assigned_managed_identity_id` is. Default: `client_id`.
     pub user_assigned_managed_identity_id_type: Option<IdentityIdType>,
+    /// The tenant (directory) id of the application; needed with `managed_identity_client_assertion`. Example:
+    /// `11111111-2222-3333-4444-555555555555`.
+    pub client_assertion_tenant_id: Option<String>,
+    /// The application (client) id, of which the managed identity is a federated credential; needed with
+    /// `managed_identity_client_assertion`. Example: `66666666-7777-8888-9999-000000000000`.
+    pub client_assertion_client_id: Option<String>,
     /// The tenant (directory) id, with `workload_identity`. Default: the variable `AZURE_TENANT_ID`.
     pub tenant_id: Option<String>,
     /// The application (client) id, with `workload_identity`. Default: the variable `AZURE_CLIENT_ID`.
@@ -54,6 +68,8 @@ pub enum CredentialKind {
     ClientCertificateCredential,
     /// The managed identity of the Azure machine or service that the program runs on.
     ManagedIdentity,
+    /// An application in Entra ID, in any tenant, that trusts a managed identity by federation: no secret anywhere.
+    ManagedIdentityClientAssertion,
     /// A Kubernetes service account that Entra ID trusts, by federation.
     WorkloadIdentity,
     /// Whoever is logged in to the `az` command: for trying things out.
@@ -79,16 +95,24 @@ impl AuthConfig {
     /// Reports options that are missing, empty, or of no use to the chosen kind.
     pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
         use CredentialKind::{
-            ClientCertificateCredential, ClientSecretCredential, ManagedIdentity, WorkloadIdentity,
+            ClientCertificateCredential, ClientSecretCredential, ManagedIdentity,
+            ManagedIdentityClientAssertion, WorkloadIdentity,
         };
         let id_type = self.user_assigned_managed_identity_id_type.map(|_| "set");
         let file = |path: &'_ Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let secret =
             |secret: &'_ Option<SensitiveString>| secret.as_ref().map(|secret| secret.expose().to_owned());
         let application = &[ClientSecretCredential, ClientCertificateCredential][..];
-        let at_login = &[ClientSecretCredential, ClientCertificateCredential, WorkloadIdentity][..];
+        let managed = &[ManagedIdentity, ManagedIdentityClientAssertion][..];
+        let asserting = &[ManagedIdentityClientAssertion][..];
+        let at_login = &[
+            ClientSecretCredential,
+            ClientCertificateCredential,
+            ManagedIdentityClientAssertion,
+            WorkloadIdentity,
+        ][..];
         // Option, its value, the kinds that use it, whether those need it.
-        let options: [(&str, Option<String>, &[CredentialKind], bool); 11] = [
+        let options: [(&str, Option<String>, &[CredentialKind], bool); 13] = [
             ("azure_tenant_id", self.azure_tenant_id.clone(), application, true),
             ("azure_client_id", self.azure_client_id.clone(), application, true),
             ("azure_client_secret", secret(&self.azure_client_secret), &[ClientSecretCredential], true),
@@ -105,10 +129,12 @@ impl AuthConfig {
             (
                 "user_assigned_managed_identity_id",
                 self.user_assigned_managed_identity_id.clone(),
-                &[ManagedIdentity],
+                managed,
                 false,
             ),
-            ("user_assigned_managed_identity_id_type", id_type.map(str::to_owned), &[ManagedIdentity], false),
+            ("user_assigned_managed_identity_id_type", id_type.map(str::to_owned), managed, false),
+            ("client_assertion_tenant_id", self.client_assertion_tenant_id.clone(), asserting, true),
+            ("client_assertion_client_id", self.client_assertion_client_id.clone(), asserting, true),
             ("authority_host", self.authority_host.clone(), at_login, false),
         ];
         for (name, value, kinds, needed) in options {

@@ -172,8 +172,8 @@ fn each_errors_is_reported_in_its_own_words() {
             "s.auth: missing required option 'tenant_id'",
         ),
         (
-            json!({"request": {"azure_credential_kind": "managed_identity", "timeout": 1}}),
-            "s.request: unknown option 'timeout'; \
+            json!({"request": {"azure_credential_kind": "managed_identity", "speed": 1}}),
+            "s.request: unknown option 'speed'; \
              the options are 'azure_credential_kind', 'client_id' and 'timeout_secs'",
         ),
     ] {

@@ -134,16 +134,56 @@ impl<'s> Checker<'s> {
         if self.is_closed(schema) {
             let names = self.names(schema, location);
             for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
-                to.problem(location.path, self.unknown_option(key, &names));
+                let hint = schema.get(HINTS).and_then(|hints| hints.get(key)).and_then(Value::as_str);
+                to.problem(
+                    location.path,
+                    match hint {
+                        Some(hint) => format!("unknown option '{key}': {hint}"),
+                        None => self.unknown_option(key, &names),
+                    },
+                );
                 mistyped.extend(nearest(key, names.iter().copied()));
             }
         }
         for name in members(schema, "required").iter().filter_map(Value::as_str) {
             // An unknown option that was meant for it has been reported.
             if !map.contains_key(name) && !mistyped.contains(&name) {
-                to.problem(location.path, format!("missing required option '{name}'"));
+                to.problem(location.path, self.missing_option(schema, name, map));
             }
         }
+    }
+
+    /// What to say of an option that is missing in `map`: what it may be, or what it must be beside the others.
+    fn missing_option(self, schema: &'s Map<String, Value>, name: &str, map: &Map<String, Value>) -> String {
+        let missing = format!("missing required option '{name}'");
+        let implied = schema.get(IMPLIED).and_then(|implied| implied.get(name)?.as_object());
+        let implied = implied.into_iter().flatten().find(|(other, _)| map.contains_key(*other));
+        if let Some((other, Value::String(value))) = implied {
+            return format!("{missing}: beside '{other}' write {name}: {value}");
+        }
+        let Some(option) = schema.get("properties").and_then(|properties| properties.get(name)) else {
+            return missing;
+        };
+        let values = self.values(option);
+        if !values.is_empty() {
+            return format!("{missing}: one of {}", list(values));
+        }
+        let inner = self.resolved(option).map(|option| (option, members(option, "required")));
+        let inner = inner.into_iter().flat_map(|(option, names)| {
+            names.iter().filter_map(Value::as_str).map(move |name| (name, &option["properties"][name]))
+        });
+        let mut inner = inner.map(|(name, option)| (name, self.values(option)));
+        match inner.find(|(_, values)| !values.is_empty()) {
+            Some((within, values)) => format!("{missing}, with '{within}': one of {}", list(values)),
+            None => missing,
+        }
+    }
+
+    /// The words that an option takes, if it takes nothing else.
+    fn values(self, option: &'s Value) -> Vec<&'s str> {
+        let Some(option) = self.resolved(option) else { return Vec::new() };
+        let one_of = members(option, "oneOf").iter().filter_map(|one| one.get("const"));
+        members(option, "enum").iter().chain(one_of).filter_map(Value::as_str).collect()
     }
 
     fn unknown_option(self, key: &str, names: &[&str]) -> String {
@@ -181,6 +221,11 @@ impl<'s> Checker<'s> {
         }
     }
 }
+
+/// What to do about options that a map does not have, by name: a keyword of ours.
+const HINTS: &str = "x-hints";
+/// What an option that is missing must be beside others, by name and by the other's name: a keyword of ours.
+const IMPLIED: &str = "x-implied";
 
 pub(super) fn members<'s>(schema: &'s Map<String, Value>, key: &str) -> &'s [Value] {
     schema.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)

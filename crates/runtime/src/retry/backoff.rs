@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct BackoffRange {
     /// The first wait.
     pub initial: Duration,
-    /// Longest wait.
+    /// The longest wait of all.
     pub max: Duration,
 }
 
