@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::{exit, say};
 use crate::sinks::sentinel_logs::TablePlan;
-use crate::sinks::sentinel_logs::layout::Layout;
+use crate::sinks::sentinel_logs::layout::{Layout, Table};
 use crate::templates::{self, Format};
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +19,16 @@ pub(super) struct Arguments {
 enum What {
     /// Tables, a data collection rule with a stream for each, and the role that lets an identity write.
     Dcr {
-        /// How rows are laid out. With `raw` it is the table of incidents as they are.
+        /// How rows are laid out. With `raw` it is the table of incidents as they are, unless `--table` names another.
         #[arg(long, value_enum)]
         layout: Layout,
+        /// A table of your own, with `--layout raw`: letters, digits and `_`, ending in `_CL`. It gets the columns
+        /// `TimeGenerated`, `ExtraColumns` and `TruncatedColumns`, and those that `--column` names.
+        #[arg(long, value_name = "NAME")]
+        table: Option<String>,
+        /// A column of that table with its type: string, int, long, real, boolean, datetime or dynamic. May be given again.
+        #[arg(long, value_name = "NAME:TYPE", requires = "table")]
+        column: Vec<String>,
         /// The language of the template.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -56,16 +63,44 @@ enum Readable {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match arguments.what {
-        What::Dcr { layout, format, table_plan, dce } => match table_plan.objection(layout) {
-            Some(message) => {
+    match &arguments.what {
+        What::Dcr { layout, table, column, format, table_plan, dce } => {
+            if let Some(message) = table_plan.objection(*layout) {
                 eprintln!("--table-plan: {message}");
                 return exit::usage();
             }
-            None => say(templates::rule(layout, table_plan, format, dce)),
-        },
+            let (tables, name) = match table {
+                None => templates::of_layout(*layout),
+                Some(table) => match own_table(*layout, table, column) {
+                    Ok((table, name)) => (std::slice::from_ref(Box::leak(Box::new(table))), name),
+                    Err(message) => {
+                        eprintln!("{message}");
+                        return exit::usage();
+                    }
+                },
+            };
+            say(templates::rule(tables, name, *table_plan, *format, *dce));
+        }
         What::Kql { layout: Readable::Defender } => say(templates::functions()),
         What::Workbook { layout: Readable::Defender } => say(templates::workbook()),
     }
     ExitCode::SUCCESS
+}
+
+/// A table of the user's own, and what the rule's name ends in; or what is wrong with the command line.
+fn own_table(layout: Layout, name: &str, columns: &[String]) -> Result<(Table, String), String> {
+    if layout != Layout::Raw {
+        return Err("--table: a layout has tables of its own; give --layout raw".to_owned());
+    }
+    let column = |written: &String| {
+        let (name, word) = written.split_once(':').unwrap_or((written, ""));
+        let column_type = serde_json::from_value(word.into());
+        column_type.map(|column_type| (name.to_owned(), column_type)).map_err(|_| {
+            format!("--column {written}: must be NAME:TYPE, with string, int, long, real, boolean, datetime or dynamic")
+        })
+    };
+    let columns = columns.iter().map(column).collect::<Result<_, _>>()?;
+    let table = Table::custom(name.to_owned(), columns).map_err(|error| format!("--table: {error}"))?;
+    let ending = name.trim_end_matches("_CL").replace('_', "-").to_lowercase();
+    Ok((table, ending))
 }

@@ -4,6 +4,7 @@ mod demo;
 mod demo_display;
 mod exit;
 mod generate;
+mod migrate;
 mod quarantine;
 mod reference;
 mod render;
@@ -66,6 +67,9 @@ enum Command {
     Sync(sync::Arguments),
     /// Print what to deploy: tables and data collection rules, and queries over them.
     Generate(generate::Arguments),
+    /// Print a file of Vector's with `sentinel_logs` in the place of `azure_logs_ingestion` and `azure_monitor_logs`; what to
+    /// deploy, and what means something else, go to standard error.
+    Migrate(migrate::Arguments),
     /// Print the options of pipeline files: as a JSON Schema, for editors, or as a Markdown page.
     Schema(schema::Arguments),
 }
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
             Command::State(arguments) => state::run(arguments, clock).await,
             Command::Sync(arguments) => sync::run(&arguments, &clock).await,
             Command::Generate(arguments) => generate::run(&arguments),
+            Command::Migrate(arguments) => migrate::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         }
     })

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::vector_options::{VectorOptions, rendered};
 use super::{PipelinePaths, environment, exit, load, say};
 use crate::component::Probed;
+use crate::migrate;
 use crate::registry;
 use crate::topology::plan::{self, Plan};
 use microsoft::connection::Connector;
@@ -74,6 +75,7 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
     let file = pipeline_file::read(paths, &environment)?;
     let graph = pipeline_file::component_graph(&file, &registry::catalogue());
     let mut warnings = plan::check(&graph, &environment)?;
+    warnings.extend(migrate::warnings(&file));
     warnings.extend(vector.literal_variables(&file));
     let rendered = graph.beside_vector.then(|| rendered(&file, &graph)).transpose()?;
     Ok(Checked { warnings, rendered })

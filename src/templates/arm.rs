@@ -23,11 +23,11 @@ pub(super) fn write(template: &Template) -> String {
             "metadata": {"description": "The workspace's region."},
         },
         "principalId": {"type": "string", "metadata": {"description": "Object id of the identity that writes."}},
-        "ruleName": {"type": "string", "defaultValue": format!("vector-sentinel-{}", template.layout)},
+        "ruleName": {"type": "string", "defaultValue": format!("vector-sentinel-{}", template.name)},
     });
     if template.endpoint {
         parameters["endpointName"] =
-            json!({"type": "string", "defaultValue": format!("vector-sentinel-{}", template.layout)});
+            json!({"type": "string", "defaultValue": format!("vector-sentinel-{}", template.name)});
     }
     let template = json!({
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",

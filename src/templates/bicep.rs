@@ -8,7 +8,7 @@ use super::syntax::Syntax;
 const SYNTAX: Syntax = Syntax { assign: ": ", item_end: "", quoted, expression };
 
 pub(super) fn write(template: &Template) -> String {
-    let name = format!("vector-sentinel-{}", template.layout);
+    let name = format!("vector-sentinel-{}", template.name);
     let mut parts = vec![format!(
         "@description('The workspace, in this resource group.')\n\
          param workspaceName string\n\

@@ -13,7 +13,8 @@ mod tests;
 mod workbook;
 
 use crate::sinks::sentinel_logs::TablePlan;
-use crate::sinks::sentinel_logs::layout::Layout;
+use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
+use clap::ValueEnum;
 
 pub use kql::functions;
 pub use workbook::workbook;
@@ -30,14 +31,25 @@ pub enum Format {
     Terraform,
 }
 
-/// A template of everything that rows of a layout need: custom tables of that plan, a rule with a stream for each table, and the role
-/// that lets an identity write. With `endpoint` the rule is behind a data collection endpoint of its own, which Private
-/// Link needs; without, it has its own URL.
-pub fn rule(layout: Layout, plan: TablePlan, format: Format, endpoint: bool) -> String {
-    let template = rule::template(layout, plan, endpoint);
+/// A template of everything that rows of `tables` need: the custom ones of that plan, a rule with a stream for each table, and the
+/// role that lets an identity write. `name` ends the rule's default name. With `endpoint` the rule is behind a data collection
+/// endpoint of its own, which Private Link needs; without, it has its own URL.
+pub fn rule(tables: &[Table], name: String, plan: TablePlan, format: Format, endpoint: bool) -> String {
+    let template = rule::template(tables, name, plan, endpoint);
     match format {
         Format::Bicep => bicep::write(&template),
         Format::Arm => arm::write(&template),
         Format::Terraform => terraform::write(&template),
     }
+}
+
+/// The tables of a layout, and its name as the name of a rule ends in it. Events that stay as they are may go anywhere; of that
+/// layout it is the table of incidents.
+pub fn of_layout(layout: Layout) -> (&'static [Table], String) {
+    let tables = match layout {
+        Layout::Raw => std::slice::from_ref(&RAW_INCIDENTS),
+        layout => layout.tables(),
+    };
+    let name = layout.to_possible_value().map(|value| value.get_name().replace('_', "-"));
+    (tables, name.unwrap_or_default())
 }

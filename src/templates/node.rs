@@ -3,8 +3,8 @@
 /// What is deployed, in an order in which nothing refers to what comes later.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
-    /// The layout's name, which the rule's default name ends in.
-    pub(super) layout: String,
+    /// What the rule's default name ends in.
+    pub(super) name: String,
     pub(super) resources: Vec<Resource>,
     /// Whether the rule is behind an endpoint of its own.
     pub(super) endpoint: bool,

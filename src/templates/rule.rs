@@ -1,20 +1,14 @@
-//! The resources that rows of a layout need.
-
-use clap::ValueEnum;
+//! The resources that rows need.
 
 use super::node::{Node, Reference, Resource, ResourceKind, Template};
 use crate::sinks::sentinel_logs::TablePlan;
-use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table, TableColumn, TableKind};
+use crate::sinks::sentinel_logs::layout::{ColumnType, Table, TableColumn, TableKind};
 
 /// What the workspace is called among the rule's destinations.
 const DESTINATION: &str = "workspace";
 
-/// The template of a layout. Events that stay as they are may go anywhere; of that layout it is the table of incidents.
-pub(super) fn template(layout: Layout, plan: TablePlan, endpoint: bool) -> Template {
-    let tables = match layout {
-        Layout::Raw => std::slice::from_ref(&RAW_INCIDENTS),
-        layout => layout.tables(),
-    };
+/// The template of `tables`; `name` ends the rule's default name.
+pub(super) fn template(tables: &[Table], name: String, plan: TablePlan, endpoint: bool) -> Template {
     // Microsoft's tables are there, with the plan Analytics.
     let made: Vec<_> = tables
         .iter()
@@ -49,8 +43,7 @@ pub(super) fn template(layout: Layout, plan: TablePlan, endpoint: bool) -> Templ
             ("principalType", Node::text("ServicePrincipal")),
         ]),
     });
-    let name = layout.to_possible_value().map(|value| value.get_name().replace('_', "-"));
-    Template { layout: name.unwrap_or_default(), resources, endpoint }
+    Template { name, resources, endpoint }
 }
 
 fn table_resource(table: &Table, plan: TablePlan) -> Resource {

@@ -20,7 +20,7 @@ const PROVIDER: &str = r#"terraform {
 "#;
 
 pub(super) fn write(template: &Template) -> String {
-    let name = format!("vector-sentinel-{}", template.layout);
+    let name = format!("vector-sentinel-{}", template.name);
     let mut parts = vec![
         PROVIDER.to_owned(),
         variable("workspace_id", "Resource id of the workspace.", None),

@@ -81,6 +81,7 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     proxy.validate("proxy", &mut problems);
 
     let peers = peers(graph);
+    let mut warnings_of_open = Vec::new();
     let mut check = |kind: Kind, one: &ComponentSpec| {
         let path = path_of(kind, &one.id);
         let validation = Validation { path: path.clone(), proxy: &proxy, peers: &peers };
@@ -99,7 +100,15 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
                     },
                 });
             }
-            Err(Invalid::Problems(found)) => found,
+            Err(Invalid::Problems(found)) => {
+                // What is doubtful about the rest can be said without the values.
+                if found.iter().all(|problem| graph.is_open(&problem.path)) {
+                    let options = with_stand_ins(&one.options, &path, &found);
+                    let component = registry::component(&one.component_type, options, &validation);
+                    warnings_of_open.extend(component.iter().flat_map(|component| component.warnings(&path)));
+                }
+                found
+            }
             // The component graph has reported it, from the schema: in words that do not show the value, as these could.
             Err(Invalid::Misfit) if graph.problems.iter().any(|problem| problem.path.starts_with(&path)) => {
                 Vec::new()
@@ -119,10 +128,23 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     problems.retain(|problem| !graph.problems.iter().any(|reported| reported.path == problem.path));
     let (beside_vector, mut warnings) = (graph.beside_vector, graph.warnings.clone());
     warnings.extend(unpaired(&sinks));
+    warnings.extend(warnings_of_open);
     let mut plan = Plan { data_dir: graph.data_dir(), sources, sinks, beside_vector, warnings: Vec::new() };
     warnings.extend(plan.components().flat_map(|(kind, one)| one.component.warnings(&one.path(kind))));
     plan.warnings = warnings;
     (plan, problems)
+}
+
+/// The options of the component at `path`, with a word in the place of each value that is `open`.
+fn with_stand_ins(options: &Value, path: &str, open: &[Problem]) -> Value {
+    let mut options = options.clone();
+    for problem in open {
+        let option = problem.path.strip_prefix(path).unwrap_or_default().replace('.', "/");
+        if let Some(value) = options.pointer_mut(&option) {
+            *value = "stand-in".into();
+        }
+    }
+    options
 }
 
 /// The components that have quarantines: every sink, and beside Vector, which may refuse events, every source.

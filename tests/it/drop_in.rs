@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use model::problem::Problem;
 use serde_json::{Value, json};
-use simulator::{Fault, Service, Simulator};
+use simulator::{Dcr, Fault, Service, Simulator, SimulatorConfig};
 use vector_sentinel::registry::catalogue;
 use vector_sentinel::topology::plan;
 
-use crate::harness::real_vector;
+use crate::harness::{Bench, program, real_vector};
 use crate::in_process::{INCIDENTS, World, in_simulated_time};
 use crate::rig::{Peer, Rig};
 
@@ -76,8 +76,8 @@ fn checked(toml: &str) -> (Vec<String>, Vec<String>) {
     let file = pipeline_file::read(&[path], &BTreeMap::new()).unwrap();
     let graph = pipeline_file::component_graph(&file, &catalogue());
     let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-    match plan::plan(&graph, &BTreeMap::new()) {
-        Ok(plan) => (Vec::new(), words(plan.warnings)),
+    match plan::check(&graph, &BTreeMap::new()) {
+        Ok(warnings) => (Vec::new(), words(warnings)),
         Err(problems) => (words(problems), Vec::new()),
     }
 }
@@ -86,6 +86,10 @@ fn checked(toml: &str) -> (Vec<String>, Vec<String>) {
 fn openshift(auth: &str, more: &str) -> String {
     format!(
         r#"
+        [secret.kubernetes]
+        type = "directory"
+        path = "/var/run/secrets"
+
         [sources.logs]
         type = "http_server"
         address = "127.0.0.1:24224"
@@ -116,7 +120,7 @@ const SECRET: &str = r#"
     azure_credential_kind = "client_secret_credential"
     azure_tenant_id = "11111111-2222-3333-4444-555555555555"
     azure_client_id = "66666666-7777-8888-9999-000000000000"
-    azure_client_secret = "never shown"
+    azure_client_secret = "SECRET[kubernetes.azure/client_secret]"
 "#;
 
 #[test]
@@ -246,4 +250,97 @@ fn waits_between_tries_are_those_that_the_file_asks_for() {
         // Each wait is from 175 to 350 seconds.
         assert!((7_200 / 350..=2 + 7_200 / 175).contains(&requests), "{requests}");
     });
+}
+
+/// Runs a command of the program. Answers what it has printed, and what it has said.
+async fn output(bench: &Bench, arguments: &[&str]) -> (String, String) {
+    let done = program().args(arguments).current_dir(bench.dir.path()).output().await.unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{arguments:?}: {said}");
+    (String::from_utf8(done.stdout).unwrap(), said)
+}
+
+/// A rule as the simulator has it, as the command prints it that `migrate` names.
+async fn rule(bench: &Bench, said: &str) -> Dcr {
+    let command = said.lines().find_map(|line| line.trim().strip_prefix("vector-sentinel ")).unwrap();
+    let (command, _) = command.split_once(" > ").unwrap();
+    let arguments: Vec<&str> = command.split(' ').chain(["--format", "arm"]).collect();
+    let template: Value = serde_json::from_str(&output(bench, &arguments).await.0).unwrap();
+    let mut resources = template["resources"].as_array().unwrap().iter();
+    let rule = resources.find(|resource| resource["type"] == "Microsoft.Insights/dataCollectionRules");
+    Dcr::from_json(&rule.unwrap().to_string()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_with_vectors_own_sinks_are_migrated_by_the_command_and_their_rows_arrive() {
+    let Some(binary) = real_vector() else { return };
+    let logs_ingestion = r#"
+        azure_tenant_id = "t"
+        azure_client_id = "c"
+        azure_client_secret = "s"
+        [sinks.azure]
+        type = "azure_logs_ingestion"
+        inputs = ["lines"]
+        endpoint = "https://dce.westeurope-1.ingest.monitor.azure.com"
+        dcr_immutable_id = "dcr-0123456789abcdef0123456789abcdef"
+        stream_name = "Custom-Old_CL"
+    "#;
+    let (options, sink) = logs_ingestion.split_once("[sinks.azure]").unwrap();
+    let logs_ingestion = format!("[sinks.azure]{sink}[sinks.azure.auth]{options}");
+    let data_collector = r#"
+        [sinks.azure]
+        type = "azure_monitor_logs"
+        inputs = ["lines"]
+        customer_id = "5ce893d9-2c32-4b6c-91a9-b0887c2de2d6"
+        shared_key = "SERsIYhgMVlJB6uPsq49gCxNiruf6v0vhMYE"
+        log_type = "Firewall"
+        time_generated_key = "seen"
+    "#;
+    for (name, old, is_in_extra) in [("new", logs_ingestion.as_str(), false), ("old", data_collector, true)] {
+        let start = |dcr: Option<Dcr>| async {
+            let mut config = SimulatorConfig::default();
+            config.dcr = dcr.unwrap_or(config.dcr);
+            Bench::start(config).await
+        };
+        let mut bench = start(None).await;
+        let include = bench.path("lines.log");
+        let source = format!("[sources.lines]\ntype = \"file\"\ninclude = [{include:?}]\n");
+        std::fs::write(bench.path("vector.toml"), source + old).unwrap();
+        let (new, said) = output(&bench, &["migrate", "-c", "vector.toml"]).await;
+        if said.contains("generate dcr") {
+            bench = start(Some(rule(&bench, &said).await)).await;
+        }
+        // Everything but where the services are, and who asks.
+        let mut pipeline: Value = serde_saphyr::from_str(&new).unwrap();
+        let (sink, simulated) = (&mut pipeline["sinks"]["azure"], bench.sink());
+        for option in ["auth", "endpoint", "management_endpoint", "dcr_immutable_id", "tls", "proxy"] {
+            sink[option] = simulated[option].clone();
+        }
+        if !is_in_extra {
+            sink["stream_name"] = simulated["stream_name"].clone();
+        }
+        pipeline["data_dir"] = json!(bench.path("data"));
+        pipeline["sources"]["lines"]["include"] = json!([bench.path("lines.log")]);
+        std::fs::create_dir(bench.path("data")).unwrap();
+        std::fs::write(bench.path("lines.log"), "one\ntwo\nthree\n").unwrap();
+        let log = std::fs::File::create(bench.path("log")).unwrap();
+        let mut running = program()
+            .args(["run", "-c"])
+            .arg(bench.file(&pipeline))
+            .env("VECTOR_BIN", &binary)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        bench.until(|stats| stats.rows_ingested == 3).await;
+        running.kill().await.unwrap();
+        let rows = bench.simulator.rows();
+        let has =
+            |column: &str| rows.iter().all(|row| !row.columns.get(column).unwrap_or(&Value::Null).is_null());
+        assert!(
+            has("TimeGenerated") && (!is_in_extra || has("message") && has("ExtraColumns")),
+            "{name}: {rows:?}"
+        );
+    }
 }

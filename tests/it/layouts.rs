@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use simulator::{Dcr, Fault, Service, SimulatorConfig};
 use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::sinks::sentinel_logs::{LogSink, TablePlan};
-use vector_sentinel::templates::{Format, rule};
+use vector_sentinel::templates::{Format, of_layout, rule};
 
 use crate::harness::Bench;
 use crate::sink::sink;
 
 /// The rule in a template, read by the simulator as it would read any.
 pub(crate) fn dcr(layout: Layout) -> Dcr {
+    let (tables, name) = of_layout(layout);
     let template: Value =
-        serde_json::from_str(&rule(layout, TablePlan::Analytics, Format::Arm, false)).unwrap();
+        serde_json::from_str(&rule(tables, name, TablePlan::Analytics, Format::Arm, false)).unwrap();
     let mut resources = template["resources"].as_array().unwrap().iter();
     let rule = resources.find(|resource| resource["type"] == "Microsoft.Insights/dataCollectionRules");
     Dcr::from_json(&rule.unwrap().to_string()).unwrap()

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::{
     check::kind,
-    component_graph::{self, ComponentGraph, ComponentType},
+    component_graph::{self, ComponentGraph, ComponentType, Kind},
     format::Format,
     interpolate::{interpolate, occurrences},
     merge::{Named, merge},
@@ -79,6 +79,14 @@ impl PipelineFile {
 
     pub(super) fn written(&self) -> Option<&Written> {
         self.written.as_ref()
+    }
+
+    /// The stock components of a kind: where each stands in the file, and what stands after its `type:`.
+    pub fn stock_components(&self, kind: Kind) -> Vec<(String, &str)> {
+        let redaction = self.redaction();
+        let entries = ownership::stock(&self.tree, kind);
+        let typed = entries.filter_map(|(id, entry)| Some((id, entry.get("type")?.as_str()?)));
+        typed.map(|(id, name)| (redaction.join(kind.section(), id), name)).collect()
     }
 
     fn redaction(&self) -> Redaction<'_> {

@@ -32,5 +32,5 @@ mod yaml_writer;
 pub use component_graph::{ComponentGraph, ComponentSpec, ComponentType, Kind};
 pub use file::{PipelineFile, component_graph, read, resolve_secrets};
 pub use link::{LINK_DIR, Link, LinkTls, Stub, connectable, host, link_addresses, sink_path, stubs};
-pub use render::{render, variables_left_to_vector};
+pub use render::{Variables, render, rewritten, variables_left_to_vector};
 pub use schema::document_schema;

@@ -19,6 +19,7 @@ use super::{
 const MOST: usize = 99_999;
 
 /// The placeholders of all files, and what each stands for.
+#[derive(Clone)]
 pub(super) struct Placeholders {
     /// Occurs in none of the files.
     nonce: String,
@@ -26,6 +27,7 @@ pub(super) struct Placeholders {
     all: Vec<Placeholder>,
 }
 
+#[derive(Clone)]
 struct Placeholder {
     written: String,
     /// What Vector would put there; nothing if it is missing, or a secret.
@@ -68,6 +70,13 @@ impl Placeholders {
             self.all.push(Placeholder { written: found.written.to_owned(), value, style: Style::Plain });
         }
         Some(added)
+    }
+
+    /// A placeholder for a variable that no file has, which is written in double quotes.
+    pub(super) fn new_variable(&mut self, written: &str) -> String {
+        let placeholder = format!("Zq{}{:05}q", self.nonce, self.all.len());
+        self.all.push(Placeholder { written: written.to_owned(), value: None, style: Style::Double });
+        placeholder
     }
 
     /// Records in which kind of scalar each placeholder stands.

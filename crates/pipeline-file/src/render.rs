@@ -9,6 +9,7 @@ use super::{
     component_graph::{ComponentType, Kind, take_batch},
     file::{PipelineFile, Written, component_graph, inseparable},
     link::{Stub, sink_path},
+    placeholders::Placeholders,
     yaml_writer::yaml,
 };
 use model::problem::Problem;
@@ -57,6 +58,38 @@ pub fn render(
         }
     }
     if problems.is_empty() { Ok(yaml(&tree, &written.placeholders)) } else { Err(problems) }
+}
+
+/// What is known of variables and secrets while a tree is changed, in which placeholders stand for them.
+pub struct Variables(Placeholders);
+
+// === impl Variables ===
+
+impl Variables {
+    /// A text of the tree with its variables and secrets as they are written in the file.
+    pub fn written(&self, text: &str) -> String {
+        self.0.written(text).into_owned()
+    }
+
+    /// What stands in the tree for a new variable, such as `${ENDPOINT}`.
+    pub fn add(&mut self, written: &str) -> String {
+        self.0.new_variable(written)
+    }
+}
+
+/// The files as one in YAML, after `change` was made to what they say. Variables and secrets are written as they were, and their
+/// values are never in it; comments are gone.
+pub fn rewritten(
+    file: &PipelineFile,
+    change: impl FnOnce(&mut Value, &mut Variables),
+) -> Result<String, Vec<Problem>> {
+    let Some(written) = file.written() else { return Err(vec![inseparable()]) };
+    if written.placeholders.brings_in_items(&written.tree) {
+        return Err(vec![inseparable()]);
+    }
+    let (mut tree, mut variables) = (written.tree.clone(), Variables(written.placeholders.clone()));
+    change(&mut tree, &mut variables);
+    Ok(yaml(&tree, &variables.0))
 }
 
 /// Warnings about variables in stock components, which Vector leaves as they are written unless an option says otherwise.

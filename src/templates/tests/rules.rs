@@ -4,8 +4,13 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::sinks::sentinel_logs::TablePlan;
-use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
-use crate::templates::{Format, rule};
+use crate::sinks::sentinel_logs::layout::{ColumnType, Layout, RAW_INCIDENTS, Table};
+use crate::templates::{Format, of_layout, rule};
+
+fn rule_of(layout: Layout, plan: TablePlan, format: Format, endpoint: bool) -> String {
+    let (tables, name) = of_layout(layout);
+    rule(tables, name, plan, format, endpoint)
+}
 
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#data-collection-rules>
 const MAX_FLOWS: usize = 10;
@@ -17,7 +22,7 @@ fn tables(layout: Layout) -> Vec<&'static Table> {
 }
 
 fn arm(layout: Layout, endpoint: bool) -> Value {
-    serde_json::from_str(&rule(layout, TablePlan::Analytics, Format::Arm, endpoint)).unwrap()
+    serde_json::from_str(&rule_of(layout, TablePlan::Analytics, Format::Arm, endpoint)).unwrap()
 }
 
 /// The resources of a type.
@@ -71,7 +76,7 @@ fn custom_tables_are_made_before_the_rule_and_built_in_ones_are_not() {
 #[test]
 fn a_plan_is_set_on_every_table_of_ours_and_of_microsofts_and_before_the_rule() {
     for (layout, count) in [(Layout::Defender, 3), (Layout::Syslog, 1), (Layout::CommonSecurityLog, 1)] {
-        let text = rule(layout, TablePlan::Auxiliary, Format::Arm, false);
+        let text = rule_of(layout, TablePlan::Auxiliary, Format::Arm, false);
         let template: Value = serde_json::from_str(&text).unwrap();
         let tables = resources(&template, "Microsoft.OperationalInsights/workspaces/tables");
         assert_eq!(tables.len(), count);
@@ -83,9 +88,9 @@ fn a_plan_is_set_on_every_table_of_ours_and_of_microsofts_and_before_the_rule() 
         let rules = resources(&template, "Microsoft.Insights/dataCollectionRules");
         assert_eq!(rules[0]["dependsOn"].as_array().unwrap().len(), count);
     }
-    let bicep = rule(Layout::Syslog, TablePlan::Auxiliary, Format::Bicep, false);
+    let bicep = rule_of(Layout::Syslog, TablePlan::Auxiliary, Format::Bicep, false);
     assert!(bicep.contains("name: 'Syslog'\n  properties: { plan: 'Auxiliary' }"), "{bicep}");
-    let terraform = rule(Layout::AsimAlert, TablePlan::Basic, Format::Terraform, false);
+    let terraform = rule_of(Layout::AsimAlert, TablePlan::Basic, Format::Terraform, false);
     assert!(terraform.contains("plan = \"Basic\""), "{terraform}");
 }
 
@@ -234,7 +239,7 @@ fn bicep_and_terraform_say_what_arm_says() {
             let expected = arm_columns(&template);
             let resources = template["resources"].as_array().unwrap();
             for (format, quote) in [(Format::Bicep, '\''), (Format::Terraform, '"')] {
-                let text = rule(layout, TablePlan::Analytics, format, endpoint);
+                let text = rule_of(layout, TablePlan::Analytics, format, endpoint);
                 assert_eq!(columns(&text), expected, "{layout:?} {format:?}");
                 for resource in resources {
                     let (resource_type, version) = (&resource["type"], &resource["apiVersion"]);
@@ -254,7 +259,7 @@ fn bicep_and_terraform_say_what_arm_says() {
 #[test]
 fn what_is_referred_to_is_declared() {
     for endpoint in [false, true] {
-        let terraform = rule(Layout::Defender, TablePlan::Analytics, Format::Terraform, endpoint);
+        let terraform = rule_of(Layout::Defender, TablePlan::Analytics, Format::Terraform, endpoint);
         for variable in terraform.split("var.").skip(1) {
             let name: String = variable.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             assert!(terraform.contains(&format!("variable \"{name}\"")), "{name}");
@@ -263,8 +268,34 @@ fn what_is_referred_to_is_declared() {
             let name: String = resource.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             assert!(terraform.contains(&format!("resource \"azapi_resource\" \"{name}\"")), "{name}");
         }
-        let bicep = rule(Layout::Defender, TablePlan::Analytics, Format::Bicep, endpoint);
+        let bicep = rule_of(Layout::Defender, TablePlan::Analytics, Format::Bicep, endpoint);
         assert_eq!(bicep.contains("param endpointName"), endpoint);
         assert_eq!(bicep.contains("endpoint.id"), endpoint);
+    }
+}
+
+#[test]
+fn a_table_of_ones_own_has_the_columns_that_were_asked_for() {
+    let columns = [("message", ColumnType::String), ("id_", ColumnType::Long), ("message", ColumnType::Int)];
+    let columns = columns.map(|(name, column_type)| (name.to_owned(), column_type)).to_vec();
+    let table = Table::custom("Firewall_CL".to_owned(), columns).unwrap();
+    let text = rule(&[table], "firewall".to_owned(), TablePlan::Analytics, Format::Arm, false);
+    let template: Value = serde_json::from_str(&text).unwrap();
+    let rules = resources(&template, "Microsoft.Insights/dataCollectionRules");
+    let declared = &rules[0]["properties"]["streamDeclarations"]["Custom-Firewall_CL"]["columns"];
+    let types: Vec<_> =
+        declared.as_array().unwrap().iter().map(|column| (&column["name"], &column["type"])).collect();
+    let expected = json!([
+        ["TimeGenerated", "datetime"],
+        ["message", "string"],
+        ["id_", "long"],
+        ["ExtraColumns", "dynamic"],
+        ["TruncatedColumns", "dynamic"],
+    ]);
+    assert_eq!(json!(types), expected);
+    for (name, column) in
+        [("Firewall", "a"), ("_CL", "a"), ("1_CL", "a"), ("A b_CL", "a"), ("A_CL", "id"), ("A_CL", "a-b")]
+    {
+        Table::custom(name.to_owned(), vec![(column.to_owned(), ColumnType::String)]).unwrap_err();
     }
 }

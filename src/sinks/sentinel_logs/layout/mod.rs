@@ -28,7 +28,7 @@ use runtime::quarantine::Reason;
 
 pub(super) use incident::read_object;
 pub use raw::RAW_INCIDENTS;
-pub use table::{ColumnType, Table, TableColumn, TableKind};
+pub use table::{ColumnType, Table, TableColumn, TableError, TableKind};
 pub(super) use table_rows::TableRows;
 
 /// Writes the rows that an event becomes, at least one; or answers why it becomes none.

@@ -1,6 +1,6 @@
 //! What a table looks like: the one description that rows are written by and rules are printed from.
 
-use crate::sinks::sentinel_logs::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use crate::sinks::sentinel_logs::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 pub use crate::sinks::sentinel_logs::column_type::ColumnType;
 pub(super) use crate::sinks::sentinel_logs::column_type::is_time;
 
@@ -72,6 +72,19 @@ pub(super) const fn column(
     TableColumn { name, column_type, description, from: ColumnSource::Writer }
 }
 
+/// Why there is no such table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It cannot be a custom table's name.
+    #[error(
+        "'{0}' cannot be a custom table's name: letters, digits and _, a letter first, at most 45, and _CL behind that"
+    )]
+    Name(String),
+    /// It cannot be a column's name.
+    #[error("'{0}' cannot be a column's name; a reserved name has one underscore more, as id_")]
+    Column(String),
+}
+
 // === impl TableColumn ===
 
 impl TableColumn {
@@ -91,6 +104,27 @@ impl TableColumn {
 // === impl Table ===
 
 impl Table {
+    /// A custom table with the column `TimeGenerated` and these, of names and types; or what is wrong with a name. It stays in
+    /// memory for good: for a program that prints it and ends.
+    pub fn custom(name: String, columns: Vec<(String, ColumnType)>) -> Result<Self, TableError> {
+        let is_name = name.strip_suffix("_CL").is_some_and(|name| Column::of(name) == Column::Plain(name));
+        if !is_name {
+            return Err(TableError::Name(name));
+        }
+        let mut all = vec![column("TimeGenerated", ColumnType::DateTime, "The event's time.")];
+        for (name, column_type) in columns {
+            if !Column::is_declarable(&name) {
+                return Err(TableError::Column(name));
+            }
+            if [EXTRA.name, TRUNCATED.name].contains(&name.as_str()) || all.iter().any(|one| one.name == name)
+            {
+                continue;
+            }
+            all.push(column(name.leak(), column_type, "A field of the event."));
+        }
+        Ok(Self { name: name.leak(), kind: TableKind::Custom, columns: all.leak() })
+    }
+
     /// Stream that rows of this table are sent to. One that is sent to directly has to be declared, and so begins
     /// with `Custom-` even in front of a table of Microsoft's.
     /// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
