@@ -20,7 +20,8 @@ use crate::sync::bench::{SyncBench, labels, text};
 
 /// What is printed on purpose about an example of an earlier version: words of the warning, and the line of `CHANGELOG.md` that
 /// announces it.
-const ANNOUNCED: [(&str, &str); 0] = [];
+const ANNOUNCED: [(&str, &str); 1] =
+    [("without 'columns'", "`validate` reports warnings of components whose secrets are not there, too")];
 
 /// Versions whose rendered file for Vector is another one now, and the line of `CHANGELOG.md` that says so.
 const RENDERED_ANEW: [(&str, &str); 1] = [("e21d798", "print Vector's file again with `render`")];
