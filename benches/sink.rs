@@ -48,7 +48,7 @@ fn now() -> DateTime<Utc> {
 }
 
 fn encoder(layout: Layout) -> Encoder {
-    Encoder::new(layout, TablePlan::Analytics, "TimeGenerated".to_owned(), None, None, MAX_BYTES - 2)
+    Encoder::new(layout, TablePlan::Analytics, "TimeGenerated", None, None, MAX_BYTES - 2)
 }
 
 /// The requests that one push becomes.

@@ -9,7 +9,6 @@
 //! | 5 | [`cli`] | one file a subcommand; alone in knowing the [`simulator`] |
 //! | 4 | [`topology`] | checks components, wires them, runs and drains them |
 //! | 3 | [`registry`] | the component types: one line each |
-//! | 2 | [`migrate`] | Vector's own sinks for Azure become ours |
 //! | 2 | [`templates`] | tables and rules to deploy, and queries over them, printed from what [`sinks`] write |
 //! | 1 | [`sources`], [`sinks`] | the components: `config`, `listing` or `layout`, `encoder` and `service`, and the stream |
 //! | 0 | [`component`] | what a component is: checked options that can be probed and built |
@@ -18,7 +17,6 @@
 
 pub mod cli;
 pub mod component;
-pub mod migrate;
 pub mod registry;
 pub mod sinks;
 pub mod sources;

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::vector_options::{VectorOptions, rendered};
-use super::{PipelinePaths, environment, exit, load, say};
+use super::{PipelinePaths, environment, exit, load, migrate, say};
 use crate::component::Probed;
-use crate::migrate;
 use crate::registry;
 use crate::topology::plan::{self, Plan};
 use microsoft::connection::Connector;

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use chrono::{DateTime, SecondsFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use model::time::rfc3339;
+use model::time::{log_time, rfc3339};
 
 /// Most digits behind the point of a second, if a table takes no more than microseconds.
 const MICROS_DIGITS: usize = 6;
@@ -50,8 +51,8 @@ impl ColumnType {
         }
     }
 
-    /// Whether a value, as JSON, can stand in such a column. What cannot becomes null there without a word, and nothing that
-    /// Microsoft says promises that it is converted: so not even a number is taken for a text.
+    /// Whether a value, as JSON, can stand in such a column as it is. What cannot becomes null there without a word, and nothing
+    /// that Microsoft says promises that it is converted: so not even a number is taken for a text.
     /// Source: <https://learn.microsoft.com/azure/data-explorer/ingest-invalid-data#failure-without-error-code>
     pub(super) fn takes(self, json: &str) -> bool {
         match self {
@@ -64,6 +65,40 @@ impl ColumnType {
             Self::Dynamic => true,
             Self::DateTime => serde_json::from_str::<String>(json).is_ok_and(|text| is_time(&text)),
         }
+    }
+}
+
+impl ColumnType {
+    /// What is written of a value, as JSON, into such a column: the value itself, or what it becomes without losing anything
+    /// (`"443"` the number, `1296.0` the whole number, a number its text, a time of another form one in RFC 3339); nothing if the
+    /// column cannot hold it.
+    pub(super) fn fit(self, json: &str) -> Option<Cow<'_, str>> {
+        if self.takes(json) {
+            return Some(Cow::Borrowed(json));
+        }
+        let text: Option<Cow<'_, str>> = json
+            .starts_with('"')
+            .then(|| serde_json::from_str::<String>(json).ok().map(Cow::Owned))
+            .flatten();
+        let converted = match self {
+            Self::Int | Self::Long => {
+                let number = text.as_deref().unwrap_or(json);
+                let is_whole =
+                    |fraction: &str| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+                let whole = number.split_once('.').filter(|(_, fraction)| is_whole(fraction));
+                whole.map_or(number, |(whole, _)| whole).to_owned()
+            }
+            // What JSON has for a number, and not what else could be read as one.
+            Self::Real => text.filter(|text| serde_json::from_str::<&RawValue>(text).is_ok())?.into_owned(),
+            Self::Boolean => text?.into_owned(),
+            Self::DateTime => {
+                let time = log_time(text.as_deref().unwrap_or(json), None)?;
+                format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+            }
+            Self::String if !json.starts_with(['{', '[', 'n']) => format!("\"{json}\""),
+            Self::String | Self::Dynamic => return None,
+        };
+        self.takes(&converted).then_some(Cow::Owned(converted))
     }
 }
 
@@ -116,6 +151,43 @@ mod tests {
                     "{column_type:?} {json}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_loses_nothing_is_converted() {
+        use ColumnType::{Boolean, DateTime, Dynamic, Int, Long, Real, String};
+        for (column_type, json, expected) in [
+            (Int, "\"22\"", Some("22")),
+            (Int, "22.0", Some("22")),
+            (Int, "\"22.00\"", Some("22")),
+            (Int, "22.5", None),
+            (Int, "\"2147483648\"", None),
+            (Int, "\"0x16\"", None),
+            (Int, "\"022\"", None),
+            (Int, "true", None),
+            (Long, "1795000000.0", Some("1795000000")),
+            (Long, "\"9007199254740993\"", Some("9007199254740993")),
+            (Long, "1e3", None),
+            (Long, "1.", None),
+            (Real, "\"1.5\"", Some("1.5")),
+            (Real, "\"inf\"", None),
+            (Real, "\" 1\"", None),
+            (Boolean, "\"true\"", Some("true")),
+            (Boolean, "1", None),
+            (String, "200", Some("\"200\"")),
+            (String, "1.50", Some("\"1.50\"")),
+            (String, "false", Some("\"false\"")),
+            (String, "{}", None),
+            (String, "[\"a\"]", None),
+            (DateTime, "\"2026-11-27T20:00:00\"", Some("\"2026-11-27T20:00:00Z\"")),
+            (DateTime, "\"2026-11-27T20:00:00.5+0000\"", Some("\"2026-11-27T20:00:00.500Z\"")),
+            (DateTime, "1795809600000", Some("\"2026-11-27T20:00:00Z\"")),
+            (DateTime, "\"noon\"", None),
+            (DateTime, "5", None),
+            (Dynamic, "5", Some("5")),
+        ] {
+            assert_eq!(column_type.fit(json).as_deref(), expected, "{column_type:?} {json}");
         }
     }
 

@@ -109,8 +109,13 @@ impl Columns {
     /// column has anyway.
     pub(super) fn fit<'v>(&self, name: &str, json: &'v str) -> Option<Cow<'v, str>> {
         match self.by_name.get(name)? {
-            Some(column_type) if json != "null" && !column_type.takes(json) => None,
-            Some(ColumnType::DateTime) if self.in_micros => Some(in_micros(json)),
+            Some(column_type) if json != "null" => {
+                let fitting = column_type.fit(json)?;
+                match (column_type, self.in_micros) {
+                    (ColumnType::DateTime, true) => Some(Cow::Owned(in_micros(&fitting).into_owned())),
+                    _ => Some(fitting),
+                }
+            }
             _ => Some(Cow::Borrowed(json)),
         }
     }

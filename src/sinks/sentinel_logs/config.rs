@@ -7,10 +7,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::column::{Column, EXTRA_COLUMNS, TRUNCATED_COLUMNS};
+use super::column::Column;
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
 use super::compression::Compression;
 use super::destination::{NameError, check_dcr_immutable_id, check_stream_name};
+use super::encoder::TimeField;
 use super::encoding::EncodingConfig;
 use super::layout::Layout;
 use super::ready::SentinelLogs;
@@ -66,7 +67,9 @@ pub struct SentinelLogsConfig {
     /// The scope that tokens for Azure Resource Manager are requested for. Default: that of `cloud`. Example:
     /// `https://management.azure.com/.default`.
     pub management_token_scope: Option<String>,
-    /// The column of the event's time; only with `layout: raw` can it be another one. Default: `TimeGenerated`.
+    /// The field and column of the event's time; or the path of a field that cannot be a column's name, such as `@timestamp` or
+    /// `event.created`, whose time goes into the column `TimeGenerated`. Only with `layout: raw` can it be another one. Without
+    /// that field, the fields `timestamp` and `@timestamp` are tried. Default: `TimeGenerated`.
     #[serde(default = "default_timestamp_field")]
     pub timestamp_field: String,
     /// The columns that the stream declares, with `layout: raw`: that of `timestamp_field`, `ExtraColumns` and `TruncatedColumns`
@@ -164,16 +167,15 @@ impl SentinelLogsConfig {
                 report("timestamp_field", "the layout has its own: leave this out".to_owned());
             }
         }
-        if Column::of(&self.timestamp_field) != Column::Plain(&self.timestamp_field) {
-            let message = format!(
-                "cannot be a column's name: letters, digits and _, a letter first, at most 45, and neither {EXTRA_COLUMNS} \
-                 nor {TRUNCATED_COLUMNS} nor a name that Log Analytics reserves"
-            );
-            report("timestamp_field", message);
+        let time_column = TimeField::of(&self.timestamp_field).column;
+        if Column::of(&time_column) != Column::Plain(&time_column) {
+            let message = "must be the name of a column, such as TimeGenerated, or the path of the field that has the time, such \
+                           as '@timestamp' or 'event.created'";
+            report("timestamp_field", message.to_owned());
         }
         match &self.columns {
             Some(columns) => {
-                for message in columns.problems(&self.timestamp_field, self.table_plan) {
+                for message in columns.problems(&time_column, self.table_plan) {
                     report("columns", message);
                 }
             }
@@ -251,7 +253,7 @@ mod tests {
             "endpoint": "my-dce.ingest.monitor.azure.com",
             "dcr_immutable_id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Insights/dataCollectionRules/d",
             "stream_name": "Custom-{{ table",
-            "timestamp_field": "Time-Generated",
+            "timestamp_field": "Time Generated",
             "batch": {"max_bytes": 2_000},
             "request": {"concurrency": 0},
         }));

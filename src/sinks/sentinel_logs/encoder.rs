@@ -8,17 +8,23 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::column::{Column, EXTRA_COLUMNS};
 use super::columns::Columns;
 use super::encoding::Encoding;
+use super::field_path::{FieldPath, Segment};
 use super::layout::{Layout, WriteRows, read_object};
-use super::row_writer::{RowSize, RowWriter};
+use super::row_writer::RowWriter;
 use super::table_plan::TablePlan;
 use model::event::{Body, Event};
-use model::json::{each_field, write_text};
-use model::time::rfc3339;
+use model::json::{each_element, each_field, write_text};
+use model::time::{log_time, rfc3339};
 use runtime::quarantine::Reason;
 
-/// Where Vector keeps an event's time by default.
-/// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>
-const VECTOR_TIMESTAMP: &str = "timestamp";
+/// Where an event's time is unless the options say: Vector's field, and that of ECS and Logstash.
+/// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>,
+/// <https://www.elastic.co/docs/reference/ecs/ecs-base#field-timestamp>
+const USUAL_TIME_FIELDS: [&str; 2] = ["timestamp", "@timestamp"];
+
+/// The column of a row's time, which every table has.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>
+pub(super) const TIME_GENERATED: &str = "TimeGenerated";
 
 /// Azure puts the time of ingestion in the place of a `TimeGenerated` older than this, or this much in the future.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>
@@ -50,16 +56,33 @@ pub(super) struct TablesEncoder {
 /// Writes an event's fields as the columns of its row. Of an event that is JSON text, values are copied as they stand in it;
 /// nothing is parsed that need not be.
 pub(super) struct FieldsEncoder {
-    timestamp_field: String,
+    time: TimeField,
     /// The columns that the stream has, if that is known.
     declared: Option<Columns>,
     encoding: Option<Arc<Encoding>>,
     max_row_bytes: usize,
 }
 
+/// What there is to say of a row that was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowNotes {
+    /// Number of fields that were cut at 64 KB.
+    pub truncated_fields: u64,
+    /// Number of events whose own time could not be read, so that the row has another.
+    pub unread_times: u64,
+}
+
+/// Where the time of an event is, and the column that it goes into: the option `timestamp_field`.
+#[derive(Clone, Debug)]
+pub(super) struct TimeField {
+    pub(super) column: String,
+    /// The way to the field; one segment if it is a field of the event itself.
+    path: Vec<Segment>,
+}
+
 /// Writes the fields of one event into the columns of its row.
 struct FieldsRow<'a> {
-    timestamp_field: &'a str,
+    time: &'a TimeField,
     declared: Option<&'a Columns>,
     encoding: Option<&'a Encoding>,
     row: RowWriter<'a>,
@@ -67,8 +90,10 @@ struct FieldsRow<'a> {
     /// Whether something else is in `ExtraColumns` under the name of the time's column.
     is_name_taken: bool,
     has_time: bool,
-    /// Vector's own timestamp, until it is known whether the row needs it.
-    vector_time: Option<(DateTime<Utc>, &'a str)>,
+    /// Whether a field should have been a time, and could not be read.
+    is_time_unread: bool,
+    /// The times in the usual fields, until it is known whether the row needs one.
+    usual_times: [Option<(DateTime<Utc>, &'a str)>; USUAL_TIME_FIELDS.len()],
     /// The value of `ExtraColumns`, without its last brace.
     extra: Vec<u8>,
 }
@@ -84,7 +109,7 @@ impl Encoder {
     pub fn new(
         layout: Layout,
         plan: TablePlan,
-        timestamp_field: String,
+        timestamp_field: &str,
         declared: Option<Columns>,
         encoding: Option<Arc<Encoding>>,
         max_row_bytes: usize,
@@ -94,7 +119,7 @@ impl Encoder {
                 RowFormat::Tables(TablesEncoder { write_rows, encoding, plan, max_row_bytes })
             }
             None => RowFormat::Fields(Arc::new(FieldsEncoder {
-                timestamp_field,
+                time: TimeField::of(timestamp_field),
                 declared,
                 encoding,
                 max_row_bytes,
@@ -103,17 +128,66 @@ impl Encoder {
     }
 }
 
+// === impl TimeField ===
+
+impl TimeField {
+    /// What can be a column's name is both the field and the column. Anything else is the path of a field, whose time goes into
+    /// `TimeGenerated`.
+    pub(super) fn of(written: &str) -> Self {
+        let path = FieldPath::parse(written).map(|FieldPath(path)| path);
+        match path {
+            Ok(path) if Column::of(written) != Column::Plain(written) => {
+                Self { column: TIME_GENERATED.to_owned(), path }
+            }
+            _ => Self { column: written.to_owned(), path: vec![Segment::Field(written.to_owned())] },
+        }
+    }
+
+    /// The value of the field, if it is this one, or within it.
+    fn find<'v>(&self, name: &str, json: &'v str) -> Option<&'v str> {
+        let (first, rest) = self.path.split_first()?;
+        (*first == Segment::Field(name.to_owned())).then_some(())?;
+        let mut found = json;
+        for segment in rest {
+            let mut inner = None;
+            match segment {
+                Segment::Field(name) => {
+                    each_field(found.as_bytes(), |field, json| {
+                        if field == name {
+                            inner = Some(json);
+                        }
+                    });
+                }
+                Segment::Index(index) => {
+                    let mut elements = Vec::new();
+                    each_element(found, |json| elements.push(json));
+                    let at = usize::try_from(*index)
+                        .ok()
+                        .or_else(|| elements.len().checked_sub(index.unsigned_abs()));
+                    inner = at.and_then(|at| elements.get(at).copied());
+                }
+            }
+            found = inner?;
+        }
+        Some(found)
+    }
+
+    const fn is_whole_field(&self) -> bool {
+        self.path.len() == 1
+    }
+}
+
 // === impl FieldsEncoder ===
 
 impl FieldsEncoder {
-    /// Appends the event's row to `out`, and answers how many of its fields were cut. An event without a time of its
-    /// own gets `now`. If the event cannot be a row, `out` is as before.
+    /// Appends the event's row to `out`, and answers what there is to say of it. An event without a time of its own gets
+    /// `now`. If the event cannot be a row, `out` is as before.
     pub(super) fn write_row(
         &self,
         event: &Event,
         now: DateTime<Utc>,
         out: &mut Vec<u8>,
-    ) -> Result<u64, Reason> {
+    ) -> Result<RowNotes, Reason> {
         let written;
         let json: &[u8] = match event.body() {
             Body::Json(json) => json,
@@ -124,21 +198,22 @@ impl FieldsEncoder {
         };
         let start = out.len();
         let mut row = FieldsRow {
-            timestamp_field: &self.timestamp_field,
+            time: &self.time,
             declared: self.declared.as_ref(),
             encoding: self.encoding.as_deref(),
             row: RowWriter::new(out, self.max_row_bytes),
             now,
             is_name_taken: false,
             has_time: false,
-            vector_time: None,
+            is_time_unread: false,
+            usual_times: Default::default(),
             extra: Vec::new(),
         };
         if !each_field(json, |name, value| row.field(name, value)) {
             out.truncate(start);
             return Err(not_an_object(json));
         }
-        row.finish(event.timestamp().unwrap_or(now)).map(|size| size.truncated_fields)
+        row.finish(event.timestamp().unwrap_or(now))
     }
 }
 
@@ -156,21 +231,32 @@ fn not_an_object(json: &[u8]) -> Reason {
 impl<'a> FieldsRow<'a> {
     /// Takes a field of the event, with its value as JSON: here a field meets its column.
     fn field(&mut self, name: &str, json: &'a str) {
-        if name == self.timestamp_field
-            && !self.has_time
-            && let Some(time) = time(json)
+        if !self.has_time
+            && let Some(found) = self.time.find(name, json)
         {
-            self.has_time = true;
-            self.keep_time(None, time, json);
-            self.time_column(json);
-        } else if name == VECTOR_TIMESTAMP
-            && self.vector_time.is_none()
-            && let Some(time) = time(json)
+            match time(found, self.now) {
+                Some(time) => {
+                    self.has_time = true;
+                    self.keep_time(None, time, found);
+                    self.time_column(time, found);
+                    if self.time.is_whole_field() {
+                        return;
+                    }
+                }
+                None => self.is_time_unread |= found != "null",
+            }
+        } else if let Some(at) = USUAL_TIME_FIELDS.iter().position(|usual| *usual == name)
+            && self.usual_times[at].is_none()
         {
-            self.vector_time = Some((time, json));
-        } else {
-            self.other_field(name, json);
+            match time(json, self.now) {
+                Some(time) => {
+                    self.usual_times[at] = Some((time, json));
+                    return;
+                }
+                None => self.is_time_unread |= json != "null",
+            }
         }
+        self.other_field(name, json);
     }
 
     /// Takes a field that is not the row's time.
@@ -182,7 +268,7 @@ impl<'a> FieldsRow<'a> {
                 Some(json) => json,
             },
         };
-        if name == self.timestamp_field {
+        if name == self.time.column {
             // Not a time: the column could not take it, and it must not be lost.
             self.is_name_taken = true;
             self.extra_field(name, &json);
@@ -200,35 +286,39 @@ impl<'a> FieldsRow<'a> {
     }
 
     /// Ends the row; `time` is its time if no field has said so.
-    fn finish(mut self, time: DateTime<Utc>) -> Result<RowSize, Reason> {
-        match (self.has_time, self.vector_time.take()) {
-            (true, None) => {}
-            (true, Some((_, text))) => self.other_field(VECTOR_TIMESTAMP, text),
-            (false, Some((time, text))) => {
-                self.keep_time(Some(VECTOR_TIMESTAMP), time, text);
-                self.time_column(text);
+    fn finish(mut self, time: DateTime<Utc>) -> Result<RowNotes, Reason> {
+        for (name, found) in USUAL_TIME_FIELDS.into_iter().zip(std::mem::take(&mut self.usual_times)) {
+            match found {
+                Some((time, json)) if !self.has_time => {
+                    self.has_time = true;
+                    self.keep_time(Some(name), time, json);
+                    self.time_column(time, json);
+                }
+                Some((_, json)) => self.other_field(name, json),
+                None => {}
             }
-            (false, None) => {
-                let text = time_of_row(time);
-                self.keep_time(None, time, &text);
-                self.row.column(self.timestamp_field, "", &text);
-            }
+        }
+        let unread_times = u64::from(self.is_time_unread && !self.has_time);
+        if !self.has_time {
+            let text = time_of_row(time);
+            self.keep_time(None, time, &text);
+            self.row.column(&self.time.column, "", &text);
         }
         if !self.extra.is_empty() {
             self.extra.push(b'}');
             let extra = String::from_utf8(self.extra).unwrap_or_default();
             self.row.column(EXTRA_COLUMNS, "", &extra);
         }
-        self.row.finish()
+        self.row.finish().map(|size| RowNotes { truncated_fields: size.truncated_fields, unread_times })
     }
 
     /// Keeps the row's time, as JSON, where Azure will replace it: under the name of its column or, if that is taken, under
     /// the one that it came with.
     fn keep_time(&mut self, came_as: Option<&str>, time: DateTime<Utc>, json: &str) {
-        let age = self.now.signed_duration_since(time);
-        let name = if self.is_name_taken { came_as } else { Some(self.timestamp_field) };
+        let column = self.time.column.as_str();
+        let name = if self.is_name_taken { came_as } else { Some(column) };
         if let Some(name) = name
-            && (age > OLDEST || age < -NEWEST)
+            && is_replaced(time, self.now)
         {
             self.extra_field(name, json);
         }
@@ -243,10 +333,12 @@ impl<'a> FieldsRow<'a> {
         }
     }
 
-    /// Writes the column of the event's time.
-    fn time_column(&mut self, json: &str) {
-        let json = self.fitting(self.timestamp_field, "", json).unwrap_or(Cow::Borrowed(json));
-        self.row.column(self.timestamp_field, "", &json);
+    /// Writes the column of the event's time, which stands in the event as `json`.
+    fn time_column(&mut self, time: DateTime<Utc>, json: &str) {
+        let as_it_is = json.starts_with('"') && is_rfc3339(json);
+        let written = if as_it_is { Cow::Borrowed(json) } else { Cow::Owned(time_of_row(time)) };
+        let fitting = self.fitting(&self.time.column, "", &written).unwrap_or_else(|| written.clone());
+        self.row.column(&self.time.column, "", &fitting);
     }
 
     fn extra_field(&mut self, name: &str, json: &str) {
@@ -257,18 +349,29 @@ impl<'a> FieldsRow<'a> {
     }
 }
 
+/// Whether Azure will put another in the place of this `TimeGenerated`.
+pub(super) fn is_replaced(time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let age = now.signed_duration_since(time);
+    age > OLDEST || age < -NEWEST
+}
+
 /// A time of ours, as JSON.
 pub(super) fn time_of_row(time: DateTime<Utc>) -> String {
     format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-/// The time that a JSON text is, in RFC 3339.
-fn time(json: &str) -> Option<DateTime<Utc>> {
-    let text = json.strip_prefix('"')?.strip_suffix('"')?;
-    rfc3339(text).or_else(|| {
-        let unescaped: String = text.contains('\\').then(|| serde_json::from_str(json).ok())??;
-        rfc3339(&unescaped)
-    })
+/// The time that a JSON value is, in any form that logs have.
+fn time(json: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => log_time(text, Some(now)),
+        Some(_) => log_time(&serde_json::from_str::<String>(json).ok()?, Some(now)),
+        None => log_time(json, None),
+    }
+}
+
+/// Whether a JSON value is a time as the service takes it for sure.
+fn is_rfc3339(json: &str) -> bool {
+    serde_json::from_str::<Cow<'_, str>>(json).is_ok_and(|text| rfc3339(&text).is_some())
 }
 
 #[cfg(test)]

@@ -13,22 +13,17 @@ fn now() -> DateTime<Utc> {
 }
 
 fn encoder(declared: Option<Columns>) -> FieldsEncoder {
-    FieldsEncoder {
-        timestamp_field: "TimeGenerated".to_owned(),
-        declared,
-        encoding: None,
-        max_row_bytes: LIMIT,
-    }
+    FieldsEncoder { time: TimeField::of("TimeGenerated"), declared, encoding: None, max_row_bytes: LIMIT }
 }
 
 fn encode(event: &Event) -> Result<(Value, u64), Reason> {
     let mut out = b"before".to_vec();
     let cut = encoder(None).write_row(event, now(), &mut out);
-    let Ok(cut) = cut else {
+    let Ok(notes) = cut else {
         assert_eq!(out, b"before", "a refused event must leave nothing behind");
         return Err(cut.unwrap_err());
     };
-    Ok((serde_json::from_slice(&out[6..]).unwrap(), cut))
+    Ok((serde_json::from_slice(&out[6..]).unwrap(), notes.truncated_fields))
 }
 
 fn row(event: &Value) -> Value {
@@ -213,8 +208,8 @@ fn a_value_that_its_column_could_not_hold_does_not_become_null() {
     event["id"] = event.as_object_mut().unwrap().remove("id_").unwrap();
     assert_eq!(typed_row(columns.clone(), TablePlan::Analytics, &event), fits);
     let other = json!({
-        "message": {"a": 1}, "count": "5", "small": 5_000_000_000_i64, "ratio": "x", "ok": 1, "labels": null,
-        "seen": "yesterday", "id": 7, "timestamp": "2026-11-23T12:00:00Z",
+        "message": {"a": 1}, "count": "5.5", "small": 5_000_000_000_i64, "ratio": "x", "ok": 1, "labels": null,
+        "seen": "yesterday", "id": [7], "timestamp": "2026-11-23T12:00:00Z",
     });
     let row = typed_row(columns, TablePlan::Analytics, &other);
     let mut kept = other.as_object().unwrap().clone();
@@ -322,4 +317,64 @@ fn fields_that_are_left_out_are_in_no_column_and_the_time_is_always_written() {
     let no_time = json!({"TimeGenerated": "noon", "message": "hello"});
     let row = encode(json!({"except_fields": ["TimeGenerated"]}), no_time);
     assert_eq!(row, json!({"TimeGenerated": "2026-11-23T12:00:00.000000Z", "message": "hello"}));
+}
+
+/// The row of an event whose time is in this field, and whether its time was not understood.
+fn timed(timestamp_field: &str, event: &Value) -> (Value, bool) {
+    let encoder = FieldsEncoder { time: TimeField::of(timestamp_field), ..encoder(None) };
+    let mut out = Vec::new();
+    let notes = encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+    (serde_json::from_slice(&out).unwrap(), notes.unread_times > 0)
+}
+
+#[test]
+fn a_time_is_read_in_whatever_form_logs_have_it() {
+    let at = "2026-11-22T20:00:00.000000Z";
+    for (event, expected) in [
+        (json!({"TimeGenerated": "2026-11-22T20:00:00"}), at),
+        (json!({"TimeGenerated": "2026-11-22 20:00:00"}), at),
+        (json!({"TimeGenerated": "2026-11-22T20:00:00.123+0000"}), "2026-11-22T20:00:00.123000Z"),
+        (json!({"TimeGenerated": 1_795_377_600.5}), "2026-11-22T20:00:00.500000Z"),
+        (json!({"TimeGenerated": 1_795_377_600_000_u64}), at),
+        (json!({"TimeGenerated": "1795377600"}), at),
+        (json!({"TimeGenerated": "Sun, 22 Nov 2026 20:00:00 GMT"}), at),
+        (json!({"timestamp": "2026-11-22T21:00:00.000000+0100"}), at),
+        (json!({"@timestamp": "2026-11-22T20:00:00.123Z"}), "2026-11-22T20:00:00.123Z"),
+        (json!({"@timestamp": "noon", "timestamp": 1_795_377_600}), at),
+    ] {
+        let (row, is_unread) = timed("TimeGenerated", &event);
+        assert_eq!((&row["TimeGenerated"], is_unread), (&json!(expected), false), "{event}: {row}");
+        assert!(row.get("timestamp").is_none(), "{row}");
+    }
+}
+
+#[test]
+fn the_time_may_be_in_a_field_that_is_no_column() {
+    let zeek = json!({"ts": 1_795_377_600.25, "uid": "C1"});
+    assert_eq!(timed("ts", &zeek).0, json!({"ts": "2026-11-22T20:00:00.250000Z", "uid": "C1"}));
+    let ecs = json!({"@timestamp": "2026-11-22T20:00:00Z", "event": {"created": ["x", "2026-11-22T19:00:00Z"]}, "timestamp": 7});
+    let (row, is_unread) = timed("@timestamp", &ecs);
+    assert_eq!(
+        (&row["TimeGenerated"], row.get("ExtraColumns"), is_unread),
+        (&ecs["@timestamp"], None, false)
+    );
+    let (row, _) = timed("event.created[-1]", &ecs);
+    assert_eq!((&row["TimeGenerated"], &row["event"]), (&json!("2026-11-22T19:00:00Z"), &ecs["event"]));
+    assert_eq!(row["ExtraColumns"], json!({"@timestamp": ecs["@timestamp"]}));
+}
+
+#[test]
+fn a_time_that_cannot_be_read_is_counted_and_kept() {
+    for (event, kept) in [
+        (json!({"TimeGenerated": "noon"}), "/ExtraColumns/TimeGenerated"),
+        (json!({"timestamp": "gestern"}), "/timestamp"),
+        (json!({"@timestamp": 5}), "/ExtraColumns/@timestamp"),
+    ] {
+        let (row, is_unread) = timed("TimeGenerated", &event);
+        assert!(is_unread && row.pointer(kept).is_some(), "{event}: {row}");
+        assert_eq!(row["TimeGenerated"], "2026-11-23T12:00:00.000000Z");
+    }
+    for event in [json!({"n": 1}), json!({"timestamp": null}), json!({"TimeGenerated": null})] {
+        assert!(!timed("TimeGenerated", &event).1, "{event}");
+    }
 }

@@ -28,7 +28,7 @@ mod template;
 pub use columns::{Columns, ColumnsConfig};
 pub use compression::Compression;
 pub use config::SentinelLogsConfig;
-pub use encoder::Encoder;
+pub use encoder::{Encoder, RowNotes};
 pub use encoding::Encoding;
 pub use packer::{Packed, Packer, Request};
 pub use ready::SentinelLogs;

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::encoder::RowNotes;
 use super::gzip::Gzip;
 use super::rows::Rows;
 use runtime::quarantine::Reason;
@@ -32,8 +33,8 @@ pub struct Packed {
     pub request: Option<Request>,
     /// Rows that cannot be sent, and why.
     pub refused: Vec<(usize, Reason)>,
-    /// Number of fields that were cut at 64 KB.
-    pub truncated_fields: u64,
+    /// What there is to say of the rows, all together.
+    pub notes: RowNotes,
 }
 
 /// Packer of a batch's rows: an iterator over requests. Between two of them it holds no row.
@@ -115,8 +116,9 @@ impl Iterator for Packer<'_> {
                     packed.refused.push((row, reason));
                 }
                 // One byte more for the bracket that ends the array.
-                Ok(cut) if zipped + plain.len() < self.max_bytes || rows.is_empty() => {
-                    packed.truncated_fields += cut;
+                Ok(notes) if zipped + plain.len() < self.max_bytes || rows.is_empty() => {
+                    packed.notes.truncated_fields += notes.truncated_fields;
+                    packed.notes.unread_times += notes.unread_times;
                     rows.push(row);
                 }
                 // It is the first of the next request, and written again then.
@@ -165,8 +167,8 @@ mod tests {
     /// Requests, of which a few rows at a time are compressed.
     fn pack(batch: &[Event], max_bytes: usize, compress: bool) -> Vec<Packed> {
         // Brackets around a single row.
-        let time_field = "TimeGenerated".to_owned();
-        let encoder = Encoder::new(Layout::Raw, TablePlan::Analytics, time_field, None, None, max_bytes - 2);
+        let encoder =
+            Encoder::new(Layout::Raw, TablePlan::Analytics, "TimeGenerated", None, None, max_bytes - 2);
         let (rows, _) = Rows::new(&encoder, batch.into(), TIME.parse().unwrap());
         let packer = Packer::new(&rows, (0..batch.len()).collect(), max_bytes, compress.then_some(6));
         Packer { buffer: 150, ..packer }.collect()

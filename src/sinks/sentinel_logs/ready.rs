@@ -7,7 +7,7 @@ use url::Url;
 use super::columns::Columns;
 use super::config::SentinelLogsConfig;
 use super::destination::Destinations;
-use super::encoder::Encoder;
+use super::encoder::{Encoder, TimeField};
 use super::encoding::Encoding;
 use super::layout::Layout;
 use super::preflight::{Preflight, RuleMonitor};
@@ -49,7 +49,7 @@ impl SentinelLogs {
         Preflight {
             rules: DataCollectionRules::new(authorized.with_scope(scope), self.management.clone()),
             targets: self.targets.clone(),
-            timestamp_field: config.timestamp_field.clone(),
+            timestamp_field: TimeField::of(&config.timestamp_field).column,
             columns: config.columns.clone(),
             table_plan: config.table_plan,
         }
@@ -90,7 +90,7 @@ impl SentinelLogs {
         let encoder = Encoder::new(
             config.layout,
             config.table_plan,
-            config.timestamp_field.clone(),
+            &config.timestamp_field,
             declared,
             self.encoding.clone(),
             // A single row has the array's brackets around it.
@@ -107,6 +107,7 @@ impl SentinelLogs {
             quarantine,
             clock,
             policies,
+            unread_times_said: Mutex::default(),
         })))
     }
 }

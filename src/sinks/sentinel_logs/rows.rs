@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::encoder::{Encoder, FieldsEncoder, RowFormat};
+use super::encoder::{Encoder, FieldsEncoder, RowFormat, RowNotes};
 use super::layout::TableRows;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
@@ -70,11 +70,13 @@ impl Rows {
         (event, &self.events[event])
     }
 
-    /// Appends a row to `out`, and answers how many of its fields were cut. If it cannot be sent, `out` is as before.
-    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<u64, Reason> {
+    /// Appends a row to `out`, and answers what there is to say of it. If it cannot be sent, `out` is as before.
+    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<RowNotes, Reason> {
         match &self.texts {
             RowTexts::Events { encoder, now } => encoder.write_row(&self.events[row], *now, out),
-            RowTexts::Written(rows) => rows.copy(row, out),
+            RowTexts::Written(rows) => {
+                rows.copy(row, out).map(|truncated_fields| RowNotes { truncated_fields, unread_times: 0 })
+            }
         }
     }
 

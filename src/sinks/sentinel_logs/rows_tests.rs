@@ -151,7 +151,7 @@ proptest! {
         let events: Batch = events.into();
         for layout in LAYOUTS {
             let types = columns.as_ref().map(|columns| Columns::of_config(columns, plan));
-            let encoder = Encoder::new(layout, plan, "TimeGenerated".to_owned(), types, None, max_bytes - 2);
+            let encoder = Encoder::new(layout, plan, "TimeGenerated", types, None, max_bytes - 2);
             let (rows, rowless) = Rows::new(&encoder, Arc::clone(&events), now());
             let mut accounted: BTreeSet<usize> = rowless.iter().map(|(event, _)| *event).collect();
             let mut tables: Vec<_> = layout.tables().iter().map(|table| Some((table.name, table))).collect();

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::destination::{Destination, Destinations};
-use super::encoder::Encoder;
+use super::encoder::{Encoder, RowNotes};
 use super::packer::{Packed, Packer, Request};
 use super::rows::Rows;
 use microsoft::ServiceError;
@@ -27,6 +29,9 @@ use runtime::telemetry::{ComponentLabels, Metric};
 /// When so many single rows were refused and none accepted in between, it is in doubt whether they are poison.
 const MAX_REFUSED_IN_A_ROW: u32 = 10;
 
+/// How often it is logged that times cannot be read.
+const UNREAD_TIMES_EVERY: Duration = Duration::from_hours(1);
+
 /// Sink `sentinel_logs`, ready to take batches.
 pub struct LogSink(pub(super) Arc<Inner>);
 
@@ -42,6 +47,8 @@ pub(super) struct Inner {
     pub(super) quarantine: Quarantine,
     pub(super) clock: Clock,
     pub(super) policies: Policies,
+    /// When it was last logged that times cannot be read.
+    pub(super) unread_times_said: Mutex<Option<Instant>>,
 }
 
 /// Rows of a batch that go to one stream.
@@ -78,8 +85,8 @@ impl Deliver for LogSink {
             while !packer.is_empty() {
                 // The slot comes first: so no more rows are in memory than there are slots.
                 let slot = inner.concurrency.slot().await;
-                let Some(Packed { request, refused, truncated_fields }) = packer.next() else { break };
-                inner.note_truncated(truncated_fields);
+                let Some(Packed { request, refused, notes }) = packer.next() else { break };
+                inner.note(notes);
                 rejected |= !refused.is_empty();
                 inner.quarantine_rows(&destination, &rows, refused).await;
                 if let Some(request) = request {
@@ -316,9 +323,11 @@ impl Inner {
         labels.count(Metric::SentEventBytes, request.json_bytes as u64);
     }
 
-    fn note_truncated(&self, fields: u64) {
+    /// Counts what there is to say of rows, and logs it.
+    fn note(&self, notes: RowNotes) {
+        let labels = &self.labels;
+        let fields = notes.truncated_fields;
         if fields > 0 {
-            let labels = &self.labels;
             labels.count(Metric::TruncatedFields, fields);
             warn!(
                 component_id = labels.id,
@@ -326,6 +335,23 @@ impl Inner {
                 "{}: fields over 64 KB were cut, as the service would have; see the column TruncatedColumns.",
                 labels
             );
+        }
+        let rows = notes.unread_times;
+        if rows > 0 {
+            labels.count(Metric::UnreadTimes, rows);
+            let now = self.clock.monotonic();
+            let mut said = self.unread_times_said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.is_none_or(|at| now.saturating_duration_since(at) >= UNREAD_TIMES_EVERY) {
+                *said = Some(now);
+                warn!(
+                    component_id = labels.id,
+                    rows,
+                    "{}: the time of events cannot be read, so their rows have the time of arrival, and what they say is kept in \
+                     its field. Write a time that can be read into the field of timestamp_field, in a remap. This is logged once an \
+                     hour; component_unread_times_total counts all.",
+                    labels
+                );
+            }
         }
     }
 }

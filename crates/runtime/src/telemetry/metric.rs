@@ -85,6 +85,8 @@ metrics! {
         "Events that were thrown away because they can be of no use here.";
     TruncatedFields: Counter in Count, "component_truncated_fields_total" ["component_kind", "component_type", "component_id"],
         "Fields that were cut because the service would have cut them.";
+    UnreadTimes: Counter in Count, "component_unread_times_total" ["component_kind", "component_type", "component_id"],
+        "Events whose time could not be read, so that their rows have the time of arrival.";
     RuleFindings: Counter in Count, "component_rule_findings_total" ["component_kind", "component_type", "component_id", "finding"],
         "Ways in which a data collection rule does not fit what is written.";
     Requests: Counter in Count, "component_requests_total" ["component_kind", "component_type", "component_id"],

@@ -10,16 +10,18 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 
 use super::cef_columns::{COLUMNS, KEYS};
 use super::fields::text;
 use super::incident::read_object;
 use super::syslog::{write_host, write_time};
-use super::table::{ColumnType, Table, TableKind, is_time};
+use super::table::{ColumnType, Table, TableKind};
 use super::table_rows::{TableRow, TableRows};
+use crate::sinks::sentinel_logs::encoder;
 use model::event::Event;
+use model::time::log_time;
 use runtime::quarantine::Reason;
 
 pub(super) static TABLE: Table = Table {
@@ -49,6 +51,7 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
         return Err(Reason { code: "not_cef", message: message.to_owned(), request_id: None });
     }
     let mut row = rows.begin(&TABLE);
+    let time = fields.get("timestamp").filter(|time| is_replaced(time, row.now()));
     write_time(&mut row, &mut fields, &["TimeGenerated"]);
     let mut written = Vec::new();
     if write_host(&mut row, &mut fields, &["Computer"]) {
@@ -67,6 +70,8 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
         let free = column.filter(|column| !written.contains(column));
         !free.is_some_and(|column| write(&mut row, column, value))
     });
+    // Azure will put the time of arrival into TimeGenerated, and no other column has the event's own.
+    rest.extend(time.map(|time| ("timestamp", time)));
     if !rest.is_empty() {
         row.text("AdditionalExtensions", &extensions(&rest));
     }
@@ -87,30 +92,20 @@ fn write(row: &mut TableRow<'_>, column: &str, value: &RawValue) -> bool {
     if row.copy(column, value) {
         return true;
     }
-    let text = text(value);
-    let text = text.as_deref();
-    let converted = match (row.column_type(column), text) {
-        (Some(ColumnType::String), None) if !value.get().starts_with(['{', '[']) => {
-            row.text(column, value.get());
-            return true;
-        }
-        (Some(ColumnType::Int | ColumnType::Long | ColumnType::Real), Some(digits)) => {
-            Some(digits.to_owned())
-        }
-        (Some(ColumnType::DateTime), text) => {
-            epoch(text.unwrap_or(value.get())).map(|time| format!("\"{time}\""))
-        }
-        _ => None,
-    };
-    let converted = converted.and_then(|json| RawValue::from_string(json).ok());
-    converted.is_some_and(|json| row.copy(column, &json))
+    // CEF's own form of a date may have no year.
+    let is_time = row.column_type(column) == Some(ColumnType::DateTime);
+    let time = text(value).filter(|_| is_time).and_then(|text| log_time(&text, Some(row.now())));
+    if let Some(time) = time {
+        row.text(column, &time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    }
+    time.is_some()
 }
 
-/// A time that is written as milliseconds since 1970, which CEF allows.
-fn epoch(digits: &str) -> Option<String> {
-    let time = DateTime::from_timestamp_millis(digits.parse().ok()?)?;
-    let time = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    is_time(&time).then_some(time)
+/// Whether Azure will put another time in the place of this one.
+fn is_replaced(time: &RawValue, now: DateTime<Utc>) -> bool {
+    let text = text(time);
+    let time = log_time(text.as_deref().unwrap_or(time.get()), Some(now));
+    time.is_some_and(|time| encoder::is_replaced(time, now))
 }
 
 fn extensions(fields: &[(&str, &RawValue)]) -> String {

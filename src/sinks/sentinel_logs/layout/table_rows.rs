@@ -30,6 +30,7 @@ pub(in crate::sinks::sentinel_logs) struct TableRows {
     rows: Vec<WrittenRow>,
     /// The event that rows are written of now: its index in the batch, and its time if its fields do not tell.
     event: (usize, DateTime<Utc>),
+    now: DateTime<Utc>,
 }
 
 /// Where a row comes from, and where it goes.
@@ -62,6 +63,7 @@ pub(super) struct TableRow<'r> {
     location: (usize, usize),
     has_time: bool,
     event: (usize, DateTime<Utc>),
+    now: DateTime<Utc>,
     rows: &'r mut Vec<WrittenRow>,
 }
 
@@ -81,6 +83,7 @@ impl TableRows {
             buffers: vec![Vec::new()],
             rows: Vec::new(),
             event: (0, now),
+            now,
         };
         let mut rowless = Vec::new();
         for (index, event) in events.iter().enumerate() {
@@ -128,6 +131,7 @@ impl TableRows {
             location,
             has_time: false,
             event: self.event,
+            now: self.now,
             rows: &mut self.rows,
         }
     }
@@ -136,13 +140,19 @@ impl TableRows {
 // === impl TableRow ===
 
 impl TableRow<'_> {
-    /// Writes a column as it is, if it can take the value; answers whether it could.
+    /// Writes a column with the value, if it can take it, or what it becomes without losing anything; answers whether it could.
     pub(super) fn copy(&mut self, column: &str, value: &RawValue) -> bool {
-        let column_type = self.column_type(column).filter(|column_type| column_type.takes(value.get()));
-        if let Some(column_type) = column_type {
-            self.write(column, column_type, value.get());
+        let Some(column_type) = self.column_type(column) else { return false };
+        let fitting = column_type.fit(value.get());
+        if let Some(json) = &fitting {
+            self.write(column, column_type, json);
         }
-        column_type.is_some()
+        fitting.is_some()
+    }
+
+    /// The time at which rows are written.
+    pub(super) const fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     /// Moves a field into a column, if the column can take it. What it cannot take stays in `fields`, and so does null,

@@ -82,3 +82,54 @@ fn a_text_over_64_kb_is_cut_and_noted_in_a_declared_column() {
     assert_eq!(row["TruncatedColumns"], json!([{"column": "SyslogMessage", "bytes": 70_000}]));
     assert!(Layout::Syslog.tables()[0].declared().any(|column| column.name == "TruncatedColumns"));
 }
+
+/// The row of a CEF event with these fields more.
+fn cef(more: &serde_json::Value) -> serde_json::Value {
+    let mut fields =
+        json!({"deviceVendor": "V", "deviceProduct": "P", "deviceEventClassId": "1", "name": "n"});
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let rows = rows(Layout::CommonSecurityLog, &fields);
+    serde_json::to_value(&rows[0].1).unwrap()
+}
+
+#[test]
+fn times_in_cef_are_read_in_each_form_that_it_has() {
+    let time = "2022-10-19T15:33:03Z";
+    for (start, expected) in [
+        (json!("1666193583"), time),
+        (json!(1_666_193_583), time),
+        (json!("1666193583000"), time),
+        (json!("1666193583000000"), time),
+        (json!("1666193583000000000"), time),
+        (json!("1666193583.123"), "2022-10-19T15:33:03.123Z"),
+        (json!("Oct 19 2022 15:33:03"), time),
+        (json!("Oct 19 2022 15:33:03.123 UTC"), "2022-10-19T15:33:03.123Z"),
+        (json!("Oct 19 2022 17:33:03 GMT+02:00"), time),
+        (json!("Oct 19 15:33:03"), "2026-10-19T15:33:03Z"),
+        (json!("2022-10-19 15:33:03,862"), "2022-10-19T15:33:03.862Z"),
+    ] {
+        let row = cef(&json!({"start": start}));
+        assert_eq!((&row["StartTime"], row.get("AdditionalExtensions")), (&json!(expected), None), "{start}");
+    }
+    // Nothing happened in 1970.
+    for no_time in ["0", "86400", "soon"] {
+        let row = cef(&json!({"start": no_time}));
+        assert_eq!(row.get("StartTime"), None, "{no_time}");
+        assert_eq!(row["AdditionalExtensions"], format!("start={no_time}"));
+    }
+    let row = cef(&json!({"out": 1_296.0, "dpt": 443.0, "spt": "22"}));
+    assert_eq!(json!([row["SentBytes"], row["DestinationPort"], row["SourcePort"]]), json!([1_296, 443, 22]));
+}
+
+#[test]
+fn a_time_that_azure_replaces_stays_in_another_column() {
+    for (time, kept) in [
+        ("2026-11-15T00:00:00Z", Some("timestamp=2026-11-15T00:00:00Z")),
+        ("2026-12-15T00:00:00Z", Some("timestamp=2026-12-15T00:00:00Z")),
+        ("2026-11-22T23:00:00Z", None),
+    ] {
+        let row = cef(&json!({"timestamp": time}));
+        assert_eq!(row.get("AdditionalExtensions").and_then(serde_json::Value::as_str), kept, "{row}");
+        assert_eq!(row["TimeGenerated"], time);
+    }
+}

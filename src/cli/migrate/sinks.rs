@@ -1,22 +1,18 @@
 //! Vector's own sinks for Azure become `sentinel_logs`: the new file, what to deploy for it, and what means something else.
 
-mod data_collector;
-mod logs_ingestion;
-#[cfg(test)]
-mod tests;
-
+use super::{data_collector, logs_ingestion};
 use model::problem::Problem;
 use pipeline_file::{Kind, PipelineFile, Variables, rewritten};
 use serde_json::{Map, Value};
 
 /// Vector's sink for the Logs Ingestion API.
-const LOGS_INGESTION: &str = "azure_logs_ingestion";
+pub(super) const LOGS_INGESTION: &str = "azure_logs_ingestion";
 /// Vector's sink for the Data Collector API.
-const DATA_COLLECTOR: &str = "azure_monitor_logs";
+pub(super) const DATA_COLLECTOR: &str = "azure_monitor_logs";
 
 /// What means something else in `sentinel_logs` than in both of Vector's sinks.
 /// Source of the names: <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table>
-const MEANINGS: [&str; 7] = [
+pub(super) const MEANINGS: [&str; 7] = [
     "Fields named id, Title, Type, TenantId, UniqueId, BilledSize, IsBillable or InvalidTimeGenerated, in upper or lower case, \
      are columns with an underscore behind the name (id_): Azure reserves these names, and drops such columns.",
     "Fields whose names cannot be columns (anything but letters, digits and _, or over 45 characters) go into the column \
@@ -30,28 +26,28 @@ const MEANINGS: [&str; 7] = [
 
 /// What a file becomes.
 #[derive(Debug, Default)]
-pub struct Migration {
+pub(super) struct Migration {
     /// The new file, in YAML, without the comments of the old.
-    pub pipeline: String,
+    pub(super) pipeline: String,
     /// What was changed, by where it stood.
-    pub changes: Vec<Problem>,
+    pub(super) changes: Vec<Problem>,
     /// What has to be there before it runs, as commands and sentences.
-    pub to_deploy: Vec<String>,
+    pub(super) to_deploy: Vec<String>,
     /// What means something else from now on.
-    pub meanings: Vec<&'static str>,
+    pub(super) meanings: Vec<&'static str>,
 }
 
 /// What is written down while sinks are changed.
 #[derive(Default)]
-struct Notes {
-    changes: Vec<Problem>,
-    to_deploy: Vec<String>,
+pub(super) struct Notes {
+    pub(super) changes: Vec<Problem>,
+    pub(super) to_deploy: Vec<String>,
 }
 
 // === impl Notes ===
 
 impl Notes {
-    fn changed(&mut self, path: impl Into<String>, what: impl Into<String>) {
+    pub(super) fn changed(&mut self, path: impl Into<String>, what: impl Into<String>) {
         self.changes.push(Problem::new(path, what));
     }
 
@@ -67,7 +63,7 @@ impl Notes {
 }
 
 /// Warnings about sinks of Vector's that `sentinel_logs` can take the place of.
-pub fn warnings(file: &PipelineFile) -> Vec<Problem> {
+pub(in crate::cli) fn warnings(file: &PipelineFile) -> Vec<Problem> {
     let sinks = file.stock_components(Kind::Sink).into_iter();
     let warnings = sinks.filter_map(|(path, name)| {
         let message = match name {
@@ -87,7 +83,7 @@ pub fn warnings(file: &PipelineFile) -> Vec<Problem> {
 }
 
 /// Puts `sentinel_logs` in the place of each of those sinks; nothing if there is none.
-pub fn migrate(file: &PipelineFile) -> Result<Option<Migration>, Vec<Problem>> {
+pub(super) fn migrate(file: &PipelineFile) -> Result<Option<Migration>, Vec<Problem>> {
     let mut notes = Notes::default();
     let pipeline = rewritten(file, |tree, variables| {
         migrate_tree(tree, variables, &mut notes);
@@ -158,7 +154,7 @@ fn without_effect(path: &str, sink: &mut Map<String, Value>, notes: &mut Notes) 
 }
 
 /// The type, with the id's other options behind it as they were.
-fn set_type(path: &str, sink: &mut Map<String, Value>, old: &str, notes: &mut Notes) {
+pub(super) fn set_type(path: &str, sink: &mut Map<String, Value>, old: &str, notes: &mut Notes) {
     sink.insert("type".to_owned(), "sentinel_logs".into());
     notes.changed(format!("{path}.type"), format!("{old} became sentinel_logs"));
 }

@@ -5,7 +5,7 @@
 use pipeline_file::Variables;
 use serde_json::{Map, Value, json};
 
-use super::{DATA_COLLECTOR, Notes, set_type};
+use super::sinks::{DATA_COLLECTOR, Notes, set_type};
 
 /// Writes a sink anew. Answers the transforms that it needs in front of it.
 pub(super) fn migrate(

@@ -1,9 +1,17 @@
 //! `migrate`: prints a file of Vector's with `sentinel_logs` in the place of Vector's own sinks for Azure.
 
+mod data_collector;
+mod logs_ingestion;
+mod sinks;
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use super::{PipelinePaths, environment, exit, say};
-use crate::migrate::{self, Migration};
+use sinks::Migration;
+
+pub(super) use sinks::warnings;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -13,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let paths = arguments.file.paths();
-    let migrated = pipeline_file::read(paths, &environment()).and_then(|file| migrate::migrate(&file));
+    let migrated = pipeline_file::read(paths, &environment()).and_then(|file| sinks::migrate(&file));
     match migrated {
         Ok(Some(Migration { pipeline, changes, to_deploy, meanings })) => {
             let changes = changes.iter().map(ToString::to_string).collect::<Vec<_>>();

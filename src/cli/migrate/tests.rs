@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::*;
+use serde_json::Value;
+
+use super::sinks::{MEANINGS, Migration, migrate};
 use crate::registry::catalogue;
 use crate::topology::plan;
 

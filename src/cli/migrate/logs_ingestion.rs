@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{LOGS_INGESTION, Notes, set_type};
+use super::sinks::{LOGS_INGESTION, Notes, set_type};
 
 /// The kind of credential that an option of older files tells.
 const KINDS: [(&str, &str); 2] = [
