@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -98,8 +99,14 @@ impl Records {
         self.changes.send_replace(());
     }
 
-    /// Notes the rows of one accepted request.
-    pub(crate) fn ingest(&self, stream: &str, rows: Vec<Map<String, Value>>, losses: Losses) {
+    /// Notes the rows of one request that was accepted at that time.
+    pub(crate) fn ingest(
+        &self,
+        at: DateTime<Utc>,
+        stream: &str,
+        rows: Vec<Map<String, Value>>,
+        losses: Losses,
+    ) {
         let mut book = lock(&self.book);
         let Book { stats, keys, .. } = &mut *book;
         let count = rows.len() as u64;
@@ -123,7 +130,7 @@ impl Records {
         add(&mut stats.fields_truncated, losses.truncated);
         stats.time_generated_missing += losses.without_time;
         if self.keep_rows {
-            let kept = rows.into_iter().map(|columns| Row { stream: stream.to_owned(), columns });
+            let kept = rows.into_iter().map(|columns| Row { at, stream: stream.to_owned(), columns });
             book.rows.extend(kept);
         }
         drop(book);
@@ -177,7 +184,7 @@ mod tests {
         records.serve(served.to_vec());
         assert_eq!(records.missing(), served);
         let rows = vec![row("1", "2026-02-25T16:29:33.1Z"), row("1", "2026-02-25T16:29:33.10Z"), Map::new()];
-        records.ingest("Custom-Mine", rows, Losses::default());
+        records.ingest(DateTime::UNIX_EPOCH, "Custom-Mine", rows, Losses::default());
         assert_eq!(records.missing(), served[1..]);
         let stats = records.stats();
         assert_eq!((stats.rows_ingested, stats.distinct_rows, stats.duplicate_rows), (3, 1, 1));

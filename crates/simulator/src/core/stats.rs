@@ -77,6 +77,8 @@ pub struct Stats {
 /// One ingested row, without what vanished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// When it was ingested, by the clock of the simulator.
+    pub at: DateTime<Utc>,
     /// The stream it was sent to.
     pub stream: String,
     /// The values of its declared columns.

@@ -160,7 +160,7 @@ fn take(state: &SimState, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) 
             }
         }
         let kept = rows.into_iter().map(|row| fit(row, stream.columns, &mut losses)).collect();
-        state.records.ingest(stream.name, kept, losses);
+        state.records.ingest(state.clock.now(), stream.name, kept, losses);
     }
     state.records.count(|stats| {
         stats.ingestion_bytes_wire += wire.len as u64;
