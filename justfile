@@ -31,7 +31,7 @@ benches:
 test:
     RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}" cargo test --locked
 
-# The throughput of rows and of reading, on this machine.
+# The throughput of rows and of reading on this machine; and, where there is a Vector, the table of docs/performance.md.
 bench:
     cargo bench --locked
 

@@ -36,7 +36,7 @@ impl Lines {
         Self { rng: Rng::with_seed(seed), next: first }
     }
 
-    /// Adds a line to `text`: when it was written, its number, and what an access log has; about 330 bytes.
+    /// Adds a line to `text`: when it was written, its number, and what an access log has; about 350 bytes.
     pub(crate) fn push(&mut self, text: &mut String, written: DateTime<Utc>) {
         let (rng, number) = (&mut self.rng, self.next);
         self.next += 1;

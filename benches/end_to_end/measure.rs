@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use runtime::clock::Clock;
 use simulator::Stats;
 
@@ -20,8 +21,10 @@ use crate::{Failure, Size};
 pub(crate) const RATE: usize = 2_000;
 /// How often lines are written there.
 const TICK: Duration = Duration::from_millis(10);
-/// So much of the steady part is not looked at: Vector reads a file less often that has been quiet.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(5);
+/// So many seconds of the steady part are not looked at: Vector reads a file less often that has been quiet.
+pub(crate) const WARM_UP_SECS: usize = 5;
+/// Nor are so many of its last: with no lines after them, those wait for their batch to time out.
+pub(crate) const LAST_SECS: usize = 2;
 /// A pipeline that delivers nothing for so long has lost something.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long rows that nobody expects may still come.
@@ -93,13 +96,14 @@ async fn measured(running: &Running, size: Size, file: &Path) -> Result<(Run, us
     let (after, stats) = (usage(pid), running.simulator.stats());
     let work = |name: &String| after[name].cpu - before.get(name).map_or(0.0, |usage| usage.cpu);
 
-    let (from, began_steady) = (clock.now() + WARM_UP, clock.monotonic());
+    let (from, began_steady) = (clock.now() + seconds_of(WARM_UP_SECS)?, clock.monotonic());
     let written = write_steadily(&clock, &mut lines, &steady, size.steady_secs).await?;
+    let until = clock.now() - seconds_of(LAST_SECS)?;
     let expected = size.events + 1 + written;
     arrived(running, expected).await?;
     let steady_cpu = (cpu(&usage(pid)) - cpu(&after)) / (clock.monotonic() - began_steady).as_secs_f64();
     clock.sleep(AFTER).await;
-    let latencies = latencies(running, from);
+    let latencies = latencies(running, &(from..until));
     let run = Run {
         rows: size.events,
         cpu: cpu(&after),
@@ -162,15 +166,19 @@ async fn write_steadily(
     Ok(written)
 }
 
-/// From line to row of all lines that were written from then on, sorted.
-fn latencies(running: &Running, from: DateTime<Utc>) -> Vec<f64> {
+/// From line to row of all lines that were written in that time, sorted.
+fn latencies(running: &Running, time: &Range<DateTime<Utc>>) -> Vec<f64> {
     let mut found: Vec<f64> = Vec::new();
     for row in running.simulator.rows() {
         let written = row.columns.get("message").and_then(origin).map(|(written, _)| written);
-        found.extend(written.filter(|at| *at >= from).map(|at| (row.at - at).as_seconds_f64()));
+        found.extend(written.filter(|at| time.contains(at)).map(|at| (row.at - at).as_seconds_f64()));
     }
     found.sort_by(f64::total_cmp);
     found
+}
+
+fn seconds_of(count: usize) -> Result<TimeDelta, Failure> {
+    Ok(TimeDelta::seconds(i64::try_from(count)?))
 }
 
 fn percentile(sorted: &[f64], percent: usize) -> f64 {

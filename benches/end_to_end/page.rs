@@ -8,7 +8,7 @@ use std::process::Command;
 use chrono::{DateTime, Utc};
 use runtime::clock::Clock;
 
-use crate::measure::{RATE, Run, WARM_UP};
+use crate::measure::{LAST_SECS, RATE, Run, WARM_UP_SECS};
 use crate::pipeline::{Contender, Programs};
 use crate::{Failure, Size, root};
 
@@ -68,11 +68,12 @@ pub(crate) fn table(runs: &[(Contender, Run)], size: Size, bytes: usize, facts: 
     writeln!(
         text,
         "| measured | {} lines, {megabytes:.0} MB, {} rounds of each in turn: the median (smallest–largest); then {RATE} lines a \
-         second for {} s, without the first {} s |\n",
+         second for {} s, without the first {} s and the last {} s |\n",
         size.events,
         size.rounds,
         size.steady_secs,
-        WARM_UP.as_secs(),
+        WARM_UP_SECS,
+        LAST_SECS,
     )
     .ok();
     let titles = Contender::ALL.map(Contender::title);
