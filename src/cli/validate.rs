@@ -73,8 +73,18 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
     let environment = environment();
     let file = pipeline_file::read(paths, &environment)?;
     let graph = pipeline_file::component_graph(&file, &registry::catalogue());
-    let mut warnings = plan::check(&graph, &environment)?;
-    warnings.extend(migrate::warnings(&file));
+    let old_sinks = migrate::warnings(&file);
+    let mut warnings = match plan::check(&graph, &environment) {
+        Ok(warnings) => warnings,
+        Err(problems) => {
+            // Perhaps there is nothing of ours in it just because nobody has migrated it yet.
+            for warning in old_sinks {
+                eprintln!("warning: {warning}");
+            }
+            return Err(problems);
+        }
+    };
+    warnings.extend(old_sinks);
     warnings.extend(vector.literal_variables(&file));
     let rendered = graph.beside_vector.then(|| rendered(&file, &graph)).transpose()?;
     Ok(Checked { warnings, rendered })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::problem::Problem;
+use runtime::clock::Clock;
 use serde_json::{Value, json};
 use simulator::{Dcr, Fault, Service, Simulator, SimulatorConfig};
 use vector_sentinel::registry::catalogue;
@@ -20,7 +21,7 @@ fn options() -> Value {
             "except_fields": ["incidentWebUrl", "alerts[0].evidence", "source_type", "enriched", "timestamp"],
             "timestamp_format": "unix_ms",
         },
-        "request": {"rate_limit_num": 2, "rate_limit_duration_secs": 1, "retry_attempts": 1, "retry_max_duration_secs": 1},
+        "request": {"rate_limit_num": 2, "rate_limit_duration_secs": 1, "retry_attempts": 1, "retry_max_duration_secs": 2},
         "retry_strategy": {"type": "none"},
     })
 }
@@ -54,14 +55,24 @@ fn the_options_of_vectors_own_sink_mean_the_same_with_and_without_vector() {
     let with = runtime.block_on(async {
         let mut options = options();
         options["columns"] = Value::Null;
+        options["batch"] = json!({"max_bytes": 100_000});
         let mut rig = Rig::new(&Peer::Real(binary), INCIDENTS, &[], options).await;
         rig.pipeline["sinks"]["sentinel"].as_object_mut().unwrap().remove("columns");
         rig.pipeline["sinks"]["sentinel"]["inputs"] = json!(["enrich"]);
-        // A failure, after which Vector would have dropped the batch if it had seen the options of retries.
+        // What lets Vector drop is not in its part of the file.
+        let rendered = program().arg("render").arg(rig.bench.file(&rig.pipeline)).output().await.unwrap();
+        let rendered = String::from_utf8(rendered.stdout).unwrap();
+        assert!(rendered.contains("/sinks/sentinel") && !rendered.contains("retry"), "{rendered}");
         let fault = Fault::Status { code: 503, retry_after: None, body: None };
         rig.bench.simulator.faults().script(Service::LogsIngestion, vec![fault.clone(), fault]);
+        let clock = Clock::system();
+        let began = clock.monotonic();
         rig.start().await;
         rig.bench.until(|stats| stats.rows_ingested == INCIDENTS as u64).await;
+        // Two requests a second, those included that were sent again.
+        let requests = rig.bench.simulator.stats().ingestion_requests;
+        let least = Duration::from_secs((requests - 1) / 2);
+        assert!(clock.monotonic() - began >= least, "{requests} requests in {:?}", clock.monotonic() - began);
         assert_eq!(rig.stop().await, Some(0));
         shape(&rig.bench.simulator)
     });
@@ -207,6 +218,22 @@ fn what_another_version_or_sink_has_is_refused_with_what_to_write() {
     let expected = "sinks.output_azure: missing required option 'auth', with 'azure_credential_kind': one of";
     let (problems, _) = checked(&no_auth);
     assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:#?}");
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_has_migrated_yet_is_told_how() {
+    let bench = Bench::start(SimulatorConfig::default()).await;
+    for (name, end) in [("azure_monitor_logs", "gone in Vector 0.58"), ("azure_logs_ingestion", "takes 1 MB")]
+    {
+        let text =
+            format!("sources: {{in: {{type: demo_logs}}}}\nsinks: {{az: {{type: {name}, inputs: [in]}}}}\n");
+        std::fs::write(bench.path("vector.yaml"), text).unwrap();
+        let validated =
+            program().args(["validate", "vector.yaml"]).current_dir(bench.dir.path()).output().await.unwrap();
+        let said = String::from_utf8(validated.stderr).unwrap();
+        assert!(said.contains("vector-sentinel migrate") && said.contains(end), "{said}");
+        assert_eq!(validated.status.code(), Some(78), "there is nothing of ours in it: {said}");
+    }
 }
 
 #[test]

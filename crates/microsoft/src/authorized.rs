@@ -34,7 +34,7 @@ impl Authorized {
         let Identity { auth, cloud, scope, http } = identity;
         let edge = connector.open(http)?;
         let for_tokens = http.for_tokens();
-        let plain = if for_tokens.tls == http.tls { edge.clone() } else { connector.open(&for_tokens)? };
+        let plain = if http.tls.is_plain() { edge.clone() } else { connector.open(&for_tokens)? };
         let identity = auth.identity(*cloud, http, plain.clone(), connector)?;
         let clock = connector.clock.clone();
         let credential = Arc::new(Credential::new(Arc::clone(&identity), scope.clone(), clock.clone()));
@@ -78,5 +78,61 @@ impl Authorized {
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(edge_http::send(&self.edge, request, cap, &self.clock).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use http_body_util::{BodyExt, Full};
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::Cloud;
+    use crate::http::{HttpOptions, ProxyConfig};
+    use crate::tls::TlsConfig;
+
+    #[tokio::test]
+    async fn requests_for_tokens_and_other_services_heed_the_authorities_alone() {
+        let asked = Arc::<Mutex<Vec<(String, TlsConfig)>>>::default();
+        let noted = Arc::clone(&asked);
+        let connector = Connector::with(Clock::system(), move |options| {
+            let (noted, tls) = (Arc::clone(&noted), options.tls.clone());
+            Ok(Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
+                let host = request.uri().host().unwrap_or_default().to_owned();
+                noted.lock().unwrap().push((host, tls.clone()));
+                let token = json!({"access_token": "t", "expires_in": 3_600, "token_type": "Bearer"});
+                let body = Full::new(Bytes::from(token.to_string())).map_err(|never| match never {});
+                async move { Ok(http::Response::new(body.boxed_unsync())) }
+            })))
+        });
+        let trusting = TlsConfig { ca_file: Some("/ca.pem".into()), ..TlsConfig::default() };
+        let tls = TlsConfig { verify_certificate: Some(false), ..trusting.clone() };
+        let auth = json!({"azure_credential_kind": "client_secret_credential", "azure_tenant_id": "t",
+            "azure_client_id": "c", "azure_client_secret": "s"});
+        let identity = Identity {
+            auth: serde_json::from_value(auth).unwrap(),
+            cloud: Cloud::Public,
+            scope: "https://service.test/.default".to_owned(),
+            http: HttpOptions {
+                tls: tls.clone(),
+                proxy: ProxyConfig::default(),
+                timeout: Duration::from_secs(1),
+                https_only: true,
+            },
+        };
+        let authorized = Authorized::new(&identity, &connector).unwrap();
+        let ask = |host: &str| http::Request::get(format!("https://{host}/")).body(Bytes::new()).unwrap();
+        authorized.send(1_000, ask("service.test")).await.unwrap();
+        authorized.with_scope("other".to_owned()).send(1_000, ask("other.test")).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let of = |host: &str| {
+            asked.iter().filter(|(asked, _)| asked == host).map(|(_, tls)| tls).collect::<Vec<_>>()
+        };
+        assert_eq!(of("service.test"), [&tls]);
+        assert_eq!(of("other.test"), [&trusting]);
+        assert_eq!(of("login.microsoftonline.com"), [&trusting; 2]);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::problem::{Problem, check_ranges};
 use runtime::clock::Clock;
 use runtime::edge::Edge;
+use runtime::secret::SensitiveString;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -138,8 +139,8 @@ impl IdentityConfig {
             own.validate(&format!("{path}.proxy"), problems);
         }
         let proxy = self.proxy.as_ref().unwrap_or(proxy);
-        let through_proxy = proxy.enabled && proxy.https.is_some();
-        self.tls.validate(through_proxy, &format!("{path}.tls"), problems);
+        let through = proxy.https.as_ref().filter(|_| proxy.enabled).map(SensitiveString::expose);
+        self.tls.validate(through, &format!("{path}.tls"), problems);
         Identity {
             auth: self.auth.clone(),
             cloud: self.cloud,

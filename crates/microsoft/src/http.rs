@@ -89,9 +89,12 @@ pub enum HttpError {
     Client(#[source] reqwest::Error),
 }
 
-/// The URL, if it is one of `https` and names a host.
+/// The URL, if it is one of `https` that names a host and nobody's name or password.
 pub fn https_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())
+    let is_right = |url: &Url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    };
+    Url::parse(text).ok().filter(is_right)
 }
 
 // === impl ProxyConfig ===
@@ -148,7 +151,7 @@ impl ProxyConfig {
 impl HttpOptions {
     /// Builds the edge that has reqwest behind it: reads the files of `tls`, touches nothing else.
     pub fn build(&self) -> Result<Edge, HttpError> {
-        if self.tls == self.tls.for_tokens() {
+        if self.tls.is_plain() {
             return Ok(edge_of(self.client(|builder| {
                 let authorities = self.tls.authorities()?;
                 let authorities = authorities.iter().map(|der| reqwest::Certificate::from_der(der));
@@ -208,7 +211,7 @@ impl HttpOptions {
     /// The same for the managed identity's endpoint, which is on this machine: without TLS and without a proxy.
     pub(super) fn on_this_machine(&self) -> Self {
         let proxy = ProxyConfig { enabled: false, ..ProxyConfig::default() };
-        Self { proxy, https_only: false, ..self.clone() }
+        Self { proxy, https_only: false, ..self.for_tokens() }
     }
 }
 

@@ -12,7 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,14 +29,18 @@ const PEM: &str = "-----BEGIN ";
 /// Whom to trust, and what to show. Requests for tokens heed `ca_file` alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-hints" = {
+    "ca_path": "write ca_file, which is the same", "crt_path": "write crt_file, which is the same",
+    "key_path": "write key_file, which is the same",
+}))]
 pub struct TlsConfig {
-    /// A PEM file of further certificate authorities to trust, in requests for tokens too; or the PEM text itself. Default:
-    /// none. Example: `/etc/ssl/proxy-ca.pem`.
+    /// A PEM or DER file of further certificate authorities to trust, in requests for tokens too; or the PEM text itself.
+    /// Default: none. Example: `/etc/ssl/proxy-ca.pem`.
     pub ca_file: Option<PathBuf>,
-    /// A PEM or PKCS#12 file with the certificate to show to the service; or the PEM text itself. Default: none. Example:
+    /// A PEM, DER or PKCS#12 file with the certificate to show to the service; or the PEM text itself. Default: none. Example:
     /// `/etc/vector-sentinel/client.pem`.
-    pub crt_file: Option<PathBuf>,
-    /// The PEM file of the private key of `crt_file`; or the PEM text itself. Default: in the file of `crt_file`. Example:
+    pub crt_file: Option<SensitiveString>,
+    /// The PEM or DER file of the private key of `crt_file`; or the PEM text itself. Default: in the file of `crt_file`. Example:
     /// `/etc/vector-sentinel/client.key`.
     pub key_file: Option<SensitiveString>,
     /// The passphrase of `key_file`, which is then in PKCS#8, or of a PKCS#12 `crt_file`. Default: none. Example:
@@ -48,7 +52,7 @@ pub struct TlsConfig {
     /// Whether the service's certificate must be for the host in the URL. Without that whoever has any certificate can read what
     /// is sent, and a warning says so. Default: `true`.
     pub verify_hostname: Option<bool>,
-    /// The name that is sent as server name indication (SNI); not through a proxy. Default: the host in the URL. Example:
+    /// The name of a host that is sent as server name indication (SNI), whatever host the URL names; not through a proxy. Default: the host in the URL. Example:
     /// `ingest.example.com`.
     pub server_name: Option<String>,
     /// The protocols to offer. Only `http/1.1` is spoken, so that any other is left out. Default: `[http/1.1]`.
@@ -58,8 +62,8 @@ pub struct TlsConfig {
 /// Why the options make no TLS connection.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file cannot be read.
-    #[error("cannot read tls.{option} {}: {cause}", path.display())]
+    /// A file cannot be read. Its path is not shown unless it is absolute: what was meant to be the content may stand there.
+    #[error("cannot read the file that tls.{option} names{}: {cause}", shown(path))]
     Read {
         /// The option that names it.
         option: &'static str,
@@ -69,13 +73,18 @@ pub enum TlsError {
         #[source]
         cause: std::io::Error,
     },
+    /// There is no authority in it.
+    #[error("there is no certificate in tls.ca_file, which must be PEM or DER")]
+    NoAuthority,
     /// There is no certificate in it.
     #[error(
-        "there is no certificate in tls.{0}, which is neither PEM nor a PKCS#12 file that tls.key_pass opens"
+        "there is no certificate in tls.crt_file: it is neither PEM nor DER, nor a PKCS#12 file that tls.key_pass opens"
     )]
-    NoCertificate(&'static str),
+    NoCertificate,
     /// There is no key in it.
-    #[error("there is no private key in tls.key_file: it must be PEM")]
+    #[error(
+        "there is no private key in tls.key_file (or, without that, in tls.crt_file), which must be PEM or DER"
+    )]
     NoKey,
     /// The key has a passphrase, and none or another one is given.
     #[error("tls.key_pass does not open the private key in tls.key_file")]
@@ -91,24 +100,44 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+/// A path as a message may show it.
+fn shown(path: &Path) -> String {
+    if path.is_absolute() { format!(" ({})", path.display()) } else { String::new() }
+}
+
 // === impl TlsConfig ===
 
 impl TlsConfig {
-    /// Reports options that do not fit together; `through_proxy` says whether there is a proxy.
-    pub(crate) fn validate(&self, through_proxy: bool, path: &str, problems: &mut Vec<Problem>) {
+    /// Reports options that do not fit together, or with the `proxy` for `https` requests.
+    pub(crate) fn validate(&self, proxy: Option<&str>, path: &str, problems: &mut Vec<Problem>) {
         let mut report = |option: &str, message: &str| {
-            problems.push(Problem::new(format!("{path}.{option}"), message));
+            problems.push(Problem::new(format!("{path}{option}"), message));
         };
         if self.key_file.is_some() && self.crt_file.is_none() {
-            report("key_file", "belongs to tls.crt_file, which is missing");
+            report(".key_file", "belongs to tls.crt_file, which is missing");
         }
         if let Some(name) = &self.server_name {
-            if ServerName::try_from(name.as_str()).is_err() {
-                report("server_name", "must be the name of a host, such as ingest.example.com");
-            } else if through_proxy {
-                report("server_name", "cannot be used through a proxy: remove one of them");
+            if !matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))) {
+                report(".server_name", "must be the name of a host, such as ingest.example.com");
+            } else if proxy.is_some() {
+                report(".server_name", "cannot be used through a proxy: remove one of them");
             }
         }
+        // The proxy's own handshake would have them, too.
+        if proxy.is_some_and(|proxy| proxy.starts_with("https://")) && !self.is_plain() {
+            report(
+                "",
+                "beside ca_file, nothing of it can be used through a proxy whose URL begins with https://",
+            );
+        }
+    }
+
+    /// Whether requests to the service are made as those for tokens are.
+    pub(crate) fn is_plain(&self) -> bool {
+        let checked = |check: Option<bool>| check.filter(|is_on| !is_on);
+        let verify_certificate = checked(self.verify_certificate);
+        let verify_hostname = checked(self.verify_hostname);
+        Self { verify_certificate, verify_hostname, ..self.clone() } == self.for_tokens()
     }
 
     /// What works, but perhaps not as its author thinks.
@@ -144,7 +173,7 @@ impl TlsConfig {
     pub(crate) fn authorities(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
         let authorities = certificates(&read("ca_file", path)?);
-        if authorities.is_empty() { Err(TlsError::NoCertificate("ca_file")) } else { Ok(authorities) }
+        if authorities.is_empty() { Err(TlsError::NoAuthority) } else { Ok(authorities) }
     }
 
     /// The whole of what a connection to `host` takes, which the URL names.
@@ -152,7 +181,7 @@ impl TlsConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = NameVerifier {
             inner: Verifier::new_with_extra_roots(self.authorities()?, Arc::clone(&provider))?,
-            host: ServerName::try_from(host.to_owned()).ok(),
+            host: ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok(),
             provider: Arc::clone(&provider),
             checks_certificate: self.verify_certificate != Some(false),
             checks_name: self.verify_hostname != Some(false),
@@ -172,12 +201,15 @@ impl TlsConfig {
 
     /// What to show.
     fn identity(&self) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, TlsError> {
-        let Some(path) = &self.crt_file else { return Ok(None) };
-        let file = read("crt_file", path)?;
-        let chain = certificates(&file);
+        let Some(written) = &self.crt_file else { return Ok(None) };
+        let file = read("crt_file", Path::new(written.expose()))?;
         let passphrase = self.key_pass.as_ref().map_or("", SensitiveString::expose);
+        if let Some(identity) = pkcs12(&file, passphrase) {
+            return Ok(Some(identity));
+        }
+        let chain = certificates(&file);
         if chain.is_empty() {
-            return pkcs12(&file, passphrase).ok_or(TlsError::NoCertificate("crt_file")).map(Some);
+            return Err(TlsError::NoCertificate);
         }
         let key = match &self.key_file {
             Some(written) => read("key_file", Path::new(written.expose()))?,
@@ -253,16 +285,23 @@ fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     }
 }
 
-fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
+/// The certificates in PEM, or the one that is DER.
+fn certificates(file: &[u8]) -> Vec<CertificateDer<'static>> {
+    let pem: Vec<_> = CertificateDer::pem_slice_iter(file).filter_map(Result::ok).collect();
+    let der = CertificateDer::from(file.to_vec());
+    let is_der = || RootCertStore::empty().add(der.clone()).is_ok();
+    if pem.is_empty() && is_der() { vec![der] } else { pem }
 }
 
-fn private_key(pem: &[u8], passphrase: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = str::from_utf8(pem).map_err(|_| TlsError::NoKey)?;
+fn private_key(file: &[u8], passphrase: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    if let Ok(key) = PrivateKeyDer::try_from(file) {
+        return Ok(key.clone_key());
+    }
+    let text = str::from_utf8(file).map_err(|_| TlsError::NoKey)?;
     if text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(TlsError::OldEncryption);
     }
-    if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
+    if let Ok(key) = PrivateKeyDer::from_pem_slice(file) {
         return Ok(key);
     }
     let begins = text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----").ok_or(TlsError::NoKey)?;

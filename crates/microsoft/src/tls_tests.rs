@@ -60,6 +60,10 @@ impl Authority {
         path
     }
 
+    fn der(&self) -> Vec<u8> {
+        CertificateDer::from_pem_slice(&std::fs::read(self.ca_file()).unwrap()).unwrap().to_vec()
+    }
+
     fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }
@@ -133,9 +137,8 @@ async fn a_certificate_is_shown_whatever_file_it_is_in() {
     assert!(!server.ask("localhost", trusting.clone()).await.unwrap().showed);
 
     let (certificate, key) = authority.issue("client");
-    let crt_file = Some(authority.file("client.pem", certificate.pem()));
     let plain = TlsConfig {
-        crt_file: crt_file.clone(),
+        crt_file: Some(secret(authority.file("client.pem", certificate.pem()))),
         key_file: Some(secret(authority.file("client.key", key.serialize_pem()))),
         // As OpenSSL has it: of a key without a passphrase it is not needed.
         key_pass: Some("hunter2".to_owned().into()),
@@ -143,7 +146,7 @@ async fn a_certificate_is_shown_whatever_file_it_is_in() {
     };
     let inline = TlsConfig { key_file: Some(key.serialize_pem().into()), ..plain.clone() };
     let both = authority.file("both.pem", certificate.pem() + &key.serialize_pem());
-    let both = TlsConfig { crt_file: Some(both), key_file: None, ..plain.clone() };
+    let both = TlsConfig { crt_file: Some(secret(both)), key_file: None, ..plain.clone() };
     let der = key.serialize_der();
     let info = PrivateKeyInfoRef::try_from(der.as_slice()).unwrap();
     let parameters =
@@ -160,21 +163,32 @@ async fn a_certificate_is_shown_whatever_file_it_is_in() {
     );
     store.add_entry("it", KeyStoreEntry::PrivateKeyChain(chain));
     let pfx = authority.file("client.pfx", store.writer("hunter2").write().unwrap());
-    let pfx = TlsConfig { crt_file: Some(pfx), key_file: None, ..plain.clone() };
-    for tls in [&plain, &inline, &both, &sealed, &pfx] {
+    let pfx = TlsConfig { crt_file: Some(secret(pfx)), key_file: None, ..plain.clone() };
+    let der = TlsConfig {
+        ca_file: Some(authority.file("ca.der", authority.der())),
+        crt_file: Some(secret(authority.file("client.der", certificate.der()))),
+        key_file: Some(secret(authority.file("client-key.der", &der))),
+        ..plain.clone()
+    };
+    for tls in [&plain, &inline, &both, &sealed, &pfx, &der] {
         assert!(server.ask("localhost", tls.clone()).await.unwrap().showed, "{tls:?}");
     }
 
     let fails = |tls: TlsConfig| tls.client_config("localhost").unwrap_err().to_string();
     let wrong = |tls: &TlsConfig| TlsConfig { key_pass: Some("wrong".to_owned().into()), ..tls.clone() };
     assert!(fails(wrong(&sealed)).contains("key_pass does not open"));
-    assert!(fails(wrong(&pfx)).contains("there is no certificate in tls.crt_file"));
+    assert!(fails(wrong(&pfx)).contains("PKCS#12 file that tls.key_pass opens"));
     let missing = TlsConfig { key_file: Some(secret("/nowhere/a.key".into())), ..plain.clone() };
     assert!(fails(missing).contains("/nowhere/a.key"));
+    // A key that was meant to be PEM, and is not.
+    let bare = TlsConfig { key_file: Some("MIIEvQhunter2".to_owned().into()), ..plain.clone() };
+    let bare = fails(bare);
+    assert!(bare.contains("tls.key_file") && !bare.contains("hunter2"), "{bare}");
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
     let old = TlsConfig { key_file: Some(old.to_owned().into()), ..plain.clone() };
     assert!(fails(old).contains("openssl pkcs8 -topk8"));
-    assert!(!format!("{plain:?} {inline:?}").contains("PRIVATE KEY"));
+    let all_inline = TlsConfig { crt_file: inline.key_file.clone(), ..inline.clone() };
+    assert!(!format!("{plain:?} {all_inline:?}").contains("PRIVATE KEY"));
 }
 
 #[tokio::test]
@@ -222,19 +236,29 @@ async fn the_name_that_is_sent_is_the_files_and_the_host_stays_what_it_is() {
 
 #[test]
 fn options_that_do_not_fit_together_are_reported() {
-    let tls = TlsConfig {
-        key_file: Some("a.key".to_owned().into()),
-        server_name: Some("a b".to_owned()),
-        ..TlsConfig::default()
-    };
-    let mut problems = Vec::new();
-    tls.validate(false, "tls", &mut problems);
-    TlsConfig { server_name: Some("front.test".to_owned()), ..TlsConfig::default() }.validate(
-        true,
-        "tls",
-        &mut problems,
-    );
-    let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(found.len(), 3, "{found:#?}");
-    assert!(found[2].contains("through a proxy"), "{found:#?}");
+    let named = |name: &str| TlsConfig { server_name: Some(name.to_owned()), ..TlsConfig::default() };
+    let key = TlsConfig { key_file: Some("a.key".to_owned().into()), ..TlsConfig::default() };
+    let checking =
+        TlsConfig { verify_certificate: Some(true), verify_hostname: Some(true), ..TlsConfig::default() };
+    let unchecked = TlsConfig { verify_hostname: Some(false), ..TlsConfig::default() };
+    for (tls, proxy, expected) in [
+        (&key, None, Some("tls.key_file: belongs to")),
+        (&named("a b"), None, Some("tls.server_name: must be the name of a host")),
+        (&named("10.0.0.1"), None, Some("tls.server_name: must be the name of a host")),
+        (
+            &named("front.test"),
+            Some("http://proxy:1"),
+            Some("tls.server_name: cannot be used through a proxy"),
+        ),
+        (&named("front.test"), None, None),
+        (&unchecked, Some("https://proxy:1"), Some("tls: beside ca_file, nothing of it")),
+        (&unchecked, Some("http://proxy:1"), None),
+        (&checking, Some("https://proxy:1"), None),
+    ] {
+        let mut problems = Vec::new();
+        tls.validate(proxy, "tls", &mut problems);
+        let found = problems.first().map(ToString::to_string).unwrap_or_default();
+        assert!(found.starts_with(expected.unwrap_or_default()), "{found}");
+        assert_eq!(problems.len(), usize::from(expected.is_some()), "{problems:?}");
+    }
 }

@@ -71,6 +71,11 @@ impl Variables {
         self.0.written(text).into_owned()
     }
 
+    /// A text of the tree with the values of its variables, as far as they have some: for deciding, and not for showing.
+    pub fn meant(&self, text: &str) -> String {
+        self.0.meant(text).into_owned()
+    }
+
     /// What stands in the tree for a new variable, such as `${ENDPOINT}`.
     pub fn add(&mut self, written: &str) -> String {
         self.0.new_variable(written)

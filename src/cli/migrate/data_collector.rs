@@ -6,14 +6,10 @@ use pipeline_file::Variables;
 use serde_json::{Map, Value, json};
 
 use super::sinks::{DATA_COLLECTOR, Notes, set_type};
+use crate::sinks::sentinel_logs::layout::Table;
 
-/// Writes a sink anew. Answers the transforms that it needs in front of it.
-pub(super) fn migrate(
-    id: &str,
-    sink: &mut Map<String, Value>,
-    variables: &mut Variables,
-    notes: &mut Notes,
-) -> Map<String, Value> {
+/// Writes a sink anew.
+pub(super) fn migrate(id: &str, sink: &mut Map<String, Value>, variables: &mut Variables, notes: &mut Notes) {
     let path = &format!("sinks.{id}");
     set_type(path, sink, DATA_COLLECTOR, notes);
     let mut take = |option: &str| sink.shift_remove(option);
@@ -40,22 +36,33 @@ pub(super) fn migrate(
         &resource_id,
         "removed, without a successor: write it into a field of your own, in a remap",
     );
+    gone(
+        "time_generated_key",
+        &time_key,
+        "removed: the row's time is the event's timestamp, as it was; no field of this name is written any more. \
+         timestamp_field names the field that has the time, if it is another",
+    );
     let old_table = log_type.as_ref().and_then(Value::as_str).unwrap_or("Logs").to_owned();
-    let table = format!("{old_table}V2_CL");
+    let table = new_table(&old_table, variables);
     gone(
         "log_type",
         &log_type,
         &format!("became stream_name: Custom-{table}, of a table that has to be created"),
     );
-    let cloud = host.as_ref().and_then(Value::as_str).and_then(|host| match host.rsplit('.').next() {
+    let host_meant = host.as_ref().and_then(Value::as_str).map(|host| variables.meant(host));
+    let cloud = host_meant.as_deref().and_then(|host| match host.rsplit('.').next() {
         Some("us") => Some("usgov"),
         Some("cn") => Some("china"),
         _ => None,
     });
-    gone("host", &host, &cloud.map_or("removed".to_owned(), |cloud| format!("became cloud: {cloud}")));
+    let became = match (cloud, host_meant.as_deref()) {
+        (Some(cloud), _) => format!("became cloud: {cloud}"),
+        (None, Some("ods.opinsights.azure.com")) => "removed: cloud is public by default".to_owned(),
+        (None, _) => "removed: set cloud, if it was not the public one".to_owned(),
+    };
+    gone("host", &host, &became);
 
-    let variable: String =
-        id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let variable = notes.new_variable(id);
     let mut asked =
         |what: &str, why: &str| Value::String(variables.add(&format!("${{{variable}_{what}:?{why}}}")));
     let mut added = json!({
@@ -86,33 +93,25 @@ pub(super) fn migrate(
     );
     notes.to_deploy.push(format!(
         "{path}: a table and a rule, which this prints; its outputs are the two variables:\n    vector-sentinel generate dcr \
-         --layout raw --table {table} --column message:string --column host:string > {}.bicep",
-        table.to_lowercase()
+         --layout raw --table {table} --column message:string --column host:string > rule.bicep"
     ));
     notes.to_deploy.push(format!(
         "{path}: the table {old_table}_CL stays, with column names like message_s, and gets no more rows; read both with \
          `union {old_table}_CL, {table}`. `az monitor log-analytics workspace table migrate` would let a rule write into the old \
          one, whose column names a transformation has to make then"
     ));
-    let Some(key) = time_key else { return Map::new() };
-    time_of(id, path, &key, sink, notes)
 }
 
-/// A transform in front of the sink that puts the time where the sink looks for it.
-fn time_of(
-    id: &str,
-    path: &str,
-    key: &Value,
-    sink: &mut Map<String, Value>,
-    notes: &mut Notes,
-) -> Map<String, Value> {
-    let name = format!("{id}_time");
-    let key = key.as_str().unwrap_or_default().trim_start_matches('.');
-    let inputs = sink.insert("inputs".to_owned(), json!([name]));
-    notes.changed(
-        format!("{path}.time_generated_key"),
-        format!("became transforms.{name}, which writes .TimeGenerated = .{key}"),
-    );
-    let remap = json!({"type": "remap", "inputs": inputs, "source": format!(".TimeGenerated = .{key}")});
-    [(name, remap)].into_iter().collect()
+/// A name for the table in the place of the old one, which a rule can have.
+fn new_table(old_table: &str, variables: &Variables) -> String {
+    let new = format!("{old_table}V2_CL");
+    let meant = variables.meant(&new);
+    // What a variable that is not there stands for is not known.
+    if meant.contains("${") || Table::is_custom_name(&meant) {
+        return new;
+    }
+    // Longer than a table's name may be, or no letter first.
+    let letters = old_table.trim_start_matches(|first: char| !first.is_ascii_alphabetic());
+    let short: String = letters.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    if short.is_empty() { "LogsV2_CL".to_owned() } else { format!("{short}V2_CL") }
 }

@@ -5,9 +5,14 @@ use serde_json::{Map, Value};
 use super::sinks::{LOGS_INGESTION, Notes, set_type};
 
 /// The kind of credential that an option of older files tells.
-const KINDS: [(&str, &str); 2] = [
+const KINDS: [(&str, &str); 7] = [
     ("azure_client_secret", "client_secret_credential"),
     ("certificate_path", "client_certificate_credential"),
+    ("client_assertion_client_id", "managed_identity_client_assertion"),
+    ("token_file_path", "workload_identity"),
+    ("tenant_id", "workload_identity"),
+    ("client_id", "workload_identity"),
+    ("user_assigned_managed_identity_id", "managed_identity"),
 ];
 
 pub(super) fn migrate(path: &str, sink: &mut Map<String, Value>, notes: &mut Notes) {

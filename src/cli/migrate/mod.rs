@@ -9,6 +9,9 @@ mod tests;
 use std::process::ExitCode;
 
 use super::{PipelinePaths, environment, exit, say};
+use crate::registry;
+use crate::topology::plan;
+use model::problem::Problem;
 use sinks::Migration;
 
 pub(super) use sinks::warnings;
@@ -26,10 +29,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(Some(Migration { pipeline, changes, to_deploy, meanings })) => {
             let changes = changes.iter().map(ToString::to_string).collect::<Vec<_>>();
             let meanings = meanings.iter().map(ToString::to_string).collect::<Vec<_>>();
-            for (heading, lines) in
-                [("Changed", changes), ("To deploy", to_deploy), ("What means something else now", meanings)]
-            {
-                eprintln!("{heading}:");
+            let headings = ["Changed", "To deploy", "What means something else now", "Left to you"];
+            let left = left_to_do(&pipeline);
+            for (heading, lines) in headings.into_iter().zip([changes, to_deploy, meanings, left]) {
+                if !lines.is_empty() {
+                    eprintln!("{heading}:");
+                }
                 for line in lines {
                     eprintln!("  {line}");
                 }
@@ -43,4 +48,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
         Err(problems) => exit::problems(paths, &problems),
     }
+}
+
+/// What `validate` would say of the new file.
+fn left_to_do(pipeline: &str) -> Vec<String> {
+    let checked = || -> std::io::Result<Vec<Problem>> {
+        let file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
+        std::fs::write(file.path(), pipeline)?;
+        let environment = environment();
+        let read = pipeline_file::read(&[file.path().to_owned()], &environment);
+        let graph = read.map(|file| pipeline_file::component_graph(&file, &registry::catalogue()));
+        Ok(graph.and_then(|graph| plan::check(&graph, &environment)).err().unwrap_or_default())
+    };
+    checked().unwrap_or_default().iter().map(ToString::to_string).collect()
 }

@@ -12,7 +12,7 @@ pub(super) const DATA_COLLECTOR: &str = "azure_monitor_logs";
 
 /// What means something else in `sentinel_logs` than in both of Vector's sinks.
 /// Source of the names: <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table>
-pub(super) const MEANINGS: [&str; 7] = [
+pub(super) const MEANINGS: [&str; 10] = [
     "Fields named id, Title, Type, TenantId, UniqueId, BilledSize, IsBillable or InvalidTimeGenerated, in upper or lower case, \
      are columns with an underscore behind the name (id_): Azure reserves these names, and drops such columns.",
     "Fields whose names cannot be columns (anything but letters, digits and _, or over 45 characters) go into the column \
@@ -22,6 +22,9 @@ pub(super) const MEANINGS: [&str; 7] = [
     "Retries do not end. What can never be accepted goes to the quarantine below data_dir; see `vector-sentinel quarantine`.",
     "At most 16 requests are in flight (request.adaptive_concurrency.max_concurrency_limit), where Vector has 200.",
     "Acknowledgements cannot be switched off.",
+    "A TimeGenerated that the event has is the row's time, and its timestamp a column then; Vector's sinks overwrite it.",
+    "encoding leaves the row's time alone, and what is left out is still in what is quarantined.",
+    "encoding.timestamp_format changes every text that is a time in UTC, because a text and a time of Vector's look alike here.",
 ];
 
 /// What a file becomes.
@@ -42,6 +45,8 @@ pub(super) struct Migration {
 pub(super) struct Notes {
     pub(super) changes: Vec<Problem>,
     pub(super) to_deploy: Vec<String>,
+    /// The beginnings of variables that were made up.
+    variables: Vec<String>,
 }
 
 // === impl Notes ===
@@ -49,6 +54,19 @@ pub(super) struct Notes {
 impl Notes {
     pub(super) fn changed(&mut self, path: impl Into<String>, what: impl Into<String>) {
         self.changes.push(Problem::new(path, what));
+    }
+
+    /// What new variables of a sink begin with: its id, as far as a shell can have it, and a number if another has that.
+    pub(super) fn new_variable(&mut self, id: &str) -> String {
+        let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let name: String = id.chars().map(letter).collect();
+        let name =
+            if name.starts_with(|first: char| first.is_ascii_digit()) { format!("_{name}") } else { name };
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let new = names.find(|name| !self.variables.contains(name)).unwrap_or(name);
+        self.variables.push(new.clone());
+        new
     }
 
     /// Writes variables as they are in the file.
@@ -92,28 +110,21 @@ pub(super) fn migrate(file: &PipelineFile) -> Result<Option<Migration>, Vec<Prob
     if notes.changes.is_empty() {
         return Ok(None);
     }
-    let Notes { changes, to_deploy } = notes;
+    let Notes { changes, to_deploy, .. } = notes;
     Ok(Some(Migration { pipeline, changes, to_deploy, meanings: MEANINGS.to_vec() }))
 }
 
 fn migrate_tree(tree: &mut Value, variables: &mut Variables, notes: &mut Notes) {
-    let mut transforms = Map::new();
     let Some(Value::Object(sinks)) = tree.get_mut("sinks") else { return };
     for (id, entry) in sinks {
         let Value::Object(sink) = entry else { continue };
         let path = format!("sinks.{id}");
-        match sink.get("type").and_then(Value::as_str) {
+        match sink.get("type").and_then(Value::as_str).map(|name| variables.meant(name)).as_deref() {
             Some(LOGS_INGESTION) => logs_ingestion::migrate(&path, sink, notes),
-            Some(DATA_COLLECTOR) => transforms.extend(data_collector::migrate(id, sink, variables, notes)),
+            Some(DATA_COLLECTOR) => data_collector::migrate(id, sink, variables, notes),
             _ => continue,
         }
         without_effect(&path, sink, notes);
-    }
-    if !transforms.is_empty()
-        && let Some(tree) = tree.as_object_mut()
-        && let Value::Object(all) = tree.entry("transforms").or_insert_with(|| Map::new().into())
-    {
-        all.extend(transforms);
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::sinks::{MEANINGS, Migration, migrate};
 use crate::registry::catalogue;
+use crate::sinks::sentinel_logs::layout::Table;
 use crate::topology::plan;
 
 /// The migration of a file of this name and text.
@@ -116,12 +117,7 @@ fn a_sink_for_the_old_api_is_told_what_each_option_becomes() {
     let tree = checked(&migration, &variables);
     let sink = &tree["sinks"]["old-azure"];
     assert_eq!(sink["stream_name"], "Custom-${PREFIX}_FirewallV2_CL");
-    assert_eq!((&sink["cloud"], &sink["inputs"]), (&"usgov".into(), &serde_json::json!(["old-azure_time"])));
-    let transform = &tree["transforms"]["old-azure_time"];
-    assert_eq!(
-        *transform,
-        serde_json::json!({"type": "remap", "inputs": ["in"], "source": ".TimeGenerated = .event.time"})
-    );
+    assert_eq!((&sink["cloud"], &sink["inputs"]), (&"usgov".into(), &serde_json::json!(["in"])));
     for gone in ["customer_id", "shared_key", "log_type", "azure_resource_id", "host", "time_generated_key"] {
         assert_eq!(sink[gone], Value::Null);
         let said = migration.changes.iter().any(|change| change.path == format!("sinks.old-azure.{gone}"));
@@ -129,7 +125,44 @@ fn a_sink_for_the_old_api_is_told_what_each_option_becomes() {
     }
     let said = format!("{:?}", migration.to_deploy);
     assert!(said.contains("--table ${PREFIX}_FirewallV2_CL --column message:string"), "{said}");
-    assert!(!said.contains("Zq"), "{said}");
+    assert!(!said.to_lowercase().contains("zq"), "{said}");
+}
+
+#[test]
+fn whatever_the_sinks_are_called_the_new_file_is_right_and_each_has_a_rule_of_its_own() {
+    let long = "A".repeat(80);
+    let text = format!(
+        "sources: {{in: {{type: demo_logs, format: json}}}}\ntransforms:\nsinks:\n  a-b: {{type: '${{OLD}}', inputs: [in], \
+         customer_id: c, shared_key: s, log_type: {long}}}\n  a_b: {{type: azure_monitor_logs, inputs: [in], customer_id: c, \
+         shared_key: s, log_type: 9_x, time_generated_key: ''}}\n  1x: {{type: azure_monitor_logs, inputs: [in], customer_id: c, \
+         shared_key: s, log_type: T, host: '${{OLD_HOST}}'}}\n"
+    );
+    let environment = [("OLD", "azure_monitor_logs"), ("OLD_HOST", "ods.opinsights.azure.cn")];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vector.yaml");
+    std::fs::write(&path, text).unwrap();
+    let variables = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let migration = migrate(&pipeline_file::read(&[path], &variables).unwrap()).unwrap().unwrap();
+    let values = ["A_B", "A_B_2", "_1X"].map(|name| {
+        [
+            (format!("{name}_ENDPOINT"), "https://rule.ingest.monitor.azure.com"),
+            (format!("{name}_DCR_IMMUTABLE_ID"), "dcr-0123456789abcdef0123456789abcdef"),
+        ]
+    });
+    let values: Vec<(&str, &str)> =
+        values.iter().flatten().map(|(name, value)| (name.as_str(), *value)).collect();
+    let tree = checked(&migration, &values);
+    let endpoints: Vec<&Value> =
+        ["a-b", "a_b", "1x"].iter().map(|id| &tree["sinks"][id]["endpoint"]).collect();
+    assert!(endpoints[0] != endpoints[1] && endpoints[1] != endpoints[2], "{endpoints:?}");
+    assert_eq!(
+        (&tree["sinks"]["1x"]["cloud"], &tree["sinks"]["a-b"]["type"]),
+        (&"china".into(), &"sentinel_logs".into())
+    );
+    for command in migration.to_deploy.iter().filter(|step| step.contains("generate dcr")) {
+        let (_, table) = command.split_once("--table ").unwrap();
+        assert!(Table::is_custom_name(table.split(' ').next().unwrap()), "{command}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub enum LevelWord {
     None,
     /// Level 1, the fastest.
     Fast,
-    /// Level 2, which takes a third of the time of level 6 and comes to an eighth more bytes.
+    /// Level 2, which takes less than half of the time of level 6 and comes to a sixth more bytes.
     #[default]
     Default,
     /// Level 9, the smallest.

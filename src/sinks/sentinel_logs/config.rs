@@ -106,9 +106,9 @@ pub struct SentinelLogsConfig {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// The most bytes of one request, before compression and after it, from 10000 to 1048576: the service takes 1 MB. With more,
-    /// the default is used, and a warning says so. Default: 1000000.
-    #[schemars(range(min = 10_000))]
+    /// The most bytes of one request, before compression and after it, from 10000 to 1048576: the service takes 1 MB. With more
+    /// the default is used, with less 10000, and a warning says so. Default: 1000000.
+    #[schemars(range(min = 1))]
     pub max_bytes: usize,
 }
 
@@ -130,6 +130,7 @@ impl SentinelLogsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(mut self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
         let mut problems = Vec::new();
+        let warnings = self.adjust(path);
         let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
@@ -200,10 +201,6 @@ impl SentinelLogsConfig {
                 if problems.is_empty() =>
             {
                 let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
-                let warnings = self.warnings(path);
-                if self.batch.max_bytes > MAX_CALL_BYTES {
-                    self.batch = BatchConfig::default();
-                }
                 let encoding = encoding.map(Arc::new);
                 Ok(SentinelLogs { config: self, targets, management, identity, encoding, warnings })
             }
@@ -211,8 +208,8 @@ impl SentinelLogsConfig {
         }
     }
 
-    /// What is accepted because Vector's own sink has it, and is not done as it is written.
-    fn warnings(&self, path: &str) -> Vec<Problem> {
+    /// Puts what can be done in the place of what Vector's own sink accepts and this one does not do; answers warnings of it.
+    fn adjust(&mut self, path: &str) -> Vec<Problem> {
         let mut ineffective = self.request.ineffective();
         ineffective.extend(self.retry_strategy.as_ref().map(|_| "retry_strategy"));
         let ineffective = (!ineffective.is_empty()).then(|| {
@@ -223,14 +220,28 @@ impl SentinelLogsConfig {
             );
             Problem::new(path, message)
         });
-        let (written, used) = (self.batch.max_bytes, BatchConfig::default().max_bytes);
-        let lowered = (written > MAX_CALL_BYTES).then(|| {
+        let mut warnings: Vec<_> = ineffective.into_iter().collect();
+        for (option, written) in self.request.lower() {
             let message = format!(
-                "{written} is more than a call of the Logs Ingestion API may have, which refuses it as a whole: {used} is used"
+                "{written} is more than there may be: 200 is used. Each may take a megabyte of memory"
             );
-            Problem::new(format!("{path}.batch.max_bytes"), message)
-        });
-        ineffective.into_iter().chain(lowered).collect()
+            warnings.push(Problem::new(format!("{path}.{option}"), message));
+        }
+        let written = self.batch.max_bytes;
+        let message = if written > MAX_CALL_BYTES {
+            self.batch = BatchConfig::default();
+            let used = self.batch.max_bytes;
+            format!(
+                "{written} is more than a call of the Logs Ingestion API may have, which refuses it as a whole: {used} is used"
+            )
+        } else if (1..MIN_CALL_BYTES).contains(&written) {
+            self.batch.max_bytes = MIN_CALL_BYTES;
+            format!("{written} is so little that ordinary events would not fit: {MIN_CALL_BYTES} is used")
+        } else {
+            return warnings;
+        };
+        warnings.push(Problem::new(format!("{path}.batch.max_bytes"), message));
+        warnings
     }
 }
 
@@ -254,7 +265,7 @@ mod tests {
             "dcr_immutable_id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Insights/dataCollectionRules/d",
             "stream_name": "Custom-{{ table",
             "timestamp_field": "Time Generated",
-            "batch": {"max_bytes": 2_000},
+            "batch": {"max_bytes": 0},
             "request": {"concurrency": 0},
         }));
         assert_eq!(found.len(), 7, "{found:#?}");
@@ -274,7 +285,8 @@ mod tests {
             "stream_name": "Custom-T_CL",
             "batch": {"max_bytes": 10_000_000},
             "request": {
-                "rate_limit_num": 5, "rate_limit_duration_secs": 2, "retry_attempts": 3, "retry_jitter_mode": "none",
+                "concurrency": 500, "adaptive_concurrency": {"max_concurrency_limit": 1_000},
+                "rate_limit_num": 5, "rate_limit_duration_secs": 2, "retry_attempts": 3, "retry_jitter_mode": "Full",
                 "retry_initial_backoff_secs": 20, "retry_max_duration_secs": 35,
             },
             "retry_strategy": {"type": "custom", "status_codes": [403]},
@@ -283,11 +295,12 @@ mod tests {
         let ready = config.validate("sinks.s", &ProxyConfig::default()).unwrap();
         assert_eq!(ready.config.batch.max_bytes, 1_000_000);
         let warnings: Vec<String> = ready.warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(warnings.len(), 2, "{warnings:#?}");
+        assert_eq!(warnings.len(), 4, "{warnings:#?}");
         let names = "sinks.s: request.retry_attempts, request.retry_jitter_mode, retry_strategy have no effect: a request \
                      that fails is sent again";
         assert!(warnings[0].starts_with(names), "{warnings:#?}");
-        assert!(warnings[1].starts_with("sinks.s.batch.max_bytes: 10000000 is more than"), "{warnings:#?}");
+        assert!(warnings[1].starts_with("sinks.s.request.concurrency: 500 is more than"), "{warnings:#?}");
+        assert!(warnings[3].starts_with("sinks.s.batch.max_bytes: 10000000 is more than"), "{warnings:#?}");
         let backoff = ready.config.request.backoff();
         assert_eq!((backoff.initial.as_secs(), backoff.max.as_secs()), (20, 35));
     }

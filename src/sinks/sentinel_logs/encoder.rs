@@ -336,7 +336,8 @@ impl<'a> FieldsRow<'a> {
     /// Writes the column of the event's time, which stands in the event as `json`.
     fn time_column(&mut self, time: DateTime<Utc>, json: &str) {
         let as_it_is = json.starts_with('"') && is_rfc3339(json);
-        let written = if as_it_is { Cow::Borrowed(json) } else { Cow::Owned(time_of_row(time)) };
+        let with_all_digits = || format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let written = if as_it_is { Cow::Borrowed(json) } else { Cow::Owned(with_all_digits()) };
         let fitting = self.fitting(&self.time.column, "", &written).unwrap_or_else(|| written.clone());
         self.row.column(&self.time.column, "", &fitting);
     }

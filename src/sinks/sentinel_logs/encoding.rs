@@ -60,7 +60,7 @@ pub struct Encoding {
 }
 
 /// Paths that begin alike share a branch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Paths {
     /// Whether one ends here.
     ends: bool,
@@ -164,13 +164,29 @@ impl Paths {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, paths)| paths)
     }
 
-    /// The branch of an element, of an array that has so many.
-    fn element(&self, at: usize, count: usize) -> Option<&Self> {
+    /// The branch of an element, of an array that has so many: of two that lead there, from both ends, both.
+    fn element(&self, at: usize, count: usize) -> Option<Cow<'_, Self>> {
         let is_at = |index: &isize| match usize::try_from(*index) {
             Ok(index) => index == at,
             Err(_) => count.checked_sub(index.unsigned_abs()) == Some(at),
         };
-        self.elements.iter().find(|(index, _)| is_at(index)).map(|(_, paths)| paths)
+        let mut found = self.elements.iter().filter(|(index, _)| is_at(index)).map(|(_, paths)| paths);
+        let first = Cow::Borrowed(found.next()?);
+        Some(found.fold(first, |all, paths| Cow::Owned(all.into_owned().and(paths.clone()))))
+    }
+
+    /// These and others.
+    fn and(mut self, other: Self) -> Self {
+        self.ends |= other.ends;
+        for (name, paths) in other.fields {
+            let branch = branch(&mut self.fields, name);
+            *branch = std::mem::take(branch).and(paths);
+        }
+        for (index, paths) in other.elements {
+            let branch = branch(&mut self.elements, index);
+            *branch = std::mem::take(branch).and(paths);
+        }
+        self
     }
 
     /// A value without what these paths lead to; nothing if one leads to the value itself.
@@ -255,8 +271,10 @@ impl TimestampFormat {
             Some(b'"') => self.time(json).map_or(Cow::Borrowed(json), Cow::Owned),
             Some(b'{') if depth < MAX_DEPTH => {
                 let mut object = Object::default();
-                each_field(json.as_bytes(), |name, value| object.field(name, &self.apply(value, depth + 1)));
-                Cow::Owned(object.finish())
+                let mut take = |name: &str, value| object.field(name, &self.apply(value, depth + 1));
+                let is_read = each_field(json.as_bytes(), &mut take);
+                // A name that is no text: all of it stays.
+                if is_read { Cow::Owned(object.finish()) } else { Cow::Borrowed(json) }
             }
             Some(b'[') if depth < MAX_DEPTH => {
                 let mut elements = Vec::new();

@@ -31,6 +31,7 @@ fn fields_are_left_out_wherever_they_are() {
                 "a": {"b": {"c": 1, "d": 2}}, "list": event["list"], "e": 7,
             }),
         ),
+        (json!(["list[0].x", "list[-3].y"]), json!({"a": event["a"], "list": [{}, 5, 6], "e": 7})),
         (json!([]), event.clone()),
     ] {
         assert_eq!(written(json!({"except_fields": except}), &event), expected, "{except}");
@@ -44,6 +45,7 @@ fn only_the_named_fields_are_written_each_in_its_place() {
         (json!(["e", "none"]), json!({"e": 7})),
         (json!(["a.b.c", "a.x", "list[1]"]), json!({"a": {"b": {"c": 1}, "x": 3}, "list": [null, 5]})),
         (json!(["a.none", "e.f", "list[9]"]), json!({})),
+        (json!(["list[0].x", "list[-3].y"]), json!({"list": [{"x": 1, "y": 2}]})),
         (json!([]), json!({})),
     ] {
         assert_eq!(written(json!({"only_fields": only}), &event), expected, "{only}");
@@ -84,6 +86,8 @@ fn numbers_keep_their_digits_and_what_is_too_deep_stays() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(encoding.event(deep.as_bytes()).as_ref(), deep.as_bytes());
     assert_eq!(encoding.event(b"[1]").as_ref(), b"[1]");
+    let no_text = br#"{"b":{"x":1,"\ud800":2,"t":"2026-11-27T12:00:00Z"}}"#;
+    assert_eq!(encoding.event(no_text).as_ref(), no_text);
 }
 
 #[test]

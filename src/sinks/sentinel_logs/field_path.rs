@@ -41,8 +41,8 @@ fn segments(mut rest: &str) -> Option<Vec<Segment>> {
             segments.push(Segment::Index(index.parse().ok()?));
             after = behind;
         } else if let Some(quoted) = rest.strip_prefix('"') {
-            let (name, behind) = quoted.split_once('"')?;
-            segments.push(Segment::Field(name.to_owned()));
+            let (name, behind) = unquoted(quoted)?;
+            segments.push(Segment::Field(name));
             after = behind;
         } else {
             let (name, behind) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
@@ -56,6 +56,19 @@ fn segments(mut rest: &str) -> Option<Vec<Segment>> {
             None if after.is_empty() => return Some(segments),
             None if after.starts_with('[') => rest = after,
             _ => return None,
+        }
+    }
+}
+
+/// A name in quotes, of which the first is gone, and what is behind it. A backslash stands before a quote or another backslash.
+fn unquoted(quoted: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut rest = quoted.chars();
+    loop {
+        match rest.next()? {
+            '"' => return Some((name, rest.as_str())),
+            '\\' => name.push(rest.next()?),
+            c => name.push(c),
         }
     }
 }
@@ -78,7 +91,7 @@ mod tests {
         ] {
             assert_eq!(FieldPath::parse(written), Ok(FieldPath(expected)), "{written}");
         }
-        for wrong in ["", ".", "a..b", "a b", "\"a", "\"a\"b", "a[", "a[x]", "a.[0]", "a."] {
+        for wrong in ["", ".", "\"a\\", "a..b", "a b", "\"a", "\"a\"b", "a[", "a[x]", "a.[0]", "a."] {
             FieldPath::parse(wrong).unwrap_err();
         }
     }

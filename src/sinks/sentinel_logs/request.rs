@@ -14,6 +14,8 @@ use runtime::retry::concurrency::{Adaptive, Concurrency};
 use runtime::retry::quota::{Allowance, Amount, Quota};
 use runtime::telemetry::ComponentLabels;
 
+/// The longest time of an option: a day.
+const MAX_SECS: u64 = 86_400;
 /// More requests at a time would only take memory.
 const MAX_REQUESTS: u64 = 200;
 
@@ -21,11 +23,11 @@ const MAX_REQUESTS: u64 = 200;
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IngestionRequestConfig {
-    /// The seconds that one request may take, its answer included: from 1 to 3600. Default: 60.
-    #[schemars(range(min = 1, max = 3_600))]
+    /// The seconds that one request may take, its answer included: from 1 to 86400. Default: 60.
+    #[schemars(range(min = 1, max = 86_400))]
     pub timeout_secs: u64,
-    /// The most requests in flight, of all streams together: a word, or a number from 1 to 200. Each may take a megabyte of
-    /// memory. Default: `adaptive`.
+    /// The most requests in flight, of all streams together: a word, or a number from 1 to 200; with more, 200 is used. Each may
+    /// take a megabyte of memory. Default: `adaptive`.
     pub concurrency: ConcurrencyConfig,
     /// How the number of requests in flight adapts, with `concurrency: adaptive`.
     pub adaptive_concurrency: AdaptiveConcurrencyConfig,
@@ -33,26 +35,25 @@ pub struct IngestionRequestConfig {
     /// those of the service.
     #[schemars(range(min = 1))]
     pub rate_limit_num: Option<u64>,
-    /// The seconds that `rate_limit_num` counts for: from 1 to 3600. Default: 1.
-    #[schemars(range(min = 1, max = 3_600))]
+    /// The seconds that `rate_limit_num` counts for: from 1 to 86400. Default: 1.
+    #[schemars(range(min = 1, max = 86_400))]
     pub rate_limit_duration_secs: u64,
-    /// The seconds before a request is sent again for the first time, from 1 to 3600; each further wait is twice as long, and
+    /// The seconds before a request is sent again for the first time, from 1 to 86400; each further wait is twice as long, and
     /// all are shortened by up to a half at random. Default: half a second.
-    #[schemars(range(min = 1, max = 3_600))]
+    #[schemars(range(min = 1, max = 86_400))]
     pub retry_initial_backoff_secs: Option<u64>,
-    /// The most seconds before a request is sent again, from 1 to 3600. Default: 60.
-    #[schemars(range(min = 1, max = 3_600))]
+    /// The most seconds before a request is sent again, from 1 to 86400. Default: 60.
+    #[schemars(range(min = 1, max = 86_400))]
     pub retry_max_duration_secs: u64,
     /// Without effect, and accepted because Vector's sinks have it: a request is sent again until it is decided. Default: no
     /// limit.
     pub retry_attempts: Option<u64>,
-    /// Without effect, and accepted because Vector's sinks have it: waits are always shortened at random. Default: `full`.
+    /// Without effect, and accepted because Vector's sinks have it: waits are always shortened at random. Default: `Full`.
     pub retry_jitter_mode: Option<JitterMode>,
 }
 
 /// How Vector changes the waits between tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
 pub enum JitterMode {
     /// Not at all.
     None,
@@ -92,7 +93,7 @@ pub enum ConcurrencyConfig {
     /// A word: `adaptive` or `none`.
     Word(ConcurrencyWord),
     /// A fixed number of requests, from 1 to 200.
-    Fixed(#[schemars(range(min = 1, max = 200))] u64),
+    Fixed(#[schemars(range(min = 1))] u64),
 }
 
 /// A word for how many requests there are at a time.
@@ -123,8 +124,8 @@ pub struct AdaptiveConcurrencyConfig {
     /// 2.5.
     #[schemars(range(min = 0.0))]
     pub rtt_deviation_scale: f64,
-    /// The most requests in flight, from 1 to 200. Default: 16.
-    #[schemars(range(min = 1, max = 200))]
+    /// The most requests in flight, from 1 to 200; with more, 200 is used. Default: 16.
+    #[schemars(range(min = 1))]
     pub max_concurrency_limit: usize,
 }
 
@@ -147,16 +148,33 @@ impl Default for IngestionRequestConfig {
 }
 
 impl IngestionRequestConfig {
+    /// Uses the most requests that there may be in the place of more, and answers what was written.
+    pub(super) fn lower(&mut self) -> Vec<(&'static str, u64)> {
+        let mut lowered = Vec::new();
+        if let ConcurrencyConfig::Fixed(fixed) = &mut self.concurrency
+            && *fixed > MAX_REQUESTS
+        {
+            lowered.push(("request.concurrency", *fixed));
+            *fixed = MAX_REQUESTS;
+        }
+        let most = &mut self.adaptive_concurrency.max_concurrency_limit;
+        if *most as u64 > MAX_REQUESTS {
+            lowered.push(("request.adaptive_concurrency.max_concurrency_limit", *most as u64));
+            *most = usize::try_from(MAX_REQUESTS).unwrap_or(usize::MAX);
+        }
+        lowered
+    }
+
     /// Checks the options; `path` is where they stand in the file.
     pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
         let adaptive = &self.adaptive_concurrency;
         let (initial, most) = (adaptive.initial_concurrency as u64, adaptive.max_concurrency_limit as u64);
         let mut ranges = vec![
-            ("timeout_secs", self.timeout_secs, 1, 3_600),
+            ("timeout_secs", self.timeout_secs, 1, MAX_SECS),
             ("rate_limit_num", self.rate_limit_num.unwrap_or(1), 1, u64::MAX),
-            ("rate_limit_duration_secs", self.rate_limit_duration_secs, 1, 3_600),
-            ("retry_initial_backoff_secs", self.retry_initial_backoff_secs.unwrap_or(1), 1, 3_600),
-            ("retry_max_duration_secs", self.retry_max_duration_secs, 1, 3_600),
+            ("rate_limit_duration_secs", self.rate_limit_duration_secs, 1, MAX_SECS),
+            ("retry_initial_backoff_secs", self.retry_initial_backoff_secs.unwrap_or(1), 1, MAX_SECS),
+            ("retry_max_duration_secs", self.retry_max_duration_secs, 1, MAX_SECS),
             ("adaptive_concurrency.max_concurrency_limit", most, 1, MAX_REQUESTS),
             ("adaptive_concurrency.initial_concurrency", initial, 1, most.clamp(1, MAX_REQUESTS)),
         ];
@@ -323,7 +341,7 @@ mod tests {
             )
         );
         assert_eq!(
-            problems(json!({"concurrency": 201, "adaptive_concurrency": {"max_concurrency_limit": 0}})).len(),
+            problems(json!({"concurrency": 0, "adaptive_concurrency": {"max_concurrency_limit": 0}})).len(),
             2
         );
     }

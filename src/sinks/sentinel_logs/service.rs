@@ -94,7 +94,7 @@ impl Service {
             self.rule.pause().await;
             let mut attempt = self.concurrency.begin().await;
             if let Some(rate_limit) = &self.rate_limit {
-                rate_limit.spend(0).await;
+                rate_limit.spend_if(0, || !self.rule.is_paused()).await;
                 attempt.restart();
             }
             if !self.rule.is_paused() {

@@ -45,6 +45,11 @@ impl Quota {
 
     /// Waits until one more request of so many `bytes` is allowed, and counts it. Waiters are served in order.
     pub async fn spend(&self, bytes: u64) {
+        self.spend_if(bytes, || true).await;
+    }
+
+    /// The same, unless the request is not wanted any more when its turn has come. Answers whether it was counted.
+    pub async fn spend_if(&self, bytes: u64, is_wanted: impl Fn() -> bool) -> bool {
         let mut sent = self.sent.lock().await;
         let widest = self.allowances.iter().map(|allowance| allowance.within).max().unwrap_or_default();
         loop {
@@ -54,11 +59,13 @@ impl Quota {
             }
             let wait = self.allowances.iter().filter_map(|allowance| allowance.wait(&sent, bytes, now)).max();
             match wait {
+                _ if !is_wanted() => return false,
                 Some(wait) => self.clock.sleep(wait).await,
                 None => break,
             }
         }
         sent.push_back((self.clock.monotonic(), bytes));
+        true
     }
 }
 
@@ -99,6 +106,19 @@ mod tests {
             times.push((clock.monotonic() - start).as_secs());
         }
         assert_eq!(times, [0, 0, 0, 60, 60, 3_600, 3_600, 3_600, 3_660, 3_660, 7_200, 7_200]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_not_wanted_any_more_takes_no_turn() {
+        let clock = Clock::system();
+        let minute = Allowance { amount: Amount::Requests(1), within: Duration::from_mins(1) };
+        let quota = Quota::new(vec![minute], clock.clone());
+        let start = clock.monotonic();
+        quota.spend(0).await;
+        assert!(!quota.spend_if(0, || clock.monotonic() == start).await);
+        assert!(!quota.spend_if(0, || false).await);
+        quota.spend(0).await;
+        assert_eq!(clock.monotonic() - start, Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -104,11 +104,15 @@ impl TableColumn {
 // === impl Table ===
 
 impl Table {
+    /// Whether a custom table can have this name.
+    pub fn is_custom_name(name: &str) -> bool {
+        name.strip_suffix("_CL").is_some_and(|name| Column::of(name) == Column::Plain(name))
+    }
+
     /// A custom table with the column `TimeGenerated` and these, of names and types; or what is wrong with a name. It stays in
     /// memory for good: for a program that prints it and ends.
     pub fn custom(name: String, columns: Vec<(String, ColumnType)>) -> Result<Self, TableError> {
-        let is_name = name.strip_suffix("_CL").is_some_and(|name| Column::of(name) == Column::Plain(name));
-        if !is_name {
+        if !Self::is_custom_name(&name) {
             return Err(TableError::Name(name));
         }
         let mut all = vec![column("TimeGenerated", ColumnType::DateTime, "The event's time.")];
