@@ -23,9 +23,9 @@ use runtime::delivery::Deliver;
 use runtime::quarantine::{Mode, Quarantine};
 use runtime::telemetry::ComponentLabels;
 use vector_link::binary::Binary;
-use vector_link::certificates::{CertificateError, Certificates, TlsIdentity};
+use vector_link::certificates::{CertificateError, Certificates, OtherEnd, TlsIdentity};
 use vector_link::client::{Forward, ForwardOptions, VectorPeer};
-use vector_link::server::{Listener, PushedSink, PushedSinks};
+use vector_link::server::{Listener, PushedSink, PushedSinks, Pushers};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
 const QUARANTINE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -119,7 +119,8 @@ impl VectorLinks {
             VectorMode::None => Ok(None),
             VectorMode::External => {
                 let dir = plan.data_dir.join(LINK_DIR);
-                let certificates = Certificates::load_or_make(&dir, clock).map_err(certified)?;
+                let certificates =
+                    Certificates::load_or_make(&dir, OtherEnd::Vector, clock).map_err(certified)?;
                 let links = Self { sinks, shared: None, certificates, dir, addresses, configuration: None };
                 Ok(Some((links, None)))
             }
@@ -316,6 +317,7 @@ async fn listen(
     let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
     let socket = TcpListener::bind(address).await.map_err(cannot)?;
     let bound = socket.local_addr().map_err(cannot)?.to_string();
-    let listener = Listener::new(sinks.clone(), identity.server_tls()?, formerly_of);
+    let pushers = Pushers::Vector { formerly_of };
+    let listener = Listener::new(sinks.clone(), identity.server_tls()?, pushers);
     Ok((bound, StoppableTask::start(|stopped| listener.run(socket, stopped))))
 }

@@ -1,7 +1,7 @@
-//! Certificates that let us and one Vector process know each other, and refuse everybody else.
+//! Certificates that let us and one Vector process, or the shippers of one machine, know each other, and refuse everybody else.
 //!
 //! Each set has a certificate authority of its own, whose key is dropped as soon as it has signed one certificate for
-//! us and one for Vector: nobody, not even we, can make a third one that is accepted.
+//! us and one for the other end: nobody, not even we, can make a third one that is accepted.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,13 +33,22 @@ const AFTER: TimeDelta = TimeDelta::days(3_650);
 
 const CA: &str = "ca.pem";
 const PLUGIN: [&str; 2] = ["plugin.pem", "plugin.key"];
-const VECTOR: [&str; 2] = ["vector.pem", "vector.key"];
 
-/// A set for one pair: our side and Vector's.
+/// For whom the other half of a set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherEnd {
+    /// Vector, as `vector.pem` and `vector.key`.
+    Vector,
+    /// Other shippers, as `shipper.pem` and `shipper.key`.
+    Shippers,
+}
+
+/// A set for one pair: our side and the other end's.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     ours: TlsIdentity,
-    vectors: TlsIdentity,
+    theirs: TlsIdentity,
+    other_end: OtherEnd,
 }
 
 /// What one end of a connection has: the authority it trusts, its own certificate, and the key to it.
@@ -127,21 +136,39 @@ pub enum CertificateError {
     Key(#[from] pem::Error),
 }
 
+// === impl OtherEnd ===
+
+impl OtherEnd {
+    const fn files(self) -> [&'static str; 2] {
+        match self {
+            Self::Vector => ["vector.pem", "vector.key"],
+            Self::Shippers => ["shipper.pem", "shipper.key"],
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Vector => "vector",
+            Self::Shippers => "shipper",
+        }
+    }
+}
+
 // === impl Certificates ===
 
 impl Certificates {
-    /// Makes a new set, which nobody else has.
+    /// Makes a new set for Vector, which nobody else has.
     pub fn new(clock: &Clock) -> Result<Self, CertificateError> {
-        Ok(Self::make(clock.now())?)
+        Ok(Self::make(OtherEnd::Vector, clock.now())?)
     }
 
-    /// Reads the set that `dir` holds, or makes one and writes it there: for those who run Vector themselves, whose
-    /// Vector reads the same directory. To have new ones, remove the directory.
+    /// Reads the set that `dir` holds, or makes one and writes it there: for those who run the other end themselves, which
+    /// reads the same directory. To have new ones, remove the directory.
     ///
     /// `ca.pem` is removed before anything is replaced and put in place after everything else, so a directory that
     /// has one holds one whole set. What a crash leaves behind has none, and is made anew.
-    pub fn load_or_make(dir: &Path, clock: &Clock) -> Result<Self, CertificateError> {
-        if let Some(kept) = Self::load(dir) {
+    pub fn load_or_make(dir: &Path, other_end: OtherEnd, clock: &Clock) -> Result<Self, CertificateError> {
+        if let Some(kept) = Self::load(dir, other_end) {
             return kept;
         }
         let cannot = |cause| CertificateError::Keep { dir: dir.to_owned(), cause };
@@ -149,22 +176,25 @@ impl Certificates {
         // Two of us that start at once, such as `render` and `run`, must not mix their sets.
         let lock = File::create(dir.join(".lock")).map_err(cannot)?;
         lock.lock().map_err(cannot)?;
-        if let Some(made_meanwhile) = Self::load(dir) {
+        if let Some(made_meanwhile) = Self::load(dir, other_end) {
             return made_meanwhile;
         }
-        let made = Self::new(clock)?;
+        let made = Self::make(other_end, clock.now())?;
         made.write_all(dir).map_err(cannot)?;
         Ok(made)
     }
 
     /// The set in a directory, which may be one that nobody can write to; nothing if it is not whole.
-    fn load(dir: &Path) -> Option<Result<Self, CertificateError>> {
-        let is_whole =
-            [PLUGIN, VECTOR].as_flattened().iter().chain([&CA]).all(|name| dir.join(name).exists());
+    fn load(dir: &Path, other_end: OtherEnd) -> Option<Result<Self, CertificateError>> {
+        let is_whole = [PLUGIN, other_end.files()]
+            .as_flattened()
+            .iter()
+            .chain([&CA])
+            .all(|name| dir.join(name).exists());
         let read = |[certificate, key]: [&str; 2]| {
             TlsIdentity::from_files(&dir.join(CA), &dir.join(certificate), &dir.join(key))
         };
-        is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, vectors: read(VECTOR)? }))
+        is_whole.then(|| Ok(Self { ours: read(PLUGIN)?, theirs: read(other_end.files())?, other_end }))
     }
 
     /// The identity of our side.
@@ -176,8 +206,8 @@ impl Certificates {
     /// Writes what Vector needs: `ca.pem`, `vector.pem` and `vector.key`.
     pub fn write_vectors_part(&self, dir: &Path) -> Result<(), CertificateError> {
         create_private_dir(dir)
-            .and_then(|()| self.vectors.write(dir, VECTOR))
-            .and_then(|()| write_private_file(dir, CA, &self.vectors.ca))
+            .and_then(|()| self.theirs.write(dir, self.other_end.files()))
+            .and_then(|()| write_private_file(dir, CA, &self.theirs.ca))
             .map_err(|cause| CertificateError::VectorsPart { dir: dir.to_owned(), cause })
     }
 
@@ -187,13 +217,13 @@ impl Certificates {
             _ => {}
         }
         self.ours.write(dir, PLUGIN)?;
-        self.vectors.write(dir, VECTOR)?;
+        self.theirs.write(dir, self.other_end.files())?;
         // The names must be on the disk before the one that vouches for them is.
         File::open(dir)?.sync_all()?;
         write_private_file(dir, CA, &self.ours.ca)
     }
 
-    fn make(now: DateTime<Utc>) -> Result<Self, rcgen::Error> {
+    fn make(other_end: OtherEnd, now: DateTime<Utc>) -> Result<Self, rcgen::Error> {
         let mut ca = params("CA", &[], now)?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -215,7 +245,7 @@ impl Certificates {
                 key: key.serialize_pem().into(),
             })
         };
-        Ok(Self { ours: side("plugin")?, vectors: side("vector")? })
+        Ok(Self { ours: side("plugin")?, theirs: side(other_end.word())?, other_end })
     }
 }
 
@@ -230,18 +260,16 @@ impl TlsIdentity {
             let not_one = |cause| CertificateError::NoAuthority { path: ca_file.to_owned(), cause };
             roots.add(ca).map_err(not_one)?;
         }
-        let key = PrivateKeyDer::from_pem_slice(side.key.expose().as_bytes())
-            .map_err(|_| CertificateError::NoKey(key_file.to_owned()))?;
-        let (certificates, provider) = (chain(&side.certificate, crt_file)?, aws_lc_rs::default_provider());
-        ServerConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, key))
-            .map_err(|cause| CertificateError::Mismatch {
-                certificate: crt_file.to_owned(),
-                key: key_file.to_owned(),
-                cause,
-            })?;
+        server_of(&side.certificate, crt_file, &side.key, key_file)?;
         Ok(side)
+    }
+
+    /// For a server that shows a certificate that somebody else made, and wants none of its clients.
+    pub fn server_without_clients_certificates(
+        crt_file: &Path,
+        key_file: &Path,
+    ) -> Result<Arc<ServerConfig>, CertificateError> {
+        Ok(Arc::new(server_of(&read(crt_file)?, crt_file, &read(key_file)?.into(), key_file)?))
     }
 
     /// For a server that speaks only to clients whose certificate our authority has signed.
@@ -305,6 +333,26 @@ fn params(name: &str, hosts: &[&str], now: DateTime<Utc>) -> Result<CertificateP
         date_time_ymd(day.year(), small(day.month()), small(day.day()))
     });
     Ok(params)
+}
+
+/// A server that shows a certificate to anybody, if the key is that of the certificate.
+fn server_of(
+    certificate: &str,
+    crt_file: &Path,
+    key: &SensitiveString,
+    key_file: &Path,
+) -> Result<ServerConfig, CertificateError> {
+    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
+        .map_err(|_| CertificateError::NoKey(key_file.to_owned()))?;
+    let (certificates, provider) = (chain(certificate, crt_file)?, aws_lc_rs::default_provider());
+    ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|cause| CertificateError::Mismatch {
+            certificate: crt_file.to_owned(),
+            key: key_file.to_owned(),
+            cause,
+        })
 }
 
 fn read(path: &Path) -> Result<String, CertificateError> {

@@ -14,8 +14,12 @@ fn new() -> Certificates {
 
 /// A server that sends back what whoever is let in sends.
 async fn serve(side: &TlsIdentity) -> SocketAddr {
+    serve_with(side.server_tls().unwrap()).await
+}
+
+async fn serve_with(tls: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(side.server_tls().unwrap()));
+    let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(tls));
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -66,7 +70,7 @@ fn files(dir: &Path) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn the_two_sides_of_a_set_shake_hands_in_both_directions() {
     let set = new();
-    for (server, client) in [(&set.ours, &set.vectors), (&set.vectors, &set.ours)] {
+    for (server, client) in [(&set.ours, &set.theirs), (&set.theirs, &set.ours)] {
         let address = serve(server).await;
         for domain in NAMES {
             asks(address, domain, Some(client.client_tls().unwrap())).await.unwrap();
@@ -78,15 +82,15 @@ async fn the_two_sides_of_a_set_shake_hands_in_both_directions() {
 async fn everybody_else_is_refused() {
     let (set, other) = (new(), new());
     let address = serve(set.ours()).await;
-    let stranger = TlsIdentity { ca: set.ours.ca.clone(), ..other.vectors.clone() };
+    let stranger = TlsIdentity { ca: set.ours.ca.clone(), ..other.theirs.clone() };
     let refusals = [
         // The server refuses them, and closes at once: how much of the reason arrives is chance.
         ("localhost", Some(nobody(&set.ours)), ""),
         ("localhost", Some(stranger.client_tls().unwrap()), ""),
         ("localhost", None, ""),
         // These refuse the server: it is not the one of their run, or does not have the name.
-        ("localhost", Some(other.vectors.client_tls().unwrap()), "BadSignature"),
-        ("example.com", Some(set.vectors.client_tls().unwrap()), "NotValidForName"),
+        ("localhost", Some(other.theirs.client_tls().unwrap()), "BadSignature"),
+        ("example.com", Some(set.theirs.client_tls().unwrap()), "NotValidForName"),
     ];
     for (domain, tls, expected) in refusals {
         let error = asks(address, domain, tls).await.unwrap_err();
@@ -97,7 +101,7 @@ async fn everybody_else_is_refused() {
 #[test]
 fn neither_debug_nor_a_message_shows_a_key() {
     let dir = tempfile::tempdir().unwrap();
-    let set = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let set = Certificates::load_or_make(dir.path(), OtherEnd::Vector, &Clock::system()).unwrap();
     let error = TlsIdentity::from_files(
         &dir.path().join(CA),
         &dir.path().join("plugin.pem"),
@@ -123,22 +127,22 @@ fn vector_gets_its_own_part_only_and_nobody_else_can_read_it() {
 #[tokio::test]
 async fn a_set_that_is_kept_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let first = Certificates::load_or_make(dir.path(), OtherEnd::Vector, &Clock::system()).unwrap();
     let kept = files(dir.path());
     assert_eq!(kept.len(), 5);
     // Nothing is written for that, so the directory may be one that cannot be written to.
     std::fs::remove_file(dir.path().join(".lock")).unwrap();
-    let second = Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let second = Certificates::load_or_make(dir.path(), OtherEnd::Vector, &Clock::system()).unwrap();
     assert!(!dir.path().join(".lock").exists());
     assert_eq!(files(dir.path()), kept);
     let address = serve(first.ours()).await;
-    asks(address, "localhost", Some(second.vectors.client_tls().unwrap())).await.unwrap();
+    asks(address, "localhost", Some(second.theirs.client_tls().unwrap())).await.unwrap();
 }
 
 #[test]
 fn half_a_set_is_made_anew_as_a_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let load = || Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    let load = || Certificates::load_or_make(dir.path(), OtherEnd::Vector, &Clock::system()).unwrap();
     load();
     for missing in ["ca.pem", "plugin.pem", "plugin.key", "vector.pem", "vector.key"] {
         let before = files(dir.path());
@@ -155,7 +159,7 @@ fn half_a_set_is_made_anew_as_a_whole() {
 #[test]
 fn what_cannot_be_used_is_told_with_its_path() {
     let dir = tempfile::tempdir().unwrap();
-    Certificates::load_or_make(dir.path(), &Clock::system()).unwrap();
+    Certificates::load_or_make(dir.path(), OtherEnd::Vector, &Clock::system()).unwrap();
     std::fs::write(dir.path().join("empty"), "").unwrap();
     let cases = [
         (["gone", "plugin.pem", "plugin.key"], "gone: No such file"),
@@ -169,4 +173,24 @@ fn what_cannot_be_used_is_told_with_its_path() {
         let error = TlsIdentity::from_files(&ca, &certificate, &key).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn shippers_get_a_set_of_their_own_or_need_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = Certificates::load_or_make(dir.path(), OtherEnd::Shippers, &Clock::system()).unwrap();
+    let names: Vec<_> = files(dir.path()).into_keys().collect();
+    assert_eq!(names, ["ca.pem", "plugin.key", "plugin.pem", "shipper.key", "shipper.pem"]);
+    let file = |name: &str| dir.path().join(name);
+    let shipper = TlsIdentity::from_files(&file("ca.pem"), &file("shipper.pem"), &file("shipper.key"));
+    let address = serve(set.ours()).await;
+    asks(address, "localhost", Some(shipper.unwrap().client_tls().unwrap())).await.unwrap();
+    asks(address, "localhost", Some(nobody(set.ours()))).await.unwrap_err();
+
+    let (certificate, key) = (file("plugin.pem"), file("plugin.key"));
+    let without = |key: &Path| TlsIdentity::server_without_clients_certificates(&certificate, key);
+    let address = serve_with(without(&key).unwrap()).await;
+    asks(address, "localhost", Some(nobody(set.ours()))).await.unwrap();
+    let error = without(&file("shipper.key")).unwrap_err().to_string();
+    assert!(error.contains("Name the two that were made together"), "{error}");
 }

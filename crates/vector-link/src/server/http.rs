@@ -1,7 +1,8 @@
-//! What a request of Vector's comes to: `POST /sinks/<id>` pushes lines to a sink, `GET` of the same asks whether it works.
+//! What a request comes to: `POST /sinks/<id>` pushes events to a sink, `GET` of the same asks whether it works.
 //!
 //! There are two answers. 200: everything is delivered, or in the quarantine. 503: not yet, send it again, whatever the reason;
-//! because Vector repeats a 503 and drops the batch on most others.
+//! because Vector repeats a 503 and drops the batch on most others, and so do other shippers. A listener that wants a bearer
+//! token has one more, for a request without the right one: 401.
 //! Source: <https://vector.dev/docs/reference/configuration/sinks/http/#retry-policy>
 
 use std::convert::Infallible;
@@ -10,16 +11,18 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::content_encoding::{ContentEncoding, UnknownEncoding};
 use super::deliveries::BatchDigest;
 use super::lines::{Lines, MAX_LINE_BYTES};
-use super::sinks::{MAX_BYTES_UNDER_WAY, Push, PushedSinks, Sink};
+use super::pushers::Pushers;
+use super::sinks::{Entry, Push, PushedSinks, Room, Sink};
 use runtime::delivery::BatchStatus;
 
 /// Vector gives a request up after a minute and sends it again: so it is answered before that, if need be with "not yet".
@@ -27,13 +30,14 @@ use runtime::delivery::BatchStatus;
 pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 /// What is delivered at a time of a body that has more. What Vector sends has less, unless a single event has more.
 const PART_BYTES: usize = 64 * 1024 * 1024;
-/// What a body is taken to have that does not say.
+/// What a body is taken to have at first that does not say.
 const UNKNOWN_BYTES: usize = 1_000_000;
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Service {
     pub(super) sinks: PushedSinks,
+    pub(super) pushers: Arc<Pushers>,
     /// Cancelled when nothing new is taken any more.
     pub(super) closing: CancellationToken,
 }
@@ -45,6 +49,8 @@ enum NotYet {
     Stopping,
     #[error("no sink of this name runs here: has the pipeline file changed? Then render Vector's file again")]
     NoSink,
+    #[error("this is not the path of a sink that listens here: that is /sinks/ and the sink's id")]
+    NoPath,
     #[error("this sink is being started or replaced: send it again")]
     Replaced,
     #[error("not delivered: send it again")]
@@ -57,6 +63,14 @@ enum NotYet {
     Method,
     #[error("the sink does not work: {0}")]
     NotHealthy(String),
+    #[error("too much is on its way to this sink: send it again")]
+    Full,
+    #[error("the body cannot be read: {0}")]
+    Encoding(#[from] UnknownEncoding),
+    #[error("the body cannot be read: it is no gzip, or not all of it: {0}")]
+    Gzip(std::io::Error),
+    #[error("the header Authorization: Bearer with the right token is missing")]
+    Unauthorized,
 }
 
 // === impl Service ===
@@ -70,6 +84,7 @@ impl Service {
     {
         let path = request.uri().path().to_owned();
         let answered = match *request.method() {
+            _ if !self.pushers.admit(request.headers()) => Err(NotYet::Unauthorized),
             Method::POST => tokio::select! {
                 answered = self.take(&path, request) => answered,
                 () = self.sinks.clock().sleep(ANSWERED_WITHIN) => Err(NotYet::Late),
@@ -77,18 +92,51 @@ impl Service {
             Method::GET | Method::HEAD => self.health(&path),
             _ => Err(NotYet::Method),
         };
+        if let Err(error) = &answered {
+            self.report(&path, error);
+        }
         let (status, text) = match answered {
             Ok(()) => (StatusCode::OK, String::new()),
+            Err(NotYet::Unauthorized) => (StatusCode::UNAUTHORIZED, format!("{}\n", NotYet::Unauthorized)),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         };
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         Ok(response)
     }
 
+    /// Says, once a minute at most, what nothing but a change of somebody's configuration helps against.
+    fn report(&self, path: &str, error: &NotYet) {
+        match error {
+            NotYet::NoSink => self.sinks.say_sometimes(|| {
+                warn!(
+                    path,
+                    "Vector pushes to a sink that does not run here, and is told to come again: has the pipeline file changed? \
+                     Then render Vector's file again. (Said once a minute at most.)"
+                );
+            }),
+            NotYet::NoPath | NotYet::Encoding(_) | NotYet::Gzip(_) | NotYet::Unauthorized => {
+                self.sinks.say_sometimes(|| {
+                    warn!(path, "A shipper's request is refused: {error}. (Said once a minute at most.)");
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&self, path: &str) -> Result<Entry, NotYet> {
+        self.sinks.get(path).ok_or_else(|| match *self.pushers {
+            Pushers::Vector { .. } => NotYet::NoSink,
+            Pushers::Shippers { .. } => NotYet::NoPath,
+        })
+    }
+
     fn health(&self, path: &str) -> Result<(), NotYet> {
-        let sink = self.sinks.get(path).ok_or(NotYet::NoSink)?.sink.ok_or(NotYet::Replaced)?;
+        let sink = self.entry(path)?.sink.ok_or(NotYet::Replaced)?;
         match sink.pushed.health.troubles().into_iter().next() {
             None => Ok(()),
             Some((_, trouble)) => Err(NotYet::NotHealthy(trouble.why)),
@@ -104,34 +152,39 @@ impl Service {
         if self.closing.is_cancelled() {
             return Err(NotYet::Stopping);
         }
-        let Some(entry) = self.sinks.get(path) else {
-            self.sinks.report_missing(path);
-            return Err(NotYet::NoSink);
-        };
-        let sink = entry.sink.ok_or(NotYet::Replaced)?;
+        let entry = self.entry(path)?;
+        let sink = Arc::clone(entry.sink.as_ref().ok_or(NotYet::Replaced)?);
+        let mut encoding = ContentEncoding::of(request.headers())?;
         let length =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let kilobytes = (length.unwrap_or(UNKNOWN_BYTES).min(MAX_BYTES_UNDER_WAY) / 1024).max(1);
-        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
-        // Before the body is read: what waits for its turn stays with Vector.
-        let room = entry.room.acquire_many_owned(kilobytes).await.map_err(|_| NotYet::Stopping)?;
-        let (mut body, mut lines) = (request.into_body(), Lines::new(MAX_LINE_BYTES));
-        let (mut digest, mut push, mut room) = (Context::new(&SHA256), Push::default(), Some(room));
+        // Before the body is read: what waits for its turn stays with who sends it.
+        let wait = async |bytes| Room::wait(&entry, bytes).await.ok_or(NotYet::Stopping);
+        let mut room = wait(length.unwrap_or(UNKNOWN_BYTES)).await?;
+        let (codec, mut body) = (self.pushers.codec(), request.into_body());
+        let (mut lines, mut push) = (Lines::new(codec, MAX_LINE_BYTES), Push::new(codec));
+        let mut digest = Context::new(&SHA256);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| NotYet::Broken(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
             digest.update(&data);
-            lines.push(&data);
-            while let Some(line) = lines.next() {
-                push.add(line);
-            }
-            if push.bytes() >= PART_BYTES {
-                let part = std::mem::take(&mut push);
-                self.deliver(path, &sink, BatchDigest::of(&digest), (part, room.take())).await?;
+            for data in data.chunks(encoding.step()) {
+                encoding.unpack(data, &mut lines).map_err(NotYet::Gzip)?;
+                while let Some(line) = lines.next() {
+                    push.add(line, lines.word());
+                }
+                if !room.grow_to(push.bytes() + lines.pending_bytes()) {
+                    return Err(NotYet::Full);
+                }
+                if push.bytes() >= PART_BYTES {
+                    let part = (std::mem::replace(&mut push, Push::new(codec)), room);
+                    self.deliver(path, &sink, BatchDigest::of(&digest), part).await?;
+                    room = wait(UNKNOWN_BYTES).await?;
+                }
             }
         }
-        if let Some(line) = lines.rest() {
-            push.add(line);
+        encoding.finish(&mut lines).map_err(NotYet::Gzip)?;
+        while let Some(line) = lines.next().or_else(|| lines.rest()) {
+            push.add(line, lines.word());
         }
         if push.is_empty() {
             return Ok(());
@@ -145,7 +198,7 @@ impl Service {
         path: &str,
         sink: &Arc<Sink>,
         digest: BatchDigest,
-        part: (Push, Option<OwnedSemaphorePermit>),
+        part: (Push, Room),
     ) -> Result<(), NotYet> {
         let waiting = self.sinks.begin(path, sink, digest, part).ok_or(NotYet::Replaced)?;
         match waiting.outcome().await {

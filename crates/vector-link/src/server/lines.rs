@@ -1,6 +1,6 @@
-//! Takes a body of newline-delimited JSON apart while it comes.
+//! Takes a body apart while it comes: into the lines of newline-delimited JSON, or the elements of a JSON array.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -13,10 +13,19 @@ pub(super) const MAX_LINE_BYTES: usize = 100 * 1024 * 1024;
 /// So much is kept of a longer one.
 const HEAD_BYTES: usize = 1024 * 1024;
 
-/// A line of a body.
+/// How the events of a body are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// As Vector writes them: a line is a map of `log`, `metric` or `trace` to the event.
+    NativeJson,
+    /// A JSON object is an event: one in each line, or all as the elements of one JSON array.
+    Json,
+}
+
+/// A line of a body, or an element of an array.
 #[derive(Debug, PartialEq)]
 pub(super) enum Line {
-    /// Without its line break.
+    /// Without its line break, or the comma behind it.
     Whole(Bytes),
     /// Longer than [`MAX_LINE_BYTES`].
     TooLong {
@@ -25,16 +34,40 @@ pub(super) enum Line {
         /// How many bytes it had.
         bytes: u64,
     },
+    /// What stands behind the end of an array.
+    Stray(Bytes),
 }
 
 /// What has come of a body and was not yet taken out.
 pub(super) struct Lines {
     pending: BytesMut,
-    /// In so many bytes of it there is no line break.
+    /// In so many bytes of it no line ends.
     searched: usize,
     /// The line that is passing by because it is too long.
     passing: Option<(Bytes, u64)>,
     max_line_bytes: usize,
+    form: Form,
+}
+
+/// What divides a body.
+enum Form {
+    /// Its first byte that is not blank has not come: if that is `[`, it is an array.
+    Unknown,
+    /// Line breaks, each of which ends an event.
+    Lines,
+    /// The commas of an array.
+    Array(Nesting),
+    /// Nothing: it is behind the end of the array.
+    Behind,
+}
+
+/// Where in an element of an array the search has come to.
+#[derive(Default)]
+struct Nesting {
+    /// How many brackets are open.
+    depth: u64,
+    is_in_string: bool,
+    is_escaped: bool,
 }
 
 /// What stands in a line.
@@ -61,16 +94,51 @@ pub(super) enum LineError {
     /// It is not JSON, or not UTF-8.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// It is JSON, and something else than an object.
+    #[error("it is no JSON object, as an event must be")]
+    NotAnObject,
     /// It is JSON, and has none of the keys.
     #[error("it has none of the keys log, metric and trace, which native_json has")]
     NotNative,
 }
 
+// === impl Codec ===
+
+impl Codec {
+    /// Its name, as Vector has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NativeJson => "native_json",
+            Self::Json => "json",
+        }
+    }
+
+    /// Reads a line. The event's JSON is a part of it, byte for byte.
+    pub(super) fn decode(self, line: &Bytes) -> Result<Decoded, LineError> {
+        let event = |json: &RawValue| Decoded::Log(Event::new(line.slice_ref(json.get().as_bytes()), None));
+        match self {
+            Self::NativeJson => match serde_json::from_slice(line)? {
+                NativeJson { log: Some(json), .. } => Ok(event(json)),
+                NativeJson { metric: None, trace: None, .. } => Err(LineError::NotNative),
+                _ => Ok(Decoded::NotALog),
+            },
+            Self::Json => {
+                let json: &RawValue = serde_json::from_slice(line)?;
+                if json.get().starts_with('{') { Ok(event(json)) } else { Err(LineError::NotAnObject) }
+            }
+        }
+    }
+}
+
 // === impl Lines ===
 
 impl Lines {
-    pub(super) fn new(max_line_bytes: usize) -> Self {
-        Self { pending: BytesMut::new(), searched: 0, passing: None, max_line_bytes }
+    pub(super) fn new(codec: Codec, max_line_bytes: usize) -> Self {
+        let form = match codec {
+            Codec::NativeJson => Form::Lines,
+            Codec::Json => Form::Unknown,
+        };
+        Self { pending: BytesMut::new(), searched: 0, passing: None, max_line_bytes, form }
     }
 
     /// Takes what has come next.
@@ -78,9 +146,28 @@ impl Lines {
         self.pending.extend_from_slice(data);
     }
 
+    /// How much has come and was not yet taken out, in bytes.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What one is called: a line, or an element of an array.
+    pub(super) const fn word(&self) -> &'static str {
+        match self.form {
+            Form::Unknown | Form::Lines => "a line",
+            Form::Array(_) | Form::Behind => "an element of a JSON array",
+        }
+    }
+
     /// The next line that is whole.
     pub(super) fn next(&mut self) -> Option<Line> {
-        let found = memchr::memchr(b'\n', self.pending.get(self.searched..)?);
+        self.settle();
+        let unsearched = self.pending.get(self.searched..)?;
+        let found = match &mut self.form {
+            Form::Lines => memchr::memchr(b'\n', unsearched),
+            Form::Array(nesting) => nesting.end_of_element(unsearched),
+            Form::Unknown | Form::Behind => None,
+        };
         let Some(end) = found.map(|at| self.searched + at) else {
             self.searched = self.pending.len();
             if self.passing.is_some() || self.pending.len() > self.max_line_bytes {
@@ -90,15 +177,37 @@ impl Lines {
         };
         let mut line = self.pending.split_to(end + 1);
         self.searched = 0;
+        let is_last = matches!(self.form, Form::Array(_)) && line.last() == Some(&b']');
         line.truncate(end);
-        Some(self.whole(line))
+        let line = self.whole(line);
+        if is_last {
+            self.form = Form::Behind;
+        }
+        Some(line)
     }
 
-    /// What stands behind the last line break, at the end of the body.
+    /// What stands behind the last line break or comma, at the end of the body.
     pub(super) fn rest(&mut self) -> Option<Line> {
         let line = std::mem::take(&mut self.pending);
         self.searched = 0;
         (!line.is_empty() || self.passing.is_some()).then(|| self.whole(line))
+    }
+
+    /// Finds out from its first byte what divides the body.
+    fn settle(&mut self) {
+        if !matches!(self.form, Form::Unknown) {
+            return;
+        }
+        let first = self.pending.iter().position(|byte| !byte.is_ascii_whitespace());
+        self.pending.advance(first.unwrap_or(self.pending.len()));
+        match self.pending.first() {
+            None => {}
+            Some(b'[') => {
+                self.pending.advance(1);
+                self.form = Form::Array(Nesting::default());
+            }
+            Some(_) => self.form = Form::Lines,
+        }
     }
 
     fn whole(&mut self, line: BytesMut) -> Line {
@@ -106,6 +215,7 @@ impl Lines {
         match self.passing.take() {
             Some((head, bytes)) => Line::TooLong { head, bytes: bytes + count },
             None if line.len() > self.max_line_bytes => Line::TooLong { head: head(&line), bytes: count },
+            None if matches!(self.form, Form::Behind) => Line::Stray(line.freeze()),
             None => Line::Whole(line.freeze()),
         }
     }
@@ -119,34 +229,50 @@ impl Lines {
     }
 }
 
+// === impl Nesting ===
+
+impl Nesting {
+    /// Where the comma or the bracket behind the element stands in `bytes`, which follow on those before.
+    fn end_of_element(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            if self.is_escaped {
+                self.is_escaped = false;
+            } else if self.is_in_string {
+                at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+                self.is_escaped = bytes.get(at) == Some(&b'\\');
+                self.is_in_string = self.is_escaped;
+            } else {
+                match byte {
+                    b'"' => self.is_in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b',' | b']' if self.depth == 0 => return Some(at),
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    _ => {}
+                }
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
 /// A copy of the beginning: the whole need not stay in memory for it.
 fn head(line: &[u8]) -> Bytes {
     Bytes::copy_from_slice(line.get(..HEAD_BYTES).unwrap_or(line))
 }
 
-/// Reads a line of `native_json`. The event's JSON is a part of the line, byte for byte.
-pub(super) fn decode(line: &Bytes) -> Result<Decoded, LineError> {
-    let read: NativeJson<'_> = serde_json::from_slice(line)?;
-    match read {
-        NativeJson { log: Some(json), .. } => {
-            Ok(Decoded::Log(Event::new(line.slice_ref(json.get().as_bytes()), None)))
-        }
-        NativeJson { metric: None, trace: None, .. } => Err(LineError::NotNative),
-        _ => Ok(Decoded::NotALog),
-    }
-}
-
 /// The logs of a whole body of `native_json`, as a sink gets them. What is none is left out.
 pub fn logs(body: &Bytes) -> Vec<Event> {
-    let mut lines = Lines::new(MAX_LINE_BYTES);
+    let mut lines = Lines::new(Codec::NativeJson, MAX_LINE_BYTES);
     lines.push(body);
     let whole = std::iter::from_fn(|| lines.next());
     let logs = whole.filter_map(|line| match line {
-        Line::Whole(line) => match decode(&line) {
+        Line::Whole(line) => match Codec::NativeJson.decode(&line) {
             Ok(Decoded::Log(event)) => Some(event),
             Ok(Decoded::NotALog) | Err(_) => None,
         },
-        Line::TooLong { .. } => None,
+        Line::TooLong { .. } | Line::Stray(_) => None,
     });
     logs.collect()
 }
@@ -157,8 +283,10 @@ mod tests {
 
     use super::*;
 
-    fn all(parts: &[&[u8]], max_line_bytes: usize) -> Vec<Line> {
-        let mut lines = Lines::new(max_line_bytes);
+    use super::Codec::{Json, NativeJson};
+
+    fn all(codec: Codec, parts: &[&[u8]], max_line_bytes: usize) -> Vec<Line> {
+        let mut lines = Lines::new(codec, max_line_bytes);
         let mut found = Vec::new();
         for part in parts {
             lines.push(part);
@@ -187,15 +315,15 @@ mod tests {
                 0..=5 => whole(text.as_bytes()),
                 bytes => Line::TooLong { head: Bytes::copy_from_slice(text.as_bytes()), bytes: bytes as u64 },
             }).collect();
-            let found = all(&parts, 5);
+            let found = all(NativeJson, &parts, 5);
             // Of a line that came in parts, the head is the first of them.
             let heads_cut = found.iter().map(|line| match line {
                 Line::TooLong { bytes, .. } => (None, *bytes),
-                Line::Whole(line) => (Some(line.clone()), line.len() as u64),
+                Line::Whole(line) | Line::Stray(line) => (Some(line.clone()), line.len() as u64),
             });
             let expected = expected.iter().map(|line| match line {
                 Line::TooLong { bytes, .. } => (None, *bytes),
-                Line::Whole(line) => (Some(line.clone()), line.len() as u64),
+                Line::Whole(line) | Line::Stray(line) => (Some(line.clone()), line.len() as u64),
             });
             prop_assert_eq!(heads_cut.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
@@ -203,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_passes_by_and_its_neighbours_are_whole() {
-        let lines = all(&[b"a\nxxx", b"xxxx", b"xx\nb\n", b"last"], 4);
+        let lines = all(NativeJson, &[b"a\nxxx", b"xxxx", b"xx\nb\n", b"last"], 4);
         let long = Line::TooLong { head: Bytes::from_static(b"xxxxxxx"), bytes: 9 };
         assert_eq!(lines, [whole(b"a"), long, whole(b"b"), whole(b"last")]);
     }
@@ -211,20 +339,24 @@ mod tests {
     #[test]
     fn a_recording_of_vector_reads_as_it_was_written() {
         let body = include_bytes!("../../tests/fixtures/http-sink-logs.ndjson");
-        let lines = all(&[body], MAX_LINE_BYTES);
+        let lines = all(NativeJson, &[body], MAX_LINE_BYTES);
         assert_eq!(lines.len(), 2);
         for line in lines {
             let Line::Whole(line) = line else { panic!("{line:?}") };
-            let Ok(Decoded::Log(event)) = decode(&line) else { panic!("no event") };
+            let Ok(Decoded::Log(event)) = NativeJson.decode(&line) else { panic!("no event") };
             let json = event.to_json();
             assert_eq!([b"{\"log\":", json.as_ref(), b"}"].concat(), line);
             let event: serde_json::Value = serde_json::from_slice(&json).unwrap();
             assert_eq!(event["big"], -9_007_199_254_740_993_i64);
             assert_eq!(event["time"], "2026-11-27T12:00:00.123456789Z");
         }
-        for line in all(&[include_bytes!("../../tests/fixtures/http-sink-metrics.ndjson")], MAX_LINE_BYTES) {
+        for line in all(
+            NativeJson,
+            &[include_bytes!("../../tests/fixtures/http-sink-metrics.ndjson")],
+            MAX_LINE_BYTES,
+        ) {
             let Line::Whole(line) = line else { panic!("{line:?}") };
-            assert!(matches!(decode(&line), Ok(Decoded::NotALog)));
+            assert!(matches!(NativeJson.decode(&line), Ok(Decoded::NotALog)));
         }
     }
 
@@ -237,7 +369,61 @@ mod tests {
             (b"{\"event\":{}}", "none of the keys"),
             (b"", "EOF"),
         ] {
-            let Err(error) = decode(&Bytes::copy_from_slice(line)) else { panic!("{line:?}") };
+            let Err(error) = NativeJson.decode(&Bytes::copy_from_slice(line)) else { panic!("{line:?}") };
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    /// What each is called, in short, and its text.
+    fn texts(lines: &[Line]) -> Vec<String> {
+        let texts = lines.iter().map(|line| match line {
+            Line::Whole(text) => String::from_utf8_lossy(text).into_owned(),
+            Line::Stray(text) => format!("stray {}", String::from_utf8_lossy(text)),
+            Line::TooLong { bytes, .. } => format!("{bytes} bytes"),
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn the_first_byte_that_is_not_blank_says_whether_a_body_is_an_array() {
+        for (body, expected) in [
+            (&b"{\"log\":{}}\n{}"[..], &["{\"log\":{}}", "{}"][..]),
+            (b" \r\n\t[{},{\"a\":[1,{}]}]\n", &["{}", "{\"a\":[1,{}]}", "stray \n"]),
+            (b"{}\n[{},{}]\n", &["{}", "[{},{}]"]),
+            (b"[]", &[""]),
+            (b"[\n {} ,\n {}\n]", &["\n {} ", "\n {}\n"]),
+            (b"[{\"a\":\"]},{\\\"\\\\\"},\"x\",1]", &["{\"a\":\"]},{\\\"\\\\\"}", "\"x\"", "1"]),
+            (b"[{},]", &["{}", ""]),
+            (b"[{\"a\":},{}]", &["{\"a\":}", "{}"]),
+            (b"[{}},{}]", &["{}}", "{}"]),
+            (b"[{},{\"a\":[1},{}]", &["{}", "{\"a\":[1},{}]"]),
+            (b"[{},{\"a", &["{}", "{\"a"]),
+            (b"[{}] [{}]", &["{}", "stray  [{}]"]),
+            (b" \n", &[]),
+        ] {
+            assert_eq!(texts(&all(Json, &[body], 100)), expected, "{}", String::from_utf8_lossy(body));
+            let bytes: Vec<&[u8]> = body.chunks(1).collect();
+            assert_eq!(texts(&all(Json, &bytes, 100)), expected, "byte by byte");
+        }
+        assert_eq!(texts(&all(NativeJson, &[b"[{},{}]"], 100)), ["[{},{}]"]);
+    }
+
+    #[test]
+    fn an_element_that_is_too_long_passes_by_and_its_neighbours_are_whole() {
+        let parts: [&[u8]; 4] = [b"[{},{\"a\":\"[[[", b",,,,,,,", b"\"},", b"{}]"];
+        assert_eq!(texts(&all(Json, &parts, 8)), ["{}", "18 bytes", "{}"]);
+    }
+
+    #[test]
+    fn json_takes_every_object_for_an_event_and_nothing_else() {
+        for text in [r#" {"log":{"a":1}} "#, "{}", r#"{"metric":1}"#] {
+            let Ok(Decoded::Log(event)) = Json.decode(&Bytes::from(text)) else { panic!("{text}") };
+            assert_eq!(event.to_json(), text.trim());
+        }
+        for (text, words) in
+            [("[]", "no JSON object"), ("\"x\"", "no JSON object"), ("{}{}", "trailing"), ("{", "EOF")]
+        {
+            let Err(error) = Json.decode(&Bytes::from(text)) else { panic!("{text}") };
             assert!(error.to_string().contains(words), "{error}");
         }
     }

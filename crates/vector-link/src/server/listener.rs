@@ -1,4 +1,4 @@
-//! The socket that Vector pushes to.
+//! A socket that is pushed to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use super::http::{ANSWERED_WITHIN, Service};
+use super::pushers::Pushers;
 use super::sinks::PushedSinks;
 use runtime::clock::Clock;
 
@@ -30,12 +31,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// What hyper says of a client that speaks gRPC.
 const HTTP2: &str = "HTTP2 preface";
 
-/// A socket that Vector pushes to.
+/// A socket that Vector or another shipper pushes to.
 pub struct Listener {
     sinks: PushedSinks,
     tls: Arc<ServerConfig>,
-    /// The sink that Vector pushed to here over gRPC, with a file that an earlier version has rendered.
-    formerly_of: Option<String>,
+    pushers: Pushers,
 }
 
 /// What the connections of one socket have in common.
@@ -43,7 +43,6 @@ pub struct Listener {
 struct Connections {
     acceptor: TlsAcceptor,
     service: Service,
-    formerly_of: Option<Arc<str>>,
     tasks: TaskTracker,
     clock: Clock,
 }
@@ -53,8 +52,8 @@ struct Connections {
 impl Listener {
     /// A listener that is not listening yet. Whoever has no certificate that `tls` wants is turned away.
     #[must_use]
-    pub const fn new(sinks: PushedSinks, tls: Arc<ServerConfig>, formerly_of: Option<String>) -> Self {
-        Self { sinks, tls, formerly_of }
+    pub const fn new(sinks: PushedSinks, tls: Arc<ServerConfig>, pushers: Pushers) -> Self {
+        Self { sinks, tls, pushers }
     }
 
     /// Serves until `shutdown` is cancelled. Then answers what is waited for, and ends.
@@ -62,8 +61,11 @@ impl Listener {
         let clock = self.sinks.clock().clone();
         let connections = Connections {
             acceptor: TlsAcceptor::from(self.tls),
-            service: Service { sinks: self.sinks, closing: shutdown.clone() },
-            formerly_of: self.formerly_of.map(Into::into),
+            service: Service {
+                sinks: self.sinks,
+                pushers: Arc::new(self.pushers),
+                closing: shutdown.clone(),
+            },
             tasks: TaskTracker::new(),
             clock: clock.clone(),
         };
@@ -80,7 +82,7 @@ impl Listener {
                     });
                 }
                 Some(Err(error)) => {
-                    warn!("Cannot accept a connection of Vector's, trying again: {error}");
+                    warn!("Cannot accept a connection to a sink, trying again: {error}");
                     clock.sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -109,6 +111,7 @@ impl Connections {
             () = self.clock.sleep(HEAD_WITHIN) => return debug!("A connection to a sink did not finish its handshake."),
         };
         let service = self.service;
+        let pushers = Arc::clone(&service.pushers);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE_WITHIN)
@@ -121,15 +124,17 @@ impl Connections {
                 connection.await
             }
         };
-        match (served, self.formerly_of) {
-            (Err(error), Some(id)) if error.is_parse() && error.to_string().contains(HTTP2) => {
+        match (served, &*pushers) {
+            (Err(error), Pushers::Vector { formerly_of: Some(id) })
+                if error.is_parse() && error.to_string().contains(HTTP2) =>
+            {
                 error!(
-                    component_id = &*id,
+                    component_id = id,
                     "Vector speaks gRPC to sinks.{id}: its file was rendered by an earlier version. Render it again, and have \
                      Vector read it; until then Vector keeps what it has for this sink, and tries again."
                 );
             }
-            // Vector sends again what was not answered.
+            // Whoever pushes sends again what was not answered.
             (Err(error), _) => debug!("A connection to a sink broke: {error}"),
             (Ok(()), _) => {}
         }

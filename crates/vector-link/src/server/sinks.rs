@@ -1,4 +1,4 @@
-//! The sinks that Vector pushes to, by the path of their URL.
+//! The sinks that can be pushed to, by the path of their URL.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::deliveries::{BatchDigest, Deliveries, Waiting};
-use super::lines::{Decoded, Line, decode};
+use super::lines::{Codec, Decoded, Line};
 use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
@@ -22,7 +22,7 @@ use runtime::telemetry::ComponentLabels;
 /// How often at most it is said that something other than logs was sent, or that a sink is missing.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 /// What batches that are on their way may have together.
-pub(super) const MAX_BYTES_UNDER_WAY: usize = 64 * 1024 * 1024;
+const MAX_BYTES_UNDER_WAY: usize = 64 * 1024 * 1024;
 
 /// A sink that can be pushed to.
 pub struct PushedSink {
@@ -44,7 +44,7 @@ struct Shared {
     by_path: Mutex<BTreeMap<String, Entry>>,
     clock: Clock,
     rng: Mutex<fastrand::Rng>,
-    /// When it was last said that a sink is missing.
+    /// When it was last said that a request cannot come to anything.
     said: Mutex<Option<Instant>>,
 }
 
@@ -55,7 +55,13 @@ pub(super) struct Entry {
     /// They outlive a sink that is replaced: what was delivered is not delivered again.
     deliveries: Deliveries,
     /// In kilobytes: who finds none left is told to come again. A sink that hangs takes none of the others'.
-    pub(super) room: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+}
+
+/// The part of a sink's room that a push has.
+pub(super) struct Room {
+    of: Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
 }
 
 /// One sink's side.
@@ -68,8 +74,8 @@ pub(super) struct Sink {
 }
 
 /// Some lines of a push, read.
-#[derive(Default)]
 pub(super) struct Push {
+    codec: Codec,
     events: Vec<Event>,
     unreadable: Vec<Unreadable>,
     not_logs: u64,
@@ -150,7 +156,7 @@ impl PushedSinks {
         path: &str,
         sink: &Arc<Sink>,
         digest: BatchDigest,
-        (push, room): (Push, Option<OwnedSemaphorePermit>),
+        (push, room): (Push, Room),
     ) -> Option<Waiting> {
         // Held until it has begun, so that who takes a sink out waits for everything that was begun.
         let by_path = self.by_path();
@@ -160,7 +166,7 @@ impl PushedSinks {
             let labels = &sink.pushed.labels;
             info!(
                 component_id = labels.id,
-                "{labels}: Vector has sent a batch again; it is answered from the first delivery."
+                "{labels}: a batch was sent again; it is answered from the first delivery."
             );
             return Some(waiting);
         }
@@ -172,14 +178,10 @@ impl PushedSinks {
         }))
     }
 
-    /// Says, once a minute at most, that Vector pushes to a sink that is not there.
-    pub(super) fn report_missing(&self, path: &str) {
+    /// Has something said, once a minute at most.
+    pub(super) fn say_sometimes(&self, say: impl FnOnce()) {
         if is_due(&self.0.said, self.0.clock.monotonic()) {
-            warn!(
-                path,
-                "Vector pushes to a sink that does not run here, and is told to come again: has the pipeline file changed? Then \
-                 render Vector's file again. (Said once a minute at most.)"
-            );
+            say();
         }
     }
 
@@ -202,32 +204,74 @@ fn is_due(said: &Mutex<Option<Instant>>, now: Instant) -> bool {
     is_due
 }
 
+// === impl Room ===
+
+impl Room {
+    /// Waits until there is room for so many bytes; nothing if there will be none.
+    pub(super) async fn wait(entry: &Entry, bytes: usize) -> Option<Self> {
+        let of = Arc::clone(&entry.room);
+        let permit = Arc::clone(&of).acquire_many_owned(kilobytes(bytes)).await.ok()?;
+        Some(Self { of, permit })
+    }
+
+    /// Takes more, if so many bytes do not fit. Answers whether there was more: it is not waited for, because those who wait for
+    /// each other would wait for ever.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
+        let held = u32::try_from(self.permit.num_permits()).unwrap_or(u32::MAX);
+        let more = kilobytes(bytes).saturating_sub(held);
+        if more == 0 {
+            return true;
+        }
+        let more = Arc::clone(&self.of).try_acquire_many_owned(more);
+        more.map(|more| self.permit.merge(more)).is_ok()
+    }
+}
+
+/// What so many bytes take of a sink's room.
+fn kilobytes(bytes: usize) -> u32 {
+    let kilobytes = (bytes.min(MAX_BYTES_UNDER_WAY) / 1024).max(1);
+    u32::try_from(kilobytes).unwrap_or(u32::MAX)
+}
+
 // === impl Push ===
 
 impl Push {
-    /// Takes one more line.
-    pub(super) fn add(&mut self, line: Line) {
+    /// Nothing yet of a body in that codec.
+    pub(super) const fn new(codec: Codec) -> Self {
+        Self { codec, events: Vec::new(), unreadable: Vec::new(), not_logs: 0, bytes: 0 }
+    }
+
+    /// Takes one more line, which is called `word`.
+    pub(super) fn add(&mut self, line: Line, word: &str) {
+        let codec = self.codec;
         let (text, code, message) = match line {
-            Line::Whole(line) if line.iter().all(u8::is_ascii_whitespace) => return,
+            Line::Whole(line) | Line::Stray(line) if line.iter().all(u8::is_ascii_whitespace) => return,
             Line::Whole(line) => {
                 self.bytes += line.len();
-                match decode(&line) {
+                match codec.decode(&line) {
                     Ok(Decoded::Log(event)) => return self.events.push(event),
                     Ok(Decoded::NotALog) => {
                         self.not_logs += 1;
                         return;
                     }
                     Err(error) => {
-                        let message =
-                            format!("a line that cannot be read as native_json, kept as it came: {error}");
+                        let message = format!(
+                            "{word} that cannot be read as {}, kept as it came: {error}",
+                            codec.name()
+                        );
                         (line, "undecodable", message)
                     }
                 }
             }
+            Line::Stray(text) => {
+                self.bytes += text.len();
+                let message = "what stands behind the end of a JSON array, kept as it came".to_owned();
+                (text, "undecodable", message)
+            }
             Line::TooLong { head, bytes } => {
                 self.bytes += head.len();
                 let message = format!(
-                    "a line of {bytes} bytes, and none over 100 MiB is read: only its beginning is kept"
+                    "{word} of {bytes} bytes, and none over 100 MiB is read: only its beginning is kept"
                 );
                 (head, "too_large", message)
             }

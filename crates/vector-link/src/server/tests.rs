@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::http::{ANSWERED_WITHIN, Service};
-use super::{Listener, PushedSink, PushedSinks};
+use super::{Listener, PushedSink, PushedSinks, Pushers};
 use crate::certificates::{Certificates, TlsIdentity};
 use crate::client::edge;
 use model::event::Batch;
@@ -26,15 +26,15 @@ use runtime::health::{Health, Part};
 use runtime::quarantine::Quarantine;
 use runtime::telemetry::ComponentLabels;
 
-const PATH: &str = "/sinks/sentinel";
+pub(super) const PATH: &str = "/sinks/sentinel";
 
 /// A sink that answers when it is told to.
-struct Told {
+pub(super) struct Told {
     begun: watch::Sender<usize>,
     ended: AtomicUsize,
-    go_on: Semaphore,
+    pub(super) go_on: Semaphore,
     answers: Mutex<Vec<BatchStatus>>,
-    taken: Mutex<Vec<String>>,
+    pub(super) taken: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -50,23 +50,27 @@ impl Deliver for Told {
 }
 
 impl Told {
-    async fn begun(&self, times: usize) {
+    pub(super) async fn begun(&self, times: usize) {
         self.begun.subscribe().wait_for(|begun| *begun >= times).await.unwrap();
     }
 
-    fn times(&self) -> usize {
+    pub(super) fn times(&self) -> usize {
         *self.begun.borrow()
     }
 }
 
-struct Bench {
-    sink: Arc<Told>,
+pub(super) struct Bench {
+    pub(super) sink: Arc<Told>,
     health: Health,
-    service: Service,
-    dir: tempfile::TempDir,
+    pub(super) service: Service,
+    pub(super) dir: tempfile::TempDir,
 }
 
 fn bench() -> Bench {
+    bench_for(Pushers::Vector { formerly_of: None })
+}
+
+pub(super) fn bench_for(pushers: Pushers) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let sink = Arc::new(Told {
         begun: watch::Sender::new(0),
@@ -77,7 +81,12 @@ fn bench() -> Bench {
     });
     let (clock, health) = (Clock::system(), Health::default());
     let sinks = PushedSinks::new(clock, fastrand::Rng::with_seed(1));
-    let bench = Bench { sink, health, service: Service { sinks, closing: CancellationToken::new() }, dir };
+    let bench = Bench {
+        sink,
+        health,
+        service: Service { sinks, pushers: Arc::new(pushers), closing: CancellationToken::new() },
+        dir,
+    };
     bench.insert();
     bench
 }
@@ -99,7 +108,7 @@ impl Bench {
         push(&self.service, PATH, body).await
     }
 
-    fn kept(&self) -> Vec<serde_json::Value> {
+    pub(super) fn kept(&self) -> Vec<serde_json::Value> {
         let path = self.dir.path().join("quarantine/sentinel/000001.ndjson");
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -336,7 +345,8 @@ async fn listen(bench: &Bench) -> Socket {
             .unwrap()
     };
     let tls = certificates.ours().server_tls().unwrap();
-    let listener = Listener::new(bench.service.sinks.clone(), tls, Some("sentinel".to_owned()));
+    let pushers = Pushers::Vector { formerly_of: Some("sentinel".to_owned()) };
+    let listener = Listener::new(bench.service.sinks.clone(), tls, pushers);
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap().to_string();
     let shutdown = CancellationToken::new();
