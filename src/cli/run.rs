@@ -96,9 +96,9 @@ async fn run_once(
         warn!("{warning}");
     }
     let limit = Duration::from_secs(arguments.graceful_shutdown_limit_secs);
-    let mode = match (plan.beside_vector, arguments.no_vector) {
-        (_, true) => VectorMode::External,
-        (false, false) => VectorMode::None,
+    let mode = match (plan.meets_vector(arguments.no_vector), arguments.no_vector) {
+        (false, _) => VectorMode::None,
+        (true, true) => VectorMode::External,
         (true, false) => {
             // Before anything is started: a mistake is told at once, and once.
             let binary = match accepted(arguments, &file, &graph, clock).await {
@@ -136,7 +136,7 @@ async fn run_once(
         sources = plan.sources.len(),
         sinks = plan.sinks.len(),
         data_dir = %plan.data_dir.display(),
-        beside_vector = plan.beside_vector || arguments.no_vector,
+        beside_vector = plan.meets_vector(arguments.no_vector),
         "Running."
     );
     let handle = topology.reload_handle();
@@ -198,14 +198,17 @@ async fn reload_until_restart(
         for warning in &loaded.plan.warnings {
             warn!("{warning}");
         }
-        let with_vector = |plan: &Plan| plan.beside_vector || arguments.no_vector;
+        let with_vector = |plan: &Plan| plan.meets_vector(arguments.no_vector);
         let why = match (
             loaded.plan.data_dir == started.data_dir,
             with_vector(&loaded.plan) == with_vector(started),
         ) {
             (true, true) => None,
             (false, _) => Some("data_dir is another one"),
-            (true, false) => Some("the first stock component came, or the last one went"),
+            (true, false) if loaded.plan.beside_vector != started.beside_vector => {
+                Some("the first stock component came, or the last one went")
+            }
+            (true, false) => Some("the first listener for shippers came, or the last one went"),
         };
         if let Some(why) = why {
             info!("{why}: stopping in order, and starting with what the files say now.");

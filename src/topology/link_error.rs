@@ -18,7 +18,7 @@ pub(super) enum LinkError {
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
     /// Nobody can listen there.
-    #[error("cannot listen for Vector on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address, `host:port`.
         address: String,

@@ -1,7 +1,8 @@
 //! Wires components, runs them, replaces those whose options change, and drains them.
 //!
 //! A pipeline of ours alone is wired in process. Beside stock Vector every edge goes through it: each of our sources posts
-//! to an `http_server` source, each of our sinks is posted to by an `http` sink, and both have the ids that the user wrote.
+//! to an `http_server` source, each of our sinks is posted to by an `http` sink, and both have the ids that the user wrote. Other
+//! shippers may post to a sink either way.
 
 mod link_error;
 mod old_control_files;
@@ -10,6 +11,7 @@ mod ready;
 mod redelivery;
 mod reload;
 mod running;
+mod sink_links;
 mod source_endpoint;
 mod sync_pairs;
 mod task;
@@ -29,6 +31,7 @@ pub use vector_links::{ManagedVector, VectorMode};
 use self::plan::Plan;
 use self::ready::{ReadySink, ReadySource};
 use self::running::Running;
+use self::sink_links::{SinkLinks, server_tls};
 use self::vector_links::VectorLinks;
 use self::vector_process::Process;
 use crate::component::Runtime;
@@ -105,7 +108,7 @@ impl Topology {
         runtime.sync_event_readers.set(plan.sync_event_readers());
         let (mut sinks, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for sink in &plan.sinks {
-            match ReadySink::build(sink, links.as_ref(), None, &mut runtime).await {
+            match ReadySink::build(sink, links.as_ref(), SinkLinks::default(), &mut runtime).await {
                 Ok(sink) => sinks.push(sink),
                 Err((problem, _)) => problems.push(problem),
             }
@@ -134,6 +137,8 @@ impl Topology {
         let checked = plan.components().filter_map(|(kind, one)| {
             let unusable = one.component.check(connector).err().map(|error| error.to_string());
             let unusable = unusable.or_else(|| Some(readable(&one.link).err()?.to_string()));
+            let tls = one.listen.as_ref().and_then(|listen| listen.tls.as_ref());
+            let unusable = unusable.or_else(|| Some(server_tls(tls?).err()?.to_string()));
             Some(Problem::new(one.path(kind), unusable?))
         });
         checked.collect()

@@ -9,7 +9,7 @@ use crate::component::{Component, Peer, Validation};
 use crate::registry::{self, Invalid};
 use microsoft::http::ProxyConfig;
 use model::problem::{Problem, tidy};
-use pipeline_file::{ComponentGraph, ComponentSpec, Kind, Link, link_addresses};
+use pipeline_file::{ComponentGraph, ComponentSpec, Kind, Link, Listen, link_addresses};
 use serde_json::Value;
 
 /// A pipeline whose every option was checked.
@@ -36,8 +36,12 @@ pub struct Planned {
     pub type_name: &'static str,
     /// The sources whose events it takes, in a pipeline without Vector; none of a source.
     pub inputs: Vec<String>,
+    /// Whether a sink takes events of the file's own components, transforms too.
+    pub has_inputs: bool,
     /// Where it meets Vector.
     pub link: Link,
+    /// Where other shippers push to it, if the file says so.
+    pub listen: Option<Listen>,
     /// Its options, checked.
     pub component: Arc<dyn Component>,
     checked: Checked,
@@ -91,7 +95,9 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
                     id: one.id.clone(),
                     type_name: one.component_type.name,
                     inputs: one.inputs.clone(),
+                    has_inputs: one.has_inputs,
                     link: one.link.clone(),
+                    listen: one.listen.clone(),
                     component,
                     checked: Checked {
                         options: one.options.clone(),
@@ -184,8 +190,8 @@ impl Planned {
     /// Whether a component that was built from `other` need not be built anew. What a sink reads is no part of it.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        (&self.id, self.type_name, &self.link, &self.checked)
-            == (&other.id, other.type_name, &other.link, &other.checked)
+        (&self.id, self.type_name, &self.link, &self.listen, &self.checked)
+            == (&other.id, other.type_name, &other.link, &other.listen, &other.checked)
     }
 }
 
@@ -214,7 +220,19 @@ impl Plan {
     /// sink's address we listen and Vector connects; at a source's Vector listens and we connect.
     #[must_use]
     pub fn link_addresses(&self) -> BTreeMap<String, String> {
-        link_addresses(self.sources.iter().chain(&self.sinks).map(|one| (one.id.as_str(), &one.link)))
+        let linked = self.sinks.iter().filter(|sink| sink.has_inputs);
+        let linked = self.sources.iter().chain(linked).map(|one| (one.id.as_str(), &one.link));
+        link_addresses(
+            linked,
+            self.sinks.iter().filter_map(|sink| Some(sink.listen.as_ref()?.address.as_str())),
+        )
+    }
+
+    /// Whether every edge goes through Vector: there are stock components, or somebody else runs Vector, who has not to where
+    /// all components are ours and shippers push to them.
+    #[must_use]
+    pub fn meets_vector(&self, is_external: bool) -> bool {
+        self.beside_vector || (is_external && self.sinks.iter().all(|sink| sink.listen.is_none()))
     }
 
     /// Whether any component keeps incidents in sync.

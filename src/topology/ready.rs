@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::link_error::LinkError;
-use super::vector_links::{SinkLink, VectorLinks};
+use super::sink_links::{SinkLinks, listen_for_shippers};
+use super::vector_links::VectorLinks;
 use crate::component::{Built, BuiltSink, Runtime, Source};
 use crate::topology::plan::Planned;
 use model::problem::Problem;
@@ -14,8 +15,8 @@ use runtime::delivery::{Deliver, FanOut};
 pub(super) struct ReadySink {
     pub(super) planned: Planned,
     pub(super) built: BuiltSink,
-    /// Where Vector pushes to it.
-    pub(super) link: Option<SinkLink>,
+    /// Where it is pushed to from outside.
+    pub(super) links: SinkLinks,
     pub(super) address: Option<String>,
 }
 
@@ -35,29 +36,44 @@ pub(super) struct ReadySource {
 // === impl ReadySink ===
 
 impl ReadySink {
-    /// Builds a sink and has it listen, by the link that was `kept` for it if any. If it cannot be built, its link is answered
-    /// with the problem.
+    /// Builds a sink and has it listen, by the links that were `kept` for it if any. If it cannot be built, its links are
+    /// answered with the problem.
     pub(super) async fn build(
         planned: &Planned,
         links: Option<&VectorLinks>,
-        kept: Option<SinkLink>,
+        kept: SinkLinks,
         runtime: &mut Runtime,
-    ) -> Result<Self, (Problem, Option<SinkLink>)> {
+    ) -> Result<Self, (Problem, SinkLinks)> {
         let problem = |error: String| Problem::new(planned.path(Kind::Sink), error);
-        let link = match links {
-            Some(links) => {
-                let link = links.listen(planned, kept, runtime).await;
-                Some(link.map_err(|error| (problem(error.to_string()), None))?)
+        let mut opened = SinkLinks::default();
+        if let Some(links) = links.filter(|_| planned.has_inputs) {
+            match links.listen(planned, kept.vector, runtime).await {
+                Ok(link) => opened.vector = Some(link),
+                Err(error) => return Err((problem(error.to_string()), SinkLinks { vector: None, ..kept })),
             }
-            None => None,
-        };
+        }
+        match (kept.shippers, &planned.listen) {
+            (Some((options, link)), Some(listen)) if options == *listen => {
+                opened.shippers = Some((options, link));
+            }
+            (kept, listen) => {
+                // What was opened for other options may be where these want to listen.
+                SinkLinks { vector: None, shippers: kept }.remove().await;
+                if let Some(listen) = listen {
+                    match listen_for_shippers(planned, listen, runtime).await {
+                        Ok(link) => opened.shippers = Some((listen.clone(), link)),
+                        Err(error) => return Err((problem(error.to_string()), opened)),
+                    }
+                }
+            }
+        }
         let built = match planned.component.build(&planned.id, runtime) {
             Ok(Built::Sink(built)) => built,
-            Ok(Built::Source(_)) => return Err((problem("is no sink".to_owned()), link)),
-            Err(error) => return Err((problem(error.to_string()), link)),
+            Ok(Built::Source(_)) => return Err((problem("is no sink".to_owned()), opened)),
+            Err(error) => return Err((problem(error.to_string()), opened)),
         };
         let address = links.and_then(|links| links.address(planned));
-        Ok(Self { planned: planned.clone(), built, link, address })
+        Ok(Self { planned: planned.clone(), built, links: opened, address })
     }
 }
 

@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use super::plan::{Plan, Planned};
 use super::ready::{ReadySink, ReadySource};
 use super::running::{RetiringSink, Running, RunningSink, RunningSource, down};
+use super::sink_links::SinkLinks;
 use model::problem::{Problem, words};
 use pipeline_file::{Kind, PipelineFile};
 
@@ -147,9 +148,8 @@ impl Running {
         for source in sources {
             self.sources.push(RunningSource::start(source));
         }
-        for (_, mut link) in std::mem::take(&mut self.kept) {
-            link.stop_within(std::future::ready(())).await;
-            link.endpoint.remove();
+        for (_, mut links) in std::mem::take(&mut self.kept) {
+            links.remove().await;
         }
         if changes.vector_reads_again {
             self.reload_vector().await;
@@ -262,19 +262,22 @@ impl Running {
         }))
         .await;
         for sink in stopping {
-            let same_link = plan.component(Kind::Sink, &sink.planned.id).is_some_and(|planned| {
-                planned.link == sink.planned.link
-                    && self.links.as_ref().is_some_and(|links| links.address(planned) == sink.address)
+            let RunningSink { planned: before, links, address, .. } = sink;
+            let (mut kept, mut closed) = (links, SinkLinks::default());
+            let planned = plan.component(Kind::Sink, &before.id);
+            let same_link = planned.is_some_and(|planned| {
+                (planned.has_inputs, &planned.link) == (before.has_inputs, &before.link)
+                    && self.links.as_ref().is_some_and(|links| links.address(planned) == address)
             });
-            match sink.link {
-                Some(link) if same_link => drop(self.kept.insert(sink.planned.id, link)),
-                Some(mut link) => {
-                    // What comes in its place may listen where it does.
-                    link.stop_within(std::future::ready(())).await;
-                    link.endpoint.remove();
-                }
-                None => {}
+            if !same_link {
+                closed.vector = kept.vector.take();
             }
+            if planned.is_none_or(|planned| planned.listen != before.listen) {
+                closed.shippers = kept.shippers.take();
+            }
+            // What comes in their place may listen where they do.
+            closed.remove().await;
+            self.kept.insert(before.id, kept);
         }
         Ok(())
     }
@@ -318,11 +321,13 @@ impl Running {
     fn is_in_the_way(&self, removed: &Planned, address: Option<&String>, plan: &Plan) -> bool {
         let key =
             |planned: &Planned| planned.component.sync().map(|sync| (sync.ledger.to_owned(), sync.target));
+        let for_shippers = |planned: &Planned| Some(planned.listen.as_ref()?.address.clone());
+        let taken = [address.cloned(), for_shippers(removed)];
         plan.sinks.iter().any(|planned| {
             let meant = self.links.as_ref().and_then(|links| links.address(planned));
-            let same_address = meant.is_some() && meant.as_ref() == address;
+            let meant = [meant, for_shippers(planned)];
             planned.id == removed.id
-                || same_address
+                || meant.iter().any(|address| address.is_some() && taken.contains(address))
                 || key(planned).is_some_and(|one| Some(one) == key(removed))
         })
     }
@@ -340,15 +345,21 @@ impl Running {
     /// Builds what is in `plan` and does not run.
     async fn build_missing(&mut self, plan: &Plan) -> Result<(Vec<ReadySink>, Vec<ReadySource>), NotApplied> {
         let (mut sinks, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        // Of what did not start after all: what ran before may listen where it does.
+        for (_, mut links) in
+            self.kept.extract_if(.., |id, _| plan.component(Kind::Sink, id).is_none()).collect::<Vec<_>>()
+        {
+            links.remove().await;
+        }
         for planned in &plan.sinks {
             if self.component(Kind::Sink, &planned.id).is_some() {
                 continue;
             }
-            let kept = self.kept.remove(&planned.id);
+            let kept = self.kept.remove(&planned.id).unwrap_or_default();
             match ReadySink::build(planned, self.links.as_ref(), kept, &mut self.runtime).await {
                 Ok(sink) => sinks.push(sink),
-                Err((problem, link)) => {
-                    self.kept.extend(link.map(|link| (planned.id.clone(), link)));
+                Err((problem, links)) => {
+                    self.kept.insert(planned.id.clone(), links);
                     problems.push(problem);
                 }
             }
@@ -372,7 +383,7 @@ impl Running {
     /// Of what was built, and does not start after all, sources are not linked, and the links of sinks are kept for what ran
     /// before.
     fn forget_unstarted(&mut self, sinks: Vec<ReadySink>, sources: &[ReadySource]) {
-        self.kept.extend(sinks.into_iter().filter_map(|sink| Some((sink.planned.id, sink.link?))));
+        self.kept.extend(sinks.into_iter().map(|sink| (sink.planned.id, sink.links)));
         if let Some(links) = &self.links {
             for source in sources {
                 links.remove(&source.planned.id);

@@ -13,8 +13,9 @@ use tracing::{error, warn};
 
 use super::plan::{Plan, Planned};
 use super::ready::{ReadySink, ReadySource};
+use super::sink_links::SinkLinks;
 use super::task::StoppableTask;
-use super::vector_links::{SinkLink, VectorLinks};
+use super::vector_links::VectorLinks;
 use super::vector_process::{Process, Supervised};
 use super::{Ended, Reload, Topology};
 use crate::component::Runtime;
@@ -39,7 +40,7 @@ pub(super) struct Running {
     /// Sinks that are not in the file any more, as long as Vector may hold events for them.
     pub(super) retiring: Vec<RetiringSink>,
     /// Links of sinks that are being replaced, by id: whatever comes there is told to come again.
-    pub(super) kept: BTreeMap<String, SinkLink>,
+    pub(super) kept: BTreeMap<String, SinkLinks>,
 }
 
 /// A source that runs.
@@ -55,8 +56,8 @@ pub(super) struct RunningSource {
 pub(super) struct RunningSink {
     pub(super) planned: Planned,
     pub(super) address: Option<String>,
-    /// Where Vector pushes to it.
-    pub(super) link: Option<SinkLink>,
+    /// Where it is pushed to from outside.
+    pub(super) links: SinkLinks,
     /// What it does beside taking events.
     task: Option<StoppableTask<()>>,
 }
@@ -109,10 +110,8 @@ impl Running {
     }
 
     pub(super) fn start_sink(&mut self, ready: ReadySink) {
-        let ReadySink { planned, built, link, address } = ready;
-        if let Some(link) = &link {
-            link.endpoint.fill(&built);
-        }
+        let ReadySink { planned, built, mut links, address } = ready;
+        links.fill(&built);
         let task = built.task.map(StoppableTask::start);
         if self.links.is_none() {
             match self.slots.get(&planned.id) {
@@ -120,7 +119,7 @@ impl Running {
                 None => drop(self.slots.insert(planned.id.clone(), Arc::new(SinkSlot::new(built.deliver)))),
             }
         }
-        self.sinks.push(RunningSink { planned, address, link, task });
+        self.sinks.push(RunningSink { planned, address, links, task });
     }
 
     /// Has every source hand its events to those of `sinks` that read it: the sources that run, and `new` ones.
@@ -136,6 +135,7 @@ impl Running {
         for sink in &mut self.sinks {
             if let Some(planned) = sinks.iter().find(|planned| planned.id == sink.planned.id) {
                 sink.planned.inputs.clone_from(&planned.inputs);
+                sink.planned.has_inputs = planned.has_inputs;
             }
         }
         // Only now: what was on its way to them is on its way to what has come in their place.
@@ -170,7 +170,9 @@ impl Running {
     /// Whether a component runs as `planned` says, where it does.
     pub(super) fn goes_on(&self, kind: Kind, planned: &Planned) -> bool {
         let meant = self.links.as_ref().and_then(|links| links.address(planned));
-        self.component(kind, &planned.id).is_some_and(|one| one.is_same(planned))
+        // Without inputs there is nothing between it and Vector.
+        let same_link = |one: &Planned| self.links.is_none() || one.has_inputs == planned.has_inputs;
+        self.component(kind, &planned.id).is_some_and(|one| one.is_same(planned) && same_link(one))
             && self.address(kind, &planned.id) == meant.as_ref()
     }
 
@@ -207,7 +209,7 @@ impl Running {
                     format!("The task of sinks.{id} ended by itself")
                 }));
             }
-            if let Some(listener) = sink.link.as_mut().and_then(|link| link.listener.as_mut()) {
+            for listener in sink.links.listeners() {
                 parts.push(Box::pin(async move {
                     listener.ended().await;
                     format!("The listener of sinks.{id} ended by itself")
@@ -260,9 +262,7 @@ impl Running {
             links.stop_listening().await;
         }
         for sink in &mut self.sinks {
-            if let Some(link) = &mut sink.link {
-                link.stop_within(std::future::pending()).await;
-            }
+            sink.links.stop_within(std::future::pending()).await;
         }
         self.sinks.iter().filter_map(|sink| sink.task.as_ref()).for_each(StoppableTask::stop);
         for task in self.sinks.iter_mut().filter_map(|sink| sink.task.as_mut()) {
@@ -391,10 +391,7 @@ impl RetiringSink {
             if sink.stop_within(over.boxed().shared()).await {
                 warn!("sinks.{}, which was removed, did not finish in time and was ended.", sink.planned.id);
             }
-            if let Some(link) = &mut sink.link {
-                link.stop_within(std::future::ready(())).await;
-                link.endpoint.remove();
-            }
+            sink.links.remove().await;
         });
         Self { planned, address, abort, task }
     }
@@ -420,13 +417,10 @@ impl RetiringSink {
 // === impl RunningSink ===
 
 impl RunningSink {
-    /// Has it finish what it was given, until `limit` ends, and end. Vector is told to come again. Answers whether something
+    /// Has it finish what it was given, until `limit` ends, and end. Whoever pushes is told to come again. Answers whether something
     /// was given up.
     pub(super) async fn stop_within(&mut self, limit: Shared<impl Future<Output = ()>>) -> bool {
-        let mut gave_up = false;
-        if let Some(link) = &self.link {
-            gave_up |= link.endpoint.vacate(limit.clone()).await;
-        }
+        let mut gave_up = self.links.vacate(limit.clone()).await;
         if let Some(task) = &mut self.task {
             gave_up |= task.stop_within(limit).await;
         }
@@ -434,23 +428,9 @@ impl RunningSink {
     }
 
     async fn abort(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.stop_within(std::future::ready(())).await;
-        }
+        self.links.stop_within(std::future::ready(())).await;
         if let Some(task) = &mut self.task {
             task.abort().await;
         }
-    }
-}
-
-// === impl SinkLink ===
-
-impl SinkLink {
-    /// Takes nothing new, and ends when everything is answered and decided, or when `limit` ends. Nobody listens there then.
-    pub(super) async fn stop_within(&mut self, limit: impl Future<Output = ()> + Clone) {
-        if let Some(listener) = &mut self.listener {
-            listener.stop_within(limit.clone()).await;
-        }
-        self.endpoint.vacate(limit).await;
     }
 }

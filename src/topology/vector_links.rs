@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tracing::info;
 
 use super::link_error::LinkError;
 use super::redelivery::Redelivery;
+use super::sink_links::{SinkEndpoint, SinkLink, listen};
 use super::source_endpoint::SourceEndpoint;
 use super::task::StoppableTask;
 use super::vector_process::{ANY_PORT, Configuration, Process};
-use crate::component::{BuiltSink, Runtime};
+use crate::component::Runtime;
 use crate::topology::plan::{Plan, Planned};
 use model::problem::Problem;
 use pipeline_file::LINK_DIR;
@@ -25,7 +25,7 @@ use runtime::telemetry::ComponentLabels;
 use vector_link::binary::Binary;
 use vector_link::certificates::{CertificateError, Certificates, OtherEnd, TlsIdentity};
 use vector_link::client::{Forward, ForwardOptions, VectorPeer};
-use vector_link::server::{Listener, PushedSink, PushedSinks, Pushers};
+use vector_link::server::{PushedSinks, Pushers};
 
 /// Most bytes in the quarantine of a source, whose events Vector has refused.
 const QUARANTINE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -79,20 +79,6 @@ struct SharedListener {
     task: StoppableTask<()>,
 }
 
-/// Where a sink can be pushed to.
-#[derive(Clone)]
-pub(super) struct SinkEndpoint {
-    sinks: PushedSinks,
-    path: String,
-}
-
-/// The link of one sink.
-pub(super) struct SinkLink {
-    pub(super) endpoint: SinkEndpoint,
-    /// The socket of this sink, unless it is the shared one.
-    pub(super) listener: Option<StoppableTask<()>>,
-}
-
 /// The link of one source.
 pub(super) struct SourceLink {
     pub(super) forward: Arc<dyn Deliver>,
@@ -130,8 +116,9 @@ impl VectorLinks {
                 certificates.write_vectors_part(&dir).map_err(certified)?;
                 let process = Process::new(*vector, dir.clone(), clock.clone(), rng.fork());
                 let configuration = Some(process.configuration());
-                let (address, task) =
-                    listen(ANY_PORT, &sinks, certificates.ours(), None).await.map_err(told)?;
+                let tls = certificates.ours().server_tls().map_err(certified)?;
+                let pushers = Pushers::Vector { formerly_of: None };
+                let (address, task) = listen(ANY_PORT, &sinks, tls, pushers).await.map_err(told)?;
                 let shared = Some(SharedListener { address, task });
                 let links = Self { sinks, shared, certificates, dir, addresses, configuration };
                 Ok(Some((links, Some(process))))
@@ -162,7 +149,7 @@ impl VectorLinks {
         let path = sink_path(&sink.id);
         let (link, shown) = match (kept, self.shared.as_ref().filter(|_| sink.link == Link::default())) {
             (_, Some(shared)) => {
-                let endpoint = SinkEndpoint { sinks: self.sinks.clone(), path };
+                let endpoint = SinkEndpoint::new(self.sinks.clone(), path);
                 (SinkLink { endpoint, listener: None }, Some(shared.address.clone()))
             }
             // Vector's configuration has it already.
@@ -177,16 +164,17 @@ impl VectorLinks {
                 let address = self.address(sink);
                 let wanted = address.as_deref().unwrap_or(ANY_PORT);
                 let formerly_of = self.configuration.is_none().then(|| sink.id.clone());
-                let (bound, task) = listen(wanted, &sinks, &identity, formerly_of).await?;
+                let pushers = Pushers::Vector { formerly_of };
+                let (bound, task) = listen(wanted, &sinks, identity.server_tls()?, pushers).await?;
                 if self.configuration.is_none() {
                     info!(component_id = sink.id, address = bound, "Listening for Vector.");
                 }
-                let link = SinkLink { endpoint: SinkEndpoint { sinks, path }, listener: Some(task) };
+                let link = SinkLink { endpoint: SinkEndpoint::new(sinks, path), listener: Some(task) };
                 // A name is kept, because certificates may be for it.
                 (link, Some(address.unwrap_or(bound)))
             }
         };
-        link.endpoint.sinks.reserve(&link.endpoint.path);
+        link.endpoint.reserve();
         if let (Some(configuration), Some(shown)) = (&self.configuration, shown) {
             configuration.set_stub(&sink.id, sink.link.stub(Kind::Sink, &shown, &self.dir));
         }
@@ -273,51 +261,4 @@ impl VectorLinks {
             None => Ok(self.certificates.ours().clone()),
         }
     }
-}
-
-// === impl SinkEndpoint ===
-
-impl SinkEndpoint {
-    /// What Vector pushes goes to this sink from now on.
-    pub(super) fn fill(&self, built: &BuiltSink) {
-        let pushed = PushedSink {
-            deliver: Arc::clone(&built.deliver),
-            health: built.health.clone(),
-            quarantine: built.quarantine.clone(),
-            labels: built.labels.clone(),
-        };
-        self.sinks.insert(&self.path, pushed);
-    }
-
-    /// Takes nothing new, and lets what was begun be decided until `limit` ends. Answers whether some was given up: it was not
-    /// answered, and comes again.
-    pub(super) async fn vacate(&self, limit: impl Future<Output = ()>) -> bool {
-        tokio::select! {
-            biased;
-            () = self.sinks.take_out(&self.path) => return false,
-            () = limit => {}
-        }
-        self.sinks.give_up(&self.path).await;
-        true
-    }
-
-    /// There is no sink any more.
-    pub(super) fn remove(&self) {
-        self.sinks.remove(&self.path);
-    }
-}
-
-/// Serves `sinks` at `address`, and answers at which it is.
-async fn listen(
-    address: &str,
-    sinks: &PushedSinks,
-    identity: &TlsIdentity,
-    formerly_of: Option<String>,
-) -> Result<(String, StoppableTask<()>), LinkError> {
-    let cannot = |source| LinkError::Listen { address: address.to_owned(), source };
-    let socket = TcpListener::bind(address).await.map_err(cannot)?;
-    let bound = socket.local_addr().map_err(cannot)?.to_string();
-    let pushers = Pushers::Vector { formerly_of };
-    let listener = Listener::new(sinks.clone(), identity.server_tls()?, pushers);
-    Ok((bound, StoppableTask::start(|stopped| listener.run(socket, stopped))))
 }

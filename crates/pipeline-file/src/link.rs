@@ -136,12 +136,13 @@ impl Link {
 }
 
 /// Which address each component meets Vector at: its own, or on 127.0.0.1 the next port from 6100 that no other has, in the
-/// order given.
+/// order given. `others` are addresses that something else has.
 pub fn link_addresses<'a>(
     links: impl Iterator<Item = (&'a str, &'a Link)> + Clone,
+    others: impl Iterator<Item = &'a str>,
 ) -> BTreeMap<String, String> {
     let explicit = links.clone().filter_map(|(_, link)| link.address.as_deref());
-    let taken: BTreeSet<u16> = explicit.filter_map(port).collect();
+    let taken: BTreeSet<u16> = explicit.chain(others).filter_map(port).collect();
     let mut free = (FIRST_PORT..=u16::MAX).filter(|port| !taken.contains(port));
     links
         .filter_map(|(id, link)| {
@@ -154,18 +155,17 @@ pub fn link_addresses<'a>(
         .collect()
 }
 
-/// Reports components whose links have the same address.
-pub(super) fn check_link_addresses<'a>(
-    links: impl Iterator<Item = (String, &'a Link)>,
+/// Reports components that have the same address as another, each with its path and that of the option.
+pub(super) fn check_addresses<'a>(
+    addresses: impl Iterator<Item = (String, &'static str, &'a str)>,
     problems: &mut Vec<Problem>,
 ) {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    for (path, link) in links {
-        let Some(address) = &link.address else { continue };
+    for (path, option, address) in addresses {
         let address = address.to_lowercase().replace("localhost:", "127.0.0.1:");
         if let Some(first) = seen.get(&address) {
             let message = format!("{first} has the same address; each component needs its own");
-            problems.push(Problem::new(format!("{path}.vector.address"), message));
+            problems.push(Problem::new(format!("{path}.{option}"), message));
         } else {
             seen.insert(address, path);
         }
@@ -176,15 +176,17 @@ pub(super) fn check_link_addresses<'a>(
 /// the [`link_addresses`], with the certificates that the file names, or those that are kept in `data_dir`. Sinks for which the
 /// file says nothing of it share the address of the first of them: there every such sink can be pushed to.
 pub fn stubs(graph: &ComponentGraph) -> BTreeMap<String, Stub> {
-    let addresses = link_addresses(graph.components().map(|(_, one)| (one.id.as_str(), &one.link)));
+    let linked = graph.components().filter(|(kind, one)| *kind == Kind::Source || one.has_inputs);
+    let others = graph.sinks.iter().filter_map(|sink| Some(sink.listen.as_ref()?.address.as_str()));
+    let addresses = link_addresses(linked.clone().map(|(_, one)| (one.id.as_str(), &one.link)), others);
     let made = graph.data_dir().join(LINK_DIR);
-    let first = graph.sinks.iter().find(|sink| sink.link == Link::default());
+    let first = graph.sinks.iter().find(|sink| sink.has_inputs && sink.link == Link::default());
     let stub = |(kind, one): (Kind, &ComponentSpec)| {
         let shares = kind == Kind::Sink && one.link == Link::default();
         let at = first.filter(|_| shares).unwrap_or(one);
         Some((one.id.clone(), one.link.stub(kind, addresses.get(&at.id)?, &made)))
     };
-    graph.components().filter_map(stub).collect()
+    linked.filter_map(stub).collect()
 }
 
 /// The path of the URL at which a sink is pushed to: `/sinks/<id>`, percent-encoded.
@@ -224,7 +226,7 @@ fn port(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -280,8 +282,11 @@ mod tests {
     fn who_names_no_address_gets_the_next_port_that_nobody_named() {
         let at = |address: &str| Link { address: Some(address.to_owned()), tls: None };
         let (none, taken) = (Link::default(), at("localhost:6101"));
-        let points = link_addresses([("a", &none), ("b", &taken), ("c", &none)].into_iter());
-        let expected = [("a", "127.0.0.1:6100"), ("b", "localhost:6101"), ("c", "127.0.0.1:6102")];
+        let points = link_addresses(
+            [("a", &none), ("b", &taken), ("c", &none)].into_iter(),
+            ["[::1]:6102"].into_iter(),
+        );
+        let expected = [("a", "127.0.0.1:6100"), ("b", "localhost:6101"), ("c", "127.0.0.1:6103")];
         assert_eq!(points, expected.map(|(id, address)| (id.to_owned(), address.to_owned())).into());
     }
 

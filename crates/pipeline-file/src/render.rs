@@ -36,12 +36,21 @@ pub fn render(
     let Some(written) = file.written() else { return Err(vec![inseparable()]) };
     let graph = component_graph(file, catalogue);
     let mut problems = Vec::new();
+    if graph.has_listeners() && !graph.beside_vector {
+        let message = "there is nothing here for Vector: all components are ours, and shippers post to them. Use run alone";
+        return Err(vec![Problem::new("", message)]);
+    }
     if written.placeholders.brings_in_items(&written.tree) {
         problems.push(inseparable());
     }
     let mut tree = written.tree.clone();
     for kind in [Kind::Source, Kind::Sink] {
         let Some(Value::Object(entries)) = tree.get_mut(kind.section()) else { continue };
+        // Vector refuses a sink without inputs, and this one needs none of it.
+        entries.retain(|id, _| {
+            let id = written.placeholders.meant(id);
+            kind == Kind::Source || !graph.sinks.iter().any(|sink| sink.id == id && !sink.has_inputs)
+        });
         for (id, entry) in entries {
             let id = written.placeholders.meant(id);
             let path = format!("{}.{id}", kind.section());

@@ -8,6 +8,7 @@ use super::vector_options::{take, with_vector_options};
 use crate::{
     check::{check, kind},
     link::LinkConfig,
+    listen::ListenConfig,
     ownership,
     redaction::Redaction,
     stock,
@@ -27,6 +28,10 @@ pub(super) fn components(
 ) -> Vec<ComponentSpec> {
     match tree.get(section.section()) {
         Some(Value::Object(entries)) if !entries.is_empty() => {}
+        // What is listened for needs no source.
+        None | Some(Value::Null | Value::Object(_)) if section == Kind::Source && has_listener(tree) => {
+            return Vec::new();
+        }
         None | Some(Value::Null | Value::Object(_)) => {
             report.problem(section.section(), format!("there is no {}", section.word()));
             return Vec::new();
@@ -39,6 +44,16 @@ pub(super) fn components(
     ownership::ours(tree, section)
         .filter_map(|(id, entry)| component(section, id, entry, catalogue, redaction, report))
         .collect()
+}
+
+/// Whether shippers push to a sink of ours.
+fn has_listener(tree: &Value) -> bool {
+    ownership::ours(tree, Kind::Sink).any(|(_, sink)| listens(sink))
+}
+
+/// Whether a sink has a listener for shippers.
+pub(super) fn listens(sink: &Value) -> bool {
+    sink.get("listen").is_some_and(|listen| !listen.is_null())
 }
 
 fn component(
@@ -85,14 +100,20 @@ fn component(
         .and_then(|vector| serde_json::from_value::<LinkConfig>(vector.clone()).ok());
     let link =
         config.unwrap_or_default().validate(&redaction.join(&path, "vector"), &mut report.link_problems);
+    let listen = vector_options
+        .get("listen")
+        .and_then(|listen| serde_json::from_value::<ListenConfig>(listen.clone()).ok())
+        .map(|listen| listen.validate(&redaction.join(&path, "listen"), &mut report.link_problems));
     let options = Value::Object(options);
     Some(ComponentSpec {
         id: id.to_owned(),
         component_type: *found,
         inputs: Vec::new(),
+        has_inputs: false,
         options,
         vector_options,
         link,
+        listen,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
+    component::listens,
     model::{ComponentSpec, Kind, Report},
     pattern::{is_glob, matches, reads_port},
 };
@@ -47,9 +48,10 @@ pub(super) fn join(
     // A sink whose inputs are not known may read what no other does.
     let mut all_readers_known = !ids.sinks.is_empty();
     for (id, entry) in ours(tree, Kind::Sink) {
+        let has_listener = listens(entry);
         let Value::Object(entry) = entry else { continue };
         let path = redaction.join("sinks", id);
-        let Some(patterns) = patterns(entry.get("inputs"), &path, report) else {
+        let Some(patterns) = patterns(entry.get("inputs"), has_listener, &path, report) else {
             all_readers_known = false;
             continue;
         };
@@ -58,6 +60,7 @@ pub(super) fn join(
         let sink = sinks.iter_mut().find(|sink| sink.id == id);
         if let Some(sink) = sink {
             sink.inputs.clone_from(&inputs);
+            sink.has_inputs = !patterns.is_empty();
         }
     }
     report_unknown_inputs(tree, &ids, relaxed_globs, redaction, report);
@@ -128,8 +131,19 @@ fn report_duplicate_ids(tree: &Value, redaction: Redaction<'_>, report: &mut Rep
 }
 
 /// The strings under `inputs`: a list, or one alone.
-fn patterns<'t>(inputs: Option<&'t Value>, path: &str, report: &mut Report) -> Option<Vec<&'t str>> {
+fn patterns<'t>(
+    inputs: Option<&'t Value>,
+    has_listener: bool,
+    path: &str,
+    report: &mut Report,
+) -> Option<Vec<&'t str>> {
     let items = match inputs {
+        None | Some(Value::Null) if has_listener => {
+            let message =
+                "missing required option 'inputs': write inputs: [] if it takes only what is posted to it";
+            report.problem(path, message);
+            return None;
+        }
         None | Some(Value::Null) => {
             report.problem(path, "missing required option 'inputs'");
             return None;
@@ -141,8 +155,10 @@ fn patterns<'t>(inputs: Option<&'t Value>, path: &str, report: &mut Report) -> O
             return None;
         }
     };
-    if items.is_empty() {
-        report.problem(format!("{path}.inputs"), "must name at least one source");
+    if items.is_empty() && !has_listener {
+        let message = "must name at least one source; a sink that other shippers post to needs a listener, such as \
+                       listen: {address: 127.0.0.1:6200}";
+        report.problem(format!("{path}.inputs"), message);
     }
     for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
         report.problem(format!("{path}.inputs.{index}"), format!("expected a string, got {}", kind(item)));

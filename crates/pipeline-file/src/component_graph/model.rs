@@ -12,7 +12,8 @@ use super::{
     top_level, vector_options,
 };
 use crate::{
-    link::{Link, check_link_addresses},
+    link::{Link, check_addresses},
+    listen::Listen,
     ownership,
     redaction::Redaction,
     secrets,
@@ -54,12 +55,16 @@ pub struct ComponentSpec {
     pub component_type: ComponentType,
     /// The ids of the sources a sink reads, globs expanded; empty for a source.
     pub inputs: Vec<String>,
+    /// Whether a sink takes events of the file's own components, transforms too. One that does not is only listened for.
+    pub has_inputs: bool,
     /// Its own options, without `type`, `inputs` and those that Vector's own components have as well.
     pub options: Value,
     /// Vector's options: `buffer`, `vector` and so on.
     pub(crate) vector_options: Map<String, Value>,
     /// Where it meets Vector.
     pub link: Link,
+    /// Where other shippers push to it, if the file says so.
+    pub listen: Option<Listen>,
 }
 
 /// What a file says. `Debug` does not show the proxy, whose URL may hold a password.
@@ -157,6 +162,11 @@ impl ComponentGraph {
         self.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA_DIR.into())
     }
 
+    /// Whether other shippers push to any sink.
+    pub fn has_listeners(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.listen.is_some())
+    }
+
     /// Every component with its kind, sources first, in the file's order.
     pub fn components(&self) -> impl Iterator<Item = (Kind, &ComponentSpec)> + Clone {
         let sources = self.sources.iter().map(|source| (Kind::Source, source));
@@ -238,10 +248,22 @@ pub(crate) fn component_graph(
         sources.iter().map(|one| (Kind::Source, one)).chain(sinks.iter().map(|one| (Kind::Sink, one)))
     {
         let path = redaction.join(kind.section(), &component.id);
-        if beside_vector {
+        if kind == Kind::Sink && !component.has_inputs {
+            vector_options::report_ineffective(
+                &path,
+                &component.vector_options,
+                "without inputs",
+                &mut report,
+            );
+        } else if beside_vector {
             vector_options::report_dropping(&path, &component.vector_options, &mut report);
         } else {
-            vector_options::report_ineffective(&path, &component.vector_options, &mut report);
+            vector_options::report_ineffective(
+                &path,
+                &component.vector_options,
+                "without Vector",
+                &mut report,
+            );
         }
     }
     let sinks_without_ack_setting = sinks_without_ack_setting(tree, &sources, redaction, &mut report);
@@ -263,8 +285,13 @@ pub(crate) fn component_graph(
         problems,
         unset: Vec::new(),
     };
-    let paths = graph.components().map(|(kind, one)| (redaction.join(kind.section(), &one.id), &one.link));
-    check_link_addresses(paths, &mut link_problems);
+    let addresses = graph.components().flat_map(|(kind, one)| {
+        let linked = one.link.address.as_deref().map(|address| ("vector.address", address));
+        let listening = one.listen.as_ref().map(|listen| ("listen.address", listen.address.as_str()));
+        let path = redaction.join(kind.section(), &one.id);
+        linked.into_iter().chain(listening).map(move |(option, address)| (path.clone(), option, address))
+    });
+    check_addresses(addresses, &mut link_problems);
     link_problems.retain(|problem| !graph.is_open(&problem.path));
     graph.problems = tidy(graph.problems.into_iter().chain(link_problems).collect());
     graph

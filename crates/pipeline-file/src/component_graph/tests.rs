@@ -302,3 +302,74 @@ fn only_our_components_need_backends_that_can_be_asked_here() {
                     'exec' and 'file'";
     assert_eq!(read(&beside(&ours)).unwrap_err(), [expected]);
 }
+
+#[test]
+fn a_sink_that_others_post_to_needs_no_inputs_and_no_source() {
+    let listen = json!({"address": "127.0.0.1:6200"});
+    let alone = json!({"sinks": {"sentinel": {"type": "sentinel_logs", "inputs": [], "listen": listen}}});
+    let graph = read(&alone).unwrap();
+    assert!(graph.sources.is_empty() && !graph.beside_vector && graph.has_listeners());
+    let [sink] = graph.sinks.as_slice() else { panic!("{graph:?}") };
+    assert_eq!((sink.has_inputs, &sink.inputs, &sink.options), (false, &Vec::new(), &json!({})));
+    assert_eq!(sink.listen.as_ref().unwrap().address, "127.0.0.1:6200");
+    assert_eq!(graph.warnings, []);
+    // What comes from sources of ours, and what is posted.
+    let both = read(&file(&json!({"sinks": {"sentinel": {"listen": listen}}}))).unwrap();
+    assert_eq!((both.sinks[0].has_inputs, both.sinks[0].inputs.len()), (true, 1));
+    // Beside Vector, nothing of it reaches this one.
+    let other = json!({"type": "sentinel_logs", "inputs": [], "listen": listen, "buffer": {}});
+    let graph = read(&beside(&json!({"sinks": {"other": other}}))).unwrap();
+    let warnings: Vec<_> = graph.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["sinks.other.buffer: has no effect without inputs"]);
+}
+
+#[test]
+fn a_listener_that_cannot_be_says_what_to_write() {
+    let sink = |options: Value| {
+        let mut tree = file(&json!({"sinks": {"sentinel": options}}));
+        tree["sinks"]["other"] = json!({"type": "sentinel_logs", "inputs": ["defender"]});
+        read(&tree).unwrap_err()
+    };
+    let listen = json!({"address": "127.0.0.1:6200"});
+    let short = json!({"address": "127.0.0.1:6200", "auth": {"strategy": "bearer", "token": "short"}});
+    for (options, expected) in [
+        (
+            json!({"inputs": []}),
+            "sinks.sentinel.inputs: must name at least one source; a sink that other shippers post to needs a listener, such \
+             as listen: {address: 127.0.0.1:6200}",
+        ),
+        (
+            json!({"inputs": null, "listen": listen}),
+            "sinks.sentinel: missing required option 'inputs': write inputs: [] if it takes only what is posted to it",
+        ),
+        (
+            json!({"listen": listen, "vector": {"address": "localhost:6200"}}),
+            "sinks.sentinel.listen.address: sinks.sentinel has the same address; each component needs its own",
+        ),
+        (json!({"listen": {}}), "sinks.sentinel.listen: missing required option 'address'"),
+        (
+            json!({"listen": {"address": "127.0.0.1:6200", "codec": "json"}}),
+            "sinks.sentinel.listen: unknown option 'codec'; the options are 'address', 'auth', 'decoding' and 'tls'",
+        ),
+        (
+            json!({"listen": short}),
+            "sinks.sentinel.listen.auth.token: must be at least 16 characters of ASCII, and no blanks",
+        ),
+    ] {
+        assert_eq!(sink(options.clone()), [expected], "{options}");
+    }
+    let source = file(&json!({"sources": {"defender": {"listen": listen}}}));
+    assert!(read(&source).unwrap_err()[0].starts_with("sources.defender: unknown option 'listen'"));
+}
+
+#[test]
+fn a_token_that_is_a_secret_is_not_judged_before_it_is_known() {
+    let auth = json!({"strategy": "bearer", "token": "SECRET[v.t]"});
+    let tree = json!({
+        "secret": {"v": {"type": "file", "path": "/secrets.json"}},
+        "sinks": {"sentinel": {"type": "sentinel_logs", "inputs": [],
+            "listen": {"address": "127.0.0.1:6200", "auth": auth}}},
+    });
+    let graph = read(&tree).unwrap();
+    assert!(graph.is_open("sinks.sentinel.listen.auth.token"));
+}

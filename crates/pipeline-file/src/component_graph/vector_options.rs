@@ -1,11 +1,12 @@
 //! Vector's options: those around our components that Vector's own have as well. Most only reach what stands in the
-//! component's place in Vector's file.
+//! component's place in Vector's file. And the listener for other shippers, which every sink has alike.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::model::{Kind, Report};
 use crate::link::LinkConfig;
+use crate::listen::ListenConfig;
 
 /// Options of `batch` that say how Vector hands events over; the others are the component's own.
 const HANDING_OVER: [&str; 2] = ["max_events", "timeout_secs"];
@@ -43,6 +44,8 @@ struct SinkVectorOptions {
     graph: Option<Map<String, Value>>,
     /// Whether Vector checks at its start that this sink is reachable. Default: Vector's, `true`.
     healthcheck: Option<Switch>,
+    /// The listener for shippers other than Vector, which post events over HTTPS; with it, `inputs` may be `[]`. Default: none.
+    listen: Option<ListenConfig>,
     /// The link between Vector and this component; without effect in a file without stock components.
     vector: Option<LinkConfig>,
 }
@@ -109,7 +112,7 @@ pub(super) fn take(kind: Kind, options: &mut Map<String, Value>) -> Map<String, 
     let mut vector_options = Map::new();
     let names: &[&str] = match kind {
         Kind::Source => &["graph", "vector"],
-        Kind::Sink => &["acknowledgements", "buffer", "graph", "healthcheck", "vector"],
+        Kind::Sink => &["acknowledgements", "buffer", "graph", "healthcheck", "listen", "vector"],
     };
     for name in names {
         vector_options.extend(options.shift_remove(*name).map(|value| ((*name).to_owned(), value)));
@@ -134,18 +137,24 @@ pub(crate) fn take_batch(batch: &mut Map<String, Value>) -> Map<String, Value> {
     taken.collect()
 }
 
-/// Reports options that have no effect, as there is no Vector to heed them.
-pub(super) fn report_ineffective(path: &str, vector_options: &Map<String, Value>, report: &mut Report) {
-    for (name, value) in vector_options.iter().filter(|(name, _)| *name != "acknowledgements") {
+/// Reports options that have no effect, `because` there is no Vector to heed them.
+pub(super) fn report_ineffective(
+    path: &str,
+    vector_options: &Map<String, Value>,
+    because: &str,
+    report: &mut Report,
+) {
+    let ours = ["acknowledgements", "listen"];
+    for (name, value) in vector_options.iter().filter(|(name, _)| !ours.contains(&name.as_str())) {
         let inner: Vec<&String> = match value {
             Value::Object(batch) if name == "batch" => batch.keys().collect(),
             _ => Vec::new(),
         };
         if inner.is_empty() {
-            report.warning(format!("{path}.{name}"), "has no effect without Vector");
+            report.warning(format!("{path}.{name}"), format!("has no effect {because}"));
         }
         for inner in inner {
-            report.warning(format!("{path}.{name}.{inner}"), "has no effect without Vector");
+            report.warning(format!("{path}.{name}.{inner}"), format!("has no effect {because}"));
         }
     }
 }
@@ -168,10 +177,10 @@ pub(super) fn report_dropping(path: &str, vector_options: &Map<String, Value>, r
 /// The schema of `inputs`.
 pub(crate) fn inputs_schema() -> Value {
     json!({
-        "description": "The ids of the components whose events this sink takes; `*` stands for any characters, `?` for one. Example: `[defender]`.",
+        "description": "The ids of the components whose events this sink takes; `*` stands for any characters, `?` for one; `[]` with `listen`, if it takes only what is posted to it. Example: `[defender]`.",
         "anyOf": [
             {"type": "string"},
-            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},
+            {"type": "array", "items": {"type": "string"}, "uniqueItems": true},
         ],
     })
 }

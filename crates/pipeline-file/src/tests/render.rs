@@ -335,3 +335,22 @@ fn two_components_do_not_meet_vector_at_one_address() {
         ]
     );
 }
+
+#[test]
+fn what_only_others_post_to_is_not_in_vectors_file() {
+    let listening =
+        format!("  posted: {SENTINEL}    inputs: []\n    listen: {{address: '127.0.0.1:6100'}}\n");
+    let linked =
+        format!("  sentinel: {SENTINEL}    inputs: [t]\n    listen: {{address: '127.0.0.1:6200'}}\n");
+    let text = yaml_with("  t: {type: x, inputs: [defender]}\n");
+    let text = text.replace("transforms:", &format!("{listening}{linked}transforms:"));
+    let tree: Value = serde_saphyr::from_str(&rendered("p.yaml", &text).unwrap()).unwrap();
+    assert_eq!((tree["sinks"].get("posted"), tree["sinks"]["sentinel"].get("listen")), (None, None));
+    // Nor does its address make way for another's.
+    assert_eq!(tree["sources"]["defender"]["address"], "127.0.0.1:6101");
+    assert_eq!(tree["sinks"]["sentinel"]["uri"], "https://127.0.0.1:6102/sinks/sentinel");
+
+    let alone = format!("sinks:\n{listening}");
+    let reported = rendered("p.yaml", &alone).unwrap_err();
+    assert!(reported[0].contains("there is nothing here for Vector"), "{reported:?}");
+}
