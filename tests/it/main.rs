@@ -28,6 +28,7 @@ mod returning;
 mod rig;
 mod routing;
 mod sentinel_source;
+mod shippers;
 mod sink;
 mod sink_storm;
 mod source;

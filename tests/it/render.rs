@@ -66,7 +66,9 @@ fn examples() -> Vec<PathBuf> {
 fn vector_accepts_every_example() {
     let dir = tempfile::tempdir().unwrap();
     let vector = real_vector();
-    for example in examples() {
+    // In one there is nothing for Vector.
+    let others = |example: &PathBuf| !example.ends_with("other-shippers.yaml");
+    for example in examples().into_iter().filter(others) {
         let text = rendered(&["-c", example.to_str().unwrap()]);
         let file = dir.path().join("vector.yaml");
         std::fs::write(&file, &text).unwrap();
