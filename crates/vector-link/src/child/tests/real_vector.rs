@@ -131,8 +131,17 @@ async fn it_reads_what_we_send_and_what_it_would_not_read_is_kept() {
         Event::new(if levels == 1 { "{\"n\":1}".to_owned() } else { nested(levels) }.into(), time)
     });
     assert_eq!(forward.deliver(Batch::from(events)).await, BatchStatus::Rejected);
-    // It has answered that they are in the file.
-    let written = std::fs::read_to_string(bench.dir.path().join("events")).unwrap();
+    // It has answered that they are in the file; its `file` sink says so a moment before.
+    let file = bench.dir.path().join("events");
+    let written = || std::fs::read_to_string(&file).unwrap_or_default();
+    let clock = Clock::system();
+    for _ in 0..500 {
+        if written().lines().count() >= 3 {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    let written = written();
     assert_eq!(written.lines().count(), 3, "{written}");
     let first: serde_json::Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
     let expected = serde_json::json!({
