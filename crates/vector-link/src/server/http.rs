@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -19,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::content_encoding::{ContentEncoding, UnknownEncoding};
-use super::deliveries::BatchDigest;
 use super::lines::{Lines, MAX_LINE_BYTES};
 use super::pushers::Pushers;
 use super::sinks::{Entry, Push, PushedSinks, Room, Sink};
@@ -162,11 +160,10 @@ impl Service {
         let mut room = wait(length.unwrap_or(UNKNOWN_BYTES)).await?;
         let (codec, mut body) = (self.pushers.codec(), request.into_body());
         let (mut lines, mut push) = (Lines::new(codec, MAX_LINE_BYTES), Push::new(codec));
-        let mut digest = Context::new(&SHA256);
+        lines.reserve(length.unwrap_or_default());
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| NotYet::Broken(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
-            digest.update(&data);
             for data in data.chunks(encoding.step()) {
                 encoding.unpack(data, &mut lines).map_err(NotYet::Gzip)?;
                 while let Some(line) = lines.next() {
@@ -177,7 +174,7 @@ impl Service {
                 }
                 if push.bytes() >= PART_BYTES {
                     let part = (std::mem::replace(&mut push, Push::new(codec)), room);
-                    self.deliver(path, &sink, BatchDigest::of(&digest), part).await?;
+                    self.deliver(path, &sink, part).await?;
                     room = wait(UNKNOWN_BYTES).await?;
                 }
             }
@@ -189,18 +186,12 @@ impl Service {
         if push.is_empty() {
             return Ok(());
         }
-        self.deliver(path, &sink, BatchDigest::of(&digest), (push, room)).await
+        self.deliver(path, &sink, (push, room)).await
     }
 
     /// Delivers a part of a body, and waits until that is decided.
-    async fn deliver(
-        &self,
-        path: &str,
-        sink: &Arc<Sink>,
-        digest: BatchDigest,
-        part: (Push, Room),
-    ) -> Result<(), NotYet> {
-        let waiting = self.sinks.begin(path, sink, digest, part).ok_or(NotYet::Replaced)?;
+    async fn deliver(&self, path: &str, sink: &Arc<Sink>, part: (Push, Room)) -> Result<(), NotYet> {
+        let waiting = self.sinks.begin(path, sink, part).ok_or(NotYet::Replaced)?;
         match waiting.outcome().await {
             // What was rejected is in the quarantine. Any other answer would drop or stop what came with it.
             BatchStatus::Delivered | BatchStatus::Rejected => Ok(()),

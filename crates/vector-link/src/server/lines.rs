@@ -10,6 +10,8 @@ use model::event::Event;
 /// The longest line that is taken for an event: 100 MiB, as much as Vector itself reads at a time.
 /// Source: <https://vector.dev/docs/reference/configuration/sources/vector/>
 pub(super) const MAX_LINE_BYTES: usize = 100 * 1024 * 1024;
+/// No more memory than this is taken on somebody's word: what Vector sends at a time has less.
+const MAX_RESERVED_BYTES: usize = 2 * 1024 * 1024;
 /// So much is kept of a longer one.
 const HEAD_BYTES: usize = 1024 * 1024;
 
@@ -139,6 +141,11 @@ impl Lines {
             Codec::Json => Form::Unknown,
         };
         Self { pending: BytesMut::new(), searched: 0, passing: None, max_line_bytes, form }
+    }
+
+    /// So many bytes are about to come, as far as is known: they are taken into one piece of memory.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.pending.reserve(bytes.min(MAX_RESERVED_BYTES));
     }
 
     /// Takes what has come next.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -82,6 +83,14 @@ pub(super) struct Push {
     bytes: usize,
 }
 
+/// What a push comes to, to be delivered. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pushed {
+    events: Batch,
+    unreadable: Arc<[Unreadable]>,
+    not_logs: u64,
+}
+
 /// A line that is no event.
 struct Unreadable {
     text: Bytes,
@@ -149,20 +158,15 @@ impl PushedSinks {
         self.by_path().get(path).cloned()
     }
 
-    /// Waits for the delivery of the very same bytes, if there is one that nobody waits for; else begins one to `sink`. Nothing
+    /// Waits for the delivery of the very same events, if there is one that nobody waits for; else begins one to `sink`. Nothing
     /// if that is not the sink at `path` any more.
-    pub(super) fn begin(
-        &self,
-        path: &str,
-        sink: &Arc<Sink>,
-        digest: BatchDigest,
-        (push, room): (Push, Room),
-    ) -> Option<Waiting> {
+    pub(super) fn begin(&self, path: &str, sink: &Arc<Sink>, (push, room): (Push, Room)) -> Option<Waiting> {
+        let pushed = push.finish();
         // Held until it has begun, so that who takes a sink out waits for everything that was begun.
         let by_path = self.by_path();
         let entry = by_path.get(path)?;
         entry.sink.as_ref().filter(|current| Arc::ptr_eq(current, sink))?;
-        if let Some(waiting) = entry.deliveries.join(digest) {
+        if let Some(waiting) = entry.deliveries.join(&pushed) {
             let labels = &sink.pushed.labels;
             info!(
                 component_id = labels.id,
@@ -171,8 +175,8 @@ impl PushedSinks {
             return Some(waiting);
         }
         let sink = Arc::clone(sink);
-        Some(entry.deliveries.begin(digest, async move {
-            let status = sink.take(push).await;
+        Some(entry.deliveries.begin(pushed.clone(), async move {
+            let status = sink.take(pushed).await;
             drop(room);
             status
         }))
@@ -279,6 +283,11 @@ impl Push {
         self.unreadable.push(Unreadable { text, code, message });
     }
 
+    fn finish(self) -> Pushed {
+        let Self { events, unreadable, not_logs, .. } = self;
+        Pushed { events: events.into(), unreadable: unreadable.into(), not_logs }
+    }
+
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -288,19 +297,40 @@ impl Push {
     }
 }
 
+// === impl Pushed ===
+
+impl Pushed {
+    /// Tells it from what has other events, or the same in another order.
+    pub(super) fn digest(&self) -> BatchDigest {
+        let mut context = Context::new(&SHA256);
+        let mut add = |text: &[u8]| {
+            context.update(&text.len().to_le_bytes());
+            context.update(text);
+        };
+        self.events.iter().for_each(|event| add(&event.to_json()));
+        self.unreadable.iter().for_each(|line| add(&line.text));
+        for count in [self.events.len() as u64, self.not_logs] {
+            add(&count.to_le_bytes());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        BatchDigest(digest)
+    }
+}
+
 // === impl Sink ===
 
 impl Sink {
     /// Delivers a push, however long that takes.
-    pub(super) async fn take(&self, push: Push) -> BatchStatus {
-        self.tell_of(push.not_logs);
-        for unreadable in push.unreadable {
+    pub(super) async fn take(&self, pushed: Pushed) -> BatchStatus {
+        self.tell_of(pushed.not_logs);
+        for unreadable in pushed.unreadable.iter() {
             self.keep(unreadable).await;
         }
-        if push.events.is_empty() {
+        if pushed.events.is_empty() {
             return BatchStatus::Delivered;
         }
-        self.pushed.deliver.deliver(Batch::from(push.events)).await
+        self.pushed.deliver.deliver(pushed.events).await
     }
 
     fn tell_of(&self, not_logs: u64) {
@@ -320,10 +350,10 @@ impl Sink {
     }
 
     /// Keeps what nobody can read, however long it takes.
-    async fn keep(&self, unreadable: Unreadable) {
+    async fn keep(&self, unreadable: &Unreadable) {
         let Self { pushed: PushedSink { quarantine, labels, .. }, clock, policies, .. } = self;
         let keeper = Keeper { quarantine, labels, clock, policies, stage: "receiving" };
         let Unreadable { text, code, message } = unreadable;
-        keeper.keep(&Event::new(text, None), code, message, "").await;
+        keeper.keep(&Event::new(text.clone(), None), code, message.clone(), "").await;
     }
 }
