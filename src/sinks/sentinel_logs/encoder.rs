@@ -80,6 +80,16 @@ pub(super) struct TimeField {
     path: Vec<Segment>,
 }
 
+/// A field that is a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct FieldTime<'a> {
+    time: DateTime<Utc>,
+    /// The field's value.
+    json: &'a str,
+    /// Whether that is a time as the service takes it for sure.
+    is_rfc3339: bool,
+}
+
 /// Writes the fields of one event into the columns of its row.
 struct FieldsRow<'a> {
     time: &'a TimeField,
@@ -93,7 +103,7 @@ struct FieldsRow<'a> {
     /// Whether a field should have been a time, and could not be read.
     is_time_unread: bool,
     /// The times in the usual fields, until it is known whether the row needs one.
-    usual_times: [Option<(DateTime<Utc>, &'a str)>; USUAL_TIME_FIELDS.len()],
+    usual_times: [Option<FieldTime<'a>>; USUAL_TIME_FIELDS.len()],
     /// The value of `ExtraColumns`, without its last brace.
     extra: Vec<u8>,
 }
@@ -146,7 +156,7 @@ impl TimeField {
     /// The value of the field, if it is this one, or within it.
     fn find<'v>(&self, name: &str, json: &'v str) -> Option<&'v str> {
         let (first, rest) = self.path.split_first()?;
-        (*first == Segment::Field(name.to_owned())).then_some(())?;
+        matches!(first, Segment::Field(first) if first == name).then_some(())?;
         let mut found = json;
         for segment in rest {
             let mut inner = None;
@@ -237,8 +247,8 @@ impl<'a> FieldsRow<'a> {
             match time(found, self.now) {
                 Some(time) => {
                     self.has_time = true;
-                    self.keep_time(None, time, found);
-                    self.time_column(time, found);
+                    self.keep_time(None, time.time, found);
+                    self.time_column(time);
                     if self.time.is_whole_field() {
                         return;
                     }
@@ -250,7 +260,7 @@ impl<'a> FieldsRow<'a> {
         {
             match time(json, self.now) {
                 Some(time) => {
-                    self.usual_times[at] = Some((time, json));
+                    self.usual_times[at] = Some(time);
                     return;
                 }
                 None => self.is_time_unread |= json != "null",
@@ -289,12 +299,12 @@ impl<'a> FieldsRow<'a> {
     fn finish(mut self, time: DateTime<Utc>) -> Result<RowNotes, Reason> {
         for (name, found) in USUAL_TIME_FIELDS.into_iter().zip(std::mem::take(&mut self.usual_times)) {
             match found {
-                Some((time, json)) if !self.has_time => {
+                Some(found) if !self.has_time => {
                     self.has_time = true;
-                    self.keep_time(Some(name), time, json);
-                    self.time_column(time, json);
+                    self.keep_time(Some(name), found.time, found.json);
+                    self.time_column(found);
                 }
-                Some((_, json)) => self.other_field(name, json),
+                Some(found) => self.other_field(name, found.json),
                 None => {}
             }
         }
@@ -333,13 +343,14 @@ impl<'a> FieldsRow<'a> {
         }
     }
 
-    /// Writes the column of the event's time, which stands in the event as `json`.
-    fn time_column(&mut self, time: DateTime<Utc>, json: &str) {
-        let as_it_is = json.starts_with('"') && is_rfc3339(json);
+    /// Writes the column of the event's time.
+    fn time_column(&mut self, FieldTime { time, json, is_rfc3339 }: FieldTime<'_>) {
         let with_all_digits = || format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-        let written = if as_it_is { Cow::Borrowed(json) } else { Cow::Owned(with_all_digits()) };
-        let fitting = self.fitting(&self.time.column, "", &written).unwrap_or_else(|| written.clone());
-        self.row.column(&self.time.column, "", &fitting);
+        let written = if is_rfc3339 { Cow::Borrowed(json) } else { Cow::Owned(with_all_digits()) };
+        match self.fitting(&self.time.column, "", &written) {
+            Some(fitting) => self.row.column(&self.time.column, "", &fitting),
+            None => self.row.column(&self.time.column, "", &written),
+        }
     }
 
     fn extra_field(&mut self, name: &str, json: &str) {
@@ -362,17 +373,17 @@ pub(super) fn time_of_row(time: DateTime<Utc>) -> String {
 }
 
 /// The time that a JSON value is, in any form that logs have.
-fn time(json: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
+fn time(json: &str, now: DateTime<Utc>) -> Option<FieldTime<'_>> {
+    let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    if let Some(time) = text.and_then(rfc3339) {
+        return Some(FieldTime { time, json, is_rfc3339: true });
+    }
+    let time = match text {
         Some(text) if !text.contains('\\') => log_time(text, Some(now)),
         Some(_) => log_time(&serde_json::from_str::<String>(json).ok()?, Some(now)),
         None => log_time(json, None),
-    }
-}
-
-/// Whether a JSON value is a time as the service takes it for sure.
-fn is_rfc3339(json: &str) -> bool {
-    serde_json::from_str::<Cow<'_, str>>(json).is_ok_and(|text| rfc3339(&text).is_some())
+    };
+    time.map(|time| FieldTime { time, json, is_rfc3339: false })
 }
 
 #[cfg(test)]
