@@ -131,7 +131,7 @@ async fn events_that_are_posted_arrive_beside_those_of_a_source_and_reloads_move
     assert!(!log.contains(TOKEN), "the token is in the log");
     let refused =
         "A shipper's request is refused: the header Authorization: Bearer with the right token is missing";
-    assert!(log.contains(refused) || log.contains("this is not the path of a sink"), "{log}");
+    assert!(log.contains(refused) && log.contains("this is not the path of a sink"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

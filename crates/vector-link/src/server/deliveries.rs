@@ -37,7 +37,7 @@ pub(super) struct BatchDigest(pub(super) [u8; 32]);
 #[derive(Clone)]
 pub(super) struct Deliveries {
     clock: Clock,
-    /// Those that somebody has left before they were decided, or before he was answered.
+    /// Those that were left before they were answered.
     left: Arc<Mutex<Left>>,
     tasks: TaskTracker,
     /// Cancelled, and replaced, when what is on its way is given up.
@@ -48,19 +48,27 @@ pub(super) struct Deliveries {
 struct Left {
     /// Of equal ones, each is answered from once.
     by_digest: HashMap<BatchDigest, VecDeque<Outcome>>,
-    /// When they were left, in order.
-    order: VecDeque<(Instant, BatchDigest)>,
+    /// In the order in which they were left.
+    order: VecDeque<BatchDigest>,
 }
 
-/// What a delivery comes to, once it is decided.
-type Outcome = watch::Receiver<Option<BatchStatus>>;
+/// What a delivery comes to, and when it was decided.
+type Outcome = watch::Receiver<Option<(BatchStatus, Instant)>>;
 
 /// One push that waits for a delivery.
 pub(super) struct Waiting {
     deliveries: Deliveries,
     outcome: Outcome,
     /// What is delivered; nothing once that is answered.
-    pushed: Option<Pushed>,
+    content: Option<Content>,
+}
+
+/// What tells a delivery from others.
+enum Content {
+    /// All of it.
+    Pushed(Pushed),
+    /// What is needed of it after it was decided.
+    Digest(BatchDigest),
 }
 
 // === impl Deliveries ===
@@ -80,7 +88,8 @@ impl Deliveries {
         }
         let outcome = left.take(pushed.digest())?;
         drop(left);
-        Some(Waiting { deliveries: self.clone(), outcome, pushed: Some(pushed.clone()) })
+        let content = Some(Content::Pushed(pushed.clone()));
+        Some(Waiting { deliveries: self.clone(), outcome, content })
     }
 
     /// Begins a delivery. It goes on whether or not somebody waits.
@@ -90,15 +99,15 @@ impl Deliveries {
         delivery: impl Future<Output = BatchStatus> + Send + 'static,
     ) -> Waiting {
         let (decide, outcome) = watch::channel(None);
-        let given_up = self.given_up().clone();
+        let (given_up, clock) = (self.given_up().clone(), self.clock.clone());
         self.tasks.spawn(async move {
             let status = tokio::select! {
                 status = delivery => status,
                 () = given_up.cancelled() => BatchStatus::Errored,
             };
-            decide.send_replace(Some(status));
+            decide.send_replace(Some((status, clock.monotonic())));
         });
-        Waiting { deliveries: self.clone(), outcome, pushed: Some(pushed) }
+        Waiting { deliveries: self.clone(), outcome, content: Some(Content::Pushed(pushed)) }
     }
 
     /// Waits until nothing is on its way.
@@ -130,14 +139,14 @@ impl Left {
         let outcomes = self.by_digest.get_mut(&digest)?;
         // The next push of one that errored is a new try; and if its task died, whether anything arrived isn't known.
         let may_be = |outcome: &Outcome| match *outcome.borrow() {
-            Some(status) => status != BatchStatus::Errored,
+            Some((status, _)) => status != BatchStatus::Errored,
             None => outcome.has_changed().is_ok(),
         };
         let before = outcomes.len();
         outcomes.retain(may_be);
         let outcome = outcomes.pop_front();
         for _ in outcomes.len()..before {
-            let at = self.order.iter().position(|(_, left)| *left == digest);
+            let at = self.order.iter().position(|left| *left == digest);
             at.and_then(|at| self.order.remove(at));
         }
         if outcomes.is_empty() {
@@ -146,55 +155,62 @@ impl Left {
         outcome
     }
 
-    /// Forgets what was decided, and left long ago, or too many others since.
+    /// Forgets what was decided long ago, and of too many the first that were left.
     fn forget(&mut self, now: Instant) {
-        while let Some((since, digest)) = self.order.front().copied() {
-            let is_old = now.saturating_duration_since(since) >= REMEMBERED;
-            if !is_old && self.order.len() <= MAX_REMEMBERED {
-                break;
-            }
-            self.order.pop_front();
-            let Some(outcomes) = self.by_digest.get_mut(&digest) else { continue };
-            if let Some(outcome) = outcomes.pop_front()
-                && outcome.borrow().is_none()
-                && outcome.has_changed().is_ok()
-            {
-                // Not decided yet: what is on its way is bounded, and may be asked for as long as it is.
-                outcomes.push_back(outcome);
-                self.order.push_back((now, digest));
-            }
-            if outcomes.is_empty() {
-                self.by_digest.remove(&digest);
-            }
-            if !is_old {
-                break;
-            }
+        let is_old = |outcome: &Outcome| match *outcome.borrow() {
+            Some((_, decided)) => now.saturating_duration_since(decided) >= REMEMBERED,
+            // What is on its way may be asked for as long as it is, unless its task died.
+            None => outcome.has_changed().is_err(),
+        };
+        for outcomes in self.by_digest.values_mut() {
+            outcomes.retain(|outcome| !is_old(outcome));
         }
+        while self.order.len() > MAX_REMEMBERED
+            && let Some(digest) = self.order.pop_front()
+        {
+            self.by_digest.get_mut(&digest).and_then(VecDeque::pop_front);
+        }
+        self.by_digest.retain(|_, outcomes| !outcomes.is_empty());
+        let by_digest = &self.by_digest;
+        self.order.retain(|digest| by_digest.contains_key(digest));
     }
 }
 
 // === impl Waiting ===
 
 impl Waiting {
-    /// Waits for the outcome of the batch.
-    pub(super) async fn outcome(mut self) -> BatchStatus {
-        let status = match self.outcome.wait_for(Option::is_some).await {
-            Ok(decided) => (*decided).unwrap_or(BatchStatus::Errored),
+    /// Waits for the outcome of the batch. Whoever drops this before it is [answered](Self::answered) has left it.
+    pub(super) async fn outcome(&mut self) -> BatchStatus {
+        match self.outcome.wait_for(Option::is_some).await {
+            Ok(decided) => decided.map_or(BatchStatus::Errored, |(status, _)| status),
             // Its task died: whether anything arrived isn't known.
             Err(_) => BatchStatus::Errored,
-        };
-        // Equal events are another batch from now on.
-        self.pushed = None;
-        status
+        }
+    }
+
+    /// Keeps no more of a batch that is decided than it takes to know it again.
+    pub(super) fn shrink(&mut self) {
+        if let Some(Content::Pushed(pushed)) = &self.content {
+            self.content = Some(Content::Digest(pushed.digest()));
+        }
+    }
+
+    /// It is answered: equal events are another batch from now on.
+    pub(super) fn answered(mut self) {
+        self.content = None;
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(pushed) = self.pushed.take() else { return };
-        let (digest, now) = (pushed.digest(), self.deliveries.clock.monotonic());
+        let Some(content) = self.content.take() else { return };
+        // Whoever sends it again waits here until it can be found.
         let mut left = self.deliveries.left();
+        let digest = match content {
+            Content::Pushed(pushed) => pushed.digest(),
+            Content::Digest(digest) => digest,
+        };
         left.by_digest.entry(digest).or_default().push_back(self.outcome.clone());
-        left.order.push_back((now, digest));
+        left.order.push_back(digest);
     }
 }

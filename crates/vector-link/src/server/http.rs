@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::content_encoding::{ContentEncoding, UnknownEncoding};
+use super::deliveries::Waiting;
 use super::lines::{Lines, MAX_LINE_BYTES};
 use super::pushers::Pushers;
 use super::sinks::{Entry, Push, PushedSinks, Room, Sink};
@@ -27,7 +28,7 @@ use runtime::delivery::BatchStatus;
 /// Source: <https://vector.dev/docs/reference/configuration/sinks/http/#request.timeout_secs>
 pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 /// What is delivered at a time of a body that has more. What Vector sends has less, unless a single event has more.
-const PART_BYTES: usize = 64 * 1024 * 1024;
+const PART_BYTES: usize = 16 * 1024 * 1024;
 /// What a body is taken to have at first that does not say.
 const UNKNOWN_BYTES: usize = 1_000_000;
 
@@ -53,7 +54,7 @@ enum NotYet {
     Replaced,
     #[error("not delivered: send it again")]
     Errored,
-    #[error("not delivered yet, and not forgotten: send it again")]
+    #[error("not delivered yet: send it again")]
     Late,
     #[error("the body broke off: {0}")]
     Broken(String),
@@ -69,6 +70,20 @@ enum NotYet {
     Gzip(std::io::Error),
     #[error("the header Authorization: Bearer with the right token is missing")]
     Unauthorized,
+}
+
+// === impl NotYet ===
+
+impl NotYet {
+    /// What is said once a minute by itself.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Encoding(_) | Self::Gzip(_) => "encoding",
+            Self::Full => "full",
+            _ => "other",
+        }
+    }
 }
 
 // === impl Service ===
@@ -110,15 +125,19 @@ impl Service {
     /// Says, once a minute at most, what nothing but a change of somebody's configuration helps against.
     fn report(&self, path: &str, error: &NotYet) {
         match error {
-            NotYet::NoSink => self.sinks.say_sometimes(|| {
+            NotYet::NoSink => self.sinks.say_sometimes("no_sink", || {
                 warn!(
                     path,
                     "Vector pushes to a sink that does not run here, and is told to come again: has the pipeline file changed? \
                      Then render Vector's file again. (Said once a minute at most.)"
                 );
             }),
-            NotYet::NoPath | NotYet::Encoding(_) | NotYet::Gzip(_) | NotYet::Unauthorized => {
-                self.sinks.say_sometimes(|| {
+            NotYet::NoPath
+            | NotYet::Encoding(_)
+            | NotYet::Gzip(_)
+            | NotYet::Unauthorized
+            | NotYet::Full => {
+                self.sinks.say_sometimes(error.kind(), || {
                     warn!(path, "A shipper's request is refused: {error}. (Said once a minute at most.)");
                 });
             }
@@ -157,10 +176,12 @@ impl Service {
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         // Before the body is read: what waits for its turn stays with who sends it.
         let wait = async |bytes| Room::wait(&entry, bytes).await.ok_or(NotYet::Stopping);
-        let mut room = wait(length.unwrap_or(UNKNOWN_BYTES)).await?;
+        // No more than a usual body has is taken on somebody's word.
+        let mut room = wait(length.unwrap_or(UNKNOWN_BYTES).min(UNKNOWN_BYTES)).await?;
         let (codec, mut body) = (self.pushers.codec(), request.into_body());
         let (mut lines, mut push) = (Lines::new(codec, MAX_LINE_BYTES), Push::new(codec));
         lines.reserve(length.unwrap_or_default());
+        let mut parts: Vec<Waiting> = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| NotYet::Broken(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
@@ -168,34 +189,46 @@ impl Service {
                 encoding.unpack(data, &mut lines).map_err(NotYet::Gzip)?;
                 while let Some(line) = lines.next() {
                     push.add(line, lines.word());
+                    // By the lines, so that it has the same parts when it comes again.
+                    if push.bytes() >= PART_BYTES {
+                        if !room.grow_to(push.bytes()) {
+                            return Err(NotYet::Full);
+                        }
+                        let part = (std::mem::replace(&mut push, Push::new(codec)), room);
+                        let mut waiting = self.deliver(path, &sink, part).await?;
+                        waiting.shrink();
+                        parts.push(waiting);
+                        room = wait(UNKNOWN_BYTES).await?;
+                    }
                 }
                 if !room.grow_to(push.bytes() + lines.pending_bytes()) {
                     return Err(NotYet::Full);
                 }
-                if push.bytes() >= PART_BYTES {
-                    let part = (std::mem::replace(&mut push, Push::new(codec)), room);
-                    self.deliver(path, &sink, part).await?;
-                    room = wait(UNKNOWN_BYTES).await?;
-                }
+                tokio::task::consume_budget().await;
             }
         }
         encoding.finish(&mut lines).map_err(NotYet::Gzip)?;
         while let Some(line) = lines.next().or_else(|| lines.rest()) {
             push.add(line, lines.word());
         }
-        if push.is_empty() {
-            return Ok(());
+        if !push.is_empty() {
+            parts.push(self.deliver(path, &sink, (push, room)).await?);
         }
-        self.deliver(path, &sink, (push, room)).await
+        parts.into_iter().for_each(Waiting::answered);
+        Ok(())
     }
 
-    /// Delivers a part of a body, and waits until that is decided.
-    async fn deliver(&self, path: &str, sink: &Arc<Sink>, part: (Push, Room)) -> Result<(), NotYet> {
-        let waiting = self.sinks.begin(path, sink, part).ok_or(NotYet::Replaced)?;
+    /// Delivers a part of a body, and waits until that is decided. If the rest of the body comes to nothing, all of it comes
+    /// again, and this part is known then.
+    async fn deliver(&self, path: &str, sink: &Arc<Sink>, part: (Push, Room)) -> Result<Waiting, NotYet> {
+        let mut waiting = self.sinks.begin(path, sink, part).ok_or(NotYet::Replaced)?;
         match waiting.outcome().await {
             // What was rejected is in the quarantine. Any other answer would drop or stop what came with it.
-            BatchStatus::Delivered | BatchStatus::Rejected => Ok(()),
-            BatchStatus::Errored => Err(NotYet::Errored),
+            BatchStatus::Delivered | BatchStatus::Rejected => Ok(waiting),
+            BatchStatus::Errored => {
+                waiting.answered();
+                Err(NotYet::Errored)
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ use model::event::Event;
 pub(super) const MAX_LINE_BYTES: usize = 100 * 1024 * 1024;
 /// No more memory than this is taken on somebody's word: what Vector sends at a time has less.
 const MAX_RESERVED_BYTES: usize = 2 * 1024 * 1024;
+/// What UTF-8 text may begin with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// So much is kept of a longer one.
 const HEAD_BYTES: usize = 1024 * 1024;
 
@@ -203,6 +205,12 @@ impl Lines {
     /// Finds out from its first byte what divides the body.
     fn settle(&mut self) {
         if !matches!(self.form, Form::Unknown) {
+            return;
+        }
+        // Some programs begin their text with a mark of its byte order.
+        if self.pending.starts_with(BYTE_ORDER_MARK) {
+            self.pending.advance(BYTE_ORDER_MARK.len());
+        } else if BYTE_ORDER_MARK.starts_with(&self.pending) {
             return;
         }
         let first = self.pending.iter().position(|byte| !byte.is_ascii_whitespace());

@@ -21,7 +21,7 @@ use runtime::clock::Clock;
 
 /// Most connections at a time. Vector has as many as it has requests in flight, a few for each sink.
 const MAX_CONNECTIONS: usize = 512;
-/// How long a handshake may take.
+/// How long a handshake may take, and the first request after it.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may wait for its next request: longer than Vector keeps one that it does not use, 90 s.
 /// Source: <https://docs.rs/hyper/0.14/hyper/client/struct.Builder.html#method.pool_idle_timeout>
@@ -112,13 +112,25 @@ impl Connections {
         };
         let service = self.service;
         let pushers = Arc::clone(&service.pushers);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_WITHIN)
-            .serve_connection(TokioIo::new(stream), service_fn(|request| service.answer(request)));
+        let first = CancellationToken::new();
+        let connection =
+            http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(IDLE_WITHIN).serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request| {
+                    first.cancel();
+                    service.answer(request)
+                }),
+            );
         tokio::pin!(connection);
+        let nobody_asks = async {
+            tokio::select! {
+                () = first.cancelled() => std::future::pending().await,
+                () = self.clock.sleep(HEAD_WITHIN) => {}
+            }
+        };
         let served = tokio::select! {
             served = connection.as_mut() => served,
+            () = nobody_asks => return debug!("A connection to a sink asked for nothing."),
             () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await

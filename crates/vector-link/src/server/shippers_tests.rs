@@ -176,3 +176,22 @@ async fn another_path_is_told_which_one_is_right() {
     let (status, text) = answer(&bench, Request::post("/"), "{}").await;
     assert_eq!((status, text.contains("/sinks/ and the sink's id")), (503, true), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_of_the_byte_order_is_no_part_of_an_event() {
+    for body in ["\u{feff}[{\"a\":1},{\"b\":2}]", "\u{feff}{\"a\":1}\n{\"b\":2}\n"] {
+        let (status, taken, kept) = pushed("", body).await;
+        assert_eq!(
+            (status, taken, kept),
+            (200, vec!["{\"a\":1}".to_owned(), "{\"b\":2}".to_owned()], vec![]),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn many_short_lines_count_as_what_is_built_of_them() {
+    // Unpacked it has 140 KB, and what says why each line is no event has two parts' worth.
+    let (status, taken, kept) = pushed("gzip", gzip(&b"1\n".repeat(40_000))).await;
+    assert_eq!((status, taken.len(), kept.len()), (200, 0, 40_000));
+}

@@ -16,10 +16,15 @@ use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::Health;
-use runtime::quarantine::{Keeper, Quarantine};
+use runtime::quarantine::{Quarantine, Reason, Refused};
+use runtime::retry::Verdict;
 use runtime::retry::policy::Policies;
-use runtime::telemetry::ComponentLabels;
+use runtime::telemetry::{ComponentLabels, Metric};
 
+/// What an event takes beside its text, and what is built of it on its way.
+const EVENT_BYTES: usize = 2 * size_of::<Event>();
+/// What a line that is no event takes beside its text: what it is, and why.
+const UNREADABLE_BYTES: usize = 512;
 /// How often at most it is said that something other than logs was sent, or that a sink is missing.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 /// What batches that are on their way may have together.
@@ -45,8 +50,8 @@ struct Shared {
     by_path: Mutex<BTreeMap<String, Entry>>,
     clock: Clock,
     rng: Mutex<fastrand::Rng>,
-    /// When it was last said that a request cannot come to anything.
-    said: Mutex<Option<Instant>>,
+    /// When it was last said that a request cannot come to anything, by the kind of reason.
+    said: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 #[derive(Clone)]
@@ -182,9 +187,12 @@ impl PushedSinks {
         }))
     }
 
-    /// Has something said, once a minute at most.
-    pub(super) fn say_sometimes(&self, say: impl FnOnce()) {
-        if is_due(&self.0.said, self.0.clock.monotonic()) {
+    /// Has something of that kind said, once a minute at most.
+    pub(super) fn say_sometimes(&self, kind: &'static str, say: impl FnOnce()) {
+        let now = self.0.clock.monotonic();
+        let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.get(kind).is_none_or(|said| now.saturating_duration_since(*said) >= SAID_EVERY) {
+            said.insert(kind, now);
             say();
         }
     }
@@ -251,7 +259,7 @@ impl Push {
         let (text, code, message) = match line {
             Line::Whole(line) | Line::Stray(line) if line.iter().all(u8::is_ascii_whitespace) => return,
             Line::Whole(line) => {
-                self.bytes += line.len();
+                self.bytes += line.len() + EVENT_BYTES;
                 match codec.decode(&line) {
                     Ok(Decoded::Log(event)) => return self.events.push(event),
                     Ok(Decoded::NotALog) => {
@@ -280,6 +288,7 @@ impl Push {
                 (head, "too_large", message)
             }
         };
+        self.bytes += UNREADABLE_BYTES;
         self.unreadable.push(Unreadable { text, code, message });
     }
 
@@ -324,9 +333,7 @@ impl Sink {
     /// Delivers a push, however long that takes.
     pub(super) async fn take(&self, pushed: Pushed) -> BatchStatus {
         self.tell_of(pushed.not_logs);
-        for unreadable in pushed.unreadable.iter() {
-            self.keep(unreadable).await;
-        }
+        self.keep(&pushed.unreadable).await;
         if pushed.events.is_empty() {
             return BatchStatus::Delivered;
         }
@@ -349,11 +356,39 @@ impl Sink {
         }
     }
 
-    /// Keeps what nobody can read, however long it takes.
-    async fn keep(&self, unreadable: &Unreadable) {
-        let Self { pushed: PushedSink { quarantine, labels, .. }, clock, policies, .. } = self;
-        let keeper = Keeper { quarantine, labels, clock, policies, stage: "receiving" };
-        let Unreadable { text, code, message } = unreadable;
-        keeper.keep(&Event::new(text.clone(), None), code, message.clone(), "").await;
+    /// Keeps what nobody can read, all at once, however long it takes.
+    async fn keep(&self, unreadable: &[Unreadable]) {
+        let Some(first) = unreadable.first() else { return };
+        let PushedSink { quarantine, labels, .. } = &self.pushed;
+        let texts: Batch = unreadable.iter().map(|line| Event::new(line.text.clone(), None)).collect();
+        let refused = unreadable.iter().enumerate().map(|(event, Unreadable { code, message, .. })| {
+            let reason = Reason { code, message: message.clone(), request_id: None };
+            Refused { event, reason, stream: None }
+        });
+        let mut rest: Vec<_> = refused.collect();
+        let mut policy = self.policies.forever();
+        while !rest.is_empty() {
+            let kept = quarantine.keep_all(&texts, &rest, self.clock.now()).await;
+            for Refused { reason, .. } in rest.drain(..kept.count) {
+                labels.count_quarantined(reason.code, 1);
+                labels.count_error(reason.code, "receiving");
+            }
+            labels.gauge(Metric::QuarantineBytes, quarantine.bytes());
+            if let Some(failure) = kept.failure {
+                labels.count_error("quarantine_failed", "receiving");
+                error!(component_id = labels.id, "{labels}: waiting, so that nothing is lost: {failure}");
+                self.clock.sleep(policy.wait(Verdict::Retry)).await;
+            }
+        }
+        let others = match unreadable.len() - 1 {
+            0 => String::new(),
+            others => format!(" (and {others} more of the same request)"),
+        };
+        error!(
+            component_id = labels.id,
+            error_type = first.code,
+            quarantine = %quarantine.path().display(),
+            "{labels}: {}{others}", first.message
+        );
     }
 }

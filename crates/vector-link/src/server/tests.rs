@@ -274,10 +274,45 @@ async fn what_is_under_way_has_a_bound_and_the_rest_is_told_to_come_again() {
     assert_eq!(bench.sink.times(), 2, "the third was never begun");
     bench.sink.go_on.add_permits(3);
     for batch in &batches {
-        let Ok(response) = bench.service.answer(pushed(batch)).await;
-        assert_eq!(response.status(), StatusCode::OK);
+        // As Vector does.
+        while bench.service.answer(pushed(batch)).await.unwrap().status() != StatusCode::OK {
+            Clock::system().sleep(Duration::from_secs(1)).await;
+        }
     }
     assert_eq!((bench.sink.times(), bench.sink.ended.load(Ordering::Relaxed)), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_body_in_parts_what_was_delivered_is_known_when_all_of_it_comes_again() {
+    let bench = bench();
+    let lines: Vec<_> = ["a", "b", "c"].map(|text| log(&text.repeat(17_000_000))).to_vec();
+    bench.sink.go_on.add_permits(2);
+    assert_eq!(bench.push(lines.concat()).await, 503, "the third part is late");
+    bench.sink.go_on.add_permits(9);
+    assert_eq!(bench.push(lines.concat()).await, 200);
+    assert_eq!(bench.sink.times(), 3, "no part is delivered twice");
+    assert_eq!(bench.push(lines.concat()).await, 200);
+    assert_eq!(bench.sink.times(), 6, "equal bytes are another body once it is answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_takes_longer_than_anything_is_remembered_is_known_when_it_is_decided() {
+    let bench = bench();
+    assert_eq!(bench.push(log("a")).await, 503);
+    let clock = Clock::system();
+    clock.sleep(Duration::from_mins(15)).await;
+    bench.sink.go_on.add_permits(1);
+    clock.sleep(Duration::from_mins(9)).await;
+    assert_eq!((bench.push(log("a")).await, bench.sink.times()), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_that_nobody_can_read_are_kept_at_once_however_short_they_are() {
+    let bench = bench();
+    bench.sink.go_on.add_permits(1);
+    let body = "1\n".repeat(2_000) + &log("a");
+    assert_eq!((bench.push(body).await, bench.kept().len()), (200, 2_000));
+    assert_eq!(bench.sink.times(), 1);
 }
 
 #[tokio::test(start_paused = true)]
