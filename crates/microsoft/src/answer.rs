@@ -66,7 +66,7 @@ struct EnvelopeError {
 pub(crate) fn rejected(reply: &Reply, operation: Operation) -> ServiceError {
     let answer = Answer {
         status: Some(reply.status),
-        words: words_of(&reply.body),
+        words: words_of(reply),
         retry_after: reply.retry_after,
         request_id: reply.request_id.clone(),
     };
@@ -82,7 +82,8 @@ fn rejection(reply: &Reply, operation: Operation) -> Rejection {
     match reply.status {
         400 if is_graph => Rejection::BadRequest,
         400 if is_sentinel && mentions(reply, "not onboarded") => Rejection::NotOnboarded,
-        400 if (is_sentinel || operation == Ingest) && is_from_service(reply) => Rejection::BadRequest,
+        400 if is_sentinel && is_from_service(reply) => Rejection::BadRequest,
+        400 if operation == Ingest && may_be_about_rows(reply) => Rejection::BadRequest,
         401 => Rejection::Unauthorized,
         403 => Rejection::Forbidden,
         404 if operation == GraphWrite && is_about_a_graph_incident(reply) => Rejection::NoSuchIncident,
@@ -102,6 +103,13 @@ fn rejection(reply: &Reply, operation: Operation) -> Rejection {
 /// Whether the answer has the services' own form, rather than that of something between them and us.
 pub(crate) fn is_from_service(reply: &Reply) -> bool {
     code_of(reply).is_some()
+}
+
+/// Whether a 400 may be about what is in a request: the service's bodies are not documented, and a header or nothing may be all
+/// that it says. A page or a plain text is of something in between. Whoever refuses everything is found out by an empty request.
+fn may_be_about_rows(reply: &Reply) -> bool {
+    let body = reply.body.trim_ascii();
+    reply.error_code.is_some() || body.is_empty() || body.starts_with(b"{")
 }
 
 /// The code in the services' own form of an error; nothing if the answer has another form.
@@ -141,8 +149,10 @@ fn mentions(reply: &Reply, words: &str) -> bool {
 }
 
 /// The service's own words, from its error envelope or else the text itself, cut to a length for a log line.
-fn words_of(body: &[u8]) -> String {
+fn words_of(reply: &Reply) -> String {
+    let body = &reply.body;
     let words = match serde_json::from_slice::<Envelope>(body) {
+        _ if body.is_empty() => reply.error_code.clone().unwrap_or_default(),
         Ok(Envelope { error }) if !error.message.is_empty() || !error.code.is_empty() => {
             format!("{}: {}", error.code, error.message)
         }
@@ -159,6 +169,7 @@ mod tests {
 
     fn reply(status: u16, body: &str) -> Reply {
         Reply {
+            error_code: None,
             status,
             retry_after: None,
             request_id: Some("r-1".to_owned()),
@@ -221,6 +232,10 @@ mod tests {
             (SentinelIncident, 404, error("WorkspaceNotFound", ""), NotFound, Retry, "not_found"),
             (Ingest, 400, error("InvalidPayload", ""), BadRequest, Split, "bad_request"),
             (Ingest, 400, html.clone(), Unexpected, Retry, "unexpected_status"),
+            (Ingest, 400, "Bad Request".to_owned(), Unexpected, Retry, "unexpected_status"),
+            (Ingest, 400, String::new(), BadRequest, Split, "bad_request"),
+            (Ingest, 400, r#"{"Message":"Invalid request"}"#.to_owned(), BadRequest, Split, "bad_request"),
+            (Ingest, 400, r#"{"error":"invalid_request"}"#.to_owned(), BadRequest, Split, "bad_request"),
             (Ingest, 413, html.clone(), TooLarge, Split, "too_large"),
             (Ingest, 403, error("OperationFailed", ""), Forbidden, Retry, "forbidden"),
             (Ingest, 404, error("NotFound", ""), NotFound, Retry, "not_found"),
@@ -251,6 +266,36 @@ mod tests {
             (Operation::ReadTable, 403, "Log Analytics Reader"),
         ] {
             let message = rejected(&reply(status, ""), operation).message();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_code_in_a_header_is_the_services_word() {
+        let with_code =
+            |body| Reply { error_code: Some("InvalidRequestBody".to_owned()), ..reply(400, body) };
+        for (body, words) in [("", "InvalidRequestBody"), ("<html>", "<html>")] {
+            let found = rejected(&with_code(body), Operation::Ingest);
+            assert_eq!(found.rejection(), Some(Rejection::BadRequest));
+            assert!(found.message().contains(words), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_403_that_is_not_about_a_role_says_what_it_is_about() {
+        for (words, expected) in [
+            (
+                error("OperationFailed", "IsRbacPresent: True, IsDcrDceBindingValid: False"),
+                "dataCollectionEndpointId",
+            ),
+            (error("Forbidden", "Public network access is disabled"), "private link"),
+            ("<html>Blocked</html>".to_owned(), "a firewall or a proxy"),
+            (
+                error("OperationFailed", "IsRbacPresent: False, IsDcrDceBindingValid: True"),
+                "Monitoring Metrics Publisher",
+            ),
+        ] {
+            let message = rejected(&reply(403, &words), Operation::Ingest).message();
             assert!(message.contains(expected), "{message}");
         }
     }

@@ -69,6 +69,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The service's id of the request.
     pub request_id: Option<String>,
+    /// The service's code of what went wrong, from the header `x-ms-error-code`.
+    pub error_code: Option<String>,
     /// The service's time.
     pub date: Option<DateTime<Utc>>,
     /// The body, decompressed.
@@ -225,8 +227,10 @@ pub(super) async fn send(
     let response = edge.clone().oneshot(request).await?;
     let status = response.status().as_u16();
     let (retry_after, request_id, date) = read_headers(response.headers(), clock.now());
+    let error_code = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
+    let error_code = error_code.map(str::to_owned);
     let body = edge::collect(response.into_body(), cap).await?;
-    Ok(Reply { status, retry_after, request_id, date, body })
+    Ok(Reply { status, retry_after, request_id, error_code, date, body })
 }
 
 /// reqwest behind the port.

@@ -21,6 +21,18 @@ const REMEDIES: &[(&str, &str)] = &[
         "AADSTS70021",
         "no federated credential matches: check its issuer, subject and audience in the app registration",
     ),
+    (
+        "AADSTS700024",
+        "the assertion is out of its time: check this machine's clock, and that the token file is renewed by whoever writes it",
+    ),
+    (
+        "AADSTS7000112",
+        "the application is disabled in its tenant: enable it in Entra ID, Enterprise applications",
+    ),
+    (
+        "AADSTS53003",
+        "a conditional access policy blocks the application: exclude its service principal, or ask from an allowed network",
+    ),
     ("AADSTS70011", "the scope is not valid: check token_scope and cloud"),
     ("AADSTS90002", "no such tenant in this cloud: check auth.azure_tenant_id and cloud"),
     ("AADSTS900023", "the tenant id is not a valid id or domain: check auth.azure_tenant_id"),
@@ -37,7 +49,12 @@ pub(crate) fn remedy_for(error: &str) -> Option<&'static str> {
                 .is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
         })
     };
-    REMEDIES.iter().find(|(code, _)| is_in(code)).map(|(_, remedy)| *remedy)
+    let by_code = REMEDIES.iter().find(|(code, _)| is_in(code)).map(|(_, remedy)| *remedy);
+    // What serde_json says of a page.
+    let is_page = error.contains("expected value at line 1 column 1");
+    by_code.or(is_page.then_some(
+        "what answers is no login host: check auth.authority_host, and whether a proxy answers in its place",
+    ))
 }
 
 #[cfg(test)]
@@ -50,6 +67,8 @@ mod tests {
             remedy_for("AADSTS7000215: Invalid client secret provided.").unwrap().contains("secret is wrong")
         );
         assert!(remedy_for("(AADSTS70021)").unwrap().contains("federated"));
+        assert!(remedy_for("AADSTS700024: Client assertion").unwrap().contains("clock"));
+        assert!(remedy_for("expected value at line 1 column 1").unwrap().contains("no login host"));
         assert_eq!(remedy_for("AADSTS7002199: what"), None);
         assert_eq!(remedy_for("something else"), None);
     }

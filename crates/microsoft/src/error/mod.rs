@@ -171,6 +171,19 @@ impl Rejected {
                 "the application may not change incidents: give it the Microsoft Graph application permission \
                  SecurityIncident.ReadWrite.All and have an administrator consent to it"
             }
+            (Forbidden, Ingest) if self.says("isdcrdcebindingvalid: false") => {
+                "the endpoint is not the rule's: endpoint must be the URL of the data collection endpoint that the rule names \
+                 (dataCollectionEndpointId), or the rule's own"
+            }
+            (Forbidden, Ingest)
+                if self.says("public network access") || self.says("network security perimeter") =>
+            {
+                "the endpoint takes nothing from public networks: send from a network that has a private link to it, or allow \
+                 public access in the endpoint's network settings"
+            }
+            (Forbidden, Ingest) if self.answer.words.starts_with('<') => {
+                "a page answers in the place of the service: a firewall or a proxy refuses the request"
+            }
             (Forbidden, Ingest) => {
                 "the identity may not ingest here: give it the role Monitoring Metrics Publisher on the data collection rule \
                  (that takes up to 30 minutes to work), and check dcr_immutable_id"
@@ -203,6 +216,11 @@ impl Rejected {
             (NoSuchIncident, _) => "there is no such incident in this tenant",
             (rejection, _) => rejection.remedy(),
         }
+    }
+
+    /// Whether the service's words have this in them, which is in lower case.
+    fn says(&self, words: &str) -> bool {
+        self.answer.words.to_lowercase().contains(words)
     }
 
     fn message(&self) -> String {
