@@ -39,8 +39,8 @@ pub(super) fn migrate(id: &str, sink: &mut Map<String, Value>, variables: &mut V
     gone(
         "time_generated_key",
         &time_key,
-        "removed: the row's time is the event's timestamp, as it was; no field of this name is written any more. \
-         timestamp_field names the field that has the time, if it is another",
+        "removed: the row's time is the event's timestamp, as it was; no field of this name is written any more. If another \
+         field has the time, make it the timestamp in a remap",
     );
     let old_table = log_type.as_ref().and_then(Value::as_str).unwrap_or("Logs").to_owned();
     let table = new_table(&old_table, variables);
@@ -92,8 +92,12 @@ pub(super) fn migrate(id: &str, sink: &mut Map<String, Value>, variables: &mut V
          in the command that prints the rule",
     );
     notes.to_deploy.push(format!(
-        "{path}: a table and a rule, which this prints; its outputs are the two variables:\n    vector-sentinel generate dcr \
-         --layout raw --table {table} --column message:string --column host:string > rule.bicep"
+        "{path}: a table, a rule, and the identity's role on it, which these print and create:\n    vector-sentinel generate dcr \
+         --layout raw --table {table} --column message:string --column host:string > {file}.bicep\n    az deployment group create \
+         --resource-group <the workspace's> --template-file {file}.bicep --parameters workspaceName=<the workspace> \
+         principalId=<object id of the identity>\n    Its outputs: ingestionEndpoint is {variable}_ENDPOINT, dcrImmutableId is \
+         {variable}_DCR_IMMUTABLE_ID",
+        file = variable.to_lowercase()
     ));
     notes.to_deploy.push(format!(
         "{path}: the table {old_table}_CL stays, with column names like message_s, and gets no more rows; read both with \

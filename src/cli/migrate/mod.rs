@@ -29,9 +29,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(Some(Migration { pipeline, changes, to_deploy, meanings })) => {
             let changes = changes.iter().map(ToString::to_string).collect::<Vec<_>>();
             let meanings = meanings.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let headings = ["Changed", "To deploy", "What means something else now", "Left to you"];
+            let headings =
+                ["What means something else now", "Changed", "To deploy", "Left to you, before it runs"];
             let left = left_to_do(&pipeline);
-            for (heading, lines) in headings.into_iter().zip([changes, to_deploy, meanings, left]) {
+            for (heading, lines) in headings.into_iter().zip([meanings, changes, to_deploy, left]) {
                 if !lines.is_empty() {
                     eprintln!("{heading}:");
                 }
@@ -60,5 +61,10 @@ fn left_to_do(pipeline: &str) -> Vec<String> {
         let graph = read.map(|file| pipeline_file::component_graph(&file, &registry::catalogue()));
         Ok(graph.and_then(|graph| plan::check(&graph, &environment)).err().unwrap_or_default())
     };
-    checked().unwrap_or_default().iter().map(ToString::to_string).collect()
+    // Where it lies is nobody's business: it is gone by now.
+    let shown = |problem: Problem| match problem.path.rfind(".yaml") {
+        Some(_) => problem.message,
+        None => problem.to_string(),
+    };
+    checked().unwrap_or_default().into_iter().map(shown).collect()
 }
