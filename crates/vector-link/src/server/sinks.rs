@@ -239,9 +239,10 @@ impl Room {
     }
 }
 
-/// What so many bytes take of a sink's room.
+/// What so many bytes take of a sink's room: of one push no more than three quarters, or a huge event would have to find nobody
+/// else there.
 fn kilobytes(bytes: usize) -> u32 {
-    let kilobytes = (bytes.min(MAX_BYTES_UNDER_WAY) / 1024).max(1);
+    let kilobytes = (bytes.min(MAX_BYTES_UNDER_WAY / 4 * 3) / 1024).max(1);
     u32::try_from(kilobytes).unwrap_or(u32::MAX)
 }
 
