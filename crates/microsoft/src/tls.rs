@@ -9,7 +9,6 @@ use std::sync::Arc;
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -182,7 +181,6 @@ impl TlsConfig {
         let verifier = NameVerifier {
             inner: Verifier::new_with_extra_roots(self.authorities()?, Arc::clone(&provider))?,
             host: ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok(),
-            provider: Arc::clone(&provider),
             checks_certificate: self.verify_certificate != Some(false),
             checks_name: self.verify_hostname != Some(false),
         };
@@ -224,7 +222,6 @@ impl TlsConfig {
 struct NameVerifier {
     inner: Verifier,
     host: Option<ServerName<'static>>,
-    provider: Arc<CryptoProvider>,
     checks_certificate: bool,
     checks_name: bool,
 }
@@ -258,8 +255,7 @@ impl ServerCertVerifier for NameVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        self.inner.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -268,12 +264,11 @@ impl ServerCertVerifier for NameVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        self.inner.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 
