@@ -279,6 +279,16 @@ mod tests {
     use crate::http::ProxyConfig;
     use crate::tls::TlsConfig;
 
+    /// The options of a connection that nothing is asked of in particular.
+    fn options() -> HttpOptions {
+        HttpOptions {
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
+            timeout: Duration::from_secs(1),
+            https_only: true,
+        }
+    }
+
     /// What a token request comes to whose answer is this.
     async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
         let auth: AuthConfig = serde_json::from_value(match kind {
@@ -297,13 +307,7 @@ mod tests {
         }));
         let local = edge.clone();
         let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-        let http = HttpOptions {
-            tls: TlsConfig::default(),
-            proxy: ProxyConfig::default(),
-            timeout: Duration::from_secs(1),
-            https_only: true,
-        };
-        let identity = auth.identity(Cloud::Public, &http, edge, &connector).unwrap();
+        let identity = auth.identity(Cloud::Public, &options(), edge, &connector).unwrap();
         identity.fetch("https://graph.microsoft.com/.default").await.unwrap_err().into()
     }
 
@@ -375,13 +379,7 @@ mod tests {
         let (local, at_home) = answering(token("vouches"));
         let (login, abroad) = answering(token("the application's"));
         let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-        let http = HttpOptions {
-            tls: TlsConfig::default(),
-            proxy: ProxyConfig::default(),
-            timeout: Duration::from_secs(1),
-            https_only: true,
-        };
-        let identity = auth.identity(Cloud::Public, &http, login, &connector).unwrap();
+        let identity = auth.identity(Cloud::Public, &options(), login, &connector).unwrap();
         let token = identity.fetch("https://monitor.azure.com/.default").await.unwrap();
         assert_eq!(token.secret.expose(), "the application's");
         let (here, there) = (at_home.lock().unwrap().join("\n"), abroad.lock().unwrap().join("\n"));
