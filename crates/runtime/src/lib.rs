@@ -8,6 +8,7 @@
 //! | [`edge`] | the HTTPS edge as a port: requests out, answers in, and why there is none |
 //! | [`quarantine`] | what can never be accepted, kept on disk for people (elsewhere called a dead letter queue) |
 //! | [`retry`] | what happened, whether to go on, how long to wait, how much at once |
+//! | [`spool`] | data that waits on disk for a destination, in order |
 //! | [`store`] | the state: a port, with the state file behind it |
 //! | [`files`] | the files: a port, with a real disk and one in memory behind it |
 //! | [`off_thread`] | the one place that runs what blocks |
@@ -23,5 +24,6 @@ pub mod off_thread;
 pub mod quarantine;
 pub mod retry;
 pub mod secret;
+pub mod spool;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,158 @@
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use super::*;
+use crate::files::{FileSystem, MemoryDisk, Open};
+use crate::off_thread::OffThread;
+
+pub(super) fn spool(disk: &MemoryDisk) -> Spool {
+    let dir =
+        DataDir { path: "/d/spool".into(), files: Arc::new(disk.clone()), off_thread: OffThread::Direct };
+    // Segments of a few records, so that the next one is begun now and then.
+    Spool::with_segments(&dir, 100)
+}
+
+pub(super) fn record(number: u64, taken: bool) -> NewRecord {
+    let time = DateTime::UNIX_EPOCH + Duration::from_secs(number);
+    NewRecord { payload: format!("record {number}").into_bytes(), events: 2, time, taken }
+}
+
+pub(super) fn number(record: &Record) -> u64 {
+    let text = String::from_utf8(record.payload.clone()).unwrap();
+    text.strip_prefix("record ").unwrap().parse().unwrap()
+}
+
+async fn append(spool: &Spool, numbers: std::ops::Range<u64>) -> Vec<RecordId> {
+    let mut ids = Vec::new();
+    for n in numbers {
+        ids.push(spool.append(record(n, false)).await.unwrap());
+    }
+    ids
+}
+
+/// Takes and removes all records, and answers their numbers.
+async fn drain(spool: &Spool) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while let Some(record) = spool.take().await.unwrap() {
+        numbers.push(number(&record));
+        spool.remove(record.id).await.unwrap();
+    }
+    numbers
+}
+
+fn files(disk: &MemoryDisk) -> Vec<String> {
+    let listed = disk.list(Path::new("/d/spool")).unwrap();
+    listed.iter().map(|one| one.path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn records_come_back_in_order_across_segments_and_restarts_and_then_nothing_is_left() {
+    let disk = MemoryDisk::default();
+    append(&spool(&disk), 0..10).await;
+    let second = spool(&disk);
+    second.open().await.unwrap();
+    let amount = second.amount();
+    assert_eq!((amount.records, amount.events, amount.oldest), (10, 20, Some(DateTime::UNIX_EPOCH)));
+    assert!(files(&disk).len() > 3, "there is more than one segment");
+    for n in 0..4 {
+        let record = second.take().await.unwrap().unwrap();
+        assert_eq!((number(&record), record.events), (n, 2));
+        second.remove(record.id).await.unwrap();
+    }
+    assert_eq!(second.amount().oldest, Some(DateTime::UNIX_EPOCH + Duration::from_secs(4)));
+    drop(second);
+    let third = spool(&disk);
+    append(&third, 10..12).await;
+    assert_eq!(drain(&third).await, (4..12).collect::<Vec<_>>());
+    assert_eq!((files(&disk), third.amount()), (vec!["lock".to_owned()], Amount::default()));
+}
+
+#[tokio::test]
+async fn what_was_delivered_out_of_order_does_not_come_again_after_a_restart() {
+    let disk = MemoryDisk::default();
+    let first = spool(&disk);
+    let ids = append(&first, 0..8).await;
+    for n in [6, 2, 3, 0] {
+        first.remove(ids[n]).await.unwrap();
+    }
+    drop(first);
+    assert_eq!(drain(&spool(&disk)).await, [1, 4, 5, 7]);
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_has_is_read_only_when_it_is_released() {
+    let disk = MemoryDisk::default();
+    let spool = spool(&disk);
+    let taken = spool.append(record(0, true)).await.unwrap();
+    let other = spool.append(record(1, true)).await.unwrap();
+    append(&spool, 2..3).await;
+    assert_eq!(number(&spool.take().await.unwrap().unwrap()), 2);
+    assert_eq!(spool.take().await.unwrap(), None);
+    spool.release(taken).await.unwrap();
+    spool.readable().await;
+    let again = spool.take().await.unwrap().unwrap();
+    assert_eq!((number(&again), again.id), (0, taken));
+    spool.release(again.id).await.unwrap();
+    spool.remove(other).await.unwrap();
+    // The one that is left was taken, and never removed.
+    assert_eq!(drain(&spool).await, [0]);
+    assert_eq!(spool.amount().records, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_leaves_all_that_was_appended() {
+    let disk = MemoryDisk::with_room(60);
+    let spool = spool(&disk);
+    append(&spool, 0..2).await;
+    assert!(matches!(spool.append(record(2, false)).await, Err(SpoolError::Io { .. })));
+    disk.set_room(None);
+    append(&spool, 3..4).await;
+    assert_eq!(drain(&spool).await, [0, 1, 3]);
+}
+
+#[tokio::test]
+async fn what_the_disk_has_changed_is_said_once_kept_and_does_not_stop_the_rest() {
+    let disk = MemoryDisk::default();
+    append(&spool(&disk), 0..6).await;
+    let name = files(&disk).into_iter().find(|name| name.ends_with(".spool")).unwrap();
+    let path = Path::new("/d/spool").join(&name);
+    let mut file = disk.open(&path, Open::Overwrite).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment::HEAD_BYTES as u64)).unwrap();
+    std::io::Write::write_all(&mut file, b"RE").unwrap();
+    drop(file);
+    let spool = spool(&disk);
+    let damaged = spool.take().await.unwrap_err();
+    assert!(
+        damaged.to_string().starts_with("2 events that waited in /d/spool/000000000000.spool from byte 0 on"),
+        "{damaged}"
+    );
+    assert_eq!(drain(&spool).await, [1, 2, 3, 4, 5]);
+    assert_eq!(files(&disk), ["000000000000.damaged", "lock"]);
+}
+
+#[tokio::test]
+async fn a_spool_belongs_to_one_process() {
+    let disk = MemoryDisk::default();
+    let first = spool(&disk);
+    append(&first, 0..1).await;
+    let second = spool(&disk);
+    assert!(matches!(second.open().await, Err(SpoolError::InUse { .. })));
+    drop(first);
+    assert_eq!(drain(&second).await, [0]);
+}
+
+#[tokio::test]
+async fn those_who_append_together_wait_for_the_disk_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::new(&DataDir::from(dir.path().join("spool")));
+    let appended = futures::future::join_all((0..200).map(|n| spool.append(record(n, false)))).await;
+    let mut ids: Vec<_> = appended.into_iter().map(Result::unwrap).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
+    let mut numbers = drain(&spool).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+}
