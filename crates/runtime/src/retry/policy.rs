@@ -6,6 +6,10 @@ use std::time::Duration;
 use super::Verdict;
 use super::backoff::{Backoff, BackoffRange};
 
+/// The longest that a server's word to wait is obeyed: then it is asked again, because whoever means hours is most often mistaken,
+/// and a mended server must not be left alone all day.
+const LONGEST_OBEYED: Duration = Duration::from_hours(1);
+
 /// Tries again without end: data is never dropped for want of patience.
 #[derive(Debug)]
 pub struct RetryPolicy(Backoff);
@@ -47,13 +51,13 @@ impl RetryPolicy {
 
     /// How long to wait after `verdict` before the next try.
     ///
-    /// What the server asks for is waited for in full, and never less than our own backoff, which grows as long as
+    /// What the server asks for is waited for, up to an hour, and never less than our own backoff, which grows as long as
     /// nothing works: a server that asks for no wait at all is not hammered. [`Verdict::GiveUp`] and [`Verdict::Split`]
     /// are retried like anything else: whoever cannot wait for somebody to mend the cause must look at the verdict first.
     pub fn wait(&mut self, verdict: Verdict) -> Duration {
         let own = self.0.next_wait();
         match verdict {
-            Verdict::RetryAfter(asked) => asked.max(own),
+            Verdict::RetryAfter(asked) => asked.min(LONGEST_OBEYED).max(own),
             Verdict::Retry | Verdict::Split | Verdict::GiveUp => own,
         }
     }
@@ -73,9 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asks_for_is_waited_for_in_full() {
-        let asked = Duration::from_secs(1_234);
+    fn what_the_server_asks_for_is_waited_for_and_after_an_hour_it_is_asked_again() {
+        let (asked, day) = (Duration::from_secs(1_234), Duration::from_hours(24));
         assert_eq!(policy().wait(Verdict::RetryAfter(asked)), asked);
+        assert_eq!(policy().wait(Verdict::RetryAfter(day)), Duration::from_hours(1));
     }
 
     #[test]
