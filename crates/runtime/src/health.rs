@@ -9,10 +9,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 /// What of a component can fail by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Its requests to a service.
     Requests,
+    /// Its requests to one of several destinations: that of this name.
+    Destination(Arc<str>),
     /// What it keeps in the state.
     State,
     /// Writing, which is halted until somebody resumes it.
@@ -66,8 +68,8 @@ impl Health {
     /// What does not work, the longest first.
     pub fn troubles(&self) -> Vec<(Part, Trouble)> {
         let mut troubles: Vec<_> =
-            self.0.borrow().iter().map(|(part, trouble)| (*part, trouble.clone())).collect();
-        troubles.sort_by_key(|(part, trouble)| (trouble.since, *part));
+            self.0.borrow().iter().map(|(part, trouble)| (part.clone(), trouble.clone())).collect();
+        troubles.sort_by(|(a_part, a), (b_part, b)| (a.since, a_part).cmp(&(b.since, b_part)));
         troubles
     }
 

@@ -81,6 +81,18 @@ metrics! {
         "Events that were put into the quarantine.";
     QuarantineBytes: Gauge in Bytes, "component_quarantine_bytes" ["component_kind", "component_type", "component_id"],
         "Bytes of the files in a component's quarantine, as of the last event that was put there.";
+    SpooledEvents: Counter in Count, "component_spooled_events_total" ["component_kind", "component_type", "component_id"],
+        "Events that were put on disk because their destination does not take them.";
+    SpoolBytes: Gauge in Bytes, "component_spool_bytes" ["component_kind", "component_type", "component_id", "destination"],
+        "Bytes of the files in which events wait for a destination.";
+    SpoolEvents: Gauge in Count, "component_spool_events" ["component_kind", "component_type", "component_id", "destination"],
+        "Events that wait on disk for a destination.";
+    DestinationFailing: Gauge in Count, "component_destination_failing" ["component_kind", "component_type", "component_id", "destination"],
+        "1 while a destination takes nothing, and 0 when it does.";
+    DestinationSentEvents: Counter in Count, "component_destination_sent_events_total" ["component_kind", "component_type", "component_id", "destination"],
+        "Rows that a destination has accepted.";
+    DestinationErrors: Counter in Count, "component_destination_errors_total" ["component_kind", "component_type", "component_id", "destination"],
+        "Requests to a destination that failed.";
     DiscardedEvents: Counter in Count, "component_discarded_events_total" ["component_kind", "component_type", "component_id", "intentional"],
         "Events that were thrown away because they can be of no use here.";
     TruncatedFields: Counter in Count, "component_truncated_fields_total" ["component_kind", "component_type", "component_id"],
@@ -148,6 +160,9 @@ adaptive_concurrency_averaged_rtt histogram seconds component_kind,component_typ
 adaptive_concurrency_in_flight histogram count component_kind,component_type,component_id
 adaptive_concurrency_limit histogram count component_kind,component_type,component_id
 adaptive_concurrency_observed_rtt histogram seconds component_kind,component_type,component_id
+component_destination_errors_total counter count component_kind,component_type,component_id,destination
+component_destination_failing gauge count component_kind,component_type,component_id,destination
+component_destination_sent_events_total counter count component_kind,component_type,component_id,destination
 component_discarded_events_total counter count component_kind,component_type,component_id,intentional
 component_errors_total counter count component_kind,component_type,component_id,error_type,stage
 component_quarantine_bytes gauge bytes component_kind,component_type,component_id
@@ -157,6 +172,9 @@ component_requests_total counter count component_kind,component_type,component_i
 component_rule_findings_total counter count component_kind,component_type,component_id,finding
 component_sent_event_bytes_total counter bytes component_kind,component_type,component_id
 component_sent_events_total counter count component_kind,component_type,component_id
+component_spool_bytes gauge bytes component_kind,component_type,component_id,destination
+component_spool_events gauge count component_kind,component_type,component_id,destination
+component_spooled_events_total counter count component_kind,component_type,component_id
 component_suppressed_events_total counter count component_kind,component_type,component_id
 component_truncated_fields_total counter count component_kind,component_type,component_id
 component_unread_times_total counter count component_kind,component_type,component_id

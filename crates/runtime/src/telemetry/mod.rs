@@ -4,13 +4,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use metrics::Label;
+use metrics::{Label, SharedString};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
+mod log_interval;
 mod metric;
 
+pub use log_interval::LogInterval;
 pub use metric::{Description, Metric, MetricKind, MetricUnit, all_metrics};
 
 /// What the program's name stands for in a log filter: its own crate and those below `crates/`.
@@ -59,23 +62,37 @@ impl ComponentLabels {
 
     /// Counts an error.
     pub fn count_error(&self, error_type: &'static str, stage: &'static str) {
-        self.count_with(Metric::Errors, &[error_type, stage], 1);
+        self.count_with(Metric::Errors, &[error_type.into(), stage.into()], 1);
     }
 
     /// Counts events that were put into the quarantine, by why.
     pub fn count_quarantined(&self, reason: &'static str, amount: u64) {
-        self.count_with(Metric::QuarantinedEvents, &[reason], amount);
+        self.count_with(Metric::QuarantinedEvents, &[reason.into()], amount);
     }
 
     /// Counts a way in which a data collection rule does not fit what is written.
     pub fn count_finding(&self, finding: &'static str) {
-        self.count_with(Metric::RuleFindings, &[finding], 1);
+        self.count_with(Metric::RuleFindings, &[finding.into()], 1);
+    }
+
+    /// Adds to a counter of one of this component's destinations.
+    pub fn count_for(&self, metric: Metric, destination: &Arc<str>, amount: u64) {
+        self.count_with(metric, &[Arc::clone(destination).into()], amount);
     }
 
     /// Says what something amounts to now.
-    #[expect(clippy::disallowed_macros, reason = "the one place that sets gauges")]
     pub fn gauge(&self, metric: Metric, amount: u64) {
-        let Described { name, labels } = self.describe(metric, MetricKind::Gauge, &[]);
+        self.gauge_with(metric, &[], amount);
+    }
+
+    /// Says what something amounts to now for one of this component's destinations.
+    pub fn gauge_for(&self, metric: Metric, destination: &Arc<str>, amount: u64) {
+        self.gauge_with(metric, &[Arc::clone(destination).into()], amount);
+    }
+
+    #[expect(clippy::disallowed_macros, reason = "the one place that sets gauges")]
+    fn gauge_with(&self, metric: Metric, values: &[SharedString], amount: u64) {
+        let Described { name, labels } = self.describe(metric, MetricKind::Gauge, values);
         metrics::gauge!(name, labels).set(amount as f64);
     }
 
@@ -88,7 +105,7 @@ impl ComponentLabels {
 
     /// Counts events that were thrown away, though nobody asked for it.
     pub fn count_discarded(&self, amount: u64) {
-        self.count_with(Metric::DiscardedEvents, &["false"], amount);
+        self.count_with(Metric::DiscardedEvents, &["false".into()], amount);
     }
 
     /// Notes how long after its own time an event was delivered.
@@ -97,13 +114,13 @@ impl ComponentLabels {
     }
 
     #[expect(clippy::disallowed_macros, reason = "the one place that counts")]
-    fn count_with(&self, metric: Metric, values: &[&'static str], amount: u64) {
+    fn count_with(&self, metric: Metric, values: &[SharedString], amount: u64) {
         let Described { name, labels } = self.describe(metric, MetricKind::Counter, values);
         metrics::counter!(name, labels).increment(amount);
     }
 
     /// A metric's name, and its labels for this component: `values` are those of the labels that are not the component's.
-    fn describe(&self, metric: Metric, kind: MetricKind, values: &[&'static str]) -> Described {
+    fn describe(&self, metric: Metric, kind: MetricKind, values: &[SharedString]) -> Described {
         let description = metric.description();
         debug_assert_eq!(description.kind, kind, "{metric:?}");
         let mut values = values.iter();
@@ -111,7 +128,7 @@ impl ComponentLabels {
             "component_kind" => Some(Label::new(*label, self.kind)),
             "component_type" => Some(Label::new(*label, self.component_type)),
             "component_id" => Some(Label::new(*label, self.id.clone())),
-            _ => values.next().map(|value| Label::new(*label, *value)),
+            _ => values.next().map(|value| Label::new(*label, value.clone())),
         });
         let labels: Vec<_> = labels.collect();
         debug_assert_eq!((labels.len(), values.len()), (description.labels.len(), 0), "{metric:?}");

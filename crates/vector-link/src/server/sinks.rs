@@ -7,7 +7,6 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::deliveries::{BatchDigest, Deliveries, Waiting};
@@ -16,10 +15,9 @@ use model::event::{Batch, Event};
 use runtime::clock::Clock;
 use runtime::delivery::{BatchStatus, Deliver};
 use runtime::health::Health;
-use runtime::quarantine::{Quarantine, Reason, Refused};
-use runtime::retry::Verdict;
+use runtime::quarantine::{Keeper, Quarantine, Reason, Refused};
 use runtime::retry::policy::Policies;
-use runtime::telemetry::{ComponentLabels, Metric};
+use runtime::telemetry::{ComponentLabels, LogInterval};
 
 /// What an event takes beside its text, and what is built of it on its way.
 const EVENT_BYTES: usize = 2 * size_of::<Event>();
@@ -51,7 +49,7 @@ struct Shared {
     clock: Clock,
     rng: Mutex<fastrand::Rng>,
     /// When it was last said that a request cannot come to anything, by the kind of reason.
-    said: Mutex<BTreeMap<&'static str, Instant>>,
+    said: Mutex<BTreeMap<&'static str, LogInterval>>,
 }
 
 #[derive(Clone)]
@@ -76,7 +74,7 @@ pub(super) struct Sink {
     clock: Clock,
     policies: Policies,
     /// When something other than logs was last told of.
-    said: Mutex<Option<Instant>>,
+    said: LogInterval,
 }
 
 /// Some lines of a push, read.
@@ -127,7 +125,7 @@ impl PushedSinks {
     pub fn insert(&self, path: &str, sink: PushedSink) {
         let rng = self.0.rng.lock().unwrap_or_else(PoisonError::into_inner).fork();
         let (clock, policies) = (self.0.clock.clone(), Policies::new(rng));
-        let sink = Arc::new(Sink { pushed: sink, clock, policies, said: Mutex::default() });
+        let sink = Arc::new(Sink { pushed: sink, clock, policies, said: LogInterval::new(SAID_EVERY) });
         self.reserve(path);
         if let Some(entry) = self.by_path().get_mut(path) {
             entry.sink = Some(sink);
@@ -189,10 +187,8 @@ impl PushedSinks {
 
     /// Has something of that kind said, once a minute at most.
     pub(super) fn say_sometimes(&self, kind: &'static str, say: impl FnOnce()) {
-        let now = self.0.clock.monotonic();
         let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.get(kind).is_none_or(|said| now.saturating_duration_since(*said) >= SAID_EVERY) {
-            said.insert(kind, now);
+        if said.entry(kind).or_insert_with(|| LogInterval::new(SAID_EVERY)).due(&self.0.clock).is_some() {
             say();
         }
     }
@@ -204,16 +200,6 @@ impl PushedSinks {
     fn by_path(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.0.by_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether something may be said now that was last said at `said`, and notes that it is.
-fn is_due(said: &Mutex<Option<Instant>>, now: Instant) -> bool {
-    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAID_EVERY);
-    if is_due {
-        *said = Some(now);
-    }
-    is_due
 }
 
 // === impl Room ===
@@ -347,7 +333,7 @@ impl Sink {
         }
         let labels = &self.pushed.labels;
         labels.count_discarded(not_logs);
-        if is_due(&self.said, self.clock.monotonic()) {
+        if self.said.due(&self.clock).is_some() {
             error!(
                 component_id = labels.id,
                 events = not_logs,
@@ -359,37 +345,17 @@ impl Sink {
 
     /// Keeps what nobody can read, all at once, however long it takes.
     async fn keep(&self, unreadable: &[Unreadable]) {
-        let Some(first) = unreadable.first() else { return };
+        if unreadable.is_empty() {
+            return;
+        }
+        let Self { clock, policies, .. } = self;
         let PushedSink { quarantine, labels, .. } = &self.pushed;
         let texts: Batch = unreadable.iter().map(|line| Event::new(line.text.clone(), None)).collect();
         let refused = unreadable.iter().enumerate().map(|(event, Unreadable { code, message, .. })| {
             let reason = Reason { code, message: message.clone(), request_id: None };
             Refused { event, reason, stream: None }
         });
-        let mut rest: Vec<_> = refused.collect();
-        let mut policy = self.policies.forever();
-        while !rest.is_empty() {
-            let kept = quarantine.keep_all(&texts, &rest, self.clock.now()).await;
-            for Refused { reason, .. } in rest.drain(..kept.count) {
-                labels.count_quarantined(reason.code, 1);
-                labels.count_error(reason.code, "receiving");
-            }
-            labels.gauge(Metric::QuarantineBytes, quarantine.bytes());
-            if let Some(failure) = kept.failure {
-                labels.count_error("quarantine_failed", "receiving");
-                error!(component_id = labels.id, "{labels}: waiting, so that nothing is lost: {failure}");
-                self.clock.sleep(policy.wait(Verdict::Retry)).await;
-            }
-        }
-        let others = match unreadable.len() - 1 {
-            0 => String::new(),
-            others => format!(" (and {others} more of the same request)"),
-        };
-        error!(
-            component_id = labels.id,
-            error_type = first.code,
-            quarantine = %quarantine.path().display(),
-            "{labels}: {}{others}", first.message
-        );
+        let keeper = Keeper { quarantine, labels, clock, policies, stage: "receiving" };
+        keeper.keep_all(&texts, refused.collect(), "").await;
     }
 }
