@@ -46,7 +46,7 @@ pub(crate) async fn handle(
         Some(Operation::SentinelList) => stats.sentinel_lists += 1,
         _ => {}
     });
-    let fault = state.faults.next(service, operation);
+    let fault = state.faults.next(service, operation, request.uri().path());
     if fault != Fault::Pass {
         state.records.count(|stats| stats.faults_fired += 1);
     }

@@ -105,6 +105,8 @@ struct State {
     rng: Rng,
     operations: BTreeMap<Operation, VecDeque<Fault>>,
     plans: BTreeMap<Service, Plan>,
+    /// By a part of the path, such as a rule's id or a stream's name.
+    at_paths: BTreeMap<String, Fault>,
 }
 
 #[derive(Debug, Default)]
@@ -118,7 +120,12 @@ struct Plan {
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
         let rng = Rng::with_seed(seed);
-        Self(Mutex::new(State { rng, operations: BTreeMap::new(), plans: BTreeMap::new() }))
+        Self(Mutex::new(State {
+            rng,
+            operations: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            at_paths: BTreeMap::new(),
+        }))
     }
 
     /// Adds faults to the end of a service's script: each happens to one request, in order.
@@ -138,9 +145,16 @@ impl Faults {
         lock(&self.0).plans.entry(service).or_default().chances = chances;
     }
 
+    /// Has this happen to every request whose path contains `part`, such as a rule's id or a stream's name, before anything else
+    /// is looked at. [`Fault::Pass`] ends it.
+    pub fn at_path(&self, part: &str, fault: Fault) {
+        lock(&self.0).at_paths.insert(part.to_owned(), fault);
+    }
+
     /// No more faults.
     pub fn clear(&self) {
         let mut state = lock(&self.0);
+        state.at_paths.clear();
         state.plans.clear();
         state.operations.clear();
     }
@@ -159,9 +173,13 @@ impl Faults {
         }
     }
 
-    /// What happens to the next request.
-    pub(crate) fn next(&self, service: Service, operation: Option<Operation>) -> Fault {
-        let State { rng, operations, plans } = &mut *lock(&self.0);
+    /// What happens to the next request, to `path`.
+    pub(crate) fn next(&self, service: Service, operation: Option<Operation>, path: &str) -> Fault {
+        let State { rng, operations, plans, at_paths } = &mut *lock(&self.0);
+        let at_path = at_paths.iter().find(|(part, fault)| path.contains(*part) && **fault != Fault::Pass);
+        if let Some((_, fault)) = at_path {
+            return fault.clone();
+        }
         let waiting = operation.and_then(|operation| operations.get_mut(&operation));
         if let Some(fault) = waiting.and_then(VecDeque::pop_front) {
             return fault;
@@ -194,21 +212,21 @@ mod tests {
         .unwrap();
         let faults = Faults::new(0);
         faults.apply(plan);
-        assert_eq!(faults.next(Service::Graph, None), Fault::Pass);
-        assert_eq!(faults.next(Service::Graph, None), Fault::Reset);
-        assert_eq!(faults.next(Service::Graph, None), Fault::Delay(Duration::from_millis(1500)));
+        assert_eq!(faults.next(Service::Graph, None, "/"), Fault::Pass);
+        assert_eq!(faults.next(Service::Graph, None, "/"), Fault::Reset);
+        assert_eq!(faults.next(Service::Graph, None, "/"), Fault::Delay(Duration::from_millis(1500)));
         let throttled = Fault::Status { code: 429, retry_after: Some("2".to_owned()), body: None };
-        assert_eq!(faults.next(Service::Graph, None), throttled);
-        assert_eq!(faults.next(Service::Graph, None), Fault::Pass);
+        assert_eq!(faults.next(Service::Graph, None, "/"), throttled);
+        assert_eq!(faults.next(Service::Graph, None, "/"), Fault::Pass);
         let refused = Fault::RefuseToken { code: "AADSTS7000222".to_owned(), description: None };
-        assert_eq!(faults.next(Service::Entra, None), refused);
-        assert_eq!(faults.next(Service::LogsIngestion, None), Fault::ResetAfter);
-        let comes = |operation| faults.next(Service::SecurityInsights, Some(operation));
+        assert_eq!(faults.next(Service::Entra, None, "/"), refused);
+        assert_eq!(faults.next(Service::LogsIngestion, None, "/"), Fault::ResetAfter);
+        let comes = |operation| faults.next(Service::SecurityInsights, Some(operation), "/");
         assert_eq!(comes(Operation::SentinelGet), Fault::Pass);
         assert_eq!(comes(Operation::SentinelPut), Fault::Reset);
         assert_eq!(comes(Operation::SentinelPut), Fault::Pass);
         faults.clear();
-        assert_eq!(faults.next(Service::LogsIngestion, None), Fault::Pass);
+        assert_eq!(faults.next(Service::LogsIngestion, None, "/"), Fault::Pass);
     }
 
     #[test]
@@ -228,7 +246,7 @@ mod tests {
         let struck = || {
             let faults = Faults::new(3);
             faults.at_random(Service::Graph, vec![(0.3, Fault::Reset)]);
-            (0..100).map(|_| faults.next(Service::Graph, None)).collect::<Vec<_>>()
+            (0..100).map(|_| faults.next(Service::Graph, None, "/")).collect::<Vec<_>>()
         };
         assert_eq!(struck(), struck());
         let count = struck().iter().filter(|fault| **fault == Fault::Reset).count();
