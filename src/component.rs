@@ -153,6 +153,8 @@ pub struct Runtime {
     pub store: Store,
     /// Where quarantines and the like are.
     pub data_dir: DataDir,
+    /// Whether that is said to outlive the process and what it runs in: the file names it.
+    pub data_dir_lasts: bool,
     /// Whether incidents are only planned, and not written.
     pub dry_run: bool,
     /// The sources that emit what keeping incidents in sync has to report.
@@ -256,6 +258,7 @@ impl Runtime {
             rng,
             store,
             data_dir,
+            data_dir_lasts: false,
             dry_run: false,
             sync_event_readers: SyncEventReaders::default(),
             shared: BTreeMap::new(),

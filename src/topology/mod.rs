@@ -4,6 +4,7 @@
 //! to an `http_server` source, each of our sinks is posted to by an `http` sink, and both have the ids that the user wrote. Other
 //! shippers may post to a sink either way.
 
+mod left_spools;
 mod link_error;
 mod old_control_files;
 pub mod plan;
@@ -104,6 +105,7 @@ impl Topology {
         let data_dir =
             DataDir { off_thread: connector.clock.off_thread(), ..DataDir::from(plan.data_dir.as_path()) };
         let mut runtime = Runtime::new(connector.clone(), rng.fork(), store, data_dir);
+        runtime.data_dir_lasts = plan.data_dir_lasts;
         runtime.dry_run = dry_run;
         runtime.sync_event_readers.set(plan.sync_event_readers());
         let (mut sinks, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
@@ -122,6 +124,7 @@ impl Topology {
         if !problems.is_empty() {
             return Err(problems);
         }
+        left_spools::report(&runtime.data_dir, plan).await;
         let (plan, vector, reloads) = (plan.clone(), vector.flatten(), mpsc::channel(1));
         Ok(Self { plan, runtime, links, sinks, sources, vector, reloads })
     }

@@ -17,6 +17,8 @@ use serde_json::Value;
 pub struct Plan {
     /// Where state is kept.
     pub data_dir: PathBuf,
+    /// Whether the file names it, so that it is said to last.
+    pub data_dir_lasts: bool,
     /// The sources, in the file's order.
     pub sources: Vec<Planned>,
     /// The sinks, in the file's order.
@@ -135,7 +137,8 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     let (beside_vector, mut warnings) = (graph.beside_vector, graph.warnings.clone());
     warnings.extend(unpaired(&sinks));
     warnings.extend(warnings_of_open);
-    let mut plan = Plan { data_dir: graph.data_dir(), sources, sinks, beside_vector, warnings: Vec::new() };
+    let (data_dir, data_dir_lasts) = (graph.data_dir(), graph.data_dir.is_some());
+    let mut plan = Plan { data_dir, data_dir_lasts, sources, sinks, beside_vector, warnings: Vec::new() };
     warnings.extend(plan.components().flat_map(|(kind, one)| one.component.warnings(&one.path(kind))));
     plan.warnings = warnings;
     (plan, problems)

@@ -11,6 +11,7 @@ use futures::FutureExt;
 use futures::future::{Shared, join_all};
 use tracing::{error, warn};
 
+use super::left_spools;
 use super::plan::{Plan, Planned};
 use super::ready::{ReadySink, ReadySource};
 use super::running::{RetiringSink, Running, RunningSink, RunningSource, down};
@@ -154,6 +155,7 @@ impl Running {
         if changes.vector_reads_again {
             self.reload_vector().await;
         }
+        left_spools::report(&self.runtime.data_dir, plan).await;
         Ok(changes)
     }
 

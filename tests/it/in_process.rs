@@ -67,10 +67,13 @@ pub(crate) fn in_simulated_time<T>(test: impl Future<Output = T>) -> T {
 
 impl World {
     pub(crate) fn new() -> Self {
+        let incidents = IncidentsConfig { initial: INCIDENTS, ..IncidentsConfig::default() };
+        Self::of(SimulatorConfig { incidents, ..SimulatorConfig::default() })
+    }
+
+    pub(crate) fn of(config: SimulatorConfig) -> Self {
         let clock = Clock::starting_at(DateTime::from_timestamp(1_790_000_000, 0).unwrap());
         let clock = clock.with_off_thread(OffThread::Direct);
-        let incidents = IncidentsConfig { initial: INCIDENTS, ..IncidentsConfig::default() };
-        let config = SimulatorConfig { incidents, ..SimulatorConfig::default() };
         let simulator = Simulator::in_process(config.clone(), clock.clone()).unwrap();
         Self { simulator, config, clock, dir: tempfile::tempdir().unwrap() }
     }
@@ -111,11 +114,16 @@ impl World {
         (plan::plan(&graph, &BTreeMap::new()).unwrap(), file)
     }
 
-    pub(crate) async fn run(&self, pipeline: &Value) -> RunningHere {
+    /// The way to the simulator.
+    pub(crate) fn connector(&self) -> Connector {
         let service = self.simulator.service();
-        let connector = Connector::with(self.clock.clone(), move |options| {
+        Connector::with(self.clock.clone(), move |options| {
             Ok(edge(service.clone().with_timeout(options.timeout)))
-        });
+        })
+    }
+
+    pub(crate) async fn run(&self, pipeline: &Value) -> RunningHere {
+        let connector = self.connector();
         let (plan, _) = self.plan(pipeline);
         let mut rng = fastrand::Rng::with_seed(1);
         let topology = Topology::build(&plan, VectorMode::None, &connector, &mut rng, false).await.unwrap();

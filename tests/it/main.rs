@@ -15,6 +15,7 @@ mod harness;
 mod in_process;
 mod incident_clients;
 mod kill;
+mod lanes;
 mod layouts;
 mod memory;
 mod pipeline;

@@ -111,11 +111,13 @@ fn a_batch_on_its_way_to_a_sink_that_gets_another_name_arrives() {
     in_simulated_time(async {
         let world = World::new();
         let mut pipeline = world.pipeline();
+        // What is in a sink's spool stays with its name.
+        pipeline["sinks"]["sentinel"]["spool"] = json!({"enabled": false});
         let down = Fault::Status { code: 503, retry_after: None, body: None };
         world.simulator.faults().at_random(Service::LogsIngestion, vec![(1.0, down)]);
         let running = world.run(&pipeline).await;
         world.simulator.wait_until(|stats| stats.ingestion_requests > 1).await;
-        pipeline["sinks"] = json!({"other": world.sink()});
+        pipeline["sinks"] = json!({"other": pipeline["sinks"]["sentinel"]});
         let changes = running.reload(&world, &pipeline).await.unwrap();
         let (added, removed) = (ids(&["sinks.other"]), ids(&["sinks.sentinel"]));
         assert_eq!(changes, Changes { added, removed, ..Changes::default() });

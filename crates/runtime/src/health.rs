@@ -46,8 +46,8 @@ impl Default for Health {
 
 impl Health {
     /// Notes that a part works.
-    pub fn works(&self, part: Part) {
-        self.0.send_if_modified(|troubles| troubles.remove(&part).is_some());
+    pub fn works(&self, part: &Part) {
+        self.0.send_if_modified(|troubles| troubles.remove(part).is_some());
     }
 
     /// Notes that a part does not work. `now` counts only if it worked before.
@@ -106,9 +106,9 @@ mod tests {
         assert_eq!(troubles[0].0, Part::State);
         let expected = Trouble { since: at(10), error_type: "timed_out", why: "no answer".to_owned() };
         assert_eq!(troubles[1], (Part::Requests, expected));
-        health.works(Part::Requests);
+        health.works(&Part::Requests);
         assert!(!health.is_working(), "one part does not speak for another");
-        health.works(Part::State);
+        health.works(&Part::State);
         assert!(health.is_working());
     }
 
@@ -116,7 +116,7 @@ mod tests {
     fn whoever_watches_is_woken_by_a_change_and_by_nothing_else() {
         let health = Health::default();
         let changed = health.changed();
-        health.works(Part::Requests);
+        health.works(&Part::Requests);
         assert!(changed.now_or_never().is_none());
         let changed = health.changed();
         health.fails(Part::Requests, at(1), "timed_out", "no answer");

@@ -69,7 +69,7 @@ impl Deliver for IncidentSink {
         let taken = snapshots.len() as u64;
         match direction.ledger.take(direction.origin(), snapshots).await {
             Ok(()) => {
-                self.health().works(Part::State);
+                self.health().works(&Part::State);
                 labels.count(Metric::SentEvents, taken);
             }
             Err(failure) => {

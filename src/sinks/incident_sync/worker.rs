@@ -176,7 +176,7 @@ impl Worker {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.succeeded(key);
         if !failing.is_everything() {
-            self.direction.health.works(Part::Requests);
+            self.direction.health.works(&Part::Requests);
         }
     }
 
@@ -204,7 +204,7 @@ impl Worker {
         let health = &self.direction.health;
         match &status.halted {
             Some(why) => health.fails(Part::Halt, status.time, "halted", why.as_str()),
-            None => health.works(Part::Halt),
+            None => health.works(&Part::Halt),
         }
         let mut shown = self.shown.lock().await;
         let is_same =

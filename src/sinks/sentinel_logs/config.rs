@@ -16,6 +16,7 @@ use super::encoding::EncodingConfig;
 use super::layout::Layout;
 use super::ready::SentinelLogs;
 use super::request::{IngestionRequestConfig, RetryStrategyConfig};
+use super::spool::SpoolConfig;
 use super::table_plan::TablePlan;
 use super::targets::{Endpoints, Targets};
 use super::template::Template;
@@ -97,6 +98,9 @@ pub struct SentinelLogsConfig {
     /// Without effect, and accepted because Vector's sinks have it: a request is sent again until it is decided. Default: no
     /// other way.
     pub retry_strategy: Option<RetryStrategyConfig>,
+    /// The spool, in which the rows of a stream wait that takes nothing.
+    #[serde(default)]
+    pub spool: SpoolConfig,
     /// The quarantine (dead letters), for events that can never be accepted.
     #[serde(default)]
     pub quarantine: QuarantineConfig,
@@ -192,6 +196,7 @@ impl SentinelLogsConfig {
         let ranges = [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, u64::MAX)];
         check_ranges(path, &ranges, &mut problems);
         self.quarantine.validate(path, &mut problems);
+        self.spool.validate(path, &mut problems);
         self.request.validate(&format!("{path}.request"), &mut problems);
         let scope = self.identity.cloud.ingestion_scope();
         let timeout = Duration::from_secs(self.request.timeout_secs);

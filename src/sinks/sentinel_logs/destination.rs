@@ -1,13 +1,14 @@
-//! Where rows go: the streams of the rules that an event's templates come to.
+//! Where rows go: the lanes of the streams that an event's templates come to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
-use super::preflight::{ColumnSampler, RuleMonitor};
-use super::rule::{Rule, RuleRegistry};
+use super::lane::{Lane, LaneParts};
+use super::preflight::RuleMonitor;
+use super::request::IngestionRequestConfig;
+use super::rule::RuleRegistry;
 use super::service::Service;
 use super::targets::{StreamKey, Targets};
 use super::template::{Template, TemplateError};
@@ -15,12 +16,11 @@ use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
 use model::event::Event;
 use runtime::clock::Clock;
-use runtime::health::Health;
+use runtime::files::{DataDir, if_there};
 use runtime::quarantine::Reason;
-use runtime::retry::backoff::BackoffRange;
-use runtime::retry::concurrency::Concurrency;
-use runtime::retry::policy::{Policies, RetryPolicy};
+use runtime::retry::policy::Policies;
 use runtime::retry::quota::Quota;
+use runtime::spool::{Spool, SpoolRoom};
 use runtime::telemetry::ComponentLabels;
 
 /// Tables of Sentinel and Defender that look as if they could be written.
@@ -33,35 +33,23 @@ const NOT_WRITABLE: [&str; 4] = [
 ];
 /// Most streams of one sink. A rule has ten, so a template that comes to more takes its names from a wrong field.
 const MAX_DESTINATIONS: usize = 1_000;
+/// What stands between a rule's id and a stream's name in the name of a directory; neither has it.
+const BETWEEN: char = '+';
 
-/// One stream of one rule.
-pub(super) struct Destination {
-    pub(super) service: Service,
-    pub(super) stream: String,
-    /// Looks for columns that vanish, if the rows are not known beforehand.
-    pub(super) sampler: Option<Arc<ColumnSampler>>,
-    /// Whether the service has accepted anything since we started.
-    pub(super) accepted: AtomicBool,
-    /// How many single rows were refused since anything was accepted.
-    pub(super) refused_in_a_row: AtomicU32,
-    /// How long to wait while it is in doubt whether rows are poison or an option is wrong.
-    pub(super) poison_backoff: Mutex<RetryPolicy>,
-}
-
-/// Every stream that a sink has come to write to.
+/// The lane of every stream that a sink has come to write to.
 pub(super) struct Destinations {
     pub(super) targets: Targets,
     pub(super) rule_monitor: RuleMonitor,
     pub(super) authorized: Authorized,
     pub(super) rules: RuleRegistry,
     pub(super) labels: ComponentLabels,
-    pub(super) health: Health,
-    pub(super) concurrency: Arc<Concurrency>,
+    pub(super) request: IngestionRequestConfig,
     pub(super) rate_limit: Option<Arc<Quota>>,
-    pub(super) backoff: BackoffRange,
+    pub(super) spool_dir: DataDir,
+    pub(super) spool_room: SpoolRoom,
     pub(super) clock: Clock,
     pub(super) rng: Mutex<fastrand::Rng>,
-    pub(super) known: Mutex<BTreeMap<(String, String), Arc<Destination>>>,
+    pub(super) known: Mutex<BTreeMap<(String, String), Arc<Lane>>>,
 }
 
 /// Why nothing has such a name.
@@ -82,7 +70,7 @@ pub(super) enum NameError {
 
 impl Destinations {
     /// Where a row goes, which is of `event` and for `table` if a layout says so.
-    pub(super) fn of(&self, event: &Event, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
+    pub(super) fn of(&self, event: &Event, table: Option<&str>) -> Result<Arc<Lane>, Reason> {
         let name = |template: &Template, check: fn(&str) -> Result<(), NameError>| {
             let unresolved = |error: TemplateError| reason("unresolved_template", error.to_string());
             let name = template.render(event, table).map_err(unresolved)?;
@@ -97,7 +85,7 @@ impl Destinations {
     }
 
     /// The one that every event goes to, if no template stands in the way.
-    pub(super) fn only(&self) -> Option<Result<Arc<Destination>, Reason>> {
+    pub(super) fn only(&self) -> Option<Result<Arc<Lane>, Reason>> {
         let (rule, stream) = (self.targets.dcr_immutable_id.fixed()?, self.targets.stream_name.fixed()?);
         Some(self.at(rule.to_owned(), stream.to_owned(), None))
     }
@@ -111,11 +99,11 @@ impl Destinations {
         }
     }
 
-    fn at(&self, rule: String, stream: String, table: Option<&str>) -> Result<Arc<Destination>, Reason> {
+    fn at(&self, rule: String, stream: String, table: Option<&str>) -> Result<Arc<Lane>, Reason> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (rule, stream);
-        if let Some(destination) = known.get(&key) {
-            return Ok(Arc::clone(destination));
+        if let Some(lane) = known.get(&key) {
+            return Ok(Arc::clone(lane));
         }
         if known.len() >= MAX_DESTINATIONS {
             let message = format!(
@@ -127,28 +115,47 @@ impl Destinations {
         let endpoint = self.targets.endpoints.of(&key.0);
         let client = LogsIngestion::new(self.authorized.clone(), endpoint, &key.0, &key.1);
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule: Arc<Rule> = self.rules.rule(endpoint, &key.0, &self.clock);
         let service = Service {
             labels: self.labels.clone(),
             client,
             clock: self.clock.clone(),
-            rule,
-            policies: Policies::within(self.backoff, rng.fork()),
-            health: self.health.clone(),
-            concurrency: Arc::clone(&self.concurrency),
+            rule: self.rules.rule(endpoint, &key.0, &self.clock),
+            concurrency: Arc::new(self.request.concurrency(&self.clock, &self.labels)),
             rate_limit: self.rate_limit.clone(),
         };
-        let poison_backoff = Policies::new(rng.fork()).forever();
-        let destination = Arc::new(Destination {
-            service,
+        let backoff = Policies::within(self.request.backoff(), rng.fork()).forever();
+        let spool = Spool::new(&self.spool_dir_of(&key.0, &key.1));
+        let lane = Arc::new(Lane::new(LaneParts {
+            name: format!("{}/{}", key.0, key.1).into(),
             stream: key.1.clone(),
+            service,
             sampler: self.rule_monitor.watch(&key.0, &key.1, table),
-            accepted: AtomicBool::new(false),
-            refused_in_a_row: AtomicU32::new(0),
-            poison_backoff: Mutex::new(poison_backoff),
-        });
-        known.insert(key, Arc::clone(&destination));
-        Ok(destination)
+            backoff,
+            poison_backoff: Policies::new(rng.fork()).forever(),
+            spool,
+            share: self.spool_room.share(0),
+        }));
+        known.insert(key, Arc::clone(&lane));
+        Ok(lane)
+    }
+
+    fn spool_dir_of(&self, rule: &str, stream: &str) -> DataDir {
+        let name = format!("{rule}{BETWEEN}{stream}");
+        DataDir { path: self.spool_dir.path.join(name), ..self.spool_dir.clone() }
+    }
+
+    /// The lanes for which something waits in the spool since an earlier run.
+    pub(super) async fn waiting(&self) -> std::io::Result<Vec<Arc<Lane>>> {
+        let dir = self.spool_dir.clone();
+        let listed = dir.off_thread.run(move || if_there(dir.files.list(&dir.path))).await;
+        let listed = listed.unwrap_or(Ok(None))?.unwrap_or_default();
+        let names = listed.iter().filter_map(|one| one.path.file_name()?.to_str()?.split_once(BETWEEN));
+        let are_names = |(rule, stream): &(&str, &str)| {
+            check_dcr_immutable_id(rule).is_ok() && check_stream_name(stream).is_ok()
+        };
+        let lanes =
+            names.filter(are_names).map(|(rule, stream)| self.at(rule.to_owned(), stream.to_owned(), None));
+        Ok(lanes.filter_map(Result::ok).collect())
     }
 }
 

@@ -1,7 +1,10 @@
 //! Options that were checked: what they tell, and the sink that is built from them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::columns::Columns;
@@ -12,7 +15,8 @@ use super::encoding::Encoding;
 use super::layout::Layout;
 use super::preflight::{Preflight, RuleMonitor};
 use super::rule::RuleRegistry;
-use super::sink::{Inner, LogSink};
+use super::sink::{Inner, LogSink, UNREAD_TIMES_EVERY};
+use super::spool::SpoolConfig;
 use super::targets::Targets;
 use crate::component::{
     BuildError, Built, BuiltSink, Component, Kind, Probe, Registered, Runtime, Task, Validation,
@@ -25,6 +29,7 @@ use runtime::files::DataDir;
 use runtime::health::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
+use runtime::telemetry::LogInterval;
 
 /// The sink, its options checked.
 #[derive(Clone, Debug)]
@@ -66,9 +71,8 @@ impl SentinelLogs {
     ) -> Result<LogSink, BuildError> {
         let (config, clock) = (&self.config, connector.clock.clone());
         let labels = Self::labels(id);
-        let health = Health::default();
-        let policies = Policies::new(rng.fork());
-        let concurrency = Arc::new(config.request.concurrency(&clock, &labels));
+        let policies = Policies::within(config.request.backoff(), rng.fork());
+        let spool = config.spool.of_sink(id, data_dir, &self.targets);
         let authorized = Authorized::new(&self.identity, connector)?;
         let rule_monitor = RuleMonitor::new(self.preflight(&authorized), labels.clone(), clock.clone());
         let destinations = Destinations {
@@ -77,10 +81,10 @@ impl SentinelLogs {
             authorized,
             rules: rules.clone(),
             labels: labels.clone(),
-            health: health.clone(),
-            concurrency: Arc::clone(&concurrency),
+            request: config.request,
             rate_limit: config.request.rate_limit(&clock).map(Arc::new),
-            backoff: config.request.backoff(),
+            spool_dir: spool.dir.clone(),
+            spool_room: spool.room.clone(),
             clock: clock.clone(),
             rng: Mutex::new(rng),
             known: Mutex::default(),
@@ -98,17 +102,37 @@ impl SentinelLogs {
         );
         Ok(LogSink(Arc::new(Inner {
             labels,
-            health,
+            health: Health::default(),
             destinations,
             encoder,
+            options_digest: self.options_digest(),
             max_bytes: config.batch.max_bytes,
             gzip_level: config.compression.gzip_level(),
-            concurrency,
+            spool,
             quarantine,
             clock,
             policies,
-            unread_times_said: Mutex::default(),
+            unread_times_logged: LogInterval::new(UNREAD_TIMES_EVERY),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         })))
+    }
+
+    fn with_spool(&self, spool: SpoolConfig) -> Self {
+        let mut other = self.clone();
+        other.config.spool = spool;
+        other
+    }
+
+    /// Tells the options that rows follow from, and the version that writes them.
+    fn options_digest(&self) -> u64 {
+        let SentinelLogsConfig { layout, columns, timestamp_field, table_plan, batch, encoding, .. } =
+            &self.config;
+        let mut hasher = DefaultHasher::new();
+        let version = env!("CARGO_PKG_VERSION");
+        format!("{version} {layout:?} {columns:?} {timestamp_field} {table_plan:?} {batch:?} {encoding:?}")
+            .hash(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -119,13 +143,16 @@ impl Component for SentinelLogs {
 
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let (rules, rng) = (runtime.shared::<RuleRegistry>(), runtime.rng.fork());
-        let sink = Arc::new(self.sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?);
+        let spool = self.config.spool.or_enabled(runtime.data_dir_lasts);
+        let sink = self.with_spool(spool).sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?;
+        let sink = Arc::new(sink);
         let task: Task = {
             let sink = Arc::clone(&sink);
             Box::new(|shutdown| {
                 Box::pin(async move {
-                    sink.start_rule_monitor();
+                    sink.start().await;
                     shutdown.cancelled().await;
+                    sink.stop().await;
                 })
             })
         };
@@ -139,8 +166,11 @@ impl Component for SentinelLogs {
         connector: &Connector,
         rng: fastrand::Rng,
     ) -> Option<Result<BuiltSink, BuildError>> {
+        // What is not delivered stays where it is.
+        let spool = SpoolConfig { enabled: Some(false), ..self.config.spool };
         Some(
-            self.sink(id, data_dir, &RuleRegistry::default(), connector, rng)
+            self.with_spool(spool)
+                .sink(id, data_dir, &RuleRegistry::default(), connector, rng)
                 .map(|sink| built(Arc::new(sink))),
         )
     }

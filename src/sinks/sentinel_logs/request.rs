@@ -26,12 +26,12 @@ pub struct IngestionRequestConfig {
     /// The seconds that one request may take, its answer included: from 1 to 86400. Default: 60.
     #[schemars(range(min = 1, max = 86_400))]
     pub timeout_secs: u64,
-    /// The most requests in flight, of all streams together: a word, or a number from 1 to 200; with more, 200 is used. Each may
-    /// take a megabyte of memory. Default: `adaptive`.
+    /// The most requests in flight to each stream: a word, or a number from 1 to 200; with more, 200 is used. Each may take a
+    /// megabyte of memory. Default: `adaptive`.
     pub concurrency: ConcurrencyConfig,
     /// How the number of requests in flight adapts, with `concurrency: adaptive`.
     pub adaptive_concurrency: AdaptiveConcurrencyConfig,
-    /// The most requests in any `rate_limit_duration_secs`, those that are sent again included; at least 1. Default: no limit but
+    /// The most requests in any `rate_limit_duration_secs`, to all streams together, those that are sent again included; at least 1. Default: no limit but
     /// those of the service.
     #[schemars(range(min = 1))]
     pub rate_limit_num: Option<u64>,

@@ -14,6 +14,8 @@ use runtime::quarantine::Reason;
 pub struct Rows {
     /// What was offered.
     pub(super) events: Batch,
+    /// When they were taken in.
+    now: DateTime<Utc>,
     texts: RowTexts,
     /// Events that are in the quarantine already: one that becomes many rows is kept once.
     quarantined: Mutex<BTreeSet<usize>>,
@@ -22,7 +24,7 @@ pub struct Rows {
 /// Where the texts of rows are.
 enum RowTexts {
     /// In the events: each is a row, and written when it is asked for.
-    Events { encoder: Arc<FieldsEncoder>, now: DateTime<Utc> },
+    Events { encoder: Arc<FieldsEncoder> },
     /// A layout has written them.
     Written(TableRows),
 }
@@ -34,15 +36,13 @@ impl Rows {
     /// index in the batch, with the reason.
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
-            RowFormat::Fields(encoder) => {
-                (RowTexts::Events { encoder: Arc::clone(encoder), now }, Vec::new())
-            }
+            RowFormat::Fields(encoder) => (RowTexts::Events { encoder: Arc::clone(encoder) }, Vec::new()),
             RowFormat::Tables(encoder) => {
                 let (written, rowless) = TableRows::of(encoder, &events, now);
                 (RowTexts::Written(written), rowless)
             }
         };
-        (Self { events, texts, quarantined: Mutex::default() }, rowless)
+        (Self { events, now, texts, quarantined: Mutex::default() }, rowless)
     }
 
     /// Number of rows.
@@ -70,10 +70,38 @@ impl Rows {
         (event, &self.events[event])
     }
 
+    /// Which of the rows of its event a row is, from 0.
+    pub(super) fn ordinal(&self, row: usize) -> usize {
+        let event = self.event(row).0;
+        (0..row).rev().take_while(|before| self.event(*before).0 == event).count()
+    }
+
+    /// How many of the first of `chosen` have events of at most so many bytes together, but at least those of one event.
+    pub(super) fn count_within(&self, chosen: &[usize], bytes: usize) -> usize {
+        let (mut total, mut last) = (0, None);
+        let is_within = |row: &&usize| {
+            let (index, event) = self.event(**row);
+            if last != Some(index) {
+                total += event.to_json().len();
+            }
+            let is_first = last.is_none_or(|last| last == index);
+            if is_first || total <= bytes {
+                last = Some(index);
+            }
+            is_first || total <= bytes
+        };
+        chosen.iter().take_while(is_within).count()
+    }
+
+    /// When the events were taken in: the time of those that do not tell their own.
+    pub(super) const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
     /// Appends a row to `out`, and answers what there is to say of it. If it cannot be sent, `out` is as before.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<RowNotes, Reason> {
         match &self.texts {
-            RowTexts::Events { encoder, now } => encoder.write_row(&self.events[row], *now, out),
+            RowTexts::Events { encoder } => encoder.write_row(&self.events[row], self.now, out),
             RowTexts::Written(rows) => {
                 rows.copy(row, out).map(|truncated_fields| RowNotes { truncated_fields, unread_times: 0 })
             }

@@ -116,6 +116,11 @@ impl Targets {
         streams
     }
 
+    /// Whether all rows go to one stream, so that no other can wait for it.
+    pub(super) fn has_one_stream(&self) -> bool {
+        self.dcr_immutable_id.fixed().is_some() && self.stream_name.fixed().is_some()
+    }
+
     /// Which streams depend on events, in words; nothing if none does.
     pub(super) fn open(&self) -> Option<String> {
         let rules = (self.dcr_immutable_id.fixed().is_none()).then(|| {

@@ -66,7 +66,7 @@ async fn whichever_operation_the_power_goes_at_what_was_appended_comes_back() {
             let owed: BTreeSet<_> = told.appended.difference(&told.removing).copied().collect();
             let lost: Vec<_> = owed.difference(&there).collect();
             assert!(lost.is_empty(), "seed {seed}, operation {fuse}: {lost:?} are lost of {owed:?}");
-            assert_eq!(spool.amount(), Amount::default());
+            assert_eq!(spool.backlog(), Backlog::default());
         }
     }
 }

@@ -28,6 +28,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
@@ -57,7 +58,7 @@ struct Inner {
     state: Mutex<Option<State>>,
     /// What is to be appended next, all at once.
     pending: Mutex<Vec<Pending>>,
-    amount: Mutex<Amount>,
+    backlog: Mutex<Backlog>,
     /// Told when there is a record to be read.
     readable: Notify,
 }
@@ -73,7 +74,7 @@ struct Pending {
 #[derive(Clone, Debug)]
 pub struct NewRecord {
     /// What comes back as it is.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
     /// How many events are in it.
     pub events: u32,
     /// When it was put here.
@@ -84,7 +85,7 @@ pub struct NewRecord {
 
 /// A record that was read. Whoever has it delivers or releases it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct SpooledRecord {
     /// Its number in this spool.
     pub id: RecordId,
     /// What was appended.
@@ -99,7 +100,7 @@ pub struct RecordId(u64);
 
 /// How much waits in a spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
+pub struct Backlog {
     /// Bytes of its files.
     pub bytes: u64,
     /// Records that are not delivered.
@@ -118,7 +119,7 @@ pub enum SpoolError {
     Io {
         /// The spool's directory.
         path: PathBuf,
-        /// Why.
+        /// Why the disk does not.
         #[source]
         source: Arc<io::Error>,
     },
@@ -134,7 +135,7 @@ pub enum SpoolError {
          is, with another name at its end, .damaged", path.display()
     )]
     Damaged {
-        /// The file.
+        /// The segment's file.
         path: PathBuf,
         /// Where in it.
         offset: u64,
@@ -161,7 +162,7 @@ impl Spool {
             segment_bytes,
             state: Mutex::default(),
             pending: Mutex::default(),
-            amount: Mutex::default(),
+            backlog: Mutex::default(),
             readable: Notify::new(),
         };
         Self { inner: Arc::new(inner), off_thread: dir.off_thread }
@@ -177,7 +178,7 @@ impl Spool {
     }
 
     /// The oldest record that nobody has; nothing if there is none now. One that is damaged is an error, once.
-    pub async fn take(&self) -> Result<Option<Record>, SpoolError> {
+    pub async fn take(&self) -> Result<Option<SpooledRecord>, SpoolError> {
         self.on_disk(Inner::take).await?
     }
 
@@ -191,14 +192,14 @@ impl Spool {
         self.on_disk(move |inner| inner.remove(id)).await?
     }
 
-    /// Opens it, if it is not open: then [`Self::amount`] is right.
+    /// Opens it, if it is not open: then [`Self::backlog`] is right.
     pub async fn open(&self) -> Result<(), SpoolError> {
         self.on_disk(|inner| inner.with_state(|_| Ok(()))).await?
     }
 
     /// How much waits in it, as of the last time that it was written or read.
-    pub fn amount(&self) -> Amount {
-        *self.inner.amount.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn backlog(&self) -> Backlog {
+        *self.inner.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there may be a record that nobody has, since the last time that this returned.
@@ -226,7 +227,7 @@ impl Inner {
             none => none.insert(State::open(&self.files, &self.dir, self.segment_bytes)?),
         };
         let done = work(opened);
-        *self.amount.lock().unwrap_or_else(PoisonError::into_inner) = opened.amount();
+        *self.backlog.lock().unwrap_or_else(PoisonError::into_inner) = opened.backlog();
         done
     }
 
@@ -255,7 +256,7 @@ impl Inner {
         }
     }
 
-    fn take(&self) -> Result<Option<Record>, SpoolError> {
+    fn take(&self) -> Result<Option<SpooledRecord>, SpoolError> {
         self.with_state(State::take)
     }
 

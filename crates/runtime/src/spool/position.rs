@@ -1,7 +1,6 @@
 //! What was delivered beyond the oldest record that was not.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{Read, Result, Write};
 use std::path::Path;
 
@@ -47,11 +46,8 @@ impl Position {
 
     /// A checksum, the number that all before are delivered, and those beyond it.
     fn text(&self) -> String {
-        let mut numbers = self.low.to_string();
-        for number in &self.beyond {
-            // Writing to a String does not fail.
-            let _ = write!(numbers, " {number}");
-        }
+        let numbers = std::iter::once(&self.low).chain(&self.beyond).map(u64::to_string);
+        let numbers = numbers.collect::<Vec<_>>().join(" ");
         format!("{:08x} {numbers}\n", crc32fast::hash(numbers.as_bytes()))
     }
 
@@ -78,7 +74,7 @@ mod tests {
         let text = position.text();
         assert_eq!(Position::read(&text), Some(position));
         for end in 0..text.len() {
-            assert_eq!(Position::read(&text[..end]), None, "{end}");
+            assert_eq!(Position::read(text.get(..end).unwrap()), None, "{end}");
         }
     }
 }

@@ -30,6 +30,12 @@ impl SpoolRoom {
         Self { max_bytes, is_shared, shares: Arc::default() }
     }
 
+    /// Bytes that there is room for.
+    #[must_use]
+    pub const fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// The share of one more spool, whose files have so many bytes.
     #[must_use]
     pub fn share(&self, bytes: u64) -> SpoolShare {

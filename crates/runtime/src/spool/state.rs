@@ -10,7 +10,7 @@ use tracing::{error, warn};
 
 use super::position::Position;
 use super::segment::{self, EXTENSION, Head, Segment};
-use super::{Amount, NewRecord, Record, RecordId, SpoolError};
+use super::{Backlog, NewRecord, RecordId, SpoolError, SpooledRecord};
 use crate::files::{File, FileKind, Files, Listed, Open, if_there};
 
 /// An open spool.
@@ -192,11 +192,13 @@ impl State {
     }
 
     /// The oldest record that is nobody's.
-    pub(super) fn take(&mut self) -> std::result::Result<Option<Record>, SpoolError> {
+    pub(super) fn take(&mut self) -> std::result::Result<Option<SpooledRecord>, SpoolError> {
         let Some(number) = self.released.pop_first().or_else(|| self.next_unread()) else { return Ok(None) };
         let Some((segment, offset, head)) = self.find(number) else { return Ok(None) };
         match segment.read(&self.files, offset, &head) {
-            Ok(Some(payload)) => Ok(Some(Record { id: RecordId(number), payload, events: head.events })),
+            Ok(Some(payload)) => {
+                Ok(Some(SpooledRecord { id: RecordId(number), payload, events: head.events }))
+            }
             Ok(None) => {
                 let path = segment.path.clone();
                 self.mark_damaged(number)?;
@@ -289,10 +291,10 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn amount(&self) -> Amount {
+    pub(super) fn backlog(&self) -> Backlog {
         let (records, events) = self.left;
         let oldest = self.find(self.position.low).and_then(|(_, _, head)| head.time());
         let bytes = self.segments.iter().map(|segment| segment.bytes).sum();
-        Amount { bytes, records, events, oldest }
+        Backlog { bytes, records, events, oldest }
     }
 }

@@ -16,10 +16,10 @@ pub(super) fn spool(disk: &MemoryDisk) -> Spool {
 
 pub(super) fn record(number: u64, taken: bool) -> NewRecord {
     let time = DateTime::UNIX_EPOCH + Duration::from_secs(number);
-    NewRecord { payload: format!("record {number}").into_bytes(), events: 2, time, taken }
+    NewRecord { payload: format!("record {number}").into(), events: 2, time, taken }
 }
 
-pub(super) fn number(record: &Record) -> u64 {
+pub(super) fn number(record: &SpooledRecord) -> u64 {
     let text = String::from_utf8(record.payload.clone()).unwrap();
     text.strip_prefix("record ").unwrap().parse().unwrap()
 }
@@ -53,20 +53,20 @@ async fn records_come_back_in_order_across_segments_and_restarts_and_then_nothin
     append(&spool(&disk), 0..10).await;
     let second = spool(&disk);
     second.open().await.unwrap();
-    let amount = second.amount();
-    assert_eq!((amount.records, amount.events, amount.oldest), (10, 20, Some(DateTime::UNIX_EPOCH)));
+    let backlog = second.backlog();
+    assert_eq!((backlog.records, backlog.events, backlog.oldest), (10, 20, Some(DateTime::UNIX_EPOCH)));
     assert!(files(&disk).len() > 3, "there is more than one segment");
     for n in 0..4 {
         let record = second.take().await.unwrap().unwrap();
         assert_eq!((number(&record), record.events), (n, 2));
         second.remove(record.id).await.unwrap();
     }
-    assert_eq!(second.amount().oldest, Some(DateTime::UNIX_EPOCH + Duration::from_secs(4)));
+    assert_eq!(second.backlog().oldest, Some(DateTime::UNIX_EPOCH + Duration::from_secs(4)));
     drop(second);
     let third = spool(&disk);
     append(&third, 10..12).await;
     assert_eq!(drain(&third).await, (4..12).collect::<Vec<_>>());
-    assert_eq!((files(&disk), third.amount()), (vec!["lock".to_owned()], Amount::default()));
+    assert_eq!((files(&disk), third.backlog()), (vec!["lock".to_owned()], Backlog::default()));
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_record_that_somebody_has_is_read_only_when_it_is_released() {
     spool.remove(other).await.unwrap();
     // The one that is left was taken, and never removed.
     assert_eq!(drain(&spool).await, [0]);
-    assert_eq!(spool.amount().records, 1);
+    assert_eq!(spool.backlog().records, 1);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_full_disk_is_an_error_that_leaves_all_that_was_appended() {
 async fn what_the_disk_has_changed_is_said_once_kept_and_does_not_stop_the_rest() {
     let disk = MemoryDisk::default();
     append(&spool(&disk), 0..6).await;
-    let name = files(&disk).into_iter().find(|name| name.ends_with(".spool")).unwrap();
+    let name = files(&disk).into_iter().find(|name| name.starts_with('0')).unwrap();
     let path = Path::new("/d/spool").join(&name);
     let mut file = disk.open(&path, Open::Overwrite).unwrap();
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(segment::HEAD_BYTES as u64)).unwrap();

@@ -354,7 +354,7 @@ async fn the_health_check_says_how_the_sink_is() {
     assert_eq!(ask(PATH).await.0, 200);
     bench.health.fails(Part::Requests, Clock::system().now(), "timed_out", "no answer in time");
     assert_eq!(ask(PATH).await, (503, "the sink does not work: no answer in time\n".to_owned()));
-    bench.health.works(Part::Requests);
+    bench.health.works(&Part::Requests);
     assert_eq!(ask(PATH).await.0, 200);
     assert_eq!(ask("/sinks/other").await.0, 503);
 }

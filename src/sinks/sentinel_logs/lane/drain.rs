@@ -1,0 +1,141 @@
+//! Delivers what waits in a lane's spool: one request at a time while the lane fails, as many as it takes when it is well.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::super::sink::Inner;
+use super::Lane;
+use super::record::{self, Spooled};
+use super::sending::Sending;
+use super::standing::Standing;
+use super::work::Work;
+use model::event::{Batch, Event};
+use runtime::quarantine::Reason;
+use runtime::retry::concurrency::RequestSlot;
+use runtime::spool::{SpoolError, SpooledRecord};
+
+/// How long until a spool that cannot be read is read again.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+impl Lane {
+    /// Begins to deliver what is in the spool, if nobody does. It goes on until the sink stops.
+    pub(in super::super) fn start_draining(self: &Arc<Self>, inner: &Arc<Inner>) {
+        if self.is_drained.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (lane, stopped) = (Arc::clone(self), Arc::clone(inner));
+        tokio::spawn(inner.tasks.track_future(async move {
+            let stopping = stopped.stopping.clone();
+            let mut sent = JoinSet::new();
+            stopping.run_until_cancelled(lane.drain(&stopped, &mut sent)).await;
+            // They end by themselves, soon: what they have not delivered stays where it is.
+            while sent.join_next().await.is_some() {}
+        }));
+    }
+
+    async fn drain(self: &Arc<Self>, inner: &Arc<Inner>, sent: &mut JoinSet<()>) {
+        loop {
+            self.until_asked_again(inner).await;
+            let slot = self.service.concurrency.slot().await;
+            let record = match self.spool.take().await {
+                Ok(Some(record)) => record,
+                Ok(None) => {
+                    drop(slot);
+                    self.show_spool(inner);
+                    self.spool.readable().await;
+                    continue;
+                }
+                Err(failure) => {
+                    drop(slot);
+                    self.report_unreadable(inner, &failure);
+                    // One that is damaged is passed over.
+                    if !matches!(failure, SpoolError::Damaged { .. }) {
+                        inner.clock.sleep(AGAIN_AFTER).await;
+                    }
+                    continue;
+                }
+            };
+            let is_well = self.standings.get() == Standing::Well;
+            sent.spawn(Arc::clone(self).deliver(Arc::clone(inner), record, slot));
+            // While it is not well, one asks for all.
+            while !is_well && sent.join_next().await.is_some() {}
+            while sent.try_join_next().is_some() {}
+        }
+    }
+
+    /// Waits until the time has come to ask a lane that fails.
+    async fn until_asked_again(&self, inner: &Inner) {
+        while let Standing::Failing { retry_at, .. } = self.standings.get() {
+            let left = retry_at.saturating_duration_since(inner.clock.monotonic());
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = self.standings.until(|standing| standing == Standing::Well) => {}
+                () = inner.clock.sleep(left) => {}
+            }
+        }
+    }
+
+    /// Delivers a record. What of it is not for this lane any more goes to the one that it is for.
+    async fn deliver(
+        self: Arc<Self>,
+        inner: Arc<Inner>,
+        SpooledRecord { id, payload, .. }: SpooledRecord,
+        slot: RequestSlot,
+    ) {
+        let spooled = match record::decode(&payload, &inner.encoder, inner.options_digest) {
+            Ok(spooled) => spooled,
+            Err(failure) => {
+                let message = format!("a record of the spool, kept as it is: {failure}");
+                let reason = Reason { code: "undecodable", message, request_id: None };
+                let event = Batch::from([Event::new(payload.into(), None)]);
+                inner.quarantine(&event, vec![(0, reason)], Some(&self.stream)).await;
+                self.forget(&inner, id).await;
+                return;
+            }
+        };
+        let Spooled { rows, chosen, rowless, noted } = spooled;
+        inner.quarantine(&rows.events, rowless, Some(&self.stream)).await;
+        let total = chosen.len();
+        let (groups, unrouted) = inner.group(&rows, chosen);
+        inner.quarantine(&rows.events, rows.events_of(unrouted), Some(&self.stream)).await;
+        let mut own = Vec::new();
+        for group in groups {
+            if Arc::ptr_eq(&group.lane, &self) {
+                own = group.rows;
+            } else if Box::pin(group.lane.take(&inner, &rows, group.rows)).await.is_none() {
+                // Its task died: the record is sent again.
+                if let Err(failure) = self.spool.release(id).await {
+                    self.report_unreadable(&inner, &failure);
+                }
+                return;
+            }
+        }
+        // Of a record of which something went elsewhere, what is left is not what is in the spool.
+        let in_record = if own.len() == total { total } else { usize::MAX };
+        let work = Work::of_rows(rows, own, noted);
+        let record = Some((id, in_record));
+        let abandoned = CancellationToken::new();
+        Sending { lane: self, inner, work, settled: None, abandoned, record, _slot: slot }.run().await;
+    }
+
+    fn report_unreadable(&self, inner: &Inner, failure: &SpoolError) {
+        let Some(left_out) = self.spool_logged.due(&inner.clock) else { return };
+        let labels = &inner.labels;
+        labels.count_error("spool_failed", "sending");
+        error!(
+            component_id = labels.id,
+            destination = %self.name,
+            error_type = "spool_failed",
+            left_out,
+            "{labels}: what waits for {} cannot be read: {failure}",
+            self.name
+        );
+    }
+}

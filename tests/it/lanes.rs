@@ -1,0 +1,408 @@
+//! A stream that takes nothing stops no other, and its rows arrive when it is mended. By simulated time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use microsoft::http::ProxyConfig;
+use model::event::Batch;
+use runtime::delivery::{BatchStatus, Deliver};
+use runtime::files::DataDir;
+use runtime::health::Part;
+use serde_json::{Value, json};
+use simulator::{ColumnType, Columns, Dcr, Fault, SimulatorConfig};
+use tokio::time::Instant;
+use vector_sentinel::sinks::sentinel_logs::{LogSink, RuleRegistry, SentinelLogs};
+
+use crate::harness::checked;
+use crate::in_process::{World, in_simulated_time};
+use crate::sink::batch;
+
+const RULES: [&str; 2] = ["dcr-0000000000000000000000000000000a", "dcr-0000000000000000000000000000000b"];
+
+/// A simulator with two rules of three streams each.
+fn world() -> World {
+    let columns: Columns =
+        [("TimeGenerated", ColumnType::DateTime), ("n", ColumnType::Long), ("text", ColumnType::String)]
+            .map(|(name, kind)| (name.to_owned(), kind))
+            .into();
+    let streams: BTreeMap<_, _> = ["Custom-Good_CL", "Custom-Bad_CL", "Custom-Other_CL"]
+        .map(|name| (name.to_owned(), columns.clone()))
+        .into();
+    let [dcr, other] = RULES.map(|id| Dcr::new(id.to_owned(), streams.clone()).unwrap());
+    World::of(SimulatorConfig { dcr, more_dcrs: vec![other], ..SimulatorConfig::default() })
+}
+
+/// A sink whose rows go where events say.
+fn sink(world: &World, options: &Value) -> LogSink {
+    let mut all = world.sink();
+    all["dcr_immutable_id"] = json!("{{ rule }}");
+    all["stream_name"] = json!("Custom-{{ to }}_CL");
+    all["spool"] = json!({"enabled": true});
+    for (name, value) in options.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    let checked: SentinelLogs = checked(all, &ProxyConfig::default());
+    let rng = fastrand::Rng::with_seed(1);
+    checked.sink("sentinel", &data_dir(world), &RuleRegistry::default(), &world.connector(), rng).unwrap()
+}
+
+fn data_dir(world: &World) -> DataDir {
+    DataDir { off_thread: world.clock.off_thread(), ..DataDir::from(world.dir.path().join("data")) }
+}
+
+/// Events with these numbers, each for the stream of a rule.
+fn rows(to: &str, rule: usize, numbers: std::ops::Range<u64>) -> Vec<Value> {
+    numbers.map(|n| json!({"n": n, "to": to, "rule": RULES[rule]})).collect()
+}
+
+fn mixed(parts: &[Vec<Value>]) -> Batch {
+    batch(parts.concat())
+}
+
+fn status(code: u16, retry_after: Option<&str>) -> Fault {
+    Fault::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+/// Numbers of the rows in a table, in the order in which they came.
+fn numbers(world: &World, stream: &str) -> Vec<u64> {
+    let stream = format!("Custom-{stream}_CL");
+    let rows = world.simulator.rows();
+    rows.iter().filter(|row| row.stream == stream).map(|row| row.columns["n"].as_u64().unwrap()).collect()
+}
+
+/// How long a batch took, which was delivered.
+async fn deliver(world: &World, sink: &LogSink, batch: Batch) -> Duration {
+    let began: Instant = world.clock.monotonic();
+    assert_eq!(sink.deliver(batch).await, BatchStatus::Delivered);
+    world.clock.monotonic() - began
+}
+
+/// Waits until all of these numbers are in a table.
+async fn arrived(world: &World, stream: &str, expected: std::ops::Range<u64>) {
+    loop {
+        let changed = world.simulator.changed();
+        let there: BTreeSet<_> = numbers(world, stream).into_iter().collect();
+        if expected.clone().all(|n| there.contains(&n)) {
+            return;
+        }
+        changed.await;
+    }
+}
+
+fn spool_files(world: &World) -> Vec<PathBuf> {
+    let Ok(lanes) = std::fs::read_dir(world.dir.path().join("data/spool/sentinel")) else {
+        return Vec::new();
+    };
+    let files = lanes.flat_map(|lane| std::fs::read_dir(lane.unwrap().path()).unwrap());
+    let mut files: Vec<_> =
+        files.map(|file| file.unwrap().path()).filter(|path| !path.ends_with("lock")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_stream_that_answers_badly_or_not_at_all_holds_no_batch_and_gets_its_rows_when_it_is_mended() {
+    let bad = [
+        status(403, None),
+        status(404, None),
+        status(429, Some("86400")),
+        status(503, None),
+        status(401, None),
+        Fault::Reset,
+        // Longer than a request may take.
+        Fault::Delay(Duration::from_secs(100)),
+    ];
+    for fault in bad {
+        in_simulated_time(async {
+            let world = world();
+            let sink = sink(&world, &json!({}));
+            world.simulator.faults().at_path("Custom-Bad_CL", fault.clone());
+            let mut longest = Duration::ZERO;
+            for n in 0..100 {
+                let parts = [rows("Good", 0, 5 * n..5 * n + 5), rows("Bad", 1, n..n + 1)];
+                let took = deliver(&world, &sink, mixed(&parts)).await;
+                longest = longest.max(took);
+                world.clock.sleep(Duration::from_secs(1)).await;
+                // All but the first few go to the spool at once, and wait for nothing.
+                assert!(n < 3 || took < Duration::from_millis(100), "{fault:?}: {n} took {took:?}");
+            }
+            assert!(longest < Duration::from_secs(3), "{fault:?}: {longest:?}");
+            assert_eq!(numbers(&world, "Good"), (0..500).collect::<Vec<_>>(), "{fault:?}");
+            world.simulator.faults().clear();
+            arrived(&world, "Bad", 0..100).await;
+            sink.stop().await;
+            // Requests that were not answered in time may have been taken; nothing else comes twice.
+            let unanswered = matches!(fault, Fault::Delay(_));
+            assert!(unanswered || numbers(&world, "Bad").len() == 100, "{fault:?}");
+            assert_eq!(spool_files(&world), Vec::<PathBuf>::new(), "{fault:?}");
+        });
+    }
+}
+
+#[test]
+fn health_names_the_stream_that_fails_and_only_as_long_as_it_does() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = sink(&world, &json!({}));
+        world.simulator.faults().at_path("Custom-Bad_CL", status(403, None));
+        deliver(&world, &sink, mixed(&[rows("Good", 0, 0..1), rows("Bad", 1, 1..2)])).await;
+        deliver(&world, &sink, mixed(&[rows("Good", 0, 2..3)])).await;
+        let troubles = sink.health().troubles();
+        let name = format!("{}/Custom-Bad_CL", RULES[1]);
+        assert_eq!(troubles[0].0, Part::Destination(name.clone().into()));
+        assert!(troubles[0].1.why.contains("Monitoring Metrics Publisher"), "{troubles:?}");
+        assert_eq!((troubles.len(), troubles[0].1.error_type), (1, "forbidden"));
+        world.simulator.faults().clear();
+        world.simulator.wait_until(|stats| stats.rows_ingested == 3).await;
+        sink.stop().await;
+        assert!(sink.health().is_working());
+    });
+}
+
+#[test]
+fn what_waits_survives_a_restart_and_comes_once_and_in_order() {
+    in_simulated_time(async {
+        let world = world();
+        world.simulator.faults().at_path("Custom-Bad_CL", status(404, None));
+        for n in 0..3 {
+            let sink = sink(&world, &json!({}));
+            sink.start().await;
+            deliver(&world, &sink, mixed(&[rows("Bad", 1, 10 * n..10 * n + 10), rows("Good", 0, n..n + 1)]))
+                .await;
+            world.clock.sleep(Duration::from_mins(3)).await;
+            sink.stop().await;
+        }
+        assert!(numbers(&world, "Bad").is_empty());
+        world.simulator.faults().clear();
+        let sink = sink(&world, &json!({}));
+        sink.start().await;
+        world.simulator.wait_until(|stats| stats.rows_ingested == 33).await;
+        sink.stop().await;
+        assert_eq!(numbers(&world, "Bad"), (0..30).collect::<Vec<_>>());
+        assert_eq!(spool_files(&world), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn a_mistake_in_the_file_that_is_mended_mends_what_waits() {
+    in_simulated_time(async {
+        let world = world();
+        let wrong = json!({"dcr_immutable_id": RULES[0], "stream_name": "Custom-Missing_CL"});
+        let sink_before = sink(&world, &wrong);
+        deliver(&world, &sink_before, mixed(&[rows("Good", 0, 0..50)])).await;
+        sink_before.stop().await;
+        drop(sink_before);
+        let right = json!({"dcr_immutable_id": RULES[0], "stream_name": "Custom-Good_CL"});
+        let sink = sink(&world, &right);
+        sink.start().await;
+        world.simulator.wait_until(|stats| stats.rows_ingested == 50).await;
+        sink.stop().await;
+        assert_eq!(numbers(&world, "Good"), (0..50).collect::<Vec<_>>());
+        assert_eq!(spool_files(&world), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn a_stream_that_stays_bad_until_its_share_is_full_goes_to_the_quarantine_and_no_other_notices() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = sink(&world, &json!({"spool": {"enabled": true, "max_bytes": 10_000_000}}));
+        world.simulator.faults().at_path("Custom-Bad_CL", status(403, None));
+        let mut rng = fastrand::Rng::with_seed(1);
+        let (mut n, mut rejected) = (0, 0);
+        // Text that cannot be compressed.
+        while rejected < 3 {
+            let text: String = (0..500_000).map(|_| rng.alphanumeric()).collect();
+            let large = json!({"n": n, "to": "Bad", "rule": RULES[1], "text": text});
+            let began = world.clock.monotonic();
+            let status = sink.deliver(mixed(&[vec![large], rows("Good", 0, n..n + 1)])).await;
+            rejected += u64::from(status == BatchStatus::Rejected);
+            assert!(n == 0 || world.clock.monotonic() - began < Duration::from_millis(100), "{n}");
+            world.clock.sleep(Duration::from_secs(1)).await;
+            n += 1;
+        }
+        let spooled = n - rejected;
+        assert!((8..=13).contains(&spooled), "half of ten megabytes holds {spooled} of some 0.4 MB");
+        assert_eq!(numbers(&world, "Good"), (0..n).collect::<Vec<_>>());
+        let kept = sink.quarantine().path();
+        let text = std::fs::read_to_string(kept.join("000001.ndjson")).unwrap();
+        assert!(
+            text.contains("\"code\":\"spool_full\"") && text.contains("quarantine retry"),
+            "{}",
+            text.get(..300).unwrap_or_default()
+        );
+        // Another stream still has room.
+        world.simulator.faults().at_path("Custom-Other_CL", status(403, None));
+        deliver(&world, &sink, mixed(&[rows("Other", 0, 0..10)])).await;
+        world.simulator.faults().clear();
+        world.simulator.wait_until(|stats| stats.rows_ingested == n + spooled + 10).await;
+        sink.stop().await;
+    });
+}
+
+#[test]
+fn the_only_stream_of_a_sink_blocks_when_the_spool_is_full_and_goes_on_when_it_is_well() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = std::sync::Arc::new(sink(
+            &world,
+            &json!({
+                "dcr_immutable_id": RULES[0], "stream_name": "Custom-Bad_CL",
+                "spool": {"enabled": true, "max_bytes": 10_000_000},
+            }),
+        ));
+        world.simulator.faults().at_path("Custom-Bad_CL", status(503, None));
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut offered = Vec::new();
+        for n in 0..40_u64 {
+            let text: String = (0..500_000).map(|_| rng.alphanumeric()).collect();
+            let sink = std::sync::Arc::clone(&sink);
+            offered.push(tokio::spawn(
+                async move { sink.deliver(batch([json!({"n": n, "text": text})])).await },
+            ));
+            world.clock.sleep(Duration::from_secs(1)).await;
+        }
+        let waiting = offered.iter().filter(|offered| !offered.is_finished()).count();
+        assert!((10..=20).contains(&waiting), "{waiting} of 40 wait for room");
+        world.simulator.faults().clear();
+        for offered in offered {
+            assert_eq!(offered.await.unwrap(), BatchStatus::Delivered);
+        }
+        world.simulator.wait_until(|stats| stats.rows_ingested == 40).await;
+        assert_eq!(world.simulator.stats().rows_ingested, 40, "nothing came twice");
+        sink.stop().await;
+    });
+}
+
+#[test]
+fn an_answer_that_is_late_but_comes_is_not_asked_for_again() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = sink(&world, &json!({}));
+        world.simulator.faults().at_path("Custom-Bad_CL", Fault::Delay(Duration::from_secs(30)));
+        for n in 0..20 {
+            let took =
+                deliver(&world, &sink, mixed(&[rows("Bad", 1, n..n + 1), rows("Good", 0, n..n + 1)])).await;
+            assert!(took <= Duration::from_secs(1), "{took:?}");
+        }
+        world.simulator.wait_until(|stats| stats.rows_ingested == 40).await;
+        assert!(sink.health().is_working());
+        sink.stop().await;
+        assert_eq!(world.simulator.stats().rows_ingested, 40, "nothing came twice");
+        assert_eq!(spool_files(&world), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn a_failure_that_passes_at_once_is_not_worth_the_disk() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = sink(&world, &json!({}));
+        world.simulator.faults().script(simulator::Service::LogsIngestion, vec![status(503, None)]);
+        let took = deliver(&world, &sink, mixed(&[rows("Good", 0, 0..10)])).await;
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(numbers(&world, "Good").len(), 10);
+        assert!(!world.dir.path().join("data/spool").exists());
+    });
+}
+
+#[test]
+fn without_a_spool_a_batch_waits_for_all_its_streams_and_other_batches_do_not() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = std::sync::Arc::new(sink(&world, &json!({"spool": {"enabled": false}})));
+        world.simulator.faults().at_path("Custom-Bad_CL", status(403, None));
+        let waiting = {
+            let sink = std::sync::Arc::clone(&sink);
+            let bad = mixed(&[rows("Bad", 1, 0..1), rows("Good", 0, 0..1)]);
+            tokio::spawn(async move { sink.deliver(bad).await })
+        };
+        world.simulator.wait_until(|stats| stats.ingestion_by_status.contains_key(&403)).await;
+        for n in 1..100 {
+            assert_eq!(deliver(&world, &sink, mixed(&[rows("Good", 0, n..n + 1)])).await, Duration::ZERO);
+        }
+        assert!(!waiting.is_finished() && !world.dir.path().join("data/spool").exists());
+        world.simulator.faults().clear();
+        assert_eq!(waiting.await.unwrap(), BatchStatus::Delivered);
+        assert_eq!(world.simulator.stats().rows_ingested, 101);
+    });
+}
+
+/// Has rows meet faults, and the sink be stopped and started, until all have arrived: how many of them came twice.
+fn rows_that_came_twice(faults: &[Fault], count: u64) -> usize {
+    in_simulated_time(async {
+        let world = world();
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut sink = sink_and_start(&world).await;
+        let (mut next, mut owed) = (0, BTreeMap::<_, BTreeSet<u64>>::new());
+        while next < count {
+            let stream = ["Custom-Good_CL", "Custom-Bad_CL", "Custom-Other_CL"][rng.usize(0..3)];
+            let fault = if rng.bool() { Fault::Pass } else { faults[rng.usize(0..faults.len())].clone() };
+            world.simulator.faults().at_path(stream, fault);
+            let mut parts = Vec::new();
+            for to in ["Good", "Bad", "Other"] {
+                let count = rng.u64(0..200);
+                parts.push(rows(to, rng.usize(0..2), next..next + count));
+                owed.entry(to).or_default().extend(next..next + count);
+                next += count;
+            }
+            assert_eq!(sink.deliver(mixed(&parts)).await, BatchStatus::Delivered);
+            if rng.u8(0..40) == 0 {
+                sink.stop().await;
+                sink = sink_and_start(&world).await;
+            }
+            if rng.u8(0..10) == 0 {
+                world.clock.sleep(Duration::from_secs(rng.u64(1..120))).await;
+            }
+        }
+        world.simulator.faults().clear();
+        while world.simulator.stats().rows_ingested < next {
+            world.clock.sleep(Duration::from_secs(1)).await;
+        }
+        let mut twice = 0;
+        for (to, owed) in owed {
+            loop {
+                let there = numbers(&world, to);
+                let different: BTreeSet<_> = there.iter().copied().collect();
+                assert!(different.is_subset(&owed));
+                if different.len() == owed.len() {
+                    twice += there.len() - owed.len();
+                    break;
+                }
+                world.clock.sleep(Duration::from_secs(10)).await;
+            }
+        }
+        sink.stop().await;
+        assert_eq!(spool_files(&world), Vec::<PathBuf>::new());
+        twice
+    })
+}
+
+#[test]
+fn of_fifty_thousand_mixed_rows_that_meet_faults_and_restarts_none_is_lost_and_none_comes_twice() {
+    let faults = [
+        status(403, None),
+        status(404, None),
+        status(429, Some("90")),
+        status(500, None),
+        status(503, None),
+        Fault::Reset,
+        Fault::ExpireToken,
+        Fault::Delay(Duration::from_secs(3)),
+    ];
+    assert_eq!(rows_that_came_twice(&faults, 50_000), 0);
+}
+
+#[test]
+fn of_fifty_thousand_mixed_rows_whose_answers_are_lost_none_is_lost() {
+    let faults =
+        [Fault::ResetAfter, Fault::CutBody, Fault::Delay(Duration::from_secs(90)), status(503, None)];
+    assert!(rows_that_came_twice(&faults, 50_000) > 0, "the faults were not met");
+}
+
+async fn sink_and_start(world: &World) -> LogSink {
+    let sink = sink(world, &json!({}));
+    sink.start().await;
+    sink
+}
