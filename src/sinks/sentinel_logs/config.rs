@@ -13,7 +13,7 @@ use super::compression::Compression;
 use super::destination::{NameError, check_dcr_immutable_id, check_stream_name};
 use super::encoder::TimeField;
 use super::encoding::EncodingConfig;
-use super::layout::Layout;
+use super::layout::{Layout, SyslogConfig};
 use super::ready::SentinelLogs;
 use super::request::{IngestionRequestConfig, RetryStrategyConfig};
 use super::spool::SpoolConfig;
@@ -79,6 +79,8 @@ pub struct SentinelLogsConfig {
     /// where the stream has none. Example: `{TimeGenerated: datetime, message: string, ExtraColumns: dynamic,
     /// TruncatedColumns: dynamic}`.
     pub columns: Option<ColumnsConfig>,
+    /// Options of the layout `syslog`. Default: as if it were empty. Example: `{extra: column}`.
+    pub syslog: Option<SyslogConfig>,
     /// The plan of the tables that rows go to. Default: `analytics`.
     #[serde(default)]
     pub table_plan: TablePlan,
@@ -134,7 +136,7 @@ impl SentinelLogsConfig {
     /// Checks the options, without touching anything. `path` is where they stand in the file, `proxy` the file's own.
     pub fn validate(mut self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
         let mut problems = Vec::new();
-        let warnings = self.adjust(path);
+        let mut warnings = self.adjust(path);
         let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
@@ -172,6 +174,14 @@ impl SentinelLogsConfig {
                 report("timestamp_field", "the layout has its own: leave this out".to_owned());
             }
         }
+        if self.layout == Layout::Syslog {
+            let syslog = self.syslog.unwrap_or_default();
+            let warning =
+                syslog.warning().map(|message| Problem::new(format!("{path}.syslog.extra"), message));
+            warnings.extend(warning);
+        } else if self.syslog.is_some() {
+            report("syslog", "is for the layout syslog: leave this out".to_owned());
+        }
         let time_column = TimeField::of(&self.timestamp_field).column;
         if Column::of(&time_column) != Column::Plain(&time_column) {
             let message = "must be the name of a column, such as TimeGenerated, or the path of the field that has the time, such \
@@ -191,6 +201,9 @@ impl SentinelLogsConfig {
         }
         if let Some(message) = self.table_plan.objection(self.layout) {
             report("table_plan", message.to_owned());
+        }
+        if self.layout == Layout::Syslog {
+            self.layout = self.syslog.unwrap_or_default().layout();
         }
         let encoding = self.encoding.validate(self.layout, &format!("{path}.encoding"), &mut problems);
         let ranges = [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, u64::MAX)];

@@ -1,27 +1,28 @@
-//! The layout `common_security_log`: what VRL's `parse_cef` gives, alone or merged into an event of Vector's `syslog`
-//! source, in the table `CommonSecurityLog`.
+//! The layout `common_security_log`: a message in the Common Event Format, as it is or as VRL's `parse_cef` has taken it apart,
+//! alone or merged into an event of Vector's `syslog` source, in the table `CommonSecurityLog`.
 //!
 //! A field goes into the column that is documented for its CEF key, in any case, or into the column whose own name it has.
 //! What has no column, or a value that its column cannot take, goes into `AdditionalExtensions` as `key=value;key=value`;
-//! there `\`, `;` and, in keys, `=` have a backslash in front.
+//! there `\`, `;` and, in keys, `=` have a backslash in front. What says nothing that is not known already is left out: empty
+//! values, the version of the format, `source_type`, a `source_ip` that is the host, and a `message` whose parts are all in
+//! the event.
 //!
 //! Sources: <https://learn.microsoft.com/azure/sentinel/cef-name-mapping>,
 //! <https://vrl.dev/functions/#parse_cef>
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 
+use super::cef::Cef;
 use super::cef_columns::{COLUMNS, KEYS};
-use super::fields::text;
+use super::fields::{Fields, text};
 use super::incident::read_object;
-use super::syslog::{write_host, write_time};
-use super::table::{ColumnType, Table, TableKind};
-use super::table_rows::{TableRow, TableRows};
-use crate::sinks::sentinel_logs::encoder;
+use super::syslog::{write, write_host, write_time};
+use super::table::{Table, TableKind};
+use super::table_rows::TableRows;
 use model::event::Event;
-use model::time::log_time;
 use runtime::quarantine::Reason;
 
 pub(super) static TABLE: Table = Table {
@@ -37,7 +38,9 @@ const SYSLOG_FIELDS: [(&str, &str); 4] = [
     ("procid", "ProcessID"),
     ("facility", "DeviceFacility"),
 ];
-/// Every message in this format has these.
+/// What every message begins with, without its colon.
+const MARK: &str = "CEF";
+/// Fields that an event has which VRL has taken apart.
 const HEADER: [&str; 3] = ["deviceVendor", "deviceProduct", "deviceEventClassId"];
 
 /// Writes the row that an event becomes.
@@ -45,20 +48,36 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
     let json = event.to_json();
     let mut fields = read_object(&json)?;
     fields.remove_nulls();
-    if !fields.iter().any(|(name, _)| HEADER.iter().any(|key| key.eq_ignore_ascii_case(name))) {
-        let message = "this layout takes CEF, which has deviceVendor, deviceProduct or deviceEventClassId: parse it \
-                       with VRL's parse_cef; anything else goes to a sink of its own, with layout raw";
+    let message = fields.text("message");
+    let found = message.as_deref().and_then(|message| found(message, &fields));
+    let is_parsed = fields.iter().any(|(name, _)| HEADER.iter().any(|key| key.eq_ignore_ascii_case(name)));
+    if found.as_ref().is_some_and(|cef| !is_parsed || says_the_same(cef, &fields)) {
+        fields.remove("message");
+        if fields.text("appname").is_some_and(|name| name == MARK) {
+            fields.remove("appname");
+        }
+    }
+    let raw = found.filter(|_| !is_parsed);
+    if raw.is_none() && !is_parsed {
+        let message = "this layout takes CEF: a message such as CEF:0|vendor|product|version|class|name|severity|key=value, or \
+                       what VRL's parse_cef gives, which has deviceVendor, deviceProduct or deviceEventClassId; anything else \
+                       goes to a sink of its own, with layout raw";
         return Err(Reason { code: "not_cef", message: message.to_owned(), request_id: None });
     }
+    let cef = raw.as_ref().map(Cef::to_json).unwrap_or_default();
+    let cef = if cef.is_empty() { Fields::default() } else { read_object(&cef)? };
     let mut row = rows.begin(&TABLE);
-    let time = fields.get("timestamp").filter(|time| is_replaced(time, row.now()));
-    write_time(&mut row, &mut fields, &["TimeGenerated"]);
+    let (sent, sender) = raw.as_ref().map_or((None, None), |cef| cef.sent(row.now()));
+    let replaced = write_time(&mut row, &mut fields, &["TimeGenerated"], sent);
     let mut written = Vec::new();
-    if write_host(&mut row, &mut fields, &["Computer"]) {
+    if let Some(host) = write_host(&mut row, &mut fields, &["Computer"], sender) {
         written.push("Computer");
+        if fields.text("source_ip").is_some_and(|address| address == host) {
+            fields.remove("source_ip");
+        }
     }
     let mut rest = Vec::new();
-    for (name, value) in fields.iter() {
+    for (name, value) in cef.iter().chain(fields.iter()).filter(|(name, value)| !is_known(name, value)) {
         let column = column_of(name).filter(|column| !written.contains(column));
         match column {
             Some(column) if write(&mut row, column, value) => written.push(column),
@@ -71,12 +90,40 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
         !free.is_some_and(|column| write(&mut row, column, value))
     });
     // Azure will put the time of arrival into TimeGenerated, and no other column has the event's own.
-    rest.extend(time.map(|time| ("timestamp", time)));
+    rest.extend(replaced);
     if !rest.is_empty() {
         row.text("AdditionalExtensions", &extensions(&rest));
     }
     row.finish();
     Ok(())
+}
+
+/// The message in the format that a text is. A reader of syslog may have taken its first word for the program's name.
+fn found<'a>(message: &'a str, fields: &Fields<'_>) -> Option<Cef<'a>> {
+    let is_marked = || fields.text("appname").is_some_and(|name| name == MARK);
+    Cef::find(message).or_else(|| is_marked().then(|| Cef::without_mark(message)).flatten())
+}
+
+/// Whether all that a message says is in the event, too.
+fn says_the_same(cef: &Cef<'_>, fields: &Fields<'_>) -> bool {
+    let said: BTreeMap<&str, &RawValue> = fields.iter().collect();
+    cef.before.is_empty()
+        && cef.fields.iter().all(|(name, value)| {
+            value.is_empty() || said.get(name).and_then(|said| text(said)).is_some_and(|said| said == *value)
+        })
+}
+
+/// Whether a field says nothing, or what is known of every event.
+fn is_known(name: &str, value: &RawValue) -> bool {
+    let text = text(value);
+    let text = text.as_deref().unwrap_or(value.get());
+    let is_empty = matches!(text.trim(), "" | "\"\"");
+    is_empty
+        || match name {
+            "cefVersion" => matches!(text, "0" | "1"),
+            "source_type" => matches!(text, "syslog" | "socket"),
+            _ => false,
+        }
 }
 
 /// The column that a field is for.
@@ -85,27 +132,6 @@ fn column_of(name: &str) -> Option<&'static str> {
     // Only to the letter: Vector's own `message` is not the column `Message`.
     let own = || COLUMNS.iter().map(|column| column.name).find(|column| *column == name);
     key.or_else(own).filter(|column| !["TimeGenerated", "AdditionalExtensions"].contains(column))
-}
-
-/// Writes a value into a column, if it can be what the column holds: in CEF every value is text.
-fn write(row: &mut TableRow<'_>, column: &str, value: &RawValue) -> bool {
-    if row.copy(column, value) {
-        return true;
-    }
-    // CEF's own form of a date may have no year.
-    let is_time = row.column_type(column) == Some(ColumnType::DateTime);
-    let time = text(value).filter(|_| is_time).and_then(|text| log_time(&text, Some(row.now())));
-    if let Some(time) = time {
-        row.text(column, &time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    }
-    time.is_some()
-}
-
-/// Whether Azure will put another time in the place of this one.
-fn is_replaced(time: &RawValue, now: DateTime<Utc>) -> bool {
-    let text = text(time);
-    let time = log_time(text.as_deref().unwrap_or(time.get()), Some(now));
-    time.is_some_and(|time| encoder::is_replaced(time, now))
 }
 
 fn extensions(fields: &[(&str, &RawValue)]) -> String {

@@ -6,6 +6,7 @@
 
 mod asim_alert;
 mod asim_vocabulary;
+mod cef;
 mod cef_columns;
 mod common_security_log;
 mod defender;
@@ -28,6 +29,7 @@ use runtime::quarantine::Reason;
 
 pub(super) use incident::read_object;
 pub use raw::RAW_INCIDENTS;
+pub use syslog::{SyslogConfig, SyslogExtra};
 pub use table::{ColumnType, Table, TableColumn, TableError, TableKind};
 pub(super) use table_rows::TableRows;
 
@@ -51,6 +53,14 @@ pub enum Layout {
     CommonSecurityLog,
     /// Syslog events, into the table `Syslog`.
     Syslog,
+    /// The same, with a column for what has none: `syslog.extra: column`.
+    #[serde(skip)]
+    #[value(skip)]
+    SyslogWithExtra,
+    /// The same, without what has no column: `syslog.extra: drop`.
+    #[serde(skip)]
+    #[value(skip)]
+    SyslogWithoutExtra,
 }
 
 // === impl Layout ===
@@ -63,7 +73,8 @@ impl Layout {
             Self::Defender => &defender_tables::TABLES,
             Self::AsimAlert => std::slice::from_ref(&asim_alert::TABLE),
             Self::CommonSecurityLog => std::slice::from_ref(&common_security_log::TABLE),
-            Self::Syslog => std::slice::from_ref(&syslog::TABLE),
+            Self::Syslog | Self::SyslogWithoutExtra => std::slice::from_ref(&syslog::TABLE),
+            Self::SyslogWithExtra => std::slice::from_ref(&syslog::TABLE_WITH_EXTRA),
         }
     }
 
@@ -75,6 +86,8 @@ impl Layout {
             Self::AsimAlert => Some(asim_alert::write_rows),
             Self::CommonSecurityLog => Some(common_security_log::write_rows),
             Self::Syslog => Some(syslog::write_rows),
+            Self::SyslogWithExtra => Some(syslog::write_rows_with_extra),
+            Self::SyslogWithoutExtra => Some(syslog::write_rows_without_extra),
         }
     }
 }

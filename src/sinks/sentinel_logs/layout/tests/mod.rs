@@ -19,7 +19,10 @@ const FIXTURES: [(Layout, &[&str]); 4] = [
     (Layout::Defender, &["defender-two-alerts", "defender-redirected", "defender-through-vector"]),
     (Layout::AsimAlert, &["defender-two-alerts", "defender-redirected", "defender-through-vector"]),
     (Layout::Syslog, &["syslog-rfc5424", "syslog-plain", "syslog-address"]),
-    (Layout::CommonSecurityLog, &["cef-merged", "cef-alone", "cef-columns", "cef-twice"]),
+    (
+        Layout::CommonSecurityLog,
+        &["cef-merged", "cef-alone", "cef-columns", "cef-twice", "cef-raw", "cef-behind-tag"],
+    ),
 ];
 
 /// An event of `tests/fixtures/layouts`.

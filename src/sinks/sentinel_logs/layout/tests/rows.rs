@@ -123,13 +123,119 @@ fn times_in_cef_are_read_in_each_form_that_it_has() {
 
 #[test]
 fn a_time_that_azure_replaces_stays_in_another_column() {
-    for (time, kept) in [
-        ("2026-11-15T00:00:00Z", Some("timestamp=2026-11-15T00:00:00Z")),
-        ("2026-12-15T00:00:00Z", Some("timestamp=2026-12-15T00:00:00Z")),
-        ("2026-11-22T23:00:00Z", None),
+    for (time, is_kept) in [
+        ("2026-11-15T00:00:00Z", true),
+        ("2026-12-15T00:00:00Z", true),
+        ("2026-11-22T23:00:00Z", false),
+        ("Nov 22 23:00:00", false),
+        ("Nov 15 00:00:00", true),
     ] {
-        let row = cef(&json!({"timestamp": time}));
-        assert_eq!(row.get("AdditionalExtensions").and_then(serde_json::Value::as_str), kept, "{row}");
-        assert_eq!(row["TimeGenerated"], time);
+        for name in ["timestamp", "TimeGenerated"] {
+            let row = cef(&json!({name: time}));
+            let kept = row.get("AdditionalExtensions").and_then(serde_json::Value::as_str);
+            assert_eq!(kept, is_kept.then_some(format!("{name}={time}")).as_deref(), "{row}");
+            assert!(row["TimeGenerated"].as_str().unwrap().starts_with("2026-1"), "{row}");
+            let row = &rows(Layout::Syslog, &json!({"message": "m", name: time}))[0].1;
+            assert_eq!(row["EventTime"], row["TimeGenerated"], "{row}");
+            assert_eq!(row["SyslogMessage"], "m");
+        }
+    }
+    let both =
+        json!({"message": "m", "TimeGenerated": "2026-11-15T00:00:00Z", "timestamp": "2026-11-14T00:00:00Z"});
+    let row = &rows(Layout::Syslog, &both)[0].1;
+    assert_eq!(
+        json!([row["TimeGenerated"], row["EventTime"]]),
+        json!(["2026-11-15T00:00:00Z", "2026-11-14T00:00:00Z"])
+    );
+    assert_eq!(row["SyslogMessage"], r#"m {"TimeGenerated":"2026-11-15T00:00:00Z"}"#);
+}
+
+#[test]
+fn a_raw_message_is_read_with_what_devices_do_to_it() {
+    let row = |message: &str| {
+        let log = json!({"message": message, "timestamp": "2026-11-23T11:00:00Z"});
+        serde_json::to_value(&rows(Layout::CommonSecurityLog, &log)[0].1).unwrap()
+    };
+    let mut times = Vec::new();
+    for start in ["1666193583", "1666193583000", "Oct 19 2022 15:33:03", "Oct 19 2022 17:33:03 GMT+02:00"] {
+        let row = row(&format!("CEF:0|V|P|1|1|n|5|start={start} end=0"));
+        times.push(row["StartTime"].clone());
+        assert_eq!(row["AdditionalExtensions"], "end=0", "nothing happened in 1970");
+    }
+    assert_eq!(times, vec!["2022-10-19T15:33:03Z"; 4]);
+    // The first of two is the device's, whatever a value of it says.
+    let row = row(
+        "CEF:0|V|P|1|1|n|5|src=192.0.2.9 msg=GET /?a=b src=192.0.2.66 name=evil TimeGenerated=2026-11-23T10:00:00Z",
+    );
+    assert_eq!(
+        json!([row["SourceIP"], row["Activity"], row["Message"], row["TimeGenerated"]]),
+        json!(["192.0.2.9", "n", "GET /?a=b", "2026-11-23T11:00:00Z"])
+    );
+    assert_eq!(row["AdditionalExtensions"], "src=192.0.2.66;name=evil;TimeGenerated=2026-11-23T10:00:00Z");
+}
+
+#[test]
+fn a_message_that_says_more_than_the_event_stays() {
+    let message = "CEF:0|V|P|1|1|n|5|src=192.0.2.9 secret=x";
+    let parsed = json!({
+        "message": message, "cefVersion": "0", "deviceVendor": "V", "deviceProduct": "P", "deviceVersion": "1",
+        "deviceEventClassId": "1", "name": "n", "severity": "5", "src": "192.0.2.9", "secret": "x",
+    });
+    let row = |log: &serde_json::Value| rows(Layout::CommonSecurityLog, log)[0].1.clone();
+    assert_eq!(row(&parsed)["AdditionalExtensions"], "secret=x");
+    let mut less = parsed.clone();
+    less.as_object_mut().unwrap().remove("secret");
+    assert_eq!(row(&less)["Message"], message);
+    assert_eq!(row(&less).get("AdditionalExtensions"), None);
+}
+
+#[test]
+fn the_message_of_syslog_is_left_alone_if_nothing_is_lost_by_it() {
+    let quality = json!({"tzKnown": "1", "isSynced": "1", "syncAccuracy": "77000"});
+    for (message, more) in [
+        (
+            "test message from logger",
+            json!({"timeQuality": quality, "msgid": "-", "procid": "-", "version": 1}),
+        ),
+        ("m", json!({"meta": {"sequenceId": "29"}, "origin": {"ip": "192.0.2.1", "software": "x"}})),
+        (r#"{"event_type":"alert"}"#, json!({"source_type": "syslog"})),
+    ] {
+        let mut log = json!({"message": message});
+        log.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(rows(Layout::Syslog, &log)[0].1["SyslogMessage"], message);
+    }
+    // What only has the name of registered data is not that.
+    let row = &rows(Layout::Syslog, &json!({"message": "m", "meta": {"team": "x"}, "origin": "y"}))[0].1;
+    assert_eq!(row["SyslogMessage"], r#"m {"meta":{"team":"x"},"origin":"y"}"#);
+}
+
+#[test]
+fn what_has_no_column_in_syslog_goes_where_the_option_says() {
+    let extra = r#"{"msgid":"FIREWALL","nsx@6876":{"comp":"nsx"}}"#;
+    let with = |message: &str| {
+        let mut log: serde_json::Value = serde_json::from_str(extra).unwrap();
+        log["message"] = message.into();
+        log
+    };
+    for (message, expected) in [
+        ("INET match PASS", format!("INET match PASS {extra}")),
+        (r#"{"src_ip":"10.0.0.1"}"#, format!(r#"{{"src_ip":"10.0.0.1","ExtraFields":{extra}}}"#)),
+        (" { }\n", format!(r#"{{"ExtraFields":{extra}}}"#)),
+        ("[1, 2]", format!(r#"[1, 2,{{"ExtraFields":{extra}}}]"#)),
+        ("[]", format!(r#"[{{"ExtraFields":{extra}}}]"#)),
+        ("{no json}", format!("{{no json}} {extra}")),
+    ] {
+        let row = rows(Layout::Syslog, &with(message))[0].1["SyslogMessage"].clone();
+        assert_eq!(row, expected);
+        if serde_json::from_str::<serde_json::Value>(message).is_ok() {
+            serde_json::from_str::<serde_json::Value>(row.as_str().unwrap()).unwrap();
+        }
+        let row = &rows(Layout::SyslogWithExtra, &with(message))[0].1;
+        assert_eq!(
+            (&row["SyslogMessage"], row["ExtraFields_CF"].to_string()),
+            (&json!(message), extra.to_owned())
+        );
+        let row = &rows(Layout::SyslogWithoutExtra, &with(message))[0].1;
+        assert_eq!((&row["SyslogMessage"], row.get("ExtraFields_CF")), (&json!(message), None));
     }
 }

@@ -75,4 +75,28 @@ fn options_that_a_layout_settles_are_refused() {
     for path in ["s.timestamp_field", "s.columns"] {
         assert!(settled.contains(&path.to_owned()), "{settled:?}");
     }
+    assert_eq!(problems(json!({"layout": "defender", "syslog": {"extra": "column"}})), ["s.syslog"]);
+}
+
+#[test]
+fn the_option_of_syslog_chooses_the_table_and_is_asked_for() {
+    for (extra, column, is_warned) in [
+        (json!({}), false, true),
+        (json!({"extra": "append"}), false, false),
+        (json!({"extra": "drop"}), false, false),
+        (json!({"extra": "column"}), true, false),
+    ] {
+        let options = json!({
+            "auth": {"azure_credential_kind": "azure_cli"},
+            "endpoint": "https://a.ingest.monitor.azure.com",
+            "dcr_immutable_id": "dcr-000a00a000a00000a000000aa000a0aa",
+            "layout": "syslog", "syslog": extra,
+        });
+        let config: SentinelLogsConfig = serde_json::from_value(options).unwrap();
+        let ready = config.validate("s", &ProxyConfig::default()).unwrap();
+        let table = &ready.targets.layout.tables()[0];
+        assert_eq!(table.column_type("ExtraFields_CF").is_some(), column, "{extra}");
+        let warned = ready.warnings.iter().any(|warning| warning.path == "s.syslog.extra");
+        assert_eq!(warned, is_warned, "{extra}");
+    }
 }
