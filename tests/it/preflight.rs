@@ -50,7 +50,11 @@ async fn what_is_printed_to_deploy_fits_what_each_layout_writes() {
     for layout in [Layout::Defender, Layout::AsimAlert, Layout::CommonSecurityLog, Layout::Syslog] {
         let bench = bench(|config| config.dcr = dcr(layout)).await;
         let name = layout.to_possible_value().unwrap().get_name().to_owned();
-        let (code, stdout, stderr) = probe(&bench, &json!({"layout": name, "stream_name": null})).await;
+        let mut options = json!({"layout": name, "stream_name": null});
+        if layout == Layout::Syslog {
+            options["syslog"] = json!({"extra": "append"});
+        }
+        let (code, stdout, stderr) = probe(&bench, &options).await;
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
         assert!(stdout.contains("fits what is written"), "{stdout}");
         let streams = bench.config.dcr.streams.len() as u64;
