@@ -4,17 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::node::{Node, PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
+use super::node::{Node, PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template, numbered};
 
 pub(super) fn write(template: &Template) -> String {
-    let rule = id(ResourceKind::Rule);
-    let (place, path) = if template.endpoint {
-        (ResourceKind::Endpoint, "logsIngestion.endpoint")
-    } else {
-        (ResourceKind::Rule, "endpoints.logsIngestion")
-    };
-    let url = format!("reference({}, '{}').{path}", id(place), place.api_version());
-    let immutable_id = format!("reference({rule}, '{}').immutableId", ResourceKind::Rule.api_version());
     let mut parameters = json!({
         "workspaceName": {"type": "string", "metadata": {"description": "The workspace, in this resource group."}},
         "location": {
@@ -23,21 +15,29 @@ pub(super) fn write(template: &Template) -> String {
             "metadata": {"description": "The workspace's region."},
         },
         "principalId": {"type": "string", "metadata": {"description": "Object id of the identity that writes."}},
-        "ruleName": {"type": "string", "defaultValue": format!("vector-sentinel-{}", template.name)},
     });
+    let default = |name: &str| json!({"type": "string", "defaultValue": format!("vector-sentinel-{name}")});
+    let mut outputs = Map::new();
+    for (number, name) in template.names.iter().enumerate() {
+        parameters[numbered("ruleName", number)] = default(name);
+        let place = if template.endpoint { ResourceKind::Endpoint } else { ResourceKind::Rule(number) };
+        let path = if template.endpoint { "logsIngestion.endpoint" } else { "endpoints.logsIngestion" };
+        let url = format!("[reference({}, '{}').{path}]", id(place), place.api_version());
+        let rule = ResourceKind::Rule(number);
+        let immutable_id = format!("[reference({}, '{}').immutableId]", id(rule), rule.api_version());
+        outputs.insert(numbered("ingestionEndpoint", number), json!({"type": "string", "value": url}));
+        outputs.insert(numbered("dcrImmutableId", number), json!({"type": "string", "value": immutable_id}));
+    }
     if template.endpoint {
-        parameters["endpointName"] =
-            json!({"type": "string", "defaultValue": format!("vector-sentinel-{}", template.name)});
+        parameters["endpointName"] = default(template.names.first().map_or("", String::as_str));
     }
     let template = json!({
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
+        "metadata": {"comments": template.head},
         "parameters": parameters,
         "resources": template.resources.iter().map(|resource| write_resource(resource, template)).collect::<Vec<_>>(),
-        "outputs": {
-            "ingestionEndpoint": {"type": "string", "value": format!("[{url}]")},
-            "dcrImmutableId": {"type": "string", "value": format!("[{immutable_id}]")},
-        },
+        "outputs": outputs,
     });
     format!("{template:#}")
 }
@@ -49,9 +49,12 @@ fn write_resource(resource: &Resource, template: &Template) -> Value {
             format!("[format('{{0}}/{{1}}', parameters('workspaceName'), '{name}')]")
         }
         ResourceKind::Endpoint => "[parameters('endpointName')]".to_owned(),
-        ResourceKind::Rule => "[parameters('ruleName')]".to_owned(),
-        ResourceKind::Role => {
-            format!("[guid({}, parameters('principalId'), '{PUBLISHER_ROLE}')]", id(ResourceKind::Rule))
+        ResourceKind::Rule(number) => format!("[parameters('{}')]", numbered("ruleName", number)),
+        ResourceKind::Role(number) => {
+            format!(
+                "[guid({}, parameters('principalId'), '{PUBLISHER_ROLE}')]",
+                id(ResourceKind::Rule(number))
+            )
         }
     };
     let mut written = Map::new();
@@ -61,14 +64,15 @@ fn write_resource(resource: &Resource, template: &Template) -> Value {
     let mut after: Vec<_> =
         resource.after_tables.iter().map(|table| id(ResourceKind::Table(table))).collect();
     match place {
-        ResourceKind::Role => {
-            written.insert("scope".to_owned(), format!("[{}]", id(ResourceKind::Rule)).into());
-            after.push(id(ResourceKind::Rule));
+        ResourceKind::Role(number) => {
+            let rule = id(ResourceKind::Rule(number));
+            written.insert("scope".to_owned(), format!("[{rule}]").into());
+            after.push(rule);
         }
-        ResourceKind::Rule if template.endpoint => after.push(id(ResourceKind::Endpoint)),
+        ResourceKind::Rule(_) if template.endpoint => after.push(id(ResourceKind::Endpoint)),
         _ => {}
     }
-    if matches!(place, ResourceKind::Rule | ResourceKind::Endpoint) {
+    if matches!(place, ResourceKind::Rule(_) | ResourceKind::Endpoint) {
         written.insert("location".to_owned(), "[parameters('location')]".into());
     }
     if let Some(kind) = resource.kind {
@@ -111,7 +115,9 @@ fn id(place: ResourceKind) -> String {
     let name = match place {
         ResourceKind::Table(name) => format!("parameters('workspaceName'), '{name}'"),
         ResourceKind::Endpoint => "parameters('endpointName')".to_owned(),
-        ResourceKind::Rule | ResourceKind::Role => "parameters('ruleName')".to_owned(),
+        ResourceKind::Rule(number) | ResourceKind::Role(number) => {
+            format!("parameters('{}')", numbered("ruleName", number))
+        }
     };
     format!("resourceId('{}', {name})", place.resource_type())
 }

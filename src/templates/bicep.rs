@@ -2,24 +2,29 @@
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-resource-manager/bicep/file>
 
-use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
+use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template, numbered};
 use super::syntax::Syntax;
 
 const SYNTAX: Syntax = Syntax { assign: ": ", item_end: "", quoted, expression };
 
 pub(super) fn write(template: &Template) -> String {
-    let name = format!("vector-sentinel-{}", template.name);
-    let mut parts = vec![format!(
+    let mut parts: Vec<_> =
+        template.head.iter().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
+    parts.push(
         "@description('The workspace, in this resource group.')\n\
          param workspaceName string\n\
          @description('The region of the workspace.')\n\
          param location string = resourceGroup().location\n\
          @description('Object id of the identity that writes.')\n\
-         param principalId string\n\
-         param ruleName string = '{name}'\n"
-    )];
+         param principalId string\n"
+            .to_owned(),
+    );
+    for (number, name) in template.names.iter().enumerate() {
+        parts.push(format!("param {} string = 'vector-sentinel-{name}'\n", numbered("ruleName", number)));
+    }
     if template.endpoint {
-        parts.push(format!("param endpointName string = '{name}'\n"));
+        let name = template.names.first().map_or("", String::as_str);
+        parts.push(format!("param endpointName string = 'vector-sentinel-{name}'\n"));
     }
     parts.push(
         "\nresource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' existing = {\n  \
@@ -27,15 +32,20 @@ pub(super) fn write(template: &Template) -> String {
             .to_owned(),
     );
     parts.extend(template.resources.iter().map(resource));
-    let url = if template.endpoint {
-        "endpoint.properties.logsIngestion.endpoint"
-    } else {
-        "rule.properties.endpoints.logsIngestion"
-    };
     // An output may not have a resource's name.
-    parts.push(format!(
-        "\noutput ingestionEndpoint string = {url}\noutput dcrImmutableId string = rule.properties.immutableId"
-    ));
+    for number in 0..template.names.len() {
+        let rule = numbered("rule", number);
+        let url = if template.endpoint {
+            "endpoint.properties.logsIngestion.endpoint".to_owned()
+        } else {
+            format!("{rule}.properties.endpoints.logsIngestion")
+        };
+        parts.push(format!(
+            "\noutput {} string = {url}\noutput {} string = {rule}.properties.immutableId",
+            numbered("ingestionEndpoint", number),
+            numbered("dcrImmutableId", number)
+        ));
+    }
     parts.concat()
 }
 
@@ -44,8 +54,13 @@ fn resource(resource: &Resource) -> String {
     let head = match place {
         ResourceKind::Table(name) => format!("parent: workspace\n  name: '{name}'"),
         ResourceKind::Endpoint => "name: endpointName\n  location: location".to_owned(),
-        ResourceKind::Rule => "name: ruleName\n  location: location".to_owned(),
-        ResourceKind::Role => format!("name: guid(rule.id, principalId, '{PUBLISHER_ROLE}')\n  scope: rule"),
+        ResourceKind::Rule(number) => {
+            format!("name: {}\n  location: location", numbered("ruleName", number))
+        }
+        ResourceKind::Role(number) => {
+            let rule = numbered("rule", number);
+            format!("name: guid({rule}.id, principalId, '{PUBLISHER_ROLE}')\n  scope: {rule}")
+        }
     };
     let kind = resource.kind.map(|kind| format!("  kind: '{kind}'\n")).unwrap_or_default();
     let after = if resource.after_tables.is_empty() {

@@ -3,6 +3,7 @@
 
 mod arm;
 mod bicep;
+mod head;
 mod kql;
 mod node;
 mod rule;
@@ -17,6 +18,7 @@ use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
 use clap::ValueEnum;
 
 pub use kql::functions;
+pub use rule::{Rule, RuleStream};
 pub use workbook::workbook;
 
 /// The language of a template.
@@ -35,7 +37,16 @@ pub enum Format {
 /// role that lets an identity write. `name` ends the rule's default name. With `endpoint` the rule is behind a data collection
 /// endpoint of its own, which Private Link needs; without, it has its own URL.
 pub fn rule(tables: &[Table], name: String, plan: TablePlan, format: Format, endpoint: bool) -> String {
-    let template = rule::template(tables, name, plan, endpoint);
+    let streams = tables.iter().map(|table| RuleStream::of(table, plan)).collect();
+    rules(&[Rule { name, streams }], Vec::new(), format, endpoint)
+}
+
+/// The same for several rules. `notes` stand in front of it, behind how to deploy it.
+pub fn rules(rules: &[Rule], notes: Vec<String>, format: Format, endpoint: bool) -> String {
+    let mut head = head::how_to_deploy(format);
+    head.extend(head::of_built_in(rules));
+    head.extend(notes);
+    let template = rule::template(rules, endpoint, head);
     match format {
         Format::Bicep => bicep::write(&template),
         Format::Arm => arm::write(&template),

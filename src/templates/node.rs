@@ -3,11 +3,13 @@
 /// What is deployed, in an order in which nothing refers to what comes later.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
-    /// What the rule's default name ends in.
-    pub(super) name: String,
+    /// What the default name of each rule ends in.
+    pub(super) names: Vec<String>,
     pub(super) resources: Vec<Resource>,
-    /// Whether the rule is behind an endpoint of its own.
+    /// Whether the rules are behind an endpoint of their own.
     pub(super) endpoint: bool,
+    /// What a reader is told first, line by line.
+    pub(super) head: Vec<String>,
 }
 
 /// One resource of a template.
@@ -28,10 +30,10 @@ pub(super) enum ResourceKind {
     Table(&'static str),
     /// The data collection endpoint.
     Endpoint,
-    /// The data collection rule.
-    Rule,
-    /// The role of whoever writes, on the rule.
-    Role,
+    /// A data collection rule, by its number from 0.
+    Rule(usize),
+    /// The role of whoever writes, on the rule of that number.
+    Role(usize),
 }
 
 /// A value of a property.
@@ -91,8 +93,8 @@ impl ResourceKind {
         match self {
             Self::Table(_) => "Microsoft.OperationalInsights/workspaces/tables",
             Self::Endpoint => "Microsoft.Insights/dataCollectionEndpoints",
-            Self::Rule => "Microsoft.Insights/dataCollectionRules",
-            Self::Role => "Microsoft.Authorization/roleAssignments",
+            Self::Rule(_) => "Microsoft.Insights/dataCollectionRules",
+            Self::Role(_) => "Microsoft.Authorization/roleAssignments",
         }
     }
 
@@ -102,18 +104,23 @@ impl ResourceKind {
     pub(super) const fn api_version(self) -> &'static str {
         match self {
             Self::Table(_) => "2025-07-01",
-            Self::Endpoint | Self::Rule => "2023-03-11",
-            Self::Role => "2022-04-01",
+            Self::Endpoint | Self::Rule(_) => "2023-03-11",
+            Self::Role(_) => "2022-04-01",
         }
     }
 
     /// What it is called in the template itself.
-    pub(super) const fn symbol(self) -> &'static str {
+    pub(super) fn symbol(self) -> String {
         match self {
-            Self::Table(name) => name,
-            Self::Endpoint => "endpoint",
-            Self::Rule => "rule",
-            Self::Role => "publisher",
+            Self::Table(name) => name.to_owned(),
+            Self::Endpoint => "endpoint".to_owned(),
+            Self::Rule(number) => numbered("rule", number),
+            Self::Role(number) => numbered("publisher", number),
         }
     }
+}
+
+/// A name of something that each rule has: the first as it is, `rule`, and then `rule2`.
+pub(super) fn numbered(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name}{}", number + 1) }
 }

@@ -7,14 +7,53 @@ use crate::sinks::sentinel_logs::layout::{ColumnType, Table, TableColumn, TableK
 /// What the workspace is called among the rule's destinations.
 const DESTINATION: &str = "workspace";
 
-/// The template of `tables`; `name` ends the rule's default name.
-pub(super) fn template(tables: &[Table], name: String, plan: TablePlan, endpoint: bool) -> Template {
-    // Microsoft's tables are there, with the plan Analytics.
-    let made: Vec<_> = tables
-        .iter()
-        .filter(|table| table.kind == TableKind::Custom || plan != TablePlan::Analytics)
-        .collect();
-    let mut resources: Vec<_> = made.iter().map(|table| table_resource(table, plan)).collect();
+/// A data collection rule to deploy.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What its default name ends in.
+    pub name: String,
+    /// Its streams, each into a table.
+    pub streams: Vec<RuleStream>,
+}
+
+/// A stream of a rule, and the table that it goes into.
+#[derive(Clone, Debug)]
+pub struct RuleStream {
+    /// Its name, with `Custom-` in front.
+    pub name: String,
+    /// The table, whose columns the stream declares.
+    pub table: Table,
+    /// The plan of the table.
+    pub plan: TablePlan,
+    /// The column that `TimeGenerated` is made of, if it is not written.
+    pub time_from: Option<String>,
+}
+
+// === impl RuleStream ===
+
+impl RuleStream {
+    /// The stream that rows of a table are sent to.
+    pub fn of(table: &Table, plan: TablePlan) -> Self {
+        Self { name: table.stream(), table: *table, plan, time_from: None }
+    }
+
+    /// Whether its table has to be made or changed. Microsoft's are there, with the plan Analytics.
+    fn makes_table(&self) -> bool {
+        self.table.kind == TableKind::Custom
+            || self.plan != TablePlan::Analytics
+            || self.table.added_columns().next().is_some()
+    }
+}
+
+/// The template of `rules` and the tables of their streams.
+pub(super) fn template(rules: &[Rule], endpoint: bool, head: Vec<String>) -> Template {
+    let mut resources: Vec<Resource> = Vec::new();
+    for stream in rules.iter().flat_map(|rule| &rule.streams).filter(|stream| stream.makes_table()) {
+        let place = ResourceKind::Table(stream.table.name);
+        if !resources.iter().any(|known| known.place == place) {
+            resources.push(table_resource(&stream.table, stream.plan));
+        }
+    }
     if endpoint {
         let network = Node::object([("publicNetworkAccess", Node::text("Enabled"))]);
         resources.push(Resource {
@@ -24,30 +63,44 @@ pub(super) fn template(tables: &[Table], name: String, plan: TablePlan, endpoint
             properties: Node::object([("networkAcls", network)]),
         });
     }
-    resources.push(Resource {
-        place: ResourceKind::Rule,
-        after_tables: made.iter().map(|table| table.name).collect(),
-        // A rule of this kind has its own URL; one behind an endpoint must not be.
-        // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure
-        kind: (!endpoint).then_some("Direct"),
-        properties: rule_properties(tables, endpoint),
-    });
-    resources.push(Resource {
-        place: ResourceKind::Role,
-        after_tables: Vec::new(),
-        kind: None,
-        properties: Node::object([
-            ("roleDefinitionId", Node::Reference(Reference::RoleDefinition)),
-            ("principalId", Node::Reference(Reference::Principal)),
-            // A managed identity is one too. Said because Azure may not know a new identity yet.
-            ("principalType", Node::text("ServicePrincipal")),
-        ]),
-    });
-    Template { name, resources, endpoint }
+    for (number, rule) in rules.iter().enumerate() {
+        let made = rule.streams.iter().filter(|stream| stream.makes_table());
+        let mut after_tables: Vec<_> = made.map(|stream| stream.table.name).collect();
+        after_tables.dedup();
+        resources.push(Resource {
+            place: ResourceKind::Rule(number),
+            after_tables,
+            // A rule of this kind has its own URL; one behind an endpoint must not be.
+            // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure
+            kind: (!endpoint).then_some("Direct"),
+            properties: rule_properties(&rule.streams, endpoint),
+        });
+    }
+    for number in 0..rules.len() {
+        resources.push(Resource {
+            place: ResourceKind::Role(number),
+            after_tables: Vec::new(),
+            kind: None,
+            properties: Node::object([
+                ("roleDefinitionId", Node::Reference(Reference::RoleDefinition)),
+                ("principalId", Node::Reference(Reference::Principal)),
+                // A managed identity is one too. Said because Azure may not know a new identity yet.
+                ("principalType", Node::text("ServicePrincipal")),
+            ]),
+        });
+    }
+    let names = rules.iter().map(|rule| rule.name.clone()).collect();
+    Template { names, resources, endpoint, head }
 }
 
 fn table_resource(table: &Table, plan: TablePlan) -> Resource {
-    let columns = table.declared().map(|column| {
+    // Of one of Microsoft's tables, only what is added to it is said.
+    let columns: Vec<_> = match table.kind {
+        TableKind::Custom => table.declared().collect(),
+        TableKind::BuiltIn { .. } => table.added_columns().collect(),
+    };
+    let has_schema = !columns.is_empty();
+    let columns = columns.into_iter().map(|column| {
         Node::object([
             ("name", Node::text(column.name)),
             ("type", Node::text(in_table(column.column_type))),
@@ -55,7 +108,7 @@ fn table_resource(table: &Table, plan: TablePlan) -> Resource {
         ])
     });
     let mut properties = Vec::new();
-    if table.kind == TableKind::Custom {
+    if has_schema {
         let schema =
             Node::object([("name", Node::text(table.name)), ("columns", Node::List(columns.collect()))]);
         properties.push(("schema".to_owned(), schema));
@@ -71,14 +124,15 @@ fn table_resource(table: &Table, plan: TablePlan) -> Resource {
     }
 }
 
-fn rule_properties(tables: &[Table], endpoint: bool) -> Node {
-    let declarations = tables.iter().map(|table| (table.stream(), declaration(table))).collect();
-    let flows = tables.iter().map(|table| {
+fn rule_properties(streams: &[RuleStream], endpoint: bool) -> Node {
+    let declarations =
+        streams.iter().map(|stream| (stream.name.clone(), declaration(&stream.table))).collect();
+    let flows = streams.iter().map(|stream| {
         Node::object([
-            ("streams", Node::List(vec![Node::text(table.stream())])),
+            ("streams", Node::List(vec![Node::text(&stream.name)])),
             ("destinations", Node::List(vec![Node::text(DESTINATION)])),
-            ("transformKql", Node::Text(transform(table))),
-            ("outputStream", Node::text(table.output_stream())),
+            ("transformKql", Node::Text(transform(stream))),
+            ("outputStream", Node::text(stream.table.output_stream())),
         ])
     });
     let workspace = Node::object([
@@ -107,8 +161,13 @@ fn declaration(table: &Table) -> Node {
 
 /// What the rule does with each row. Nothing for a table of ours; Microsoft's have no columns for the encoder's notes, so
 /// these are put in front of a text that has room for them: in front, because what is too long is cut at the end.
-fn transform(table: &Table) -> String {
-    let TableKind::BuiltIn { notes } = table.kind else { return "source".to_owned() };
+fn transform(stream: &RuleStream) -> String {
+    let TableKind::BuiltIn { notes } = stream.table.kind else {
+        return match &stream.time_from {
+            Some(column) => format!("source | extend TimeGenerated = {column}"),
+            None => "source".to_owned(),
+        };
+    };
     // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-transformations-kql
     let note = |column: &str| {
         format!("iff(isnotempty(tostring({column})), strcat('{column}=', tostring({column}), ';'), '')")

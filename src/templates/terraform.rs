@@ -20,26 +20,44 @@ const PROVIDER: &str = r#"terraform {
 "#;
 
 pub(super) fn write(template: &Template) -> String {
-    let name = format!("vector-sentinel-{}", template.name);
-    let mut parts = vec![
+    let mut parts: Vec<_> =
+        template.head.iter().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    parts.extend([
         PROVIDER.to_owned(),
         variable("workspace_id", "Resource id of the workspace.", None),
         variable("resource_group_id", "Resource id of the resource group of the rule.", None),
         variable("location", "The region of the workspace.", None),
         variable("principal_id", "Object id of the identity that writes.", None),
-        variable("rule_name", "Name of the data collection rule.", Some(&name)),
-    ];
+    ]);
+    for (number, name) in template.names.iter().enumerate() {
+        let name = format!("vector-sentinel-{name}");
+        let variable_name = numbered("rule_name", number);
+        parts.push(variable(&variable_name, "Name of the data collection rule.", Some(&name)));
+    }
     if template.endpoint {
+        let name = format!("vector-sentinel-{}", template.names.first().map_or("", String::as_str));
         parts.push(variable("endpoint_name", "Name of the data collection endpoint.", Some(&name)));
     }
     parts.extend(template.resources.iter().map(resource));
-    let url = if template.endpoint { "endpoint" } else { "rule" };
-    let path = if template.endpoint { "logsIngestion.endpoint" } else { "endpoints.logsIngestion" };
-    parts.push(format!(
-        "\noutput \"ingestion_endpoint\" {{\n  value = azapi_resource.{url}.output.properties.{path}\n}}\n\
-         \noutput \"dcr_immutable_id\" {{\n  value = azapi_resource.rule.output.properties.immutableId\n}}"
-    ));
+    let mut outputs = Vec::new();
+    for number in 0..template.names.len() {
+        let rule = ResourceKind::Rule(number).symbol();
+        let url = if template.endpoint {
+            "endpoint.output.properties.logsIngestion.endpoint".to_owned()
+        } else {
+            format!("{rule}.output.properties.endpoints.logsIngestion")
+        };
+        outputs.push((numbered("ingestion_endpoint", number), url));
+        outputs.push((numbered("dcr_immutable_id", number), format!("{rule}.output.properties.immutableId")));
+    }
+    let output = |(name, value)| format!("\noutput \"{name}\" {{\n  value = azapi_resource.{value}\n}}");
+    parts.push(outputs.into_iter().map(output).collect::<Vec<_>>().join("\n"));
     parts.concat()
+}
+
+/// A name of something that each rule has: the first as it is, and then `rule_name_2`.
+fn numbered(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name}_{}", number + 1) }
 }
 
 fn variable(name: &str, description: &str, default: Option<&str>) -> String {
@@ -52,27 +70,31 @@ fn variable(name: &str, description: &str, default: Option<&str>) -> String {
 fn resource(resource: &Resource) -> String {
     let place = resource.place;
     let (name, parent) = match place {
-        ResourceKind::Table(name) => (quoted(name), "var.workspace_id"),
-        ResourceKind::Endpoint => ("var.endpoint_name".to_owned(), "var.resource_group_id"),
-        ResourceKind::Rule => ("var.rule_name".to_owned(), "var.resource_group_id"),
-        ResourceKind::Role => {
+        ResourceKind::Table(name) => (quoted(name), "var.workspace_id".to_owned()),
+        ResourceKind::Endpoint => ("var.endpoint_name".to_owned(), "var.resource_group_id".to_owned()),
+        ResourceKind::Rule(number) => {
+            (format!("var.{}", numbered("rule_name", number)), "var.resource_group_id".to_owned())
+        }
+        ResourceKind::Role(number) => {
             // The same each time, and known before the rule is there.
-            let seed = "${var.resource_group_id}/${var.rule_name}/${var.principal_id}";
-            (format!("uuidv5(\"url\", \"{seed}\")"), "azapi_resource.rule.id")
+            let name = numbered("rule_name", number);
+            let seed = format!("${{var.resource_group_id}}/${{var.{name}}}/${{var.principal_id}}");
+            let rule = ResourceKind::Rule(number).symbol();
+            (format!("uuidv5(\"url\", \"{seed}\")"), format!("azapi_resource.{rule}.id"))
         }
     };
-    let location = if matches!(place, ResourceKind::Rule | ResourceKind::Endpoint) {
+    let location = if matches!(place, ResourceKind::Rule(_) | ResourceKind::Endpoint) {
         "  location  = var.location\n"
     } else {
         ""
     };
     let kind = resource.kind.map(|kind| format!("    kind = \"{kind}\"\n")).unwrap_or_default();
     let exported = match place {
-        ResourceKind::Rule => {
+        ResourceKind::Rule(_) => {
             "  response_export_values = [\"properties.immutableId\", \"properties.endpoints\"]\n"
         }
         ResourceKind::Endpoint => "  response_export_values = [\"properties.logsIngestion\"]\n",
-        ResourceKind::Table(_) | ResourceKind::Role => "",
+        ResourceKind::Table(_) | ResourceKind::Role(_) => "",
     };
     let tables = resource.after_tables.iter().map(|table| format!("    azapi_resource.{table},\n"));
     let after = if resource.after_tables.is_empty() {

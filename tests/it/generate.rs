@@ -19,7 +19,7 @@ async fn a_template_is_printed_and_nothing_else() {
     assert_eq!(template["contentVersion"], "1.0.0.0");
     let bicep = generated("dcr --layout syslog").await;
     assert!(
-        bicep.starts_with("@description(") && bicep.contains("outputStream: 'Microsoft-Syslog'"),
+        bicep.starts_with("// Tables, ") && bicep.contains("outputStream: 'Microsoft-Syslog'"),
         "{bicep}"
     );
     let terraform = generated("dcr --layout asim_alert --format terraform --dce").await;
@@ -51,6 +51,8 @@ async fn a_layout_that_there_is_not_is_a_wrong_command_line() {
         "kql --layout raw",
         "dcr --layout raw --format pulumi",
         "dcr --layout syslog --table-plan basic",
+        "dcr --layout syslog -c pipeline.yaml",
+        "dcr --layout syslog --sample events.ndjson",
     ] {
         let output = program().arg("generate").args(wrong.split(' ')).output().await.unwrap();
         assert_eq!(output.status.code(), Some(64), "{wrong}");

@@ -20,7 +20,7 @@ use runtime::quarantine::Reason;
 /// Where an event's time is unless the options say: Vector's field, and that of ECS and Logstash.
 /// Source: <https://vector.dev/docs/reference/configuration/global-options/#log_schema.timestamp_key>,
 /// <https://www.elastic.co/docs/reference/ecs/ecs-base#field-timestamp>
-const USUAL_TIME_FIELDS: [&str; 2] = ["timestamp", "@timestamp"];
+pub(super) const USUAL_TIME_FIELDS: [&str; 2] = ["timestamp", "@timestamp"];
 
 /// The column of a row's time, which every table has.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>

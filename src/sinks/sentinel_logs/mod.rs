@@ -5,6 +5,7 @@ mod column_type;
 mod columns;
 mod compression;
 mod config;
+pub mod deployment;
 mod destination;
 mod encoder;
 mod encoding;

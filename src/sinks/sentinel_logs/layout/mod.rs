@@ -30,6 +30,7 @@ use runtime::quarantine::Reason;
 pub(super) use incident::read_object;
 pub use raw::RAW_INCIDENTS;
 pub use syslog::{SyslogConfig, SyslogExtra};
+pub(super) use table::needs_sentinel;
 pub use table::{ColumnType, Table, TableColumn, TableError, TableKind};
 pub(super) use table_rows::TableRows;
 

@@ -63,6 +63,17 @@ pub(super) const TRUNCATED: TableColumn = column(
     "Columns that were cut at 64 KB, and how many bytes they had.",
 );
 
+/// Tables of Microsoft's that this API writes and that come with Sentinel, or the beginnings of their names. Others, `Syslog` among
+/// them, every workspace has.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/reference/tables/commonsecuritylog> and the like, under Solutions
+const OF_SENTINEL: [&str; 8] =
+    ["CommonSecurityLog", "SecurityEvent", "WindowsEvent", "Anomalies", "ASim", "ThreatIntel", "AWS", "GCP"];
+
+/// Whether a table of Microsoft's of this name is there only once Sentinel is enabled on the workspace.
+pub(in crate::sinks::sentinel_logs) fn needs_sentinel(name: &str) -> bool {
+    !name.ends_with("_CL") && OF_SENTINEL.iter().any(|known| name.starts_with(known))
+}
+
 /// A column; for the tables of this folder.
 pub(super) const fn column(
     name: &'static str,
@@ -148,6 +159,18 @@ impl Table {
     /// Columns that its stream declares: those of rows, and those that the encoder may add.
     pub fn declared(&self) -> impl Iterator<Item = TableColumn> + use<> {
         self.columns.iter().copied().chain([EXTRA, TRUNCATED])
+    }
+
+    /// Columns that one of Microsoft's tables lacks, so that they have to be added to it: their names end in `_CF`.
+    /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table#add-or-delete-a-custom-column>
+    pub fn added_columns(&self) -> impl Iterator<Item = TableColumn> + use<> {
+        let is_built_in = matches!(self.kind, TableKind::BuiltIn { .. });
+        self.columns.iter().copied().filter(move |column| is_built_in && column.name.ends_with("_CF"))
+    }
+
+    /// Whether the table is there only once Microsoft Sentinel is enabled on the workspace.
+    pub fn needs_sentinel(&self) -> bool {
+        matches!(self.kind, TableKind::BuiltIn { .. }) && needs_sentinel(self.name)
     }
 
     /// What a column holds, if there is one of that name.

@@ -5,7 +5,7 @@ use url::Url;
 use super::finding::{Finding, Severity, declaration, quoted};
 use super::written_columns::WrittenColumns;
 use crate::sinks::sentinel_logs::column::Column;
-use crate::sinks::sentinel_logs::layout::ColumnType;
+use crate::sinks::sentinel_logs::layout::{ColumnType, needs_sentinel};
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use microsoft::data_collection_rules::{DataCollectionRule, DataFlow, LogTable, NamedColumn};
 
@@ -285,7 +285,12 @@ impl Stream<'_> {
 
     /// A table that is not there.
     pub(super) fn missing_table(&self, target: &Target) -> Finding {
-        let message = format!("{self}: its rows go to {target}, and there is no such table: create it first");
+        let what_to_do = if needs_sentinel(&target.table) {
+            "it comes with Microsoft Sentinel and cannot be created: enable Sentinel on the workspace"
+        } else {
+            "create it first"
+        };
+        let message = format!("{self}: its rows go to {target}, and there is no such table: {what_to_do}");
         Finding::new("table_missing", Severity::Blocking, message)
     }
 
