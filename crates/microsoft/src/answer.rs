@@ -34,6 +34,10 @@ const READS_NOTHING: &str = "novalidsubscriptionsinqueryrequest";
 /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-not-found>
 const UNKNOWN_SUBSCRIPTION: &str = "subscriptionnotfound";
 
+/// What is said of a query that names what is not there, with status 400.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/api/errors>
+const UNKNOWN_NAME: &str = "failed to resolve";
+
 /// What is kept of an answer that is no success.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -76,13 +80,14 @@ pub(crate) fn rejected(reply: &Reply, operation: Operation) -> ServiceError {
 
 /// What a status and its body mean.
 fn rejection(reply: &Reply, operation: Operation) -> Rejection {
-    use Operation::{GraphRead, GraphWrite, Ingest, SentinelIncident, SentinelList};
+    use Operation::{GraphRead, GraphWrite, Ingest, Query, SentinelIncident, SentinelList};
     let is_sentinel = matches!(operation, SentinelList | SentinelIncident);
     let is_graph = matches!(operation, GraphRead | GraphWrite);
     match reply.status {
         400 if is_graph => Rejection::BadRequest,
         400 if is_sentinel && mentions(reply, "not onboarded") => Rejection::NotOnboarded,
         400 if is_sentinel && is_from_service(reply) => Rejection::BadRequest,
+        400 if operation == Query && is_from_service(reply) => Rejection::BadRequest,
         400 if operation == Ingest && may_be_about_rows(reply) => Rejection::BadRequest,
         401 => Rejection::Unauthorized,
         403 => Rejection::Forbidden,
@@ -143,6 +148,12 @@ pub(crate) fn is_about_the_table(reply: &Reply) -> bool {
     is_from_service(reply) && !mentions(reply, UNKNOWN_SUBSCRIPTION)
 }
 
+/// Whether a query names a table or column that the workspace does not know.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/api/errors>
+pub(crate) fn is_about_a_name(reply: &Reply) -> bool {
+    is_from_service(reply) && mentions(reply, UNKNOWN_NAME)
+}
+
 /// Whether the body has a text in it, wherever, in whatever case. `words` is in lower case.
 fn mentions(reply: &Reply, words: &str) -> bool {
     String::from_utf8_lossy(&reply.body).to_ascii_lowercase().contains(words)
@@ -183,8 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn a_query_may_name_what_is_not_there() {
+        // As the service answers where there is no such table.
+        let body = serde_json::json!({"error": {
+            "message": "The request had some invalid properties", "code": "BadArgumentError",
+            "innererror": {"code": "SemanticError", "message": "A semantic error occurred.", "innererror": {
+                "code": "SEM0100",
+                "message": "'where' operator: Failed to resolve table or column expression named 'Firewall_CL'",
+            }},
+        }});
+        assert!(is_about_a_name(&reply(400, &body.to_string())));
+        assert!(!is_about_a_name(&reply(400, &error("BadArgumentError", "Syntax Error"))));
+        assert!(!is_about_a_name(&reply(400, "Failed to resolve host")));
+    }
+
+    #[test]
     fn each_recorded_answer_means_what_it_says() {
-        use Operation::{FindRule, GraphRead, GraphWrite, Ingest, ReadRule, SentinelIncident, SentinelList};
+        use Operation::{
+            FindRule, GraphRead, GraphWrite, Ingest, Query, ReadRule, SentinelIncident, SentinelList,
+        };
         use Rejection::{
             BadRequest, Forbidden, ListingExpired, NoSuchIncident, NotFound, NotOnboarded, ServerFailed,
         };
@@ -196,6 +224,11 @@ mod tests {
         for (operation, status, body, rejection, verdict, error_type) in [
             (GraphRead, 400, error("BadRequest", "Invalid page size"), BadRequest, GiveUp, "bad_request"),
             (GraphRead, 400, html.clone(), BadRequest, GiveUp, "bad_request"),
+            (Query, 400, error("BadArgumentError", "invalid properties"), BadRequest, GiveUp, "bad_request"),
+            (Query, 400, html.clone(), Unexpected, Retry, "unexpected_status"),
+            (Query, 403, error("InsufficientAccessError", ""), Forbidden, Retry, "forbidden"),
+            (Query, 404, error("PathNotFoundError", ""), NotFound, Retry, "not_found"),
+            (Query, 429, error("TooManyRequests", ""), Throttled, Retry, "throttled"),
             (
                 GraphRead,
                 401,

@@ -52,6 +52,22 @@ impl Cloud {
         }
     }
 
+    /// The query API of Log Analytics, and the token scope of it.
+    /// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>,
+    /// <https://docs.azure.cn/azure-monitor/logs/api/access-api>,
+    /// <https://github.com/Azure/azure-sdk-for-python/tree/main/sdk/monitor/azure-monitor-query#configure-client-for-azure-sovereign-cloud>
+    pub const fn log_analytics(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Public => ("https://api.loganalytics.azure.com", "https://api.loganalytics.io/.default"),
+            Self::Usgov | Self::UsgovDod => {
+                ("https://api.loganalytics.us", "https://api.loganalytics.us/.default")
+            }
+            Self::China => {
+                ("https://api.loganalytics.azure.cn", "https://api.loganalytics.azure.cn/.default")
+            }
+        }
+    }
+
     /// The token scope of a managed identity that is a federated credential of an application.
     /// Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>
     pub const fn token_exchange_scope(self) -> &'static str {

@@ -122,6 +122,9 @@ pub struct WorkspaceDestination {
     /// Its resource id.
     #[serde(default, deserialize_with = "or_default")]
     pub workspace_resource_id: String,
+    /// Its own id, a GUID, which queries name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub workspace_id: String,
 }
 
 /// A table of a workspace.
@@ -269,6 +272,7 @@ mod tests {
         .unwrap();
         assert_eq!(rule.properties.stream_declarations["Custom-A"].columns[0].column_type, "int");
         assert_eq!(rule.properties.destinations.log_analytics[0].workspace_resource_id, "/w");
+        assert_eq!(rule.properties.destinations.log_analytics[0].workspace_id, "9");
         assert_eq!(rule.properties.data_flows[0].transform_kql, None);
         assert_eq!(rule.properties.endpoints.logs_ingestion, None);
         serde_json::from_str::<DataCollectionRule>(r#"{"properties": {}}"#).unwrap();

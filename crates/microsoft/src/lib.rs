@@ -14,6 +14,7 @@ pub mod error;
 pub mod graph;
 pub mod http;
 pub mod listing;
+pub mod log_analytics;
 pub mod logs_ingestion;
 pub mod security_insights;
 pub mod tls;

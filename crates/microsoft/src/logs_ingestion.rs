@@ -40,8 +40,12 @@ impl LogsIngestion {
 
     /// Posts a JSON array of rows, compressed or not.
     pub async fn post(&self, body: Bytes, gzip: bool) -> Result<(), ServiceError> {
-        // Shows up as ClientRequestId in the table DCRLogErrors, if a transformation fails on the rows later.
-        let id = azure_core::Uuid::new_v4().to_string();
+        self.post_as(azure_core::Uuid::new_v4().to_string(), body, gzip).await
+    }
+
+    /// The same in a request of that id, a GUID: it shows up as `ClientRequestId` in the table `DCRLogErrors`, if a
+    /// transformation fails on the rows later.
+    pub async fn post_as(&self, id: String, body: Bytes, gzip: bool) -> Result<(), ServiceError> {
         let mut request = listing::request(http::Method::POST, &self.url, body);
         let headers = request.headers_mut();
         if let Ok(id) = http::HeaderValue::try_from(&id) {

@@ -56,6 +56,8 @@ pub struct SimulatorConfig {
     pub dcr: Dcr,
     /// The one workspace with Microsoft Sentinel.
     pub workspace: WorkspaceConfig,
+    /// What becomes of rows on their way into tables, and of queries for them.
+    pub log_analytics: LogAnalyticsConfig,
     /// Data collection rules beside the first one.
     pub more_dcrs: Vec<Dcr>,
     /// Tables that are not as the rules' streams would have them: with other columns, or missing.
@@ -71,8 +73,21 @@ pub struct Roles {
     pub reads_rules: bool,
     /// Whether it may read tables, as with Log Analytics Reader.
     pub reads_tables: bool,
+    /// Whether it may query the workspace, as with Log Analytics Reader.
+    pub queries: bool,
     /// What it may do with Sentinel's incidents.
     pub incidents: WorkspaceRole,
+}
+
+/// What becomes of rows on their way into tables, and of queries for them.
+#[derive(Clone, Debug)]
+pub struct LogAnalyticsConfig {
+    /// How long after it was accepted a row is found.
+    pub delay: Duration,
+    /// Streams whose transformation fails, with what is said of it: their rows are accepted, and go nowhere.
+    pub failing_transforms: BTreeMap<String, String>,
+    /// Whether the rules' errors are kept in the table `DCRLogErrors`, which a diagnostic setting switches on.
+    pub keeps_errors: bool,
 }
 
 /// What an identity may do with Sentinel's incidents.
@@ -125,7 +140,15 @@ pub struct IncidentsConfig {
 
 impl Default for Roles {
     fn default() -> Self {
-        Self { reads_rules: true, reads_tables: true, incidents: WorkspaceRole::Contributor }
+        Self { reads_rules: true, reads_tables: true, queries: true, incidents: WorkspaceRole::Contributor }
+    }
+}
+
+// === impl LogAnalyticsConfig ===
+
+impl Default for LogAnalyticsConfig {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, failing_transforms: BTreeMap::new(), keeps_errors: true }
     }
 }
 
@@ -159,6 +182,7 @@ impl Default for SimulatorConfig {
             oddities: Oddities::default(),
             dcr: Dcr::defender_incidents(),
             workspace: WorkspaceConfig::default(),
+            log_analytics: LogAnalyticsConfig::default(),
             more_dcrs: Vec::new(),
             tables: BTreeMap::new(),
             roles: Roles::default(),

@@ -1,6 +1,6 @@
-//! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Azure Monitor Logs Ingestion and fake
-//! Azure Resource Manager, with Microsoft Sentinel's incidents and what is asked about rules and tables, over one real TLS
-//! socket on loopback, or in process without any socket ([`InProcess`]).
+//! The simulator: fake Entra ID, fake Microsoft Graph security incidents, fake Azure Monitor Logs Ingestion with queries for
+//! what was ingested, and fake Azure Resource Manager, with Microsoft Sentinel's incidents and what is asked about rules and
+//! tables, over one real TLS socket on loopback, or in process without any socket ([`InProcess`]).
 //!
 //! It is written from the vendor's documentation and shares no type with the client: a shared struct
 //! would let a misspelt field agree with itself. Where the documentation says that the service loses
@@ -17,6 +17,7 @@ mod entra;
 mod graph;
 mod in_process;
 mod ingestion;
+mod log_analytics;
 mod sentinel;
 mod server;
 mod sim_state;
@@ -28,7 +29,7 @@ mod tls;
 pub use crate::core::faults::{Chance, Fault, FaultPlan, Faults, Service};
 pub use crate::core::operation::Operation;
 pub use crate::core::stats::{Revision, Row, Stats, Write, WriteKind};
-pub use config::{IncidentsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
+pub use config::{IncidentsConfig, LogAnalyticsConfig, Oddities, Roles, SimulatorConfig, WorkspaceRole};
 pub use graph::Tenant;
 pub use in_process::{InProcess, TransportError};
 pub use ingestion::{ColumnType, Columns, Dcr, DcrError, Flow};

@@ -33,7 +33,7 @@ use crate::sentinel::Workspace;
 use crate::sim_state::SimState;
 use crate::socket::Socket;
 use crate::tls::Tls;
-use crate::{arm, entra, graph, ingestion, sentinel};
+use crate::{arm, entra, graph, ingestion, log_analytics, sentinel};
 use runtime::clock::Clock;
 
 /// How often the tenant's own changes are caught up with, if they come faster than that.
@@ -227,7 +227,8 @@ fn router(state: &Arc<SimState>) -> Router {
     // One host for the resources of all services: incidents are Sentinel's, all else is Azure's own.
     let sentinel = sentinel::routes().route_layer(faults(Service::SecurityInsights));
     let resource_manager = arm::routes().route_layer(faults(Service::ResourceManager));
-    let services = [graph, ingestion, sentinel, resource_manager];
+    let queries = log_analytics::routes().route_layer(faults(Service::LogAnalytics));
+    let services = [graph, ingestion, sentinel, resource_manager, queries];
     let dated = map_response_with_state(Arc::clone(state), responses::dated);
     services.into_iter().fold(entra, Router::merge).layer(dated).with_state(Arc::clone(state))
 }

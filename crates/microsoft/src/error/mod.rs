@@ -67,6 +67,8 @@ pub enum Operation {
     ReadRule,
     /// Reading a table of a workspace.
     ReadTable,
+    /// Querying a workspace.
+    Query,
 }
 
 /// What a refusal means.
@@ -124,7 +126,8 @@ impl Rejected {
                 Operation::GraphRead
                 | Operation::GraphWrite
                 | Operation::SentinelList
-                | Operation::SentinelIncident,
+                | Operation::SentinelIncident
+                | Operation::Query,
             )
             | (Rejection::Unauthorized | Rejection::Forbidden | Rejection::NotFound, Operation::GraphRead)
             | (Rejection::NoSuchIncident | Rejection::ListingExpired, _) => Verdict::GiveUp,
@@ -141,7 +144,7 @@ impl Rejected {
 
     /// What to do about it.
     fn remedy(&self) -> &'static str {
-        use Operation::{FindRule, GraphRead, GraphWrite, Ingest, ReadRule, ReadTable};
+        use Operation::{FindRule, GraphRead, GraphWrite, Ingest, Query, ReadRule, ReadTable};
         use Operation::{SentinelIncident, SentinelList};
         use Rejection::{BadRequest, Forbidden, NoSuchIncident, NotFound, Unauthorized};
         match (self.rejection, self.operation) {
@@ -150,6 +153,18 @@ impl Rejected {
             (BadRequest, Ingest) => "the rows are refused",
             (BadRequest, SentinelList | SentinelIncident) => "Microsoft Sentinel refuses the request",
             (BadRequest, FindRule | ReadRule | ReadTable) => "Azure Resource Manager refuses the request",
+            (BadRequest, Query) => "Log Analytics refuses the query",
+            (Unauthorized, Query) => {
+                "Log Analytics refuses the token; check that cloud and the endpoint of queries belong together"
+            }
+            (Forbidden, Query) => {
+                "the identity may not query the workspace: give it the role Log Analytics Reader on the workspace (that takes \
+                 up to an hour to work)"
+            }
+            (NotFound, Query) => {
+                "there is no such workspace here: its id is a GUID, which `az monitor log-analytics workspace show` prints as \
+                 customerId; neither its name nor its resource id"
+            }
             (Unauthorized, GraphRead | GraphWrite) => {
                 "Graph refuses the token; check that cloud, endpoint and token_scope belong together"
             }

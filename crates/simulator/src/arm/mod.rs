@@ -4,7 +4,7 @@
 // https://learn.microsoft.com/azure/azure-resource-manager/management/overview
 
 mod resource_graph;
-mod rules;
+pub(crate) mod rules;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -13,6 +13,8 @@ use crate::sim_state::SimState;
 
 const RULE_VERSION: &str = "2023-03-11";
 const TABLE_VERSION: &str = "2025-07-01";
+/// The workspace's own id, which queries name.
+pub(crate) const WORKSPACE_ID: &str = "9ba8bc53-bd36-4156-8667-e983e7ae0e4f";
 
 /// Answers `GET .../providers/Microsoft.Insights/dataCollectionRules/{name}`
 pub(crate) fn rule(request: &ApiRequest) -> Answered {
@@ -106,7 +108,7 @@ fn resource(state: &SimState, index: usize, rule: &Dcr) -> Value {
             "streamDeclarations": streams.collect::<serde_json::Map<_, _>>(),
             "destinations": {"logAnalytics": [{
                 "workspaceResourceId": workspace.resource_id(),
-                "workspaceId": "9ba8bc53-bd36-4156-8667-e983e7ae0e4f",
+                "workspaceId": WORKSPACE_ID,
                 "name": "workspace",
             }]},
             "dataFlows": flows.collect::<Vec<_>>(),
@@ -116,7 +118,7 @@ fn resource(state: &SimState, index: usize, rule: &Dcr) -> Value {
 }
 
 /// What a table has: what the configuration says, or else what the streams have that go there.
-fn columns_of(state: &SimState, table: &str) -> Option<Columns> {
+pub(crate) fn columns_of(state: &SimState, table: &str) -> Option<Columns> {
     if let Some(told) = state.config.tables.get(table) {
         return told.clone();
     }
@@ -128,13 +130,16 @@ fn columns_of(state: &SimState, table: &str) -> Option<Columns> {
 }
 
 // https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans
-fn plan_of(state: &SimState, table: &str) -> &'static str {
+pub(crate) fn plan_of(state: &SimState, table: &str) -> &'static str {
     let auxiliary = streams_into(state, table).any(|(rule, stream)| rule.auxiliary.contains(stream));
     if auxiliary { "Auxiliary" } else { "Analytics" }
 }
 
 /// The streams whose rows go into a table.
-fn streams_into<'w>(state: &'w SimState, table: &str) -> impl Iterator<Item = (&'w Dcr, &'w String)> {
+pub(crate) fn streams_into<'w>(
+    state: &'w SimState,
+    table: &str,
+) -> impl Iterator<Item = (&'w Dcr, &'w String)> {
     let is_here = move |flow: &&Flow| {
         let output = flow.output_stream.as_deref().unwrap_or_default();
         output.strip_prefix("Custom-").or_else(|| output.strip_prefix("Microsoft-")) == Some(table)

@@ -38,6 +38,7 @@ pub(crate) async fn handle(
         Service::LogsIngestion => stats.ingestion_requests += 1,
         Service::SecurityInsights => stats.security_insights_requests += 1,
         Service::ResourceManager => stats.resource_manager_requests += 1,
+        Service::LogAnalytics => stats.log_analytics_requests += 1,
     });
     let _under_way = (service == Service::LogsIngestion).then(|| InFlight::new(Arc::clone(&state)));
     let operation = Operation::of(request.method(), request.uri().path());

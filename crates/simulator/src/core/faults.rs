@@ -24,6 +24,8 @@ pub enum Service {
     SecurityInsights,
     /// Azure Resource Manager, for everything but Sentinel's incidents.
     ResourceManager,
+    /// The queries of Log Analytics.
+    LogAnalytics,
 }
 
 /// What happens to one request. In JSON: `"reset"`, `{"delay": 1.5}`,

@@ -1,7 +1,7 @@
 //! Keeps count, and tells whoever waits that something changed.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
@@ -26,6 +26,9 @@ pub(crate) struct Records {
 struct Book {
     stats: Stats,
     rows: Vec<Row>,
+    /// The newest rows, for queries, whether or not all are kept.
+    newest: VecDeque<Row>,
+    errors: VecDeque<IngestionError>,
     writes: Vec<Write>,
     served: BTreeSet<Revision>,
     keys: Keys,
@@ -34,6 +37,20 @@ struct Book {
 /// The (`id_`, `lastUpdateDateTime`) of every row, as one number each, which is the same in every run.
 #[derive(Debug, Default)]
 struct Keys(BTreeSet<u64>);
+
+/// How many rows and errors queries find.
+const QUERIED: usize = 10_000;
+
+/// What the log of a rule says of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct IngestionError {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) client_request_id: String,
+    pub(crate) stream: String,
+    /// `Ingestion` or `Transformation`.
+    pub(crate) operation: &'static str,
+    pub(crate) message: String,
+}
 
 /// The revisions in an answer of Graph, on their way to whoever sends it.
 #[derive(Clone)]
@@ -52,6 +69,24 @@ impl Records {
 
     pub(crate) fn rows(&self) -> Vec<Row> {
         lock(&self.book).rows.clone()
+    }
+
+    /// The newest rows that were ingested up to a time, and that `wanted` takes.
+    pub(crate) fn found(&self, until: DateTime<Utc>, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
+        let book = lock(&self.book);
+        book.newest.iter().filter(|row| row.at <= until && wanted(row)).cloned().collect()
+    }
+
+    /// Notes what the log of a rule says.
+    pub(crate) fn note_error(&self, error: IngestionError) {
+        let mut book = lock(&self.book);
+        book.errors.push_back(error);
+        let surplus = book.errors.len().saturating_sub(QUERIED);
+        book.errors.drain(..surplus);
+    }
+
+    pub(crate) fn errors(&self) -> Vec<IngestionError> {
+        lock(&self.book).errors.iter().cloned().collect()
     }
 
     /// What clients wrote, in order.
@@ -129,10 +164,15 @@ impl Records {
         add(&mut stats.type_mismatches, losses.mismatched);
         add(&mut stats.fields_truncated, losses.truncated);
         stats.time_generated_missing += losses.without_time;
-        if self.keep_rows {
-            let kept = rows.into_iter().map(|columns| Row { at, stream: stream.to_owned(), columns });
-            book.rows.extend(kept);
+        let rows = rows.into_iter().map(|columns| Row { at, stream: stream.to_owned(), columns });
+        for row in rows {
+            if self.keep_rows {
+                book.rows.push(row.clone());
+            }
+            book.newest.push_back(row);
         }
+        let surplus = book.newest.len().saturating_sub(QUERIED);
+        book.newest.drain(..surplus);
         drop(book);
         self.changes.send_replace(());
     }

@@ -84,7 +84,7 @@ pub(crate) fn error(
         Service::Entra => entra(state, status, code, message),
         Service::Graph => graph_error(state, request, status, code, message),
         Service::LogsIngestion => ingestion_error(state, status, code, message),
-        Service::SecurityInsights | Service::ResourceManager => {
+        Service::SecurityInsights | Service::ResourceManager | Service::LogAnalytics => {
             arm(state, status, &json!({"error": {"code": code, "message": message}}))
         }
     }

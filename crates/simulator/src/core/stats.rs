@@ -42,6 +42,8 @@ pub struct Stats {
     pub ingestion_by_status: BTreeMap<u16, u64>,
     /// Requests to Azure Resource Manager, whatever became of them.
     pub resource_manager_requests: u64,
+    /// Requests to the queries of Log Analytics, whatever became of them.
+    pub log_analytics_requests: u64,
     /// Bytes of all accepted bodies as they came.
     pub ingestion_bytes_wire: u64,
     /// Bytes of all accepted bodies, decompressed.

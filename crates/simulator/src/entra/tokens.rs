@@ -17,6 +17,8 @@ pub(crate) enum Audience {
     Monitor,
     /// Azure Resource Manager.
     Management,
+    /// The queries of Log Analytics.
+    LogAnalytics,
 }
 
 /// Why a token is not accepted.
@@ -47,7 +49,8 @@ struct Token {
 /// Resources that a scope can name, in all clouds.
 // https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints
 // https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#authentication
-const RESOURCES: [(&str, Audience); 10] = [
+// https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api
+const RESOURCES: [(&str, Audience); 14] = [
     ("https://graph.microsoft.com", Audience::Graph),
     ("https://graph.microsoft.us", Audience::Graph),
     ("https://dod-graph.microsoft.us", Audience::Graph),
@@ -55,6 +58,10 @@ const RESOURCES: [(&str, Audience); 10] = [
     ("https://monitor.azure.com", Audience::Monitor),
     ("https://monitor.azure.us", Audience::Monitor),
     ("https://monitor.azure.cn", Audience::Monitor),
+    ("https://api.loganalytics.io", Audience::LogAnalytics),
+    ("https://api.loganalytics.azure.com", Audience::LogAnalytics),
+    ("https://api.loganalytics.us", Audience::LogAnalytics),
+    ("https://api.loganalytics.azure.cn", Audience::LogAnalytics),
     ("https://management.azure.com", Audience::Management),
     ("https://management.usgovcloudapi.net", Audience::Management),
     ("https://management.chinacloudapi.cn", Audience::Management),

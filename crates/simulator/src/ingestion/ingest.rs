@@ -17,6 +17,7 @@ use url::form_urlencoded;
 
 use crate::core::faults::Service;
 use crate::core::limits::retry_after;
+use crate::core::records::IngestionError;
 use crate::core::request::{bearer, header_text};
 use crate::core::responses::{self, ApiError};
 use crate::core::store::lock;
@@ -76,6 +77,10 @@ pub(crate) async fn ingest(
         }
         Err(refusal) => refusal,
     };
+    // What has no rule or stream is in no rule's log.
+    if refusal.status != StatusCode::NOT_FOUND {
+        note(&state, &headers, &stream, "Ingestion", &refusal.message);
+    }
     responses::refuse(&state, Service::LogsIngestion, &headers, &refusal)
 }
 
@@ -159,6 +164,10 @@ fn take(state: &SimState, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) 
                 drop_same_names(row, &mut losses);
             }
         }
+        if let Some(message) = state.config.log_analytics.failing_transforms.get(stream.name) {
+            note(state, headers, stream.name, "Transformation", message);
+            return Ok(());
+        }
         let kept = rows.into_iter().map(|row| fit(row, stream.columns, &mut losses)).collect();
         state.records.ingest(state.clock.now(), stream.name, kept, losses);
     }
@@ -167,6 +176,19 @@ fn take(state: &SimState, headers: &HeaderMap, stream: Stream<'_>, wire: &Wire) 
         stats.ingestion_bytes_json += json.len() as u64;
     });
     Ok(())
+}
+
+/// Puts an error into the log of the rule.
+// https://learn.microsoft.com/azure/azure-monitor/reference/tables/dcrlogerrors
+fn note(state: &SimState, headers: &HeaderMap, stream: &str, operation: &'static str, message: &str) {
+    let id = header::HeaderName::from_static("x-ms-client-request-id");
+    state.records.note_error(IngestionError {
+        at: state.clock.now(),
+        client_request_id: text(headers, id).to_owned(),
+        stream: stream.to_owned(),
+        operation,
+        message: message.to_owned(),
+    });
 }
 
 /// The rows of a body; none if it is one bare object, which has been seen to get 204 and vanish.

@@ -9,6 +9,7 @@ mod graph;
 mod graph_write;
 mod in_process;
 mod ingestion;
+mod log_analytics;
 mod sentinel;
 mod server;
 
