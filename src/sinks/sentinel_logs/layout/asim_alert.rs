@@ -12,7 +12,7 @@
 
 use super::asim_vocabulary as words;
 use super::defender::TYPE_PREFIX;
-use super::fields::{Fields, write_text};
+use super::fields::{Fields, id_text, write_text};
 use super::incident::{Alert, Incident};
 use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
 use super::table::{Table, TableColumn, TableKind, column, is_time};
@@ -211,7 +211,7 @@ fn write_alert(row: &mut TableRow<'_>, incident: &Incident<'_>, alert: &Alert<'_
     row.text_if("EventEndTime", time(&["lastActivityDateTime", "lastUpdateDateTime", "createdDateTime"]));
     row.text("EventProduct", &fields.text("productName").unwrap_or(PRODUCT.into()));
     for column in ["EventUid", "AlertId"] {
-        row.text_if(column, fields.text("id"));
+        row.text_if(column, fields.get("id").and_then(id_text));
     }
     row.copy_alert(fields);
     let classification = word("classification");
@@ -225,18 +225,19 @@ fn write_alert(row: &mut TableRow<'_>, incident: &Incident<'_>, alert: &Alert<'_
     row.text_if("EventSeverity", words::severity(&word("severity")));
     row.text_if("AlertStatus", words::status(&word("status")));
     row.text_if("ThreatCategory", words::threat_category(&word("category")));
-    let tactics = fields.texts("categories").filter(|tactics| !tactics.is_empty());
-    let tactics = tactics.or_else(|| fields.text("category").map(|category| vec![category]));
-    row.text_if("AttackTactics", tactics.map(|tactics| tactics.join(", ")));
-    let techniques = fields.texts("mitreTechniques").filter(|techniques| !techniques.is_empty());
-    row.text_if("AttackTechniques", techniques.map(|techniques| techniques.join(", ")));
+    let joined = |names: &[&str]| {
+        let mut lists = names.iter().map(|name| fields.texts(name));
+        lists.find(|texts| !texts.is_empty()).map(|texts| texts.join(", "))
+    };
+    row.text_if("AttackTactics", joined(&["categories", "category"]));
+    row.text_if("AttackTechniques", joined(&["mitreTechniques"]));
 }
 
 fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
     let Some(evidence_type) = evidence.text("@odata.type") else { return };
     let evidence_type = evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type);
     row.text_if("IndicatorType", words::indicator_type(evidence_type));
-    let roles = evidence.texts("roles").unwrap_or_default();
+    let roles = evidence.texts("roles");
     row.text("IndicatorAssociation", words::association(roles.iter().map(AsRef::as_ref)));
     row.copy_evidence(evidence);
     if evidence.text("mdeDeviceId").is_some() {
@@ -270,7 +271,7 @@ fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
 
 fn write_originals(incident: &Incident<'_>, originals: &Originals<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"incidentId\":");
-    out.extend_from_slice(incident.id.get().as_bytes());
+    write_text(&incident.id, out);
     if let Some(tenant) = incident.fields.text("tenantId") {
         out.extend_from_slice(b",\"tenantId\":");
         write_text(&tenant, out);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use chrono::DateTime;
 
 use super::defender_tables::{ALERTS, EVIDENCE, INCIDENTS};
-use super::fields::{Fields, text, write_text};
+use super::fields::{Fields, id_text, write_text};
 use super::incident::{Alert, Incident};
 use super::sentinel_vocabulary as words;
 use super::table::is_time;
@@ -23,7 +23,7 @@ pub(super) const TYPE_PREFIX: &str = "#microsoft.graph.security.";
 
 /// What the rows of alerts and evidence have from their incident.
 struct State<'a> {
-    id: &'a serde_json::value::RawValue,
+    id: Cow<'a, str>,
     last_update: Option<Cow<'a, str>>,
     tenant: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
@@ -42,7 +42,7 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
     let Incident { fields, alerts, .. } = incident;
     incident_row(rows.begin(INCIDENTS), fields, &alerts, &state);
     for Alert { fields, evidence } in alerts {
-        let alert_id = fields.text("id").map(Cow::into_owned);
+        let alert_id = fields.get("id").and_then(id_text).map(Cow::into_owned);
         let tenant = fields.text("tenantId").or_else(|| state.tenant.clone());
         alert_row(rows.begin(ALERTS), fields, &state);
         for (index, piece) in (0..).zip(evidence) {
@@ -56,7 +56,7 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
 fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>) {
     row.text_if("TimeGenerated", state.last_update.as_deref());
     row.take(&mut fields, "id", "ProviderIncidentId");
-    if let Some(number) = text(state.id).and_then(|id| id.parse::<i32>().ok()) {
+    if let Ok(number) = state.id.parse::<i32>() {
         row.number("IncidentNumber", number);
     }
     row.text("ProviderName", "Microsoft XDR");
@@ -92,14 +92,12 @@ fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'
 fn write_labels(row: &mut TableRow<'_>, fields: &mut Fields<'_>) {
     let mut labels = Vec::new();
     for (field, label_type) in [("customTags", "User"), ("systemTags", "AutoAssigned")] {
-        let Some(tags) = fields.texts(field) else { continue };
-        for tag in tags {
+        for tag in fields.take_texts(field) {
             labels.push(if labels.is_empty() { b'[' } else { b',' });
             labels.extend_from_slice(b"{\"labelName\":");
             write_text(&tag, &mut labels);
             labels.extend_from_slice(format!(",\"labelType\":\"{label_type}\"}}").as_bytes());
         }
-        fields.remove(field);
     }
     if !labels.is_empty() {
         labels.push(b']');
@@ -120,7 +118,7 @@ fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
     write_state(&mut row, state);
     row.text("VendorName", "Microsoft");
     // Of what the incident says too, only what differs has to be said again.
-    if fields.get("incidentId").is_some_and(|id| id.get() == state.id.get()) {
+    if fields.get("incidentId").and_then(id_text).is_some_and(|id| id == state.id) {
         fields.remove("incidentId");
     }
     if state.url.is_some() && fields.text("incidentWebUrl") == state.url {
@@ -133,17 +131,17 @@ fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
     row.text_if("AlertSeverity", fields.text("severity").as_deref().map(words::severity));
     row.text_if("Status", fields.text("status").as_deref().map(words::alert_status));
     row.text_if("Classification", fields.text("classification").as_deref().map(words::classification));
-    if let Some(tactics) = fields.texts("categories").filter(|tactics| !tactics.is_empty()) {
+    let tactics = fields.take_texts("categories");
+    if tactics.is_empty() {
+        row.take(&mut fields, "category", "Tactics");
+    } else {
         row.text("Tactics", &tactics.join(","));
-        fields.remove("categories");
         // The older form of the same, as long as Microsoft sends both.
         if fields.text("category").is_some_and(|category| tactics.contains(&category)) {
             fields.remove("category");
         }
-    } else {
-        row.take(&mut fields, "category", "Tactics");
     }
-    if fields.texts("mitreTechniques").is_some_and(|techniques| !techniques.is_empty())
+    if !fields.texts("mitreTechniques").is_empty()
         && let Some(techniques) = fields.get("mitreTechniques")
     {
         row.text("Techniques", techniques.get());
@@ -180,5 +178,5 @@ fn write_state(row: &mut TableRow<'_>, state: &State<'_>) {
         row.text("TimeGenerated", time);
         row.text("IncidentLastModifiedTime", time);
     }
-    row.copy("ProviderIncidentId", state.id);
+    row.text("ProviderIncidentId", &state.id);
 }

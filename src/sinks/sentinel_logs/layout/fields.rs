@@ -12,7 +12,11 @@ pub(super) use model::json::write_text;
 /// The fields of an object, in their order. Values are read only when somebody asks for what is in them: most of an
 /// incident is copied from the event to its rows and never looked at.
 #[derive(Debug, Default)]
-pub(in crate::sinks::sentinel_logs) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(in crate::sinks::sentinel_logs) struct Fields<'a> {
+    given: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// What is left of fields that were taken in part, as JSON, behind the others.
+    left: Vec<(&'static str, String)>,
+}
 
 /// A name, borrowed unless it has escapes.
 #[derive(Deserialize)]
@@ -34,11 +38,11 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
+        let mut given = Vec::new();
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            fields.push((name, value));
+            given.push((name, value));
         }
-        Ok(Fields(fields))
+        Ok(Fields { given, left: Vec::new() })
     }
 }
 
@@ -52,7 +56,7 @@ impl<'a> Fields<'a> {
 
     /// A field's value, unless it is null.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let (_, value) = self.0.iter().find(|(field, _)| field == name)?;
+        let (_, value) = self.given.iter().find(|(field, _)| field == name)?;
         (value.get() != "null").then_some(*value)
     }
 
@@ -74,15 +78,61 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
-    /// The items of a field that is a list of nothing but texts.
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<Cow<'a, str>>> {
-        self.items(name)?.into_iter().map(text).collect()
+    /// The texts in a field that is a list, or the one text that it is; its other members are passed over.
+    pub(super) fn texts(&self, name: &str) -> Vec<Cow<'a, str>> {
+        match self.items(name) {
+            Some(items) => items.into_iter().filter_map(text).collect(),
+            None => self.text(name).into_iter().collect(),
+        }
+    }
+
+    /// Takes the texts out of a field that is a list, or the one text that it is. Its other members stay in it.
+    pub(super) fn take_texts(&mut self, name: &'static str) -> Vec<Cow<'a, str>> {
+        self.take_members(name, text).unwrap_or_default()
+    }
+
+    /// Takes the objects out of a field that is a list, or the one object that it is. Its other members stay in it. Nothing if it is
+    /// neither.
+    pub(super) fn take_objects(&mut self, name: &'static str) -> Option<Vec<Self>> {
+        self.take_members(name, Self::of)
+    }
+
+    /// Takes those members out of a list that `read` can read, or the one value that it is: what is odd stays in the field and
+    /// takes nothing else with it. Null says nothing, and does not stay. Nothing if no member can be read, and there are some.
+    fn take_members<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&'a RawValue) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let value = self.get(name)?;
+        let items = self.items(name).unwrap_or_else(|| vec![value]);
+        let (mut taken, mut odd) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            match read(item) {
+                Some(member) => taken.push(member),
+                None if item.get() == "null" => {}
+                None => odd.push(item.get()),
+            }
+        }
+        if taken.is_empty() && !odd.is_empty() {
+            return None;
+        }
+        self.remove(name);
+        if !odd.is_empty() {
+            self.leave(name, format!("[{}]", odd.join(",")));
+        }
+        Some(taken)
+    }
+
+    /// Puts what is left of a field, as JSON, behind the others.
+    pub(super) fn leave(&mut self, name: &'static str, json: String) {
+        self.left.push((name, json));
     }
 
     /// Removes a field; of two with the same name, the first, which is the one that [`Fields::get`] answers.
     pub(super) fn remove(&mut self, name: &str) {
-        if let Some(index) = self.0.iter().position(|(field, _)| field == name) {
-            self.0.remove(index);
+        if let Some(index) = self.given.iter().position(|(field, _)| field == name) {
+            self.given.remove(index);
         }
     }
 
@@ -98,27 +148,30 @@ impl<'a> Fields<'a> {
 
     /// Removes the fields that say nothing.
     pub(super) fn remove_nulls(&mut self) {
-        self.0.retain(|(_, value)| value.get() != "null");
+        self.given.retain(|(_, value)| value.get() != "null");
     }
 
+    /// Each field with its value, but for those that were taken in part.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
+        self.given.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.given.is_empty() && self.left.is_empty()
     }
 
     /// Appends them as the object that they are.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (index, (name, value)) in self.iter().enumerate() {
+        let given = self.iter().map(|(name, value)| (name, value.get()));
+        let left = self.left.iter().map(|(name, json)| (*name, json.as_str()));
+        for (index, (name, json)) in given.chain(left).enumerate() {
             if index > 0 {
                 out.push(b',');
             }
             write_text(name, out);
             out.push(b':');
-            out.extend_from_slice(value.get().as_bytes());
+            out.extend_from_slice(json.as_bytes());
         }
         out.push(b'}');
     }
@@ -127,4 +180,10 @@ impl<'a> Fields<'a> {
 /// A value's text, if it is one.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(value.get()).ok().map(|Name(text)| text)
+}
+
+/// A value's text, or a whole number's digits: what an id can be.
+pub(super) fn id_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let is_number = !value.get().is_empty() && value.get().bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { Some(Cow::Borrowed(value.get())) } else { text(value) }
 }

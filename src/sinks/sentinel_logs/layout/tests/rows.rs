@@ -47,7 +47,8 @@ fn what_is_of_another_format_is_refused_with_words() {
     let time = "2026-11-21T00:00:01Z";
     for (layouts, json, code) in [
         (INCIDENTS, json!({"message": "link down"}), "not_an_incident"),
-        (INCIDENTS, json!({"id": 29, "lastUpdateDateTime": time}), "not_an_incident"),
+        (INCIDENTS, json!({"id": [29], "lastUpdateDateTime": time}), "not_an_incident"),
+        (INCIDENTS, json!({"id": 29.5, "lastUpdateDateTime": time}), "not_an_incident"),
         (INCIDENTS, json!({"id": "", "incidentWebUrl": "https://a"}), "not_an_incident"),
         (INCIDENTS, json!({"id": "da1", "incidentId": "29", "lastUpdateDateTime": time}), "not_an_incident"),
         (INCIDENTS, json!([1]), "not_an_object"),
@@ -72,6 +73,59 @@ fn without_a_time_the_rows_have_the_one_of_their_source() {
     for (_, row) in written(Layout::Defender, &Event::new(json.to_string().into(), time)).unwrap() {
         assert!(row.ends_with(r#","TimeGenerated":"2027-01-15T08:00:00.000000Z"}"#), "{row}");
     }
+}
+
+#[test]
+fn one_null_or_odd_member_takes_no_other_with_it() {
+    let evidence = |ip: &str| json!({"@odata.type": "#microsoft.graph.security.ipEvidence", "ipAddress": ip});
+    let alert = json!({"id": "da1", "categories": [null, "Execution", 5], "mitreTechniques": [null, "T1059"],
+        "evidence": [evidence("198.51.100.7"), null, "odd", evidence("198.51.100.8")]});
+    let incident = |alerts: serde_json::Value| {
+        json!({"id": "29", "lastUpdateDateTime": "2026-11-23T10:00:00Z", "customTags": ["a", null, 7, "b"],
+            "alerts": alerts})
+    };
+    let whole = incident(json!([null, alert, "odd alert", {"id": "da2"}]));
+    let defender = rows(Layout::Defender, &whole);
+    let tables: Vec<_> = defender.iter().map(|(table, _)| *table).collect();
+    let (incidents, alerts, pieces) = ("DefenderIncidents_CL", "DefenderAlerts_CL", "DefenderEvidence_CL");
+    assert_eq!(tables, [incidents, alerts, pieces, pieces, alerts]);
+    let row = |index: usize| &defender[index].1;
+    assert_eq!(row(0)["AdditionalData"], json!({"customTags": [7], "alerts": ["odd alert"]}));
+    assert_eq!(row(0)["Labels"][1]["labelName"], "b");
+    assert_eq!(row(0)["AlertIds"], json!(["da1", "da2"]));
+    assert_eq!(row(1)["Tactics"], "Execution");
+    assert_eq!(row(1)["Techniques"], r#"[null,"T1059"]"#);
+    assert_eq!(row(1)["AdditionalData"], json!({"categories": [5], "evidence": ["odd"]}));
+    assert_eq!(row(3)["IpAddress"], "198.51.100.8");
+
+    let asim = rows(Layout::AsimAlert, &whole);
+    let ids: Vec<_> = asim.iter().map(|(_, row)| (&row["EventUid"], row.get("IpAddr"))).collect();
+    let address = json!("198.51.100.7");
+    assert_eq!(ids[0], (&json!("da1"), Some(&address)));
+    assert_eq!((ids.len(), &asim[0].1["AttackTactics"]), (3, &json!("Execution")));
+    assert_eq!(asim[0].1["AttackTechniques"], "T1059");
+    assert_eq!(asim[0].1["AdditionalFields"]["incident"]["alerts"], json!(["odd alert"]));
+
+    // A list of one that came as the one itself, and lists of nothing.
+    for (alerts, expected) in [(alert, 1 + 1 + 2), (json!([null]), 1), (json!([]), 1), (json!("none"), 1)] {
+        assert_eq!(rows(Layout::Defender, &incident(alerts)).len(), expected);
+    }
+}
+
+#[test]
+fn an_id_may_be_a_number() {
+    let incident = json!({"id": 29, "lastUpdateDateTime": "2026-11-23T10:00:00Z",
+        "alerts": [{"id": 7, "incidentId": 29, "evidence": [{}]}]});
+    let defender = rows(Layout::Defender, &incident);
+    for (_, row) in &defender {
+        assert_eq!(row["ProviderIncidentId"], "29");
+    }
+    assert_eq!(defender[0].1["IncidentNumber"], 29);
+    assert_eq!([&defender[1].1["SystemAlertId"], &defender[2].1["SystemAlertId"]], ["7", "7"]);
+    assert_eq!(defender[1].1.get("AdditionalData"), None);
+    let asim = &rows(Layout::AsimAlert, &incident)[0].1;
+    assert_eq!(asim["EventUid"], "7");
+    assert_eq!(asim["AdditionalFields"]["incidentId"], "29");
 }
 
 #[test]
