@@ -59,11 +59,14 @@ async fn send(layout: Layout, events: &[Event]) -> Bench {
 
 #[tokio::test]
 async fn every_row_of_every_layout_fits_the_rule_of_its_template() {
-    let incidents = ["defender-two-alerts", "defender-redirected", "defender-through-vector"].map(fixture);
-    let bench = send(Layout::Defender, &incidents).await;
-    assert_eq!(bench.simulator.stats().rows_ingested, 5 + 1 + 4);
-    let bench = send(Layout::AsimAlert, &incidents).await;
-    assert_eq!(bench.simulator.stats().rows_ingested, 3 + 1 + 2);
+    let incidents = ["two-alerts", "redirected", "through-vector"];
+    let alone = ["kind-alert", "kind-evidence", "kind-change", "alert-alone"];
+    let events: Vec<_> =
+        incidents.iter().chain(&alone).map(|name| fixture(&format!("defender-{name}"))).collect();
+    let bench = send(Layout::Defender, &events).await;
+    assert_eq!(bench.simulator.stats().rows_ingested, 5 + 1 + 4 + (1 + 1 + 1 + 2));
+    let bench = send(Layout::AsimAlert, &events).await;
+    assert_eq!(bench.simulator.stats().rows_ingested, 3 + 1 + 2 + (1 + 1 + 1 + 1));
     send(Layout::Syslog, &["syslog-rfc5424", "syslog-plain"].map(fixture)).await;
     send(Layout::CommonSecurityLog, &["cef-merged", "cef-alone"].map(fixture)).await;
 }

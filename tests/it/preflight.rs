@@ -57,7 +57,7 @@ async fn what_is_printed_to_deploy_fits_what_each_layout_writes() {
         let (code, stdout, stderr) = probe(&bench, &options).await;
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
         assert!(stdout.contains("fits what is written"), "{stdout}");
-        let streams = bench.config.dcr.streams.len() as u64;
+        let streams = layout.usual_tables().len() as u64;
         assert_eq!(bench.simulator.stats().ingestion_requests, streams, "every stream of {name} is tried");
     }
     let bench = bench(|_| {}).await;

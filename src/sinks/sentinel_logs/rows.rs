@@ -102,9 +102,7 @@ impl Rows {
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<RowNotes, Reason> {
         match &self.texts {
             RowTexts::Events { encoder } => encoder.write_row(&self.events[row], self.now, out),
-            RowTexts::Written(rows) => {
-                rows.copy(row, out).map(|truncated_fields| RowNotes { truncated_fields, unread_times: 0 })
-            }
+            RowTexts::Written(rows) => rows.copy(row, out),
         }
     }
 

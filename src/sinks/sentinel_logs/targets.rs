@@ -107,7 +107,7 @@ impl Targets {
                 streams.push(StreamKey { rule: rule.to_owned(), stream: stream.to_owned(), table: None });
                 continue;
             }
-            let by_table = self.layout.tables().iter().filter_map(|table| {
+            let by_table = self.layout.usual_tables().iter().filter_map(|table| {
                 let stream = self.stream_name.for_table(table.name)?;
                 Some(StreamKey { rule: rule.to_owned(), stream, table: Some(table.name) })
             });
@@ -193,6 +193,15 @@ mod tests {
                 format!("{}/{}", key.rule.replace("dcr-000000000000000000000000000000", ""), key.stream)
             })
             .collect()
+    }
+
+    #[test]
+    fn a_table_for_what_a_source_emits_only_if_asked_to_is_no_stream_that_a_rule_must_have() {
+        let streams = fixed(&targets(ONE, "Custom-{{ table }}", Layout::Defender, &[]));
+        assert!(
+            streams.len() == 3 && streams.iter().all(|stream| !stream.contains("Changes")),
+            "{streams:?}"
+        );
     }
 
     #[test]

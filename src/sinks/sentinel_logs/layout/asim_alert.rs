@@ -5,17 +5,22 @@
 //! the same, with what it says itself, so that it is not missing: `EventOriginalType` tells it. `AdditionalFields` has the evidence as it came; the alert's own fields stand in the first of its
 //! rows and the incident's in the first of all, because they would be repeated a hundred times otherwise.
 //!
+//! An alert, a piece of evidence and a change that is an event of its own makes rows in the same way, and `EventOriginalType` tells
+//! what it is.
+//!
 //! Microsoft's own table `ASimAlertEventLogs` is not among those that can be written, so the table is a custom one.
 //!
 //! Sources: <https://learn.microsoft.com/azure/sentinel/normalization-schema-alert>,
 //! <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
 
+use std::borrow::Cow;
+
 use super::asim_vocabulary as words;
 use super::defender::TYPE_PREFIX;
-use super::fields::{Fields, id_text, write_text};
-use super::incident::{Alert, Incident};
+use super::fields::{Fields, id_text, text, time_text, write_text};
+use super::incident::{Alert, DefenderEvent, IncidentState, Subject};
 use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
-use super::table::{Table, TableColumn, TableKind, column, is_time};
+use super::table::{Table, TableColumn, TableKind, column};
 use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
@@ -24,14 +29,23 @@ pub(super) static TABLE: Table =
     Table { name: "ASimAlertEvent_CL", kind: TableKind::Custom, columns: COLUMNS };
 
 const COLUMNS: &[TableColumn] = &[
-    column("TimeGenerated", DateTime, "lastUpdateDateTime of the incident."),
+    column(
+        "TimeGenerated",
+        DateTime,
+        "lastUpdateDateTime of the incident, or the nearest to it that is said; Azure replaces it if it is over two days old.",
+    ),
+    column("IncidentLastModifiedTime", DateTime, "lastUpdateDateTime of the incident."),
     column("EventCount", Int, "1."),
     column("EventStartTime", DateTime, "firstActivityDateTime of the alert, or when it was created."),
     column("EventEndTime", DateTime, "lastActivityDateTime of the alert, or when it was last updated."),
     column("EventType", String, "Alert."),
     column("EventSubType", String, "Threat, Suspicious Activity, Anomaly or Compliance Violation."),
-    column("EventOriginalType", String, "alert; incident in the row of an incident without alerts."),
-    column("EventUid", String, "id of the alert, or of an incident without alerts."),
+    column(
+        "EventOriginalType",
+        String,
+        "alert; evidence, change or incident in the row of one that came alone.",
+    ),
+    column("EventUid", String, "id of the alert, or of an incident without alerts or that changed."),
     column("EventOriginalUid", String, "providerAlertId.").alert("providerAlertId"),
     column("EventMessage", String, "description of the alert.").alert("description"),
     column("EventProduct", String, "productName, or Microsoft Defender XDR."),
@@ -99,7 +113,7 @@ const COLUMNS: &[TableColumn] = &[
     column("RegistryValueType", String, "Its type.").evidence("registryValueType"),
     column("EmailMessageId", String, "The message's id.").evidence("internetMessageId, networkMessageId"),
     column("EmailSubject", String, "Its subject.").evidence("subject"),
-    column("AdditionalFields", Dynamic, "incidentId, tenantId, evidence; alert and incident once."),
+    column("AdditionalFields", Dynamic, "incidentId, tenantId, evidence, change; alert and incident once."),
 ];
 
 /// Fields of an incident without alerts that are copied.
@@ -128,37 +142,55 @@ const CONSTANTS: [(&str, &str); 4] = [
 /// Whose alert it is, if nobody says so.
 const PRODUCT: &str = "Microsoft Defender XDR";
 
-/// Writes the rows that an incident becomes.
+/// Writes the rows that an event becomes.
 pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
-    let incident = Incident::read(&json)?;
-    if incident.alerts.is_empty() {
-        incident_row(rows.begin(&TABLE), &incident);
+    let DefenderEvent { incident, subject } = DefenderEvent::read(&json)?;
+    if incident.is_time_unread {
+        rows.note_unread_time();
     }
-    let nothing = Fields::default();
-    let mut whole_incident = Some(&incident.fields);
-    for alert in &incident.alerts {
-        let mut whole_alert = Some(&alert.fields);
-        let pieces = if alert.evidence.is_empty() { std::slice::from_ref(&nothing) } else { &alert.evidence };
-        for evidence in pieces {
-            let originals =
-                Originals { incident: whole_incident.take(), alert: whole_alert.take(), evidence };
-            alert_row(rows.begin(&TABLE), &incident, alert, &originals);
+    match subject {
+        Subject::Incident { fields, alerts } => {
+            let alerts = alerts.unwrap_or_default();
+            if alerts.is_empty() {
+                incident_row(rows.begin(&TABLE), &fields, &incident);
+            }
+            let mut whole_incident = Some(&fields);
+            for alert in &alerts {
+                alert_rows(rows, alert, whole_incident.take(), &incident);
+            }
         }
+        Subject::Alert(alert) => alert_rows(rows, &alert, None, &incident),
+        Subject::Evidence { piece, alert } => evidence_row(rows.begin(&TABLE), &piece, &alert, &incident),
+        Subject::Change(change) => change_row(rows.begin(&TABLE), &change, &incident),
     }
     Ok(())
 }
 
-/// What goes into `AdditionalFields` of one row.
-struct Originals<'r, 'a> {
-    incident: Option<&'r Fields<'a>>,
-    alert: Option<&'r Fields<'a>>,
-    evidence: &'r Fields<'a>,
+/// Writes the rows of an alert, one for each piece of its evidence.
+fn alert_rows(
+    rows: &mut TableRows,
+    alert: &Alert<'_>,
+    mut whole_incident: Option<&Fields<'_>>,
+    incident: &IncidentState<'_>,
+) {
+    let mut whole_alert = Some(&alert.fields);
+    let pieces = if alert.evidence.is_empty() { &[Fields::default()] } else { alert.evidence.as_slice() };
+    for evidence in pieces {
+        let originals = [
+            ("evidence", (!evidence.is_empty()).then_some(evidence)),
+            ("alert", whole_alert.take()),
+            ("incident", whole_incident.take()),
+        ];
+        alert_row(rows.begin(&TABLE), incident, alert, evidence, &originals);
+    }
 }
 
+/// What goes into `AdditionalFields` of one row, under which names.
+type Originals<'r, 'a> = [(&'static str, Option<&'r Fields<'a>>)];
+
 /// The row of an incident without alerts.
-fn incident_row(mut row: TableRow<'_>, incident: &Incident<'_>) {
-    let fields = &incident.fields;
+fn incident_row(mut row: TableRow<'_>, fields: &Fields<'_>, incident: &IncidentState<'_>) {
     let word = |name: &str| fields.text(name).unwrap_or_default();
     write_constants(&mut row, incident, "incident");
     row.text("EventProduct", PRODUCT);
@@ -169,15 +201,69 @@ fn incident_row(mut row: TableRow<'_>, incident: &Incident<'_>) {
     row.text("AlertVerdict", words::verdict(&word("classification")));
     row.text_if("EventSeverity", words::severity(&word("severity")));
     row.text_if("AlertStatus", words::incident_status(&word("status")));
-    let nothing = Fields::default();
-    let originals = Originals { incident: Some(fields), alert: None, evidence: &nothing };
+    row.dynamic("AdditionalFields", |out| write_originals(incident, &[("incident", Some(fields))], out));
+    row.finish();
+}
+
+/// The row of a piece of evidence that came without its alert.
+fn evidence_row(mut row: TableRow<'_>, piece: &Fields<'_>, alert: &Fields<'_>, incident: &IncidentState<'_>) {
+    write_constants(&mut row, incident, "evidence");
+    row.text("EventProduct", PRODUCT);
+    let created = piece.get("createdDateTime").and_then(time_text);
+    write_times(&mut row, [created.clone(), created], incident);
+    for column in ["EventUid", "AlertId"] {
+        row.text_if(column, alert.get("id").and_then(id_text));
+    }
+    row.copy_first(alert, "AlertName", "title");
+    row.text_if("EventReportUrl", incident.url.as_deref());
+    row.text("EventSubType", words::sub_type("", "", is_malicious(piece)));
+    write_evidence(&mut row, piece);
+    let originals = [("evidence", Some(piece)), ("alert", Some(alert))];
     row.dynamic("AdditionalFields", |out| write_originals(incident, &originals, out));
     row.finish();
 }
 
+/// The row of what changed in an incident.
+fn change_row(mut row: TableRow<'_>, change: &Fields<'_>, incident: &IncidentState<'_>) {
+    write_constants(&mut row, incident, "change");
+    row.text("EventProduct", PRODUCT);
+    let changed = change.get("changed_at").and_then(time_text);
+    write_times(&mut row, [changed.clone(), changed], incident);
+    for column in ["EventUid", "AlertId"] {
+        row.text_if(column, incident.id.as_deref());
+    }
+    row.text_if("EventReportUrl", incident.url.as_deref());
+    row.text("EventSubType", words::sub_type("", "", false));
+    let fields: Vec<_> =
+        change.items("fields").unwrap_or_default().into_iter().filter_map(Fields::of).collect();
+    let side = |field: &Fields<'_>, name: &str| {
+        field
+            .get(name)
+            .map(|value| text(value).unwrap_or(value.get().into()).into_owned())
+            .unwrap_or_default()
+    };
+    let message = fields.iter().filter_map(|field| {
+        Some(format!("{}: {} -> {}", field.text("name")?, side(field, "before"), side(field, "after")))
+    });
+    let message = message.collect::<Vec<_>>().join("; ");
+    for column in ["EventMessage", "AlertDescription"] {
+        row.text_if(column, (!message.is_empty()).then_some(&message));
+    }
+    let after = |name: &str| {
+        let field = fields.iter().find(|field| field.text("name").is_some_and(|field| field == name))?;
+        field.text("after")
+    };
+    row.text_if("AlertOriginalStatus", after("status"));
+    row.text_if("AlertStatus", after("status").as_deref().and_then(words::incident_status));
+    row.text_if("EventOwner", after("assignedTo"));
+    row.dynamic("AdditionalFields", |out| write_originals(incident, &[("change", Some(change))], out));
+    row.finish();
+}
+
 /// Writes what all rows say.
-fn write_constants(row: &mut TableRow<'_>, incident: &Incident<'_>, original_type: &str) {
-    row.text_if("TimeGenerated", incident.last_update.as_deref());
+fn write_constants(row: &mut TableRow<'_>, incident: &IncidentState<'_>, original_type: &str) {
+    row.text_if("TimeGenerated", incident.time.as_deref());
+    row.text_if("IncidentLastModifiedTime", incident.last_update.as_deref());
     row.number("EventCount", 1);
     for (column, value) in CONSTANTS {
         row.text(column, value);
@@ -185,40 +271,46 @@ fn write_constants(row: &mut TableRow<'_>, incident: &Incident<'_>, original_typ
     row.text("EventOriginalType", original_type);
 }
 
+/// Writes when it began and ended. Both are mandatory: what is nearest to it is better than nothing.
+fn write_times(row: &mut TableRow<'_>, times: [Option<Cow<'_, str>>; 2], incident: &IncidentState<'_>) {
+    for (column, time) in ["EventStartTime", "EventEndTime"].into_iter().zip(times) {
+        row.text_if(column, time.as_deref().or(incident.time.as_deref()));
+    }
+}
+
+fn is_malicious(piece: &Fields<'_>) -> bool {
+    piece.text("verdict").is_some_and(|verdict| verdict == "malicious")
+}
+
 /// The row of an alert and one piece of its evidence.
 fn alert_row(
     mut row: TableRow<'_>,
-    incident: &Incident<'_>,
+    incident: &IncidentState<'_>,
     alert: &Alert<'_>,
+    evidence: &Fields<'_>,
     originals: &Originals<'_, '_>,
 ) {
     write_constants(&mut row, incident, "alert");
     write_alert(&mut row, incident, alert);
-    write_evidence(&mut row, originals.evidence);
+    write_evidence(&mut row, evidence);
     row.dynamic("AdditionalFields", |out| write_originals(incident, originals, out));
     row.finish();
 }
 
-fn write_alert(row: &mut TableRow<'_>, incident: &Incident<'_>, alert: &Alert<'_>) {
+fn write_alert(row: &mut TableRow<'_>, incident: &IncidentState<'_>, alert: &Alert<'_>) {
     let fields = &alert.fields;
     let word = |name: &str| fields.text(name).unwrap_or_default();
-    // Both are mandatory: what is nearest to it is better than nothing.
-    let time = |names: &[&str]| {
-        let of_alert = names.iter().find_map(|name| fields.text(name).filter(|time| is_time(time)));
-        of_alert.or_else(|| incident.last_update.clone())
-    };
-    row.text_if("EventStartTime", time(&["firstActivityDateTime", "createdDateTime"]));
-    row.text_if("EventEndTime", time(&["lastActivityDateTime", "lastUpdateDateTime", "createdDateTime"]));
+    let time = |names: &[&str]| names.iter().find_map(|name| time_text(fields.get(name)?));
+    let begins = time(&["firstActivityDateTime", "createdDateTime"]);
+    let ends = time(&["lastActivityDateTime", "lastUpdateDateTime", "createdDateTime"]);
+    write_times(row, [begins, ends], incident);
     row.text("EventProduct", &fields.text("productName").unwrap_or(PRODUCT.into()));
     for column in ["EventUid", "AlertId"] {
         row.text_if(column, fields.get("id").and_then(id_text));
     }
     row.copy_alert(fields);
     let classification = word("classification");
-    let malicious = alert
-        .evidence
-        .iter()
-        .any(|piece| piece.text("verdict").is_some_and(|verdict| verdict == "malicious"));
+    let malicious = alert.evidence.iter().any(is_malicious);
     row.text("EventSubType", words::sub_type(&word("serviceSource"), &classification, malicious));
     row.text("AlertVerdict", words::verdict(&classification));
     row.text("DetectionMethod", words::detection_method(&word("detectionSource")));
@@ -269,21 +361,26 @@ fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
     }
 }
 
-fn write_originals(incident: &Incident<'_>, originals: &Originals<'_, '_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"incidentId\":");
-    write_text(&incident.id, out);
-    if let Some(tenant) = incident.fields.text("tenantId") {
-        out.extend_from_slice(b",\"tenantId\":");
-        write_text(&tenant, out);
+fn write_originals(incident: &IncidentState<'_>, originals: &Originals<'_, '_>, out: &mut Vec<u8>) {
+    let begins = out.len();
+    let name = |name: &str, out: &mut Vec<u8>| {
+        out.push(if out.len() == begins { b'{' } else { b',' });
+        write_text(name, out);
+        out.push(b':');
+    };
+    let texts =
+        [("incidentId", &incident.id), ("tenantId", &incident.tenant), ("tenantName", &incident.tenant_name)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            name(key, out);
+            write_text(text, out);
+        }
     }
-    let evidence = (!originals.evidence.is_empty()).then_some(originals.evidence);
-    for (name, fields) in
-        [("evidence", evidence), ("alert", originals.alert), ("incident", originals.incident)]
-    {
-        if let Some(fields) = fields {
-            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    for (key, fields) in originals {
+        if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
+            name(key, out);
             fields.write(out);
         }
     }
-    out.push(b'}');
+    out.extend_from_slice(if out.len() == begins { b"{}" } else { b"}" });
 }

@@ -1,4 +1,6 @@
-//! The layout `defender`: an incident as rows of three tables, its alerts and their evidence each as a row of their own.
+//! The layout `defender`: an incident as rows of three tables, its alerts and their evidence each as a row of their own. An alert
+//! or a piece of evidence that is an event of its own makes the row that it would make within its incident; a change of an incident
+//! makes one row of a fourth table.
 //!
 //! A field goes into the column that is named for it; everything else stays in `AdditionalData`, and so does what was put
 //! in other words: the columns `Status` and `status` in `AdditionalData` say the same. Columns of the evidence that name
@@ -8,11 +10,10 @@ use std::borrow::Cow;
 
 use chrono::DateTime;
 
-use super::defender_tables::{ALERTS, EVIDENCE, INCIDENTS};
-use super::fields::{Fields, id_text, write_text};
-use super::incident::{Alert, Incident};
+use super::defender_tables::{ALERTS, CHANGES, EVIDENCE, INCIDENTS};
+use super::fields::{Fields, id_text, time_text, write_text};
+use super::incident::{Alert, DefenderEvent, IncidentState, Subject};
 use super::sentinel_vocabulary as words;
-use super::table::is_time;
 use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
@@ -21,45 +22,66 @@ use runtime::quarantine::Reason;
 /// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
 pub(super) const TYPE_PREFIX: &str = "#microsoft.graph.security.";
 
-/// What the rows of alerts and evidence have from their incident.
-struct State<'a> {
-    id: Cow<'a, str>,
-    last_update: Option<Cow<'a, str>>,
-    tenant: Option<Cow<'a, str>>,
-    url: Option<Cow<'a, str>>,
-}
-
-/// Writes the rows that an incident becomes.
+/// Writes the rows that an event becomes.
 pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
     let json = event.to_json();
-    let incident = Incident::read(&json)?;
-    let state = State {
-        id: incident.id,
-        last_update: incident.last_update.clone(),
-        tenant: incident.fields.text("tenantId"),
-        url: incident.fields.text("incidentWebUrl"),
-    };
-    let Incident { fields, alerts, .. } = incident;
-    incident_row(rows.begin(INCIDENTS), fields, &alerts, &state);
-    for Alert { fields, evidence } in alerts {
-        let alert_id = fields.get("id").and_then(id_text).map(Cow::into_owned);
-        let tenant = fields.text("tenantId").or_else(|| state.tenant.clone());
-        alert_row(rows.begin(ALERTS), fields, &state);
-        for (index, piece) in (0..).zip(evidence) {
-            let row = rows.begin(EVIDENCE);
-            evidence_row(row, piece, index, alert_id.as_deref(), tenant.as_deref(), &state);
+    let DefenderEvent { incident, subject } = DefenderEvent::read(&json)?;
+    if incident.is_time_unread {
+        rows.note_unread_time();
+    }
+    match subject {
+        Subject::Incident { fields, alerts } => {
+            incident_row(rows.begin(INCIDENTS), fields, alerts.as_deref(), &incident);
+            for alert in alerts.unwrap_or_default() {
+                alert_rows(rows, alert, false, &incident);
+            }
         }
+        Subject::Alert(alert) => alert_rows(rows, alert, true, &incident),
+        Subject::Evidence { piece, mut alert } => {
+            let id = alert.take_id("id");
+            let title = alert.take_text("title");
+            let mut piece = piece;
+            piece.leave_rest("alert", alert);
+            let mut row = rows.begin(EVIDENCE);
+            row.text_if("AlertName", title);
+            row.text_if("IncidentUrl", incident.url.as_deref());
+            evidence_row(row, piece, id.as_deref(), incident.tenant.as_deref(), &incident);
+        }
+        Subject::Change(change) => change_row(rows.begin(CHANGES), change, &incident),
     }
     Ok(())
 }
 
-fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'_>], state: &State<'_>) {
-    row.text_if("TimeGenerated", state.last_update.as_deref());
+/// Writes the rows of an alert: its own, and one for each piece of its evidence. Of one `alone` no row of its incident has the URL.
+fn alert_rows(rows: &mut TableRows, alert: Alert<'_>, alone: bool, incident: &IncidentState<'_>) {
+    let Alert { fields, evidence } = alert;
+    let alert_id = fields.get("id").and_then(id_text).map(Cow::into_owned);
+    let tenant = fields.text("tenantId").or_else(|| incident.tenant.clone());
+    let mut row = rows.begin(ALERTS);
+    if alone {
+        row.text_if("IncidentUrl", incident.url.as_deref());
+    }
+    alert_row(row, fields, incident);
+    for (index, piece) in (0..).zip(evidence) {
+        let mut row = rows.begin(EVIDENCE);
+        row.number("EvidenceIndex", index);
+        evidence_row(row, piece, alert_id.as_deref(), tenant.as_deref(), incident);
+    }
+}
+
+fn incident_row(
+    mut row: TableRow<'_>,
+    mut fields: Fields<'_>,
+    alerts: Option<&[Alert<'_>]>,
+    incident: &IncidentState<'_>,
+) {
+    row.text_if("TimeGenerated", incident.time.as_deref());
     row.take(&mut fields, "id", "ProviderIncidentId");
-    if let Ok(number) = state.id.parse::<i32>() {
+    if let Some(number) = incident.id.as_deref().and_then(|id| id.parse::<i32>().ok()) {
         row.number("IncidentNumber", number);
     }
     row.text("ProviderName", "Microsoft XDR");
+    write_tenant(&mut row, &fields, incident);
     row.take_all(&mut fields);
     row.text_if("Severity", fields.text("severity").as_deref().map(words::severity));
     row.text_if("Status", fields.text("status").as_deref().map(words::incident_status));
@@ -75,14 +97,17 @@ fn incident_row(mut row: TableRow<'_>, mut fields: Fields<'_>, alerts: &[Alert<'
         fields.remove("assignedTo");
     }
     write_labels(&mut row, &mut fields);
-    let time = |of: &str| alerts.iter().filter_map(|alert| alert.fields.text(of)).collect::<Vec<_>>();
-    row.text_if("FirstActivityTime", by_time(time("firstActivityDateTime")).next());
-    row.text_if("LastActivityTime", by_time(time("lastActivityDateTime")).next_back());
-    row.dynamic("AlertIds", |out| {
-        let ids = alerts.iter().filter_map(|alert| alert.fields.get("id"));
-        let ids: Vec<_> = ids.map(serde_json::value::RawValue::get).collect();
-        out.extend_from_slice(format!("[{}]", ids.join(",")).as_bytes());
-    });
+    if let Some(alerts) = alerts {
+        let time =
+            |of: &str| alerts.iter().filter_map(|alert| time_text(alert.fields.get(of)?)).collect::<Vec<_>>();
+        row.text_if("FirstActivityTime", by_time(time("firstActivityDateTime")).next());
+        row.text_if("LastActivityTime", by_time(time("lastActivityDateTime")).next_back());
+        row.dynamic("AlertIds", |out| {
+            let ids = alerts.iter().filter_map(|alert| alert.fields.get("id"));
+            let ids: Vec<_> = ids.map(serde_json::value::RawValue::get).collect();
+            out.extend_from_slice(format!("[{}]", ids.join(",")).as_bytes());
+        });
+    }
     row.rest("AdditionalData", &fields);
     row.finish();
 }
@@ -114,19 +139,17 @@ fn by_time(times: Vec<Cow<'_, str>>) -> impl DoubleEndedIterator<Item = Cow<'_, 
     times.into_iter().map(|(_, text)| Cow::Owned(text))
 }
 
-fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
-    write_state(&mut row, state);
+fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, incident: &IncidentState<'_>) {
+    write_state(&mut row, incident);
     row.text("VendorName", "Microsoft");
-    // Of what the incident says too, only what differs has to be said again.
-    if fields.get("incidentId").and_then(id_text).is_some_and(|id| id == state.id) {
+    // Of what is said of the incident already, only what differs has to be said again.
+    if incident.id.is_some() && fields.get("incidentId").and_then(id_text) == incident.id {
         fields.remove("incidentId");
     }
-    if state.url.is_some() && fields.text("incidentWebUrl") == state.url {
+    if incident.url.is_some() && fields.text("incidentWebUrl") == incident.url {
         fields.remove("incidentWebUrl");
     }
-    if fields.text("tenantId").is_none() {
-        row.text_if("SourceTenantId", state.tenant.as_deref());
-    }
+    write_tenant(&mut row, &fields, incident);
     row.take_all(&mut fields);
     row.text_if("AlertSeverity", fields.text("severity").as_deref().map(words::severity));
     row.text_if("Status", fields.text("status").as_deref().map(words::alert_status));
@@ -153,30 +176,44 @@ fn alert_row(mut row: TableRow<'_>, mut fields: Fields<'_>, state: &State<'_>) {
 
 fn evidence_row(
     mut row: TableRow<'_>,
-    mut fields: Fields<'_>,
-    index: i32,
+    mut piece: Fields<'_>,
     alert_id: Option<&str>,
     tenant: Option<&str>,
-    state: &State<'_>,
+    incident: &IncidentState<'_>,
 ) {
-    write_state(&mut row, state);
+    write_state(&mut row, incident);
     row.text_if("SystemAlertId", alert_id);
     row.text_if("SourceTenantId", tenant);
-    row.number("EvidenceIndex", index);
-    if let Some(evidence_type) = fields.text("@odata.type") {
+    row.text_if("SourceTenantName", incident.tenant_name.as_deref());
+    if let Some(evidence_type) = piece.take_text("@odata.type") {
         row.text("EvidenceType", evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type));
-        fields.remove("@odata.type");
     }
-    row.take_all(&mut fields);
-    row.copy_evidence(&fields);
-    row.rest("AdditionalData", &fields);
+    row.take_all(&mut piece);
+    row.copy_evidence(&piece);
+    row.rest("AdditionalData", &piece);
     row.finish();
 }
 
-fn write_state(row: &mut TableRow<'_>, state: &State<'_>) {
-    if let Some(time) = state.last_update.as_deref().filter(|time| is_time(time)) {
-        row.text("TimeGenerated", time);
-        row.text("IncidentLastModifiedTime", time);
+/// The row of what changed in an incident.
+fn change_row(mut row: TableRow<'_>, mut change: Fields<'_>, incident: &IncidentState<'_>) {
+    write_state(&mut row, incident);
+    write_tenant(&mut row, &change, incident);
+    row.text_if("IncidentUrl", incident.url.as_deref());
+    row.take_all(&mut change);
+    row.rest("AdditionalData", &change);
+    row.finish();
+}
+
+fn write_state(row: &mut TableRow<'_>, incident: &IncidentState<'_>) {
+    row.text_if("TimeGenerated", incident.time.as_deref());
+    row.text_if("IncidentLastModifiedTime", incident.last_update.as_deref());
+    row.text_if("ProviderIncidentId", incident.id.as_deref());
+}
+
+/// The tenant's id, unless a field says it, and its name.
+fn write_tenant(row: &mut TableRow<'_>, fields: &Fields<'_>, incident: &IncidentState<'_>) {
+    if fields.text("tenantId").is_none() {
+        row.text_if("SourceTenantId", incident.tenant.as_deref());
     }
-    row.text("ProviderIncidentId", &state.id);
+    row.text_if("SourceTenantName", incident.tenant_name.as_deref());
 }

@@ -1,4 +1,4 @@
-//! The three tables of the layout `defender`.
+//! The tables of the layout `defender`.
 //!
 //! Names and types are those of `SecurityIncident` and `SecurityAlert` where a column means the same there, and otherwise
 //! the tables' own. `id`, `Title`, `TenantId` and `Type` cannot be columns of a custom table.
@@ -7,28 +7,42 @@
 //! <https://learn.microsoft.com/azure/sentinel/security-alert-schema>,
 //! <https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table>
 
-use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
+use super::table::ColumnType::{Boolean, DateTime, Dynamic, Int, Long, String};
 use super::table::{Table, TableColumn, TableKind, column};
 
 pub(super) static INCIDENTS: &Table = &TABLES[0];
 pub(super) static ALERTS: &Table = &TABLES[1];
 pub(super) static EVIDENCE: &Table = &TABLES[2];
 
-pub(super) static TABLES: [Table; 3] = [
+pub(super) static CHANGES: &Table = &TABLES[3];
+
+/// The tables that are needed for incidents.
+pub(super) static USUAL: &[Table] = &[TABLES[0], TABLES[1], TABLES[2]];
+
+/// The last is only for events of the kind `change`, which a source emits when it is asked to.
+pub(super) static TABLES: [Table; 4] = [
     Table { name: "DefenderIncidents_CL", kind: TableKind::Custom, columns: INCIDENT_COLUMNS },
     Table { name: "DefenderAlerts_CL", kind: TableKind::Custom, columns: ALERT_COLUMNS },
     Table { name: "DefenderEvidence_CL", kind: TableKind::Custom, columns: EVIDENCE_COLUMNS },
+    Table { name: "DefenderIncidentChanges_CL", kind: TableKind::Custom, columns: CHANGE_COLUMNS },
 ];
 
-/// The time of a row of any of the three: alerts and evidence have the incident's too, and not their own, because a row
+/// The time of a row of any of them: alerts and evidence have the incident's too, and not their own, because a row
 /// says how things stood when the incident changed. So one filter by time finds a state whole.
 const TIME_GENERATED: TableColumn = column(
     "TimeGenerated",
     DateTime,
-    "lastUpdateDateTime of the incident; Azure replaces it if it is over two days old.",
+    "lastUpdateDateTime of the incident, or the nearest to it that is said; Azure replaces it if it is over two days old.",
 );
-const INCIDENT_ID: TableColumn = column("ProviderIncidentId", String, "id of the incident.");
+const INCIDENT_ID: TableColumn = column("ProviderIncidentId", String, "id of the incident, if there is one.");
 const TENANT: TableColumn = column("SourceTenantId", String, "tenantId: Defender's tenant.");
+const TENANT_NAME: TableColumn =
+    column("SourceTenantName", String, "The tenant's name, if the source has a list of them.");
+const INCIDENT_URL: TableColumn = column(
+    "IncidentUrl",
+    String,
+    "incidentWebUrl, in the rows of events that say nothing else of the incident.",
+);
 const STATE: TableColumn = column(
     "IncidentLastModifiedTime",
     DateTime,
@@ -42,6 +56,7 @@ const INCIDENT_COLUMNS: &[TableColumn] = &[
     INCIDENT_ID,
     column("IncidentNumber", Int, "id, as a number."),
     TENANT.field("tenantId"),
+    TENANT_NAME,
     column("ProviderName", String, "Microsoft XDR."),
     column("IncidentTitle", String, "displayName.").field("displayName"),
     column("Description", String, "description.").field("description"),
@@ -73,6 +88,8 @@ const ALERT_COLUMNS: &[TableColumn] = &[
     INCIDENT_ID,
     STATE,
     TENANT.field("tenantId"),
+    TENANT_NAME,
+    INCIDENT_URL,
     ALERT_ID.field("id"),
     column("VendorOriginalId", String, "providerAlertId.").field("providerAlertId"),
     column("VendorName", String, "Microsoft."),
@@ -112,8 +129,15 @@ const EVIDENCE_COLUMNS: &[TableColumn] = &[
     INCIDENT_ID,
     STATE,
     TENANT,
+    TENANT_NAME,
+    INCIDENT_URL,
     ALERT_ID,
-    column("EvidenceIndex", Int, "Which piece of the alert's evidence it is, from 0."),
+    column("AlertName", String, "title of the alert, in the row of a piece of evidence that came alone."),
+    column(
+        "EvidenceIndex",
+        Int,
+        "Which piece of the alert's evidence it is, from 0, if it came with its alert.",
+    ),
     column("EvidenceType", String, "@odata.type, without #microsoft.graph.security."),
     column("CreatedTime", DateTime, "createdDateTime.").field("createdDateTime"),
     column("Verdict", String, "verdict.").field("verdict"),
@@ -153,5 +177,23 @@ const EVIDENCE_COLUMNS: &[TableColumn] = &[
     column("RegistryKey", String, "The registry key.").evidence("registryKey"),
     column("EmailSubject", String, "The message's subject.").evidence("subject"),
     column("NetworkMessageId", String, "The message's id in Exchange Online.").evidence("networkMessageId"),
+    REST,
+];
+
+const CHANGE_COLUMNS: &[TableColumn] = &[
+    TIME_GENERATED,
+    INCIDENT_ID,
+    STATE,
+    TENANT,
+    TENANT_NAME,
+    INCIDENT_URL,
+    column("ChangedTime", DateTime, "changed_at.").field("changed_at"),
+    column("ChangedBy", String, "changed_by.").field("changed_by"),
+    column("ChangedFields", Dynamic, "fields: the name of each, and its value before and after.")
+        .field("fields"),
+    column("AlertsAdded", Dynamic, "alerts_added.").field("alerts_added"),
+    column("EvidenceAdded", Dynamic, "evidence_added.").field("evidence_added"),
+    column("MergedInto", String, "merged_into: the incident that it was merged into.").field("merged_into"),
+    column("Reopened", Boolean, "reopened.").field("reopened"),
     REST,
 ];

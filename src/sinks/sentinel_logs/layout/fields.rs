@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::table::{ColumnType, is_time};
 pub(super) use model::json::write_text;
 
 /// The fields of an object, in their order. Values are read only when somebody asks for what is in them: most of an
@@ -15,7 +16,7 @@ pub(super) use model::json::write_text;
 pub(in crate::sinks::sentinel_logs) struct Fields<'a> {
     given: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// What is left of fields that were taken in part, as JSON, behind the others.
-    left: Vec<(&'static str, String)>,
+    left: Vec<(String, String)>,
 }
 
 /// A name, borrowed unless it has escapes.
@@ -87,23 +88,19 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the texts out of a field that is a list, or the one text that it is. Its other members stay in it.
-    pub(super) fn take_texts(&mut self, name: &'static str) -> Vec<Cow<'a, str>> {
+    pub(super) fn take_texts(&mut self, name: &str) -> Vec<Cow<'a, str>> {
         self.take_members(name, text).unwrap_or_default()
     }
 
     /// Takes the objects out of a field that is a list, or the one object that it is. Its other members stay in it. Nothing if it is
     /// neither.
-    pub(super) fn take_objects(&mut self, name: &'static str) -> Option<Vec<Self>> {
+    pub(super) fn take_objects(&mut self, name: &str) -> Option<Vec<Self>> {
         self.take_members(name, Self::of)
     }
 
     /// Takes those members out of a list that `read` can read, or the one value that it is: what is odd stays in the field and
     /// takes nothing else with it. Null says nothing, and does not stay. Nothing if no member can be read, and there are some.
-    fn take_members<T>(
-        &mut self,
-        name: &'static str,
-        read: impl Fn(&'a RawValue) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    fn take_members<T>(&mut self, name: &str, read: impl Fn(&'a RawValue) -> Option<T>) -> Option<Vec<T>> {
         let value = self.get(name)?;
         let items = self.items(name).unwrap_or_else(|| vec![value]);
         let (mut taken, mut odd) = (Vec::with_capacity(items.len()), Vec::new());
@@ -124,8 +121,43 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    /// Puts what is left of a field, as JSON, behind the others.
-    pub(super) fn leave(&mut self, name: &'static str, json: String) {
+    /// Takes the object that a field is.
+    pub(super) fn take_object(&mut self, name: &str) -> Option<Self> {
+        let object = Self::of(self.get(name)?)?;
+        self.remove(name);
+        Some(object)
+    }
+
+    /// Takes the text that a field is.
+    pub(super) fn take_text(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let text = self.text(name)?;
+        self.remove(name);
+        Some(text)
+    }
+
+    /// Takes the id that a field is.
+    pub(super) fn take_id(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let id = self.get(name).and_then(id_text)?;
+        self.remove(name);
+        Some(id)
+    }
+
+    /// Puts what is left of an object behind the others, if anything is.
+    pub(super) fn leave_rest(&mut self, name: &str, mut rest: Fields<'_>) {
+        rest.remove_nulls();
+        if !rest.is_empty() {
+            let mut json = Vec::new();
+            rest.write(&mut json);
+            self.leave(name, String::from_utf8(json).unwrap_or_default());
+        }
+    }
+
+    /// Puts what is left of a field, as JSON, behind the others; under another name if one of them has that already.
+    fn leave(&mut self, name: &str, json: String) {
+        let mut name = name.to_owned();
+        while self.given.iter().any(|(given, _)| *given == name) {
+            name.push('_');
+        }
         self.left.push((name, json));
     }
 
@@ -164,7 +196,7 @@ impl<'a> Fields<'a> {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         let given = self.iter().map(|(name, value)| (name, value.get()));
-        let left = self.left.iter().map(|(name, json)| (*name, json.as_str()));
+        let left = self.left.iter().map(|(name, json)| (name.as_str(), json.as_str()));
         for (index, (name, json)) in given.chain(left).enumerate() {
             if index > 0 {
                 out.push(b',');
@@ -186,4 +218,10 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn id_text(value: &RawValue) -> Option<Cow<'_, str>> {
     let is_number = !value.get().is_empty() && value.get().bytes().all(|byte| byte.is_ascii_digit());
     if is_number { Some(Cow::Borrowed(value.get())) } else { text(value) }
+}
+
+/// The time that a value is in any form that logs have, in RFC 3339.
+pub(super) fn time_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let usual = text(value).filter(|text| is_time(text));
+    usual.or_else(|| serde_json::from_str(&ColumnType::DateTime.fit(value.get())?).ok().map(Cow::Owned))
 }

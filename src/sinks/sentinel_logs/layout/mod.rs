@@ -45,8 +45,8 @@ pub enum Layout {
     /// One row an event, whose columns are the event's fields as they are.
     #[default]
     Raw,
-    /// Defender incidents as rows of three tables: incidents, alerts, evidence. Columns are named as in Sentinel's
-    /// `SecurityIncident` and `SecurityAlert`.
+    /// Defender incidents as rows of three tables: incidents, alerts, evidence; and events of the kind `change` as rows of a fourth.
+    /// Columns are named as in Sentinel's `SecurityIncident` and `SecurityAlert`.
     Defender,
     /// Defender incidents as rows of one table in the `AlertEvent` schema of ASIM, one row for each piece of evidence.
     AsimAlert,
@@ -76,6 +76,15 @@ impl Layout {
             Self::CommonSecurityLog => std::slice::from_ref(&common_security_log::TABLE),
             Self::Syslog | Self::SyslogWithoutExtra => std::slice::from_ref(&syslog::TABLE),
             Self::SyslogWithExtra => std::slice::from_ref(&syslog::TABLE_WITH_EXTRA),
+        }
+    }
+
+    /// Those of its tables that rows go to whatever a source emits: a rule must have a stream for each. The others are needed by
+    /// whoever asks a source for more.
+    pub const fn usual_tables(self) -> &'static [Table] {
+        match self {
+            Self::Defender => defender_tables::USUAL,
+            _ => self.tables(),
         }
     }
 

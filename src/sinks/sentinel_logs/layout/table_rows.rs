@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::fields::{Fields, write_text};
 use super::table::{ColumnSource, ColumnType, Table};
 use crate::sinks::sentinel_logs::column_type::in_micros;
-use crate::sinks::sentinel_logs::encoder::{TablesEncoder, time_of_row};
+use crate::sinks::sentinel_logs::encoder::{RowNotes, TablesEncoder, time_of_row};
 use crate::sinks::sentinel_logs::row_writer::{RowSize, RowWriter};
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use model::event::Event;
@@ -30,6 +30,8 @@ pub(in crate::sinks::sentinel_logs) struct TableRows {
     rows: Vec<WrittenRow>,
     /// The event that rows are written of now: its index in the batch, and its time if its fields do not tell.
     event: (usize, DateTime<Utc>),
+    /// Whether the next row is to say that the time of its event could not be read.
+    is_time_unread: bool,
     now: DateTime<Utc>,
 }
 
@@ -51,7 +53,7 @@ struct WrittenRow {
 struct RowText {
     buffer: usize,
     bytes: Range<usize>,
-    truncated_fields: u64,
+    notes: RowNotes,
 }
 
 /// A row of a table that is being written. A value that its column cannot take is not written: it stays with whoever offers it.
@@ -62,6 +64,7 @@ pub(super) struct TableRow<'r> {
     /// Where the row begins, in the buffer of this index.
     location: (usize, usize),
     has_time: bool,
+    is_time_unread: bool,
     event: (usize, DateTime<Utc>),
     now: DateTime<Utc>,
     rows: &'r mut Vec<WrittenRow>,
@@ -83,11 +86,13 @@ impl TableRows {
             buffers: vec![Vec::new()],
             rows: Vec::new(),
             event: (0, now),
+            is_time_unread: false,
             now,
         };
         let mut rowless = Vec::new();
         for (index, event) in events.iter().enumerate() {
             rows.event = (index, event.timestamp().unwrap_or(now));
+            rows.is_time_unread = false;
             let shaped = encoder.encoding.as_ref().map(|encoding| {
                 let json = event.to_json();
                 Event::new(encoding.event(&json).into_owned().into(), event.timestamp())
@@ -109,11 +114,20 @@ impl TableRows {
         self.rows.get(row).map(|row| row.origin)
     }
 
-    /// Appends a row to `out`, and answers how many of its fields were cut; or why it cannot be sent.
-    pub(in crate::sinks::sentinel_logs) fn copy(&self, row: usize, out: &mut Vec<u8>) -> Result<u64, Reason> {
+    /// Appends a row to `out`, and answers what there is to say of it; or why it cannot be sent.
+    pub(in crate::sinks::sentinel_logs) fn copy(
+        &self,
+        row: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<RowNotes, Reason> {
         let text = self.rows[row].text.as_ref().map_err(Clone::clone)?;
         out.extend_from_slice(&self.buffers[text.buffer][text.bytes.clone()]);
-        Ok(text.truncated_fields)
+        Ok(text.notes)
+    }
+
+    /// Notes that the event has a time that its rows should have, and that cannot be read. It counts once, with its first row.
+    pub(super) const fn note_unread_time(&mut self) {
+        self.is_time_unread = true;
     }
 
     /// Begins a row of the event whose turn it is. It counts when it is finished.
@@ -130,6 +144,7 @@ impl TableRows {
             row: RowWriter::new(buffer, self.max_row_bytes),
             location,
             has_time: false,
+            is_time_unread: std::mem::take(&mut self.is_time_unread),
             event: self.event,
             now: self.now,
             rows: &mut self.rows,
@@ -249,7 +264,7 @@ impl TableRow<'_> {
         let text = self.row.finish().map(|RowSize { bytes, truncated_fields }| RowText {
             buffer,
             bytes: start..start + bytes,
-            truncated_fields,
+            notes: RowNotes { truncated_fields, unread_times: u64::from(self.is_time_unread) },
         });
         self.rows.push(WrittenRow { origin: RowOrigin { event, table: self.table.name }, text });
     }

@@ -14,10 +14,21 @@ use runtime::quarantine::Reason;
 /// When rows were written whose event does not say when it happened.
 const NOW: &str = "2026-11-23T12:00:00.000000Z";
 
+/// Incidents and what else a source of them may emit, in `tests/fixtures/layouts`.
+const DEFENDER: &[&str] = &[
+    "defender-two-alerts",
+    "defender-redirected",
+    "defender-through-vector",
+    "defender-kind-alert",
+    "defender-kind-evidence",
+    "defender-kind-change",
+    "defender-alert-alone",
+];
+
 /// Events of `tests/fixtures/layouts`, and the layouts that they are for.
 const FIXTURES: [(Layout, &[&str]); 4] = [
-    (Layout::Defender, &["defender-two-alerts", "defender-redirected", "defender-through-vector"]),
-    (Layout::AsimAlert, &["defender-two-alerts", "defender-redirected", "defender-through-vector"]),
+    (Layout::Defender, DEFENDER),
+    (Layout::AsimAlert, DEFENDER),
     (Layout::Syslog, &["syslog-rfc5424", "syslog-plain", "syslog-address"]),
     (
         Layout::CommonSecurityLog,
@@ -35,8 +46,8 @@ fn event(json: &Value) -> Event {
     Event::new(json.to_string().into(), None)
 }
 
-/// The texts of an event's rows, and the tables that they go to; or why it has none.
-fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>, Reason> {
+/// An event's rows, and why it has none if so.
+fn laid_out(layout: Layout, event: &Event) -> (TableRows, Vec<(usize, Reason)>) {
     let encoder = TablesEncoder {
         encoding: None,
         write_rows: layout.write_rows().unwrap(),
@@ -44,7 +55,12 @@ fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>,
         max_row_bytes: 1_000_000,
     };
     let now: DateTime<Utc> = NOW.parse().unwrap();
-    let (rows, rowless) = TableRows::of(&encoder, std::slice::from_ref(event), now);
+    TableRows::of(&encoder, std::slice::from_ref(event), now)
+}
+
+/// The texts of an event's rows, and the tables that they go to; or why it has none.
+fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>, Reason> {
+    let (rows, rowless) = laid_out(layout, event);
     if let Some((_, reason)) = rowless.into_iter().next() {
         assert_eq!(rows.count(), 0);
         return Err(reason);
@@ -54,6 +70,12 @@ fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>,
         rows.copy(row, &mut text).map(|_| String::from_utf8(text).unwrap())
     };
     (0..rows.count()).map(|row| Ok((rows.origin(row).unwrap().table, text(row)?))).collect()
+}
+
+/// How many of an event's rows say that its time could not be read.
+fn unread_times(layout: Layout, json: &Value) -> u64 {
+    let (rows, _) = laid_out(layout, &event(json));
+    (0..rows.count()).map(|row| rows.copy(row, &mut Vec::new()).unwrap().unread_times).sum()
 }
 
 /// What rows say, and the tables that they go to.

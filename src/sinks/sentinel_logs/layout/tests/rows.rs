@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{FIXTURES, event, fixture, rows, written};
+use super::{FIXTURES, NOW, event, fixture, rows, unread_times, written};
 use crate::sinks::sentinel_logs::layout::Layout;
 use model::event::Event;
 use model::value::Value as V;
@@ -50,7 +50,8 @@ fn what_is_of_another_format_is_refused_with_words() {
         (INCIDENTS, json!({"id": [29], "lastUpdateDateTime": time}), "not_an_incident"),
         (INCIDENTS, json!({"id": 29.5, "lastUpdateDateTime": time}), "not_an_incident"),
         (INCIDENTS, json!({"id": "", "incidentWebUrl": "https://a"}), "not_an_incident"),
-        (INCIDENTS, json!({"id": "da1", "incidentId": "29", "lastUpdateDateTime": time}), "not_an_incident"),
+        (INCIDENTS, json!({"kind": "alert", "incident": {"id": "29"}}), "not_an_incident"),
+        (INCIDENTS, json!({"kind": "change", "changed_at": time}), "not_an_incident"),
         (INCIDENTS, json!([1]), "not_an_object"),
         (&[Layout::Syslog], fixture("cef-alone"), "not_syslog"),
         (&[Layout::Syslog], json!({"message": {"a": 1}}), "not_syslog"),
@@ -109,6 +110,145 @@ fn one_null_or_odd_member_takes_no_other_with_it() {
     // A list of one that came as the one itself, and lists of nothing.
     for (alerts, expected) in [(alert, 1 + 1 + 2), (json!([null]), 1), (json!([]), 1), (json!("none"), 1)] {
         assert_eq!(rows(Layout::Defender, &incident(alerts)).len(), expected);
+    }
+}
+
+/// An incident of 100 alerts with five pieces of evidence each.
+fn large_incident() -> serde_json::Value {
+    let piece = |n: usize| json!({"@odata.type": "#microsoft.graph.security.urlEvidence", "url": format!("https://{n}")});
+    let alert = |n: usize| json!({"id": format!("da{n}"), "evidence": (0..5).map(piece).collect::<Vec<_>>()});
+    json!({"id": "29", "lastUpdateDateTime": "2026-11-23T10:00:00Z", "alerts": (0..100).map(alert).collect::<Vec<_>>()})
+}
+
+#[test]
+fn one_click_on_an_incident_of_100_alerts_costs_one_row_if_the_source_emits_changes() {
+    let incident = large_incident();
+    assert_eq!(rows(Layout::Defender, &incident).len(), 601);
+    let state = json!({"id": "29", "revision": "2026-11-23T10:00:00Z"});
+    let change = json!({"kind": "change", "incident": state, "changed_at": "2026-11-23T10:00:00Z",
+        "fields": [{"name": "assignedTo", "before": null, "after": "ada"}]});
+    for layout in [Layout::Defender, Layout::AsimAlert] {
+        assert_eq!(rows(layout, &change).len(), 1, "{layout:?}");
+    }
+    // The incident itself, without what it has not said anew.
+    let mut alone = incident;
+    alone.as_object_mut().unwrap().remove("alerts");
+    let defender = rows(Layout::Defender, &alone);
+    assert_eq!((defender.len(), defender[0].0), (1, "DefenderIncidents_CL"));
+    assert_eq!(defender[0].1.get("AlertIds"), None, "it is not known that it has none");
+    let asim = rows(Layout::AsimAlert, &alone);
+    assert_eq!((asim.len(), &asim[0].1["EventOriginalType"]), (1, &json!("incident")));
+}
+
+#[test]
+fn an_alert_or_evidence_alone_makes_the_row_that_it_would_make_within_its_incident() {
+    let mut incident = fixture("defender-two-alerts");
+    incident["tenant"] = json!({"id": incident["tenantId"], "name": "Contoso"});
+    let state = json!({"id": incident["id"], "revision": incident["lastUpdateDateTime"],
+        "url": incident["incidentWebUrl"]});
+    let mut alone = Vec::new();
+    for alert in incident["alerts"].as_array().unwrap() {
+        let mut without = alert.clone();
+        let evidence = without.as_object_mut().unwrap().remove("evidence");
+        let of = json!({"id": alert["id"], "title": alert["title"]});
+        alone.push(
+            json!({"kind": "alert", "tenant": incident["tenant"], "incident": state, "alert": without}),
+        );
+        let pieces = evidence.and_then(|pieces| pieces.as_array().cloned()).unwrap_or_default();
+        alone.extend(pieces.into_iter().map(|piece| {
+            json!({"kind": "evidence", "tenant": incident["tenant"], "incident": state, "evidence": piece, "alert": of})
+        }));
+    }
+    let mut within = rows(Layout::Defender, &incident);
+    within.remove(0);
+    let of_alone: Vec<_> = alone.iter().flat_map(|event| rows(Layout::Defender, event)).collect();
+    assert_eq!(of_alone.len(), within.len());
+    for ((table, mut row), (of_table, mut of_row)) in of_alone.into_iter().zip(within) {
+        assert_eq!(table, of_table);
+        // What the incident's row says, and where in its alert a piece stood.
+        row.as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["IncidentUrl", "EvidenceIndex"].contains(&name.as_str()));
+        of_row.as_object_mut().unwrap().remove("EvidenceIndex");
+        if table == "DefenderEvidence_CL" {
+            row.as_object_mut().unwrap().remove("AlertName");
+        }
+        assert_eq!(row, of_row);
+    }
+}
+
+#[test]
+fn a_tenants_name_has_a_column() {
+    let time = "2026-11-23T10:00:00Z";
+    for named in [
+        json!({"id": "29", "lastUpdateDateTime": time, "tenantId": "t1", "tenantName": "Contoso", "alerts": [{}]}),
+        json!({"id": "29", "lastUpdateDateTime": time, "tenant": {"id": "t1", "name": "Contoso"}, "alerts": [{}]}),
+    ] {
+        for (_, row) in rows(Layout::Defender, &named) {
+            assert_eq!((&row["SourceTenantId"], &row["SourceTenantName"]), (&json!("t1"), &json!("Contoso")));
+            assert_eq!(row.get("AdditionalData"), None, "{row}");
+        }
+        let asim = &rows(Layout::AsimAlert, &named)[0].1["AdditionalFields"];
+        assert_eq!((&asim["tenantId"], &asim["tenantName"]), (&json!("t1"), &json!("Contoso")));
+    }
+}
+
+#[test]
+fn the_time_of_an_event_survives_in_a_column_that_azure_does_not_touch() {
+    // Azure replaces TimeGenerated if it is older than two days or in the future.
+    for time in ["2026-01-05T00:00:00.1234567Z", "2027-11-30T00:00:00Z"] {
+        let incident =
+            json!({"id": "29", "lastUpdateDateTime": time, "alerts": [{"id": "da1", "evidence": [{}, {}]}]});
+        let state = json!({"id": "29", "revision": time});
+        let alone = ["alert", "evidence", "change"]
+            .map(|kind| json!({"kind": kind, "incident": state, kind: {"changed_at": time}}));
+        for event in [incident].iter().chain(&alone) {
+            for (table, row) in rows(Layout::Defender, event) {
+                let column = if table == "DefenderIncidents_CL" {
+                    "LastModifiedTime"
+                } else {
+                    "IncidentLastModifiedTime"
+                };
+                assert_eq!((&row["TimeGenerated"], &row[column]), (&json!(time), &json!(time)), "{row}");
+            }
+            for (_, row) in rows(Layout::AsimAlert, event) {
+                assert_eq!(
+                    (&row["TimeGenerated"], &row["IncidentLastModifiedTime"]),
+                    (&json!(time), &json!(time))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_time_in_any_form_is_read_and_one_that_cannot_be_is_counted_once() {
+    let read = "2026-11-23T10:00:00Z";
+    for (time, expected, unread) in [
+        (json!("2026-11-23T10:00:00"), read, 0),
+        (json!("2026-11-23T10:00:00+0000"), read, 0),
+        (json!(1_795_428_000), read, 0),
+        (json!("soon"), NOW, 1),
+        (json!(null), NOW, 0),
+    ] {
+        let mut incident =
+            json!({"id": "29", "incidentWebUrl": "https://a", "alerts": [{"id": "da1", "evidence": [{}]}]});
+        incident["lastUpdateDateTime"] = time.clone();
+        let state = json!({"id": "29", "revision": time});
+        let change = json!({"kind": "change", "incident": state, "reopened": true});
+        let alert = json!({"kind": "alert", "incident": state, "alert": {"id": "da1"}});
+        for layout in [Layout::Defender, Layout::AsimAlert] {
+            for event in [&incident, &change, &alert] {
+                for (_, row) in rows(layout, event) {
+                    assert_eq!(row["TimeGenerated"], expected, "{time} {row}");
+                }
+                assert_eq!(unread_times(layout, event), unread, "{time} {event}");
+            }
+        }
+        // The nearest to it that is said.
+        let alert = json!({"kind": "alert", "incident": state, "alert": {"lastUpdateDateTime": read}});
+        assert_eq!(rows(Layout::Defender, &alert)[0].1["TimeGenerated"], read);
+        assert_eq!(unread_times(Layout::Defender, &alert), 0);
     }
 }
 
