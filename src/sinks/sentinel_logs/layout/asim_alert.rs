@@ -14,9 +14,10 @@
 //! <https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#supported-tables>
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::asim_vocabulary as words;
-use super::defender::TYPE_PREFIX;
+use super::evidence::{self, Evidence, EvidenceColumns};
 use super::fields::{Fields, id_text, text, time_text, write_text};
 use super::incident::{Alert, DefenderEvent, IncidentState, Subject};
 use super::table::ColumnType::{DateTime, Dynamic, Int, Long, String};
@@ -65,7 +66,7 @@ const COLUMNS: &[TableColumn] = &[
     column("DetectionMethod", String, "detectionSource, in ASIM's words."),
     column("RuleName", String, "alertPolicyId, or detectorId.").alert("alertPolicyId, detectorId"),
     column("Rule", String, "The same as RuleName.").alert("alertPolicyId, detectorId"),
-    column("ThreatName", String, "threatDisplayName, or threatFamilyName.")
+    column("ThreatName", String, "threatDisplayName, threatFamilyName, or the name of malware that is evidence.")
         .alert("threatDisplayName, threatFamilyName"),
     column("ThreatCategory", String, "category, if it is one of ASIM's."),
     column("ThreatOriginalCategory", String, "category.").alert("category"),
@@ -78,43 +79,83 @@ const COLUMNS: &[TableColumn] = &[
     column("AttackTactics", String, "categories, or category."),
     column("AttackTechniques", String, "mitreTechniques."),
     column("AttackRemediationSteps", String, "recommendedActions.").alert("recommendedActions"),
-    column("Dvc", String, "The device's name, or else its address.")
-        .evidence("hostName, deviceDnsName, deviceName, lastIpAddress"),
-    column("DvcHostname", String, "The device's name.").evidence("hostName, deviceDnsName, deviceName"),
-    column("Hostname", String, "The same as DvcHostname.").evidence("hostName, deviceDnsName, deviceName"),
-    column("DvcIpAddr", String, "The address, or the device's last one.")
-        .evidence("ipAddress, lastIpAddress, ipAddress.ipAddress"),
-    column("IpAddr", String, "The same as DvcIpAddr.")
-        .evidence("ipAddress, lastIpAddress, ipAddress.ipAddress"),
-    column("DvcDomain", String, "The device's domain.").evidence("dnsDomain, ntDomain"),
-    column("DvcId", String, "The device's id in Defender for Endpoint.").evidence("mdeDeviceId"),
+    column("Dvc", String, "The device's name, or else its address.").evidence(
+        "hostName, deviceDnsName, host.hostName, host.deviceDnsName, deviceName, lastIpAddress, ipInterfaces[ip]",
+    ),
+    column("DvcHostname", String, "The device's name.").evidence(evidence::HOST_NAME),
+    column("Hostname", String, "The same as DvcHostname.").evidence(evidence::HOST_NAME),
+    column("DvcIpAddr", String, "The address; the device's last one, or of its interfaces the first that tells something; a connection's source.")
+        .evidence(evidence::ADDRESS),
+    column("IpAddr", String, "The same as DvcIpAddr.").evidence(evidence::ADDRESS),
+    column("DvcMacAddr", String, "The device's MAC address.").evidence(evidence::MAC_ADDRESS),
+    column("DvcDomain", String, "The device's domain.").evidence("dnsDomain, host.dnsDomain, ntDomain, host.ntDomain"),
+    column("DvcId", String, "The device's id in Defender for Endpoint.").evidence(evidence::DEVICE_ID),
     column("DvcIdType", String, "MDEid."),
-    column("DvcOs", String, "The device's operating system.").evidence("osPlatform, operatingSystem"),
-    column("DvcOsVersion", String, "Its version.").evidence("version"),
+    column("DvcScopeId", String, "The subscription that the device is in.")
+        .evidence("vmMetadata.subscriptionId, host.vmMetadata.subscriptionId"),
+    column("DvcOs", String, "The device's operating system.").evidence("osPlatform, host.osPlatform, operatingSystem"),
+    column("DvcOsVersion", String, "Its version.")
+        .evidence("deviceEvidence/version, host.version"),
     column("UserId", String, "The user's id in Entra ID, or SID."),
     column("UserIdType", String, "GUID or SID."),
     column("Username", String, "The user principal name, or DOMAIN\\name, or name."),
     column("UsernameType", String, "UPN, Windows or Simple."),
     column("User", String, "The same as Username."),
+    column("UserSessionId", String, "The id of the session or request to log on.").evidence(evidence::SESSION_ID),
+    column("HttpUserAgent", String, "The browser's name for itself.").evidence("userAgent"),
     column("ProcessId", String, "The process' id."),
-    column("ProcessCommandLine", String, "The process' command line.").evidence("processCommandLine"),
-    column("ProcessName", String, "The name of the process' image.").evidence("imageFile.fileName"),
+    column("ProcessCommandLine", String, "The process' command line.")
+        .evidence("processCommandLine, processes[0].processCommandLine"),
+    column("ProcessName", String, "The name of the process' image.")
+        .evidence("imageFile.fileName, processes[0].imageFile.fileName"),
     column("ProcessFileCompany", String, "Who published it.").evidence("imageFile.filePublisher"),
-    column("FileName", String, "The file's name.").evidence("fileDetails.fileName, imageFile.fileName"),
-    column("FilePath", String, "Where it is.").evidence("fileDetails.filePath, imageFile.filePath"),
-    column("FileSHA1", String, "Its SHA-1.").evidence("fileDetails.sha1, imageFile.sha1"),
-    column("FileSHA256", String, "Its SHA-256.").evidence("fileDetails.sha256, imageFile.sha256"),
-    column("FileMD5", String, "Its MD5.").evidence("fileDetails.md5, imageFile.md5"),
-    column("FileSize", Long, "Its size in bytes.").evidence("fileDetails.fileSize, imageFile.fileSize"),
-    column("Url", String, "The URL.").evidence("url"),
+    column("FileName", String, "The file's name.").evidence(evidence::FILE_NAME),
+    column("FilePath", String, "Where it is.").evidence(evidence::FILE_PATH),
+    column("FileSHA1", String, "Its SHA-1.").evidence(evidence::SHA1),
+    column("FileSHA256", String, "Its SHA-256.").evidence(evidence::SHA256),
+    column("FileMD5", String, "Its MD5.").evidence(evidence::MD5),
+    column("FileSize", Long, "Its size in bytes.").evidence(evidence::FILE_SIZE),
+    column("Url", String, "The URL.").evidence(evidence::URL),
     column("RegistryKey", String, "The registry key.").evidence("registryKey"),
     column("RegistryValue", String, "The registry value's name.").evidence("registryValueName"),
     column("RegistryValueData", String, "Its data.").evidence("registryValue"),
     column("RegistryValueType", String, "Its type.").evidence("registryValueType"),
-    column("EmailMessageId", String, "The message's id.").evidence("internetMessageId, networkMessageId"),
+    column("EmailMessageId", String, "The message's id.")
+        .evidence("internetMessageId, networkMessageId, teamsMessageEvidence/messageId"),
+    column("EmailMessageIds", Dynamic, "The ids of a cluster's messages.").evidence("networkMessageIds"),
     column("EmailSubject", String, "Its subject.").evidence("subject"),
+    column("SenderFromAddress", String, "Whom it says that it is from.").evidence(evidence::SENDER_FROM),
+    column("SenderMailFromAddress", String, "Whom its envelope says that it is from.")
+        .evidence(evidence::SENDER_MAIL_FROM),
+    column("SenderIP", String, "The sender's address in the network.").evidence(evidence::SENDER_IP),
+    column("RecipientEmailAddress", String, "Whom it is for.").evidence(evidence::RECIPIENT),
+    column("Recipients", Dynamic, "Whom a Teams message is for.").evidence("recipients"),
+    column("MailboxAddress", String, "The mailbox' address.").evidence(evidence::MAILBOX),
+    column("AppId", String, "The id of the OAuth application, cloud application, service principal or AI agent.")
+        .evidence(evidence::APPLICATION_ID),
+    column("AppName", String, "Its name.").evidence(evidence::APPLICATION_NAME),
+    column("GroupName", String, "The security group's name.").evidence(evidence::GROUP_NAME),
+    column("GroupId", String, "Its id.").evidence("securityGroupId"),
+    column("GroupSid", String, "Its SID.").evidence("sid"),
+    column("DnsQuery", String, "The name that DNS was asked for, or the directory's domain.").evidence(evidence::DOMAIN),
+    column("SrcIpAddr", String, "Where a network connection came from.").evidence("sourceAddress.ipAddress"),
+    column("SrcPortNumber", Int, "Its port.").evidence("sourcePort"),
+    column("DstIpAddr", String, "Where it went.").evidence("destinationAddress.ipAddress"),
+    column("DstPortNumber", Int, "Its port.").evidence("destinationPort"),
+    column("NetworkProtocol", String, "Its protocol.").evidence("networkConnectionEvidence/protocol"),
+    column("ResourceId", String, "The cloud resource's id.").evidence(evidence::RESOURCE_ID),
+    column("ResourceName", String, "The name of the resource in a cloud, a cluster or GitHub.")
+        .evidence(evidence::RESOURCE_NAME),
+    column("ResourceType", String, "The cloud resource's type.").evidence(evidence::RESOURCE_TYPE),
+    column("KubernetesCluster", String, "The cluster's name.").evidence(evidence::KUBERNETES_CLUSTER),
+    column("KubernetesNamespace", String, "The namespace in it.").evidence(evidence::KUBERNETES_NAMESPACE),
+    column("KubernetesPod", String, "The pod in that.").evidence(evidence::KUBERNETES_POD),
+    column("ContainerImage", String, "The id of a container's image.").evidence(evidence::CONTAINER_IMAGE),
     column("AdditionalFields", Dynamic, "incidentId, tenantId, evidence, change; alert and incident once."),
 ];
+
+/// Those that copy from evidence.
+static COPIES: LazyLock<EvidenceColumns> = LazyLock::new(|| EvidenceColumns::of(COLUMNS));
 
 /// Fields of an incident without alerts that are copied.
 const INCIDENT_COPIES: [(&str, &str); 11] = [
@@ -139,6 +180,18 @@ const CONSTANTS: [(&str, &str); 4] = [
     ("EventSchemaVersion", "1.0.0"),
 ];
 
+/// Where the ids of a user are, and what they are.
+const USER_IDS: [(&str, &str); 2] = [
+    ("userAccount.azureAdUserId, account.userAccount.azureAdUserId, externalDirectoryObjectId", "GUID"),
+    ("userAccount.userSid, account.userAccount.userSid", "SID"),
+];
+/// Where the names of a user are: the user principal name, the name and its domain.
+const USER_NAMES: [&str; 3] = [
+    "userAccount.userPrincipalName, account.userAccount.userPrincipalName, upn",
+    "userAccount.accountName, account.userAccount.accountName, gitHubUserEvidence/login",
+    "userAccount.domainName, account.userAccount.domainName",
+];
+
 /// Whose alert it is, if nobody says so.
 const PRODUCT: &str = "Microsoft Defender XDR";
 
@@ -160,7 +213,14 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
                 alert_rows(rows, alert, whole_incident.take(), &incident);
             }
         }
-        Subject::Alert(alert) => alert_rows(rows, &alert, None, &incident),
+        Subject::Alert(mut alert) => {
+            if let Some(url) = &incident.url
+                && alert.fields.text("incidentWebUrl").as_ref() != Some(url)
+            {
+                alert.fields.leave_text("incidentUrl", url);
+            }
+            alert_rows(rows, &alert, None, &incident);
+        }
         Subject::Evidence { piece, alert } => evidence_row(rows.begin(&TABLE), &piece, &alert, &incident),
         Subject::Change(change) => change_row(rows.begin(&TABLE), &change, &incident),
     }
@@ -217,6 +277,7 @@ fn evidence_row(mut row: TableRow<'_>, piece: &Fields<'_>, alert: &Fields<'_>, i
     row.copy_first(alert, "AlertName", "title");
     row.text_if("EventReportUrl", incident.url.as_deref());
     row.text("EventSubType", words::sub_type("", "", is_malicious(piece)));
+    write_malware(&mut row, piece);
     write_evidence(&mut row, piece);
     let originals = [("evidence", Some(piece)), ("alert", Some(alert))];
     row.dynamic("AdditionalFields", |out| write_originals(incident, &originals, out));
@@ -292,6 +353,9 @@ fn alert_row(
 ) {
     write_constants(&mut row, incident, "alert");
     write_alert(&mut row, incident, alert);
+    if ["threatDisplayName", "threatFamilyName"].iter().all(|name| alert.fields.text(name).is_none()) {
+        write_malware(&mut row, evidence);
+    }
     write_evidence(&mut row, evidence);
     row.dynamic("AdditionalFields", |out| write_originals(incident, originals, out));
     row.finish();
@@ -325,30 +389,37 @@ fn write_alert(row: &mut TableRow<'_>, incident: &IncidentState<'_>, alert: &Ale
     row.text_if("AttackTechniques", joined(&["mitreTechniques"]));
 }
 
-fn write_evidence(row: &mut TableRow<'_>, evidence: &Fields<'_>) {
-    let Some(evidence_type) = evidence.text("@odata.type") else { return };
-    let evidence_type = evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type);
-    row.text_if("IndicatorType", words::indicator_type(evidence_type));
-    let roles = evidence.texts("roles");
+fn write_malware(row: &mut TableRow<'_>, piece: &Fields<'_>) {
+    if let Some(name) = Evidence::new(piece).find("malwareEvidence/name") {
+        row.copy("ThreatName", name);
+    }
+}
+
+fn write_evidence(row: &mut TableRow<'_>, piece: &Fields<'_>) {
+    let mut evidence = Evidence::new(piece);
+    if evidence.kind.is_empty() {
+        return;
+    }
+    row.text_if("IndicatorType", words::indicator_type(&evidence.kind));
+    let roles = piece.texts("roles");
     row.text("IndicatorAssociation", words::association(roles.iter().map(AsRef::as_ref)));
-    row.copy_evidence(evidence);
-    if evidence.text("mdeDeviceId").is_some() {
+    row.copy_evidence(&COPIES, &mut evidence);
+    let mut find = |paths: &'static str| paths.split(", ").find_map(|path| evidence.find(path));
+    if find(evidence::DEVICE_ID).is_some() {
         row.text("DvcIdType", "MDEid");
     }
     // The schema has process ids as text.
-    if let Some(id) = evidence.get("processId").and_then(|id| id.get().parse::<i64>().ok()) {
+    if let Some(id) = find("processId, processes[0].processId").and_then(|id| id.get().parse::<i64>().ok()) {
         row.text("ProcessId", &id.to_string());
     }
-    let of_user = |name: &str| {
-        let places = ["userAccount", "account.userAccount"];
-        places.iter().find_map(|place| Fields::of(evidence.find(place)?)?.text(name))
-    };
-    let ids = [("azureAdUserId", "GUID"), ("userSid", "SID")];
-    if let Some((id, id_type)) = ids.iter().find_map(|(name, id_type)| Some((of_user(name)?, id_type))) {
+    let mut find_text = |paths| find(paths).and_then(text);
+    let ids = USER_IDS.iter().find_map(|(paths, id_type)| Some((find_text(paths)?, id_type)));
+    if let Some((id, id_type)) = ids {
         row.text("UserId", &id);
         row.text("UserIdType", id_type);
     }
-    let name = match (of_user("userPrincipalName"), of_user("accountName"), of_user("domainName")) {
+    let [upn, name, domain] = USER_NAMES.map(find_text);
+    let name = match (upn, name, domain) {
         (Some(upn), ..) => Some((upn.into_owned(), "UPN")),
         (None, Some(name), Some(domain)) => Some((format!("{domain}\\{name}"), "Windows")),
         (None, Some(name), None) => Some((name.into_owned(), "Simple")),

@@ -78,41 +78,88 @@ pub(super) fn threat_category(category: &str) -> Option<&'static str> {
     }
 }
 
-/// The kind of thing that a piece of evidence is.
+/// The kind of thing that a piece of evidence is, if ASIM has a word for it.
 pub(super) fn indicator_type(evidence_type: &str) -> Option<&'static str> {
-    let kind = match evidence_type {
-        "ipEvidence" => "Ip",
-        "userEvidence" => "User",
-        "processEvidence" => "Process",
-        "registryKeyEvidence" | "registryValueEvidence" => "Registry",
-        "urlEvidence" => "Url",
-        "deviceEvidence" | "ioTDeviceEvidence" => "Host",
-        "azureResourceEvidence"
-        | "amazonResourceEvidence"
-        | "googleCloudResourceEvidence"
-        | "blobEvidence"
-        | "blobContainerEvidence"
-        | "containerEvidence"
-        | "containerImageEvidence"
-        | "containerRegistryEvidence"
-        | "kubernetesClusterEvidence"
-        | "kubernetesControllerEvidence"
-        | "kubernetesNamespaceEvidence"
-        | "kubernetesPodEvidence"
-        | "kubernetesSecretEvidence"
-        | "kubernetesServiceEvidence"
-        | "kubernetesServiceAccountEvidence" => "Cloud Resource",
-        "oauthApplicationEvidence" | "cloudApplicationEvidence" | "servicePrincipalEvidence" => "Application",
-        "fileEvidence" | "fileHashEvidence" => "File",
-        "analyzedMessageEvidence" | "mailClusterEvidence" | "submissionMailEvidence" => "Email",
-        "mailboxEvidence" | "mailboxConfigurationEvidence" => "Mailbox",
-        "cloudLogonRequestEvidence" | "cloudLogonSessionEvidence" | "hostLogonSessionEvidence" => {
-            "Logon Session"
-        }
-        _ => return None,
-    };
-    Some(kind)
+    let (_, indicator) = INDICATORS.iter().find(|(known, _)| *known == evidence_type)?;
+    match indicator {
+        Indicator::Type(indicator) => Some(indicator),
+        Indicator::None(_) => None,
+    }
 }
+
+/// What `IndicatorType` says of a type of evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Indicator {
+    Type(&'static str),
+    /// Nothing: why it is none of the twelve kinds of the schema.
+    None(#[cfg_attr(not(test), expect(dead_code, reason = "for the reader, and for a test"))] &'static str),
+}
+
+const APPLICATION: Indicator = Indicator::Type("Application");
+const CLOUD_RESOURCE: Indicator = Indicator::Type("Cloud Resource");
+const EMAIL: Indicator = Indicator::Type("Email");
+const FILE: Indicator = Indicator::Type("File");
+const HOST: Indicator = Indicator::Type("Host");
+const LOGON_SESSION: Indicator = Indicator::Type("Logon Session");
+const MAILBOX: Indicator = Indicator::Type("Mailbox");
+const REGISTRY: Indicator = Indicator::Type("Registry");
+const USER: Indicator = Indicator::Type("User");
+
+/// Every type of evidence, and which of the kinds of `IndicatorType` it is.
+/// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
+pub(super) const INDICATORS: [(&str, Indicator); 48] = [
+    ("activeDirectoryDomainEvidence", Indicator::None("a directory is neither its hosts nor its users")),
+    ("aiAgentEvidence", APPLICATION),
+    ("amazonResourceEvidence", CLOUD_RESOURCE),
+    ("analyzedMessageEvidence", EMAIL),
+    ("azureResourceEvidence", CLOUD_RESOURCE),
+    ("blobContainerEvidence", CLOUD_RESOURCE),
+    ("blobEvidence", CLOUD_RESOURCE),
+    ("cloudApplicationEvidence", APPLICATION),
+    ("cloudLogonRequestEvidence", LOGON_SESSION),
+    ("cloudLogonSessionEvidence", LOGON_SESSION),
+    ("containerEvidence", CLOUD_RESOURCE),
+    ("containerImageEvidence", CLOUD_RESOURCE),
+    ("containerRegistryEvidence", CLOUD_RESOURCE),
+    ("deviceEvidence", HOST),
+    ("dnsEvidence", Indicator::None("an answer of DNS ties a name to addresses, and is neither")),
+    ("fileEvidence", FILE),
+    ("fileHashEvidence", FILE),
+    ("gitHubOrganizationEvidence", CLOUD_RESOURCE),
+    ("gitHubRepoEvidence", CLOUD_RESOURCE),
+    ("gitHubUserEvidence", USER),
+    ("googleCloudResourceEvidence", CLOUD_RESOURCE),
+    ("hostLogonSessionEvidence", LOGON_SESSION),
+    ("ioTDeviceEvidence", HOST),
+    ("ipEvidence", Indicator::Type("Ip")),
+    ("kubernetesClusterEvidence", CLOUD_RESOURCE),
+    ("kubernetesControllerEvidence", CLOUD_RESOURCE),
+    ("kubernetesNamespaceEvidence", CLOUD_RESOURCE),
+    ("kubernetesPodEvidence", CLOUD_RESOURCE),
+    ("kubernetesSecretEvidence", CLOUD_RESOURCE),
+    ("kubernetesServiceAccountEvidence", CLOUD_RESOURCE),
+    ("kubernetesServiceEvidence", CLOUD_RESOURCE),
+    ("mailClusterEvidence", EMAIL),
+    ("mailboxConfigurationEvidence", MAILBOX),
+    ("mailboxEvidence", MAILBOX),
+    ("malwareEvidence", Indicator::None("malware is the threat itself: ThreatName")),
+    (
+        "networkConnectionEvidence",
+        Indicator::None("a connection is between two addresses, and neither of them"),
+    ),
+    ("nicEvidence", HOST),
+    ("oauthApplicationEvidence", APPLICATION),
+    ("processEvidence", Indicator::Type("Process")),
+    ("registryKeyEvidence", REGISTRY),
+    ("registryValueEvidence", REGISTRY),
+    ("sasTokenEvidence", Indicator::None("a token opens a resource, and is not that resource")),
+    ("securityGroupEvidence", Indicator::None("a group is none of its users")),
+    ("servicePrincipalEvidence", APPLICATION),
+    ("submissionMailEvidence", EMAIL),
+    ("teamsMessageEvidence", Indicator::None("a message in Teams is no mail, and in no mailbox")),
+    ("urlEvidence", Indicator::Type("Url")),
+    ("userEvidence", USER),
+];
 
 /// Whether the threat was after it, by the roles that it played.
 pub(super) fn association<'r>(roles: impl IntoIterator<Item = &'r str>) -> &'static str {

@@ -10,17 +10,14 @@ use std::borrow::Cow;
 
 use chrono::DateTime;
 
-use super::defender_tables::{ALERTS, CHANGES, EVIDENCE, INCIDENTS};
-use super::fields::{Fields, id_text, time_text, write_text};
+use super::defender_tables::{ALERTS, CHANGES, EVIDENCE, EVIDENCE_COPIES, INCIDENTS};
+use super::evidence::{ADDRESS, Evidence};
+use super::fields::{Fields, id_text, text, time_text, write_text, write_texts};
 use super::incident::{Alert, DefenderEvent, IncidentState, Subject};
 use super::sentinel_vocabulary as words;
 use super::table_rows::{TableRow, TableRows};
 use model::event::Event;
 use runtime::quarantine::Reason;
-
-/// What evidence types begin with.
-/// Source: <https://learn.microsoft.com/graph/api/resources/security-alertevidence>
-pub(super) const TYPE_PREFIX: &str = "#microsoft.graph.security.";
 
 /// Writes the rows that an event becomes.
 pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reason> {
@@ -185,13 +182,25 @@ fn evidence_row(
     row.text_if("SystemAlertId", alert_id);
     row.text_if("SourceTenantId", tenant);
     row.text_if("SourceTenantName", incident.tenant_name.as_deref());
-    if let Some(evidence_type) = piece.take_text("@odata.type") {
-        row.text("EvidenceType", evidence_type.strip_prefix(TYPE_PREFIX).unwrap_or(&evidence_type));
-    }
+    let mut evidence = Evidence::new(&piece);
+    row.text("EvidenceId", &format!("{:016x}", evidence.id()));
+    row.text_if("EvidenceType", Some(&evidence.kind).filter(|name| !name.is_empty()));
+    row.copy_evidence(&EVIDENCE_COPIES, &mut evidence);
+    write_addresses(&mut row, &mut evidence);
+    piece.take_text("@odata.type");
     row.take_all(&mut piece);
-    row.copy_evidence(&piece);
     row.rest("AdditionalData", &piece);
     row.finish();
+}
+
+/// Writes all addresses of a piece, if there are more than the one in `IpAddress`.
+fn write_addresses(row: &mut TableRow<'_>, evidence: &mut Evidence<'_, '_>) {
+    let addresses = evidence.addresses();
+    let mut main = ADDRESS.split(", ").filter_map(|path| evidence.find(path).and_then(text));
+    let main = main.next();
+    if addresses.iter().any(|address| Some(address) != main.as_ref()) {
+        row.dynamic("IpAddresses", |out| write_texts(&addresses, out));
+    }
 }
 
 /// The row of what changed in an incident.

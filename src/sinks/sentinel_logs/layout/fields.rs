@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::evidence::telling_address;
 use super::table::{ColumnType, is_time};
 pub(super) use model::json::write_text;
 
@@ -59,14 +60,6 @@ impl<'a> Fields<'a> {
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.given.iter().find(|(field, _)| field == name)?;
         (value.get() != "null").then_some(*value)
-    }
-
-    /// The value at a path of names joined by dots, unless it is null.
-    pub(super) fn find(&self, path: &str) -> Option<&'a RawValue> {
-        match path.split_once('.') {
-            None => self.get(path),
-            Some((first, rest)) => Fields::of(self.get(first)?)?.find(rest),
-        }
     }
 
     /// A field's text, if it has any.
@@ -142,6 +135,13 @@ impl<'a> Fields<'a> {
         Some(id)
     }
 
+    /// Puts a text behind the others.
+    pub(super) fn leave_text(&mut self, name: &str, text: &str) {
+        let mut json = Vec::new();
+        write_text(text, &mut json);
+        self.leave(name, String::from_utf8(json).unwrap_or_default());
+    }
+
     /// Puts what is left of an object behind the others, if anything is.
     pub(super) fn leave_rest(&mut self, name: &str, mut rest: Fields<'_>) {
         rest.remove_nulls();
@@ -209,6 +209,43 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Finds values in an object by their paths, and takes each object on the way apart only once.
+pub(super) struct Lookup<'f, 'a> {
+    fields: &'f Fields<'a>,
+    /// Objects at paths, if there are any.
+    inner: Vec<(&'static str, Option<Fields<'a>>)>,
+}
+
+// === impl Lookup ===
+
+impl<'f, 'a> Lookup<'f, 'a> {
+    pub(super) const fn new(fields: &'f Fields<'a>) -> Self {
+        Self { fields, inner: Vec::new() }
+    }
+
+    /// The value at a path of names joined by dots, unless it is null. `name[0]` is the first member of a list, and `name[ip]` that
+    /// of a list of addresses which tells most.
+    pub(super) fn find(&mut self, path: &'static str) -> Option<&'a RawValue> {
+        let Some((within, name)) = path.rsplit_once('.') else { return step(self.fields, path) };
+        let known = self.inner.iter().position(|(known, _)| *known == within);
+        let index = known.unwrap_or_else(|| {
+            let object = self.find(within).and_then(Fields::of);
+            self.inner.push((within, object));
+            self.inner.len() - 1
+        });
+        step(self.inner[index].1.as_ref()?, name)
+    }
+}
+
+/// The value that one name of a path leads to.
+fn step<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        None => fields.get(name),
+        Some((name, "ip")) => telling_address(&fields.items(name)?),
+        Some((name, _)) => fields.items(name)?.into_iter().find(|item| item.get() != "null"),
+    }
+}
+
 /// A value's text, if it is one.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(value.get()).ok().map(|Name(text)| text)
@@ -224,4 +261,16 @@ pub(super) fn id_text(value: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn time_text(value: &RawValue) -> Option<Cow<'_, str>> {
     let usual = text(value).filter(|text| is_time(text));
     usual.or_else(|| serde_json::from_str(&ColumnType::DateTime.fit(value.get())?).ok().map(Cow::Owned))
+}
+
+/// Appends texts as a list of them.
+pub(super) fn write_texts(texts: &[Cow<'_, str>], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_text(text, out);
+    }
+    out.push(b']');
 }

@@ -11,6 +11,7 @@ mod cef_columns;
 mod common_security_log;
 mod defender;
 mod defender_tables;
+mod evidence;
 mod fields;
 mod incident;
 mod raw;

@@ -46,9 +46,9 @@ pub(super) enum ColumnSource {
     Writer,
     /// Field of the row's object that moves into the column.
     Field(&'static str),
-    /// Paths in the alert, separated by commas, of which the first that is there and fits is copied.
+    /// Fields of the alert, separated by commas, of which the first that is there and fits is copied.
     Alert(&'static str),
-    /// The same in the piece of evidence.
+    /// The same for paths in the piece of evidence.
     Evidence(&'static str),
 }
 
@@ -103,8 +103,8 @@ impl TableColumn {
         Self { from: ColumnSource::Field(name), ..self }
     }
 
-    pub(super) const fn alert(self, paths: &'static str) -> Self {
-        Self { from: ColumnSource::Alert(paths), ..self }
+    pub(super) const fn alert(self, names: &'static str) -> Self {
+        Self { from: ColumnSource::Alert(names), ..self }
     }
 
     pub(super) const fn evidence(self, paths: &'static str) -> Self {

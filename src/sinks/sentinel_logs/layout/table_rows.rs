@@ -5,6 +5,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
+use super::evidence::{Evidence, EvidenceColumns};
 use super::fields::{Fields, write_text};
 use super::table::{ColumnSource, ColumnType, Table};
 use crate::sinks::sentinel_logs::column_type::in_micros;
@@ -197,21 +198,14 @@ impl TableRow<'_> {
     }
 
     /// Copies what columns have from a piece of evidence.
-    pub(super) fn copy_evidence(&mut self, evidence: &Fields<'_>) {
-        for column in self.table.columns {
-            if let ColumnSource::Evidence(paths) = column.from {
-                self.copy_first(evidence, column.name, paths);
-            }
-        }
+    pub(super) fn copy_evidence(&mut self, columns: &EvidenceColumns, evidence: &mut Evidence<'_, '_>) {
+        columns.each(evidence, |column, value| self.copy(column, value));
     }
 
-    /// Copies into a column the value at the first of these paths, separated by commas, that is there and fits.
-    pub(super) fn copy_first(&mut self, fields: &Fields<'_>, column: &str, paths: &str) {
-        for path in paths.split(", ") {
-            if fields.find(path).is_some_and(|value| self.copy(column, value)) {
-                return;
-            }
-        }
+    /// Copies into a column the value of the first of these fields, separated by commas, that is there and fits.
+    pub(super) fn copy_first(&mut self, fields: &Fields<'_>, column: &str, names: &str) {
+        let mut names = names.split(", ");
+        names.any(|name| fields.get(name).is_some_and(|value| self.copy(column, value)));
     }
 
     /// Writes a text of ours, which is a time if that is what the column holds.

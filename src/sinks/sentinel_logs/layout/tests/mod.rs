@@ -1,3 +1,4 @@
+mod evidence;
 mod nothing_is_lost;
 mod rows;
 mod tables;
