@@ -58,7 +58,7 @@ enum What {
         #[arg(long)]
         dce: bool,
     },
-    /// KQL functions: the latest state of each incident, and the timeline of one.
+    /// KQL functions: the latest state of each incident, alert and piece of evidence, and the timeline of one incident.
     Kql {
         /// The layout whose tables they read.
         #[arg(long, value_enum, default_value_t)]

@@ -59,14 +59,14 @@ fn each_table_has_a_stream_with_its_columns_and_a_flow() {
 fn custom_tables_are_made_before_the_rule_and_built_in_ones_are_not() {
     let template = arm(Layout::Defender, false);
     let tables = resources(&template, "Microsoft.OperationalInsights/workspaces/tables");
-    assert_eq!(tables.len(), 3);
+    assert_eq!(tables.len(), 4);
     for table in &tables {
         let name = table["properties"]["schema"]["name"].as_str().unwrap();
         assert_eq!(table["name"], format!("[format('{{0}}/{{1}}', parameters('workspaceName'), '{name}')]"));
         assert_eq!(table["properties"]["schema"]["columns"][0]["type"], "dateTime");
     }
     let rules = resources(&template, "Microsoft.Insights/dataCollectionRules");
-    assert_eq!(rules[0]["dependsOn"].as_array().unwrap().len(), 3);
+    assert_eq!(rules[0]["dependsOn"].as_array().unwrap().len(), 4);
     for layout in [Layout::Syslog, Layout::CommonSecurityLog] {
         let template = arm(layout, false);
         assert!(resources(&template, "Microsoft.OperationalInsights/workspaces/tables").is_empty());
@@ -75,7 +75,7 @@ fn custom_tables_are_made_before_the_rule_and_built_in_ones_are_not() {
 
 #[test]
 fn a_plan_is_set_on_every_table_of_ours_and_of_microsofts_and_before_the_rule() {
-    for (layout, count) in [(Layout::Defender, 3), (Layout::Syslog, 1), (Layout::CommonSecurityLog, 1)] {
+    for (layout, count) in [(Layout::Defender, 4), (Layout::Syslog, 1), (Layout::CommonSecurityLog, 1)] {
         let text = rule_of(layout, TablePlan::Auxiliary, Format::Arm, false);
         let template: Value = serde_json::from_str(&text).unwrap();
         let tables = resources(&template, "Microsoft.OperationalInsights/workspaces/tables");

@@ -96,6 +96,38 @@ fn each_of_the_48_types_has_an_indicator_or_a_reason_why_not() {
 }
 
 #[test]
+fn the_documentation_names_every_type_and_what_its_indicator_is() {
+    let page = format!("{}/docs/rows-and-layouts.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(page).unwrap();
+    for (evidence_type, indicator) in INDICATORS {
+        let line =
+            page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{evidence_type}`")));
+        let line = line.unwrap_or_else(|| panic!("{evidence_type} is in no table"));
+        let expected = match indicator {
+            Indicator::Type(indicator) => format!("| {indicator} |"),
+            Indicator::None(_) => "| none: ".to_owned(),
+        };
+        assert!(line.contains(&expected), "{evidence_type}: {line}");
+    }
+    // And every column that it names is there.
+    let section = page.split("### Columns of evidence").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names: Vec<_> = [Layout::Defender, Layout::AsimAlert]
+        .iter()
+        .flat_map(|layout| {
+            layout.tables().iter().flat_map(|table| table.columns.iter().map(|column| column.name))
+        })
+        .collect();
+    for word in section.split('`').skip(1).step_by(2) {
+        let is_column = word.starts_with(|first: char| first.is_ascii_uppercase()) && !word.ends_with("_CL");
+        let known = match word.strip_suffix('…') {
+            Some(begin) => names.iter().any(|name| name.starts_with(begin)),
+            None => names.contains(&word),
+        };
+        assert!(!is_column || known, "{word} is no column");
+    }
+}
+
+#[test]
 fn the_address_of_a_device_is_the_first_of_its_interfaces_that_tells_something() {
     let device = |interfaces: Value| json!({"@odata.type": "#microsoft.graph.security.deviceEvidence", "ipInterfaces": interfaces});
     for (interfaces, address, all) in [
