@@ -32,8 +32,24 @@ pub(super) fn problems(paths: &[PathBuf], problems: &[Problem]) -> ExitCode {
     eprintln!("{}: {} {noun}", names(paths), problems.len());
     for problem in problems {
         eprintln!("  {problem}");
+        excerpt(problem);
     }
     ExitCode::from(78)
+}
+
+/// Prints what works, but perhaps not as its author thinks.
+pub(super) fn warnings(warnings: &[Problem]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+        excerpt(warning);
+    }
+}
+
+/// Prints the line that a problem is about.
+fn excerpt(problem: &Problem) {
+    if let Some(line) = problem.place.as_ref().and_then(|place| place.excerpt()) {
+        eprintln!("  {line}");
+    }
 }
 
 /// The names of files, as a sentence has them.

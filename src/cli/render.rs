@@ -16,9 +16,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match render(arguments) {
         Ok((text, warnings)) => {
-            for warning in warnings {
-                eprintln!("warning: {warning}");
-            }
+            exit::warnings(&warnings);
             say(text);
             ExitCode::SUCCESS
         }

@@ -126,7 +126,7 @@ async fn run_once(
     let topology = match Topology::build(&plan, mode, &connector, &mut rng(clock), arguments.dry_run).await {
         Ok(topology) => topology,
         Err(problems) => {
-            for problem in problems {
+            for problem in graph.locate(problems) {
                 error!("Cannot start: {problem}");
             }
             return Next::End(ExitCode::FAILURE);
@@ -248,7 +248,8 @@ fn not_reloaded(problems: Vec<impl Display>) {
 async fn load_to_replace(arguments: &Arguments, clock: &Clock) -> Result<Loaded, Vec<String>> {
     let each = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let loaded = load(arguments.file.paths(), clock).await.map_err(each)?;
-    let mut wrong = each(Topology::check(&loaded.plan, &Connector::new(clock.clone())));
+    let unusable = Topology::check(&loaded.plan, &Connector::new(clock.clone()));
+    let mut wrong = each(loaded.graph.locate(unusable));
     if arguments.dry_run && !loaded.plan.keeps_incidents_in_sync() {
         wrong.push(NOTHING_TO_TRY.to_owned());
     }

@@ -31,9 +31,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Ok(checked) => checked,
         Err(problems) => return exit::problems(paths, &problems),
     };
-    for warning in &checked.warnings {
-        eprintln!("warning: {warning}");
-    }
+    exit::warnings(&checked.warnings);
     let verdict = match &checked.rendered {
         None => "the options are right".to_owned(),
         Some(rendered) => match arguments.vector.find(&clock).await {
@@ -78,16 +76,14 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
         Ok(warnings) => warnings,
         Err(problems) => {
             // Perhaps there is nothing of ours in it just because nobody has migrated it yet.
-            for warning in old_sinks {
-                eprintln!("warning: {warning}");
-            }
+            exit::warnings(&file.locate(old_sinks));
             return Err(problems);
         }
     };
     warnings.extend(old_sinks);
     warnings.extend(vector.literal_variables(&file));
     let rendered = graph.beside_vector.then(|| rendered(&file, &graph)).transpose()?;
-    Ok(Checked { warnings, rendered })
+    Ok(Checked { warnings: file.locate(warnings), rendered })
 }
 
 /// Does once what a run would do all the time.

@@ -8,7 +8,7 @@ use super::sync_pairs::{check_directions, check_ledgers, unpaired};
 use crate::component::{Component, Peer, Validation};
 use crate::registry::{self, Invalid};
 use microsoft::http::ProxyConfig;
-use model::problem::{Problem, tidy};
+use model::problem::Problem;
 use pipeline_file::{ComponentGraph, ComponentSpec, Kind, Link, Listen, link_addresses};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ struct Checked {
 pub fn plan(graph: &ComponentGraph, environment: &BTreeMap<String, String>) -> Result<Plan, Vec<Problem>> {
     let (plan, mut problems) = check_components(graph, environment);
     problems.extend(graph.standing_problems());
-    if problems.is_empty() { Ok(plan) } else { Err(tidy(problems)) }
+    if problems.is_empty() { Ok(plan) } else { Err(graph.locate(problems)) }
 }
 
 /// The same without the values of secrets: an option whose value is still a placeholder is taken to be right. Answers what
@@ -76,7 +76,7 @@ pub fn check(
     let (plan, mut problems) = check_components(graph, environment);
     problems.retain(|problem| !graph.is_open(&problem.path));
     problems.extend(graph.standing_problems());
-    if problems.is_empty() { Ok(plan.warnings) } else { Err(tidy(problems)) }
+    if problems.is_empty() { Ok(plan.warnings) } else { Err(graph.locate(problems)) }
 }
 
 /// What there is of the plan, and what is wrong with values.
@@ -140,7 +140,7 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     let (data_dir, data_dir_lasts) = (graph.data_dir(), graph.data_dir.is_some());
     let mut plan = Plan { data_dir, data_dir_lasts, sources, sinks, beside_vector, warnings: Vec::new() };
     warnings.extend(plan.components().flat_map(|(kind, one)| one.component.warnings(&one.path(kind))));
-    plan.warnings = warnings;
+    plan.warnings = graph.locate(warnings);
     (plan, problems)
 }
 

@@ -67,6 +67,19 @@ async fn every_mistake_in_a_file_is_told_at_once_with_its_path() {
 }
 
 #[tokio::test]
+async fn a_mistake_is_told_with_its_line_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pipeline.yaml");
+    let text = "sources:\n  d:\n    type: defender_incidents\n    auth: {azure_credential_kind: x, azure_client_secret: \
+                hunter2}\nsinks: {}\n";
+    std::fs::write(&file, text).unwrap();
+    let (_, _, stderr) = ran(&["validate", file.to_str().unwrap()]).await;
+    let at = format!("{}:4:12: sources.d.auth.azure_credential_kind: ", file.display());
+    let line = "\n      4 |     auth: {azure_credential_kind: x, azure_client_secret: ***}\n";
+    assert!(stderr.contains(&at) && stderr.contains(line), "{stderr}");
+}
+
+#[tokio::test]
 async fn a_mistake_is_told_once() {
     let bench = Bench::with_incidents(0).await;
     let mut pipeline = bench.pipeline();
@@ -83,7 +96,9 @@ async fn validate_touches_nothing_and_probe_everything() {
     let mut pipeline = bench.pipeline();
     let file = bench.file(&pipeline);
     let (code, _, stderr) = ran(&["validate", "-c", file.to_str().unwrap()]).await;
-    assert!(code == 0 && stderr.starts_with("warning: sinks.sentinel: without 'columns'"), "{stderr}");
+    let place = format!("warning: {}:1:", file.display());
+    let words = ": sinks.sentinel: without 'columns'";
+    assert!(code == 0 && stderr.starts_with(&place) && stderr.contains(words), "{stderr}");
     pipeline["sinks"]["sentinel"]["columns"] =
         serde_json::json!(["TimeGenerated", "id_", "ExtraColumns", "TruncatedColumns"]);
     let file = bench.file(&pipeline);

@@ -86,7 +86,10 @@ fn checked(toml: &str) -> (Vec<String>, Vec<String>) {
     std::fs::write(&path, toml).unwrap();
     let file = pipeline_file::read(&[path], &BTreeMap::new()).unwrap();
     let graph = pipeline_file::component_graph(&file, &catalogue());
-    let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = |problems: Vec<Problem>| {
+        let unplaced = problems.into_iter().map(|problem| Problem { place: None, ..problem }.to_string());
+        unplaced.collect::<Vec<_>>()
+    };
     match plan::check(&graph, &BTreeMap::new()) {
         Ok(warnings) => (Vec::new(), words(warnings)),
         Err(problems) => (words(problems), Vec::new()),

@@ -19,9 +19,11 @@ use super::{
     ownership,
     placeholders::Placeholders,
     redaction::Redaction,
-    secrets, text,
+    secrets,
+    source_text::{SourceText, SourceTexts, place_in_raw},
+    text::Parts,
 };
-use model::problem::{Problem, tidy};
+use model::problem::Problem;
 use runtime::clock::Clock;
 
 /// No pipeline is larger; a path to a large file is a mistake, which is reported and not read.
@@ -32,6 +34,7 @@ pub struct PipelineFile {
     paths: Vec<PathBuf>,
     /// As written: no variable and no secret is in it.
     raw: String,
+    texts: SourceTexts,
     tree: Value,
     written: Option<Written>,
     /// What came into `tree` from the environment and from secret backends.
@@ -52,6 +55,8 @@ struct Parsed {
     tree: Value,
     /// The same with placeholders; nothing if a variable stands where only its value makes sense of the text.
     with_placeholders: Option<Value>,
+    replaced: String,
+    parts: Parts,
     brought_in: Vec<String>,
     unset: Vec<(String, Problem)>,
 }
@@ -89,6 +94,11 @@ impl PipelineFile {
         typed.map(|(id, name)| (redaction.join(kind.section(), id), name)).collect()
     }
 
+    /// The problems with the lines that they are about, in the order of those.
+    pub fn locate(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        self.texts.locate(problems)
+    }
+
     fn redaction(&self) -> Redaction<'_> {
         Redaction::new(&self.raw, &self.brought_in)
     }
@@ -123,11 +133,18 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<Pipelin
     let mut placeholders =
         Placeholders::new(&texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>());
     let (mut trees, mut trees_with_placeholders) = (Vec::new(), Some(Vec::new()));
-    let (mut brought_in, mut unset) = (Vec::new(), Vec::new());
+    let (mut brought_in, mut unset, mut sources) = (Vec::new(), Vec::new(), Vec::new());
     for (path, format, raw) in &texts {
         match parse(path, *format, raw, env, &mut placeholders) {
             Ok(parsed) => {
                 let name = path.display().to_string();
+                sources.push(SourceText {
+                    name: name.clone(),
+                    format: *format,
+                    raw: raw.clone(),
+                    replaced: parsed.replaced,
+                    parts: parsed.parts,
+                });
                 trees_with_placeholders =
                     trees_with_placeholders.zip(parsed.with_placeholders).map(|(mut trees, tree)| {
                         trees.push(Named { name: name.clone(), tree });
@@ -143,13 +160,14 @@ pub fn read(paths: &[PathBuf], env: &BTreeMap<String, String>) -> Result<Pipelin
     let raw = texts.iter().map(|(_, _, raw)| raw.as_str()).collect::<Vec<_>>().join("\n");
     let (tree, found) = merge(trees, Redaction::new(&raw, &brought_in));
     problems.extend(found);
+    let texts = SourceTexts(sources.into());
     if !problems.is_empty() {
-        return Err(tidy(problems));
+        return Err(texts.locate(problems));
     }
     // What is wrong in merging was reported above.
     let written = trees_with_placeholders
         .map(|trees| Written { tree: merge(trees, Redaction::new(&raw, &brought_in)).0, placeholders });
-    Ok(PipelineFile { paths: paths.to_vec(), raw, tree, written, brought_in, unset, fetched: false })
+    Ok(PipelineFile { paths: paths.to_vec(), raw, texts, tree, written, brought_in, unset, fetched: false })
 }
 
 /// One file. Its placeholders are added to `placeholders`.
@@ -160,9 +178,8 @@ fn parse(
     env: &BTreeMap<String, String>,
     placeholders: &mut Placeholders,
 ) -> Result<Parsed, Vec<Problem>> {
-    let at = |position: text::TextPosition, message: String| {
-        Problem::new(format!("{}:{}:{}", path.display(), position.line, position.column), message)
-    };
+    let name = path.display().to_string();
+    let at = |offset: usize, message: String| Problem::new("", message).at(place_in_raw(&name, raw, offset));
     let found = occurrences(raw, env);
     let first = placeholders.len();
     let words = placeholders.add(&found, format);
@@ -181,13 +198,11 @@ fn parse(
         here.as_ref().filter(|here| !here.contains(&(first + number))).and_then(|_| placeholder(number))
     };
     let (text, unset) = interpolate(raw, &found, left);
-    let unset: Vec<(String, Problem)> = unset
-        .into_iter()
-        .map(|unset| (unset.written, at(text::position(raw, unset.offset), unset.message)))
-        .collect();
+    let unset: Vec<(String, Problem)> =
+        unset.into_iter().map(|unset| (unset.written, at(unset.offset, unset.message))).collect();
     let mut tree = match format.parse(text.as_str()) {
         Ok(tree) => root(tree).map_err(|error| vec![at_file(path, &error.to_string())])?,
-        Err(error) if unset.is_empty() => return Err(vec![at(text.position(error.offset), error.message)]),
+        Err(error) if unset.is_empty() => return Err(vec![at(text.raw(error.offset), error.message)]),
         Err(_) => {
             // Is it the variables? They may stand in comments only.
             let something = |number: usize| {
@@ -197,13 +212,13 @@ fn parse(
             let (text, _) = interpolate(raw, &found, something);
             return Err(match format.parse(text.as_str()) {
                 Ok(_) => unset.into_iter().map(|(_, problem)| problem).collect(),
-                Err(error) => vec![at(text.position(error.offset), error.message)],
+                Err(error) => vec![at(text.raw(error.offset), error.message)],
             });
         }
     };
-    let mut brought_in = text.into_brought_in();
+    let (replaced, parts, mut brought_in) = text.into_parts();
     placeholders.put_in(&mut tree, &mut brought_in);
-    Ok(Parsed { tree, with_placeholders, brought_in, unset })
+    Ok(Parsed { tree, with_placeholders, replaced, parts, brought_in, unset })
 }
 
 /// A file's tree, if it is a map.
@@ -236,6 +251,7 @@ fn contents(path: &Path) -> Result<String, FileError> {
 /// that are not fetched yet stand in the options as references, and variables that are missing as they are written.
 pub fn component_graph(file: &PipelineFile, catalogue: &[ComponentType]) -> ComponentGraph {
     let mut graph = component_graph::component_graph(&file.tree, catalogue, file.redaction(), file.fetched);
+    graph.texts = file.texts.clone();
     for (written, problem) in &file.unset {
         graph.unset.push(written.clone());
         graph.problems.push(problem.clone());
@@ -260,7 +276,8 @@ pub(super) fn inseparable() -> Problem {
 pub async fn resolve_secrets(file: &mut PipelineFile, clock: &Clock) -> Result<(), Vec<Problem>> {
     if !file.fetched {
         let redaction = Redaction::new(&file.raw, &file.brought_in);
-        let values = secrets::resolve(&mut file.tree, redaction, clock).await?;
+        let values = secrets::resolve(&mut file.tree, redaction, clock).await;
+        let values = values.map_err(|problems| file.texts.locate(problems))?;
         file.brought_in.extend(values);
         file.fetched = true;
     }

@@ -17,10 +17,13 @@ pub(super) struct Text<'a> {
     replaced: String,
     /// How far `raw` has been taken over.
     taken: usize,
-    /// Each replaced part: where it is in `replaced`, and where in `raw`.
-    parts: Vec<(Range<usize>, Range<usize>)>,
+    parts: Parts,
     brought_in: Vec<String>,
 }
+
+/// The replaced parts of a text: where each is in it, and where in the text as written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts(Vec<(Range<usize>, Range<usize>)>);
 
 /// A position as editors count it, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl<'a> Text<'a> {
             raw,
             replaced: String::with_capacity(raw.len()),
             taken: 0,
-            parts: Vec::new(),
+            parts: Parts::default(),
             brought_in: Vec::new(),
         }
     }
@@ -56,7 +59,7 @@ impl<'a> Text<'a> {
             }
         }
         self.taken = range.end;
-        self.parts.push((start..self.replaced.len(), range));
+        self.parts.0.push((start..self.replaced.len(), range));
     }
 
     pub(super) fn finish(mut self) -> Self {
@@ -73,19 +76,27 @@ impl<'a> Text<'a> {
         &self.replaced
     }
 
-    /// Everything that came from outside the file.
-    pub(super) fn into_brought_in(self) -> Vec<String> {
-        self.brought_in
+    /// The text, its parts, and everything that came from outside the file.
+    pub(super) fn into_parts(self) -> (String, Parts, Vec<String>) {
+        (self.replaced, self.parts, self.brought_in)
     }
 
-    /// The position in the file as written that the byte `offset` of the replaced text stands for.
-    pub(super) fn position(&self, offset: usize) -> TextPosition {
-        let raw_offset = match self.parts.iter().rev().find(|(text, _)| text.start <= offset) {
+    /// Where in the file as written the byte `offset` of the replaced text stands.
+    pub(super) fn raw(&self, offset: usize) -> usize {
+        self.parts.raw(offset)
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// Where in the text as written the byte `offset` of the replaced text stands.
+    pub(super) fn raw(&self, offset: usize) -> usize {
+        match self.0.iter().rev().find(|(text, _)| text.start <= offset) {
             None => offset,
             Some((text, raw)) if offset < text.end => raw.start,
             Some((text, raw)) => raw.end + (offset - text.end),
-        };
-        position(self.raw, raw_offset)
+        }
     }
 }
 
@@ -126,9 +137,9 @@ mod tests {
         assert_eq!(text.as_str(), "é: a long value b\nc:  d");
         for (needle, line, column) in [("é", 1, 1), ("long", 1, 4), (" b", 1, 6), ("c", 2, 1), ("d", 2, 7)] {
             let offset = text.as_str().find(needle).unwrap();
-            assert_eq!(text.position(offset), TextPosition { line, column }, "{needle}");
+            assert_eq!(position(text.raw, text.raw(offset)), TextPosition { line, column }, "{needle}");
         }
         assert_eq!(line_start("a\nbc\nd", 3), 5);
-        assert_eq!(text.into_brought_in(), ["a long value"]);
+        assert_eq!(text.into_parts().2, ["a long value"]);
     }
 }

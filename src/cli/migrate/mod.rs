@@ -62,9 +62,6 @@ fn left_to_do(pipeline: &str) -> Vec<String> {
         Ok(graph.and_then(|graph| plan::check(&graph, &environment)).err().unwrap_or_default())
     };
     // Where it lies is nobody's business: it is gone by now.
-    let shown = |problem: Problem| match problem.path.rfind(".yaml") {
-        Some(_) => problem.message,
-        None => problem.to_string(),
-    };
+    let shown = |problem: Problem| Problem { place: None, ..problem }.to_string();
     checked().unwrap_or_default().into_iter().map(shown).collect()
 }

@@ -135,13 +135,13 @@ impl<'s> Checker<'s> {
             let names = self.names(schema, location);
             for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
                 let hint = schema.get(HINTS).and_then(|hints| hints.get(key)).and_then(Value::as_str);
-                to.problem(
-                    location.path,
-                    match hint {
-                        Some(hint) => format!("unknown option '{key}': {hint}"),
-                        None => self.unknown_option(key, &names),
-                    },
-                );
+                let message = match hint {
+                    Some(hint) => format!("unknown option '{key}': {hint}"),
+                    None => self.unknown_option(key, &names),
+                };
+                let problem = Problem::new(location.path, message);
+                let is_shown = self.redaction.key(key).is_some();
+                to.problems.push(if is_shown { problem.about(key) } else { problem });
                 mistyped.extend(nearest(key, names.iter().copied()));
             }
         }

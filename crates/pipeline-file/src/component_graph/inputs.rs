@@ -15,6 +15,7 @@ use crate::{
     redaction::Redaction,
     suggest::{list, nearest},
 };
+use model::problem::Problem;
 
 /// The sections whose ids share one space of names, and what one of each is called.
 const SECTIONS: [(&str, &str); 4] = [
@@ -102,12 +103,13 @@ fn report_unknown_inputs(
         .map(|found| ("sinks", found))
         .chain(entries(tree, "transforms").map(|found| ("transforms", found)));
     for (section, (id, entry)) in all {
-        for pattern in inputs_of(entry) {
+        for (index, pattern) in inputs_of(entry).enumerate() {
             // What a variable comes to is for Vector to say.
             let forgiven = pattern.contains('$') || (relaxed_globs && is_glob(pattern));
             if !forgiven && !ids.know(pattern) {
                 let path = format!("{}.inputs", redaction.join(section, id));
-                report.problem(path, ids.no_such_input(pattern, redaction));
+                let problem = Problem::new(path, ids.no_such_input(pattern, redaction));
+                report.problems.push(problem.about(index.to_string()));
             }
         }
     }
@@ -189,19 +191,20 @@ impl<'t> Ids<'t> {
         report: &mut Report,
     ) -> Vec<String> {
         let mut inputs: Vec<String> = Vec::new();
-        for pattern in patterns {
+        for (index, pattern) in patterns.iter().enumerate() {
+            let at = |message: String| Problem::new(path, message).about(index.to_string());
             let matched: Vec<&str> = self.sources.iter().copied().filter(|id| matches(pattern, id)).collect();
             for id in &matched {
                 if inputs.iter().any(|input| input == id) {
                     let shown = redaction.key(id).unwrap_or_else(|| "a source".to_owned());
-                    report.problem(path, format!("{shown} is named more than once"));
+                    report.problems.push(at(format!("{shown} is named more than once")));
                 } else {
                     inputs.push((*id).to_owned());
                 }
             }
             let forgiven = relaxed_globs && is_glob(pattern);
             if !self.know(pattern) && !forgiven {
-                report.problem(path, self.no_such_input(pattern, redaction));
+                report.problems.push(at(self.no_such_input(pattern, redaction)));
                 inputs.extend(nearest(pattern, self.sources.iter().copied()).map(ToOwned::to_owned));
             }
         }

@@ -17,6 +17,7 @@ use crate::{
     ownership,
     redaction::Redaction,
     secrets,
+    source_text::SourceTexts,
 };
 use model::problem::{Problem, tidy};
 
@@ -90,6 +91,8 @@ pub struct ComponentGraph {
     pub problems: Vec<Problem>,
     /// Variables that are missing, as they are written: an option that has one in it has no value yet.
     pub unset: Vec<String>,
+    /// What it was read from.
+    pub(crate) texts: SourceTexts,
 }
 
 /// What has been found so far.
@@ -171,6 +174,11 @@ impl ComponentGraph {
     pub fn components(&self) -> impl Iterator<Item = (Kind, &ComponentSpec)> + Clone {
         let sources = self.sources.iter().map(|source| (Kind::Source, source));
         sources.chain(self.sinks.iter().map(|sink| (Kind::Sink, sink)))
+    }
+
+    /// The problems with the lines that they are about, in the order of those.
+    pub fn locate(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        self.texts.locate(problems)
     }
 
     /// What is wrong, without what is reported about the text of a variable that is missing.
@@ -284,6 +292,7 @@ pub(crate) fn component_graph(
         warnings,
         problems,
         unset: Vec::new(),
+        texts: SourceTexts::default(),
     };
     let addresses = graph.components().flat_map(|(kind, one)| {
         let linked = one.link.address.as_deref().map(|address| ("vector.address", address));

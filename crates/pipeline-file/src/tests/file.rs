@@ -57,8 +57,13 @@ fn reported(name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
     let written = write(name, text);
     let outcome = read(std::slice::from_ref(&written.path), &env())
         .and_then(|file| component_graph(&file, &CATALOGUE).checked().map(|_| ()));
+    shown(&written, &outcome.unwrap_err())
+}
+
+/// Problems with a file, the directory's name left out.
+fn shown(written: &Written, problems: &[Problem]) -> Vec<String> {
     let prefix = format!("{}/", written.dir.path().display());
-    outcome.unwrap_err().iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
+    problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
 }
 
 const YAML: &str = "data_dir: /d\nsources:\n  z: {type: from, poll_secs: ${POLL}}\n  a: {type: from, labels: {x: 1}}\n\
@@ -109,10 +114,14 @@ fn missing_variables_are_reported_with_their_lines_and_with_everything_else() {
     let expected = [
         "p.yaml:1:11: environment variable ONE is not set",
         "p.yaml:3:30: environment variable TWO is not set",
+        "p.yaml:3:36: sources.x: unknown option 'levl', did you mean 'level'?",
         "p.yaml:6:38: environment variable THREE is not set or empty: ask ops",
-        "sources.x: unknown option 'levl', did you mean 'level'?",
     ];
-    assert_eq!(reported("p.yaml", text), expected);
+    let written = write("p.yaml", text);
+    let graph = component_graph(&read(std::slice::from_ref(&written.path), &env()).unwrap(), &CATALOGUE);
+    let located = graph.locate(graph.standing_problems());
+    assert_eq!(shown(&written, &located), expected);
+    assert_eq!(located[0].place.as_ref().unwrap().text, "data_dir: $ONE");
     // Where the file cannot be parsed without them, they are reported alone.
     assert_eq!(reported("p.toml", "a = $ONE\n"), ["p.toml:1:5: environment variable ONE is not set"]);
     // Where it cannot be parsed with them either, that is what is wrong.
@@ -215,8 +224,8 @@ async fn secrets_are_references_until_they_are_fetched_and_in_no_message_afterwa
     let mut file = read(std::slice::from_ref(&written.path), &env()).unwrap();
     let problems = resolve_secrets(&mut file, &clock).await.unwrap_err();
     assert_eq!(
-        problems[0].to_string(),
-        "sources.a.level: secret 'gone' of backend 'vault' is not in the file"
+        shown(&written, &problems),
+        ["p.yaml:4:49: sources.a.level: secret 'gone' of backend 'vault' is not in the file"]
     );
 }
 

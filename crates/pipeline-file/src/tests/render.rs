@@ -314,8 +314,8 @@ fn several_files_in_several_formats_are_one() {
     assert_eq!(
         reported,
         [
-            "data_dir: is given again in d.yaml, with another value",
-            "sources.defender: is in a.yaml and in d.yaml; ids must be different"
+            "a.yaml:1:1: data_dir: is given again in d.yaml, with another value",
+            "a.yaml:3:3: sources.defender: is in a.yaml and in d.yaml; ids must be different"
         ]
     );
 }
