@@ -6,6 +6,14 @@ use serde::Deserialize;
 /// A Microsoft cloud.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-synonyms" = {
+    "gcc": "public", "commercial": "public", "global": "public", "azure": "public", "azurecloud": "public",
+    "azurepubliccloud": "public",
+    "gcch": "usgov", "gcchigh": "usgov", "gcc_high": "usgov", "gov": "usgov", "government": "usgov", "us_gov": "usgov",
+    "usgovernment": "usgov", "us_government": "usgov", "azureusgovernment": "usgov", "azuregovernment": "usgov",
+    "dod": "usgov_dod", "usdod": "usgov_dod", "us_dod": "usgov_dod",
+    "azurechinacloud": "china", "mooncake": "china", "21vianet": "china",
+}))]
 pub enum Cloud {
     /// The global cloud, GCC included: `login.microsoftonline.com`.
     #[default]
@@ -21,6 +29,16 @@ pub enum Cloud {
 // === impl Cloud ===
 
 impl Cloud {
+    /// The word for it in a pipeline file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Usgov => "usgov",
+            Self::UsgovDod => "usgov_dod",
+            Self::China => "china",
+        }
+    }
+
     /// The Entra ID authority.
     /// Source: <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
     pub const fn login(self) -> &'static str {

@@ -92,18 +92,12 @@ impl LinkConfig {
         let mut problem = |option: &str, message: &str| {
             problems.push(Problem::new(format!("{path}.{option}"), message));
         };
-        if let Some(address) = &self.address {
-            match host(address) {
-                None => problem(
-                    "address",
-                    "must be host:port, such as 127.0.0.1:6100; an IPv6 address stands in brackets",
-                ),
-                Some(host) if self.tls.is_none() && !is_loopback(host) => problem(
-                    "address",
-                    "a listener on another address than loopback needs mutual TLS: give vector.tls",
-                ),
-                Some(_) => {}
-            }
+        let needed = "mutual TLS: give vector.tls";
+        let address = self.address.as_deref();
+        let wrong =
+            address.and_then(|address| wrong_address(address, FIRST_PORT, self.tls.is_some(), needed));
+        if let Some(message) = wrong {
+            problem("address", &message);
         }
         let tls = self.tls.map(|tls| {
             if tls.vector_crt_file.is_some() != tls.vector_key_file.is_some() {
@@ -132,6 +126,25 @@ impl Link {
             None => (made.join("ca.pem"), made.join("vector.pem"), made.join("vector.key")),
         };
         Stub { address: for_vector(kind, address), ca_file, crt_file, key_file }
+    }
+}
+
+/// What is wrong with the address of a listener, of which `port` is an example. Another one than loopback needs certificates of
+/// the user's own, which `needed` says how to give.
+pub(super) fn wrong_address(
+    address: &str,
+    port: u16,
+    has_certificates: bool,
+    needed: &str,
+) -> Option<String> {
+    match host(address) {
+        None => {
+            Some(format!("must be host:port, such as 127.0.0.1:{port}; an IPv6 address stands in brackets"))
+        }
+        Some(host) if !has_certificates && !is_loopback(host) => {
+            Some(format!("a listener on another address than loopback needs {needed}"))
+        }
+        Some(_) => None,
     }
 }
 

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::link::{host, is_loopback};
+use super::link::wrong_address;
 use model::problem::Problem;
 use runtime::secret::SensitiveString;
 
 /// The directory in `data_dir` with the certificates of listeners for which the file names none.
 pub const LISTEN_DIR: &str = "listen";
 
+/// The port that messages have as an example.
+const EXAMPLE_PORT: u16 = 6200;
 /// The shortest bearer token that is accepted, in characters.
 const MIN_TOKEN_CHARS: usize = 16;
 
@@ -116,16 +118,9 @@ impl ListenConfig {
         let mut problem = |option: &str, message: &str| {
             problems.push(Problem::new(format!("{path}.{option}"), message));
         };
-        match host(&self.address) {
-            None => problem(
-                "address",
-                "must be host:port, such as 127.0.0.1:6200; an IPv6 address stands in brackets",
-            ),
-            Some(host) if self.tls.is_none() && !is_loopback(host) => problem(
-                "address",
-                "a listener on another address than loopback needs certificates of your own: give listen.tls",
-            ),
-            Some(_) => {}
+        let needed = "certificates of your own: give listen.tls";
+        if let Some(message) = wrong_address(&self.address, EXAMPLE_PORT, self.tls.is_some(), needed) {
+            problem("address", &message);
         }
         let token = self.auth.map(|auth| auth.token);
         if let Some(token) = token.as_ref().map(SensitiveString::expose) {

@@ -2,12 +2,8 @@
 //!
 //! Source: <https://vector.dev/docs/reference/configuration/sinks/http/#compression>
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 
 /// The level of `gzip` unless the file says: docs/performance.md has the measurement that it is chosen by.
 const DEFAULT_LEVEL: u32 = 2;
@@ -15,8 +11,8 @@ const DEFAULT_LEVEL: u32 = 2;
 const MAX_LEVEL: u32 = 9;
 
 /// The compression of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub enum Compression {
     /// A word: `gzip` or `none`.
     Word(Algorithm),
@@ -47,8 +43,8 @@ pub struct LeveledCompression {
 }
 
 /// A level of gzip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub enum Level {
     /// A word: `none`, `fast`, `default` or `best`.
     Word(LevelWord),
@@ -97,66 +93,11 @@ impl Compression {
     }
 }
 
-impl<'de> Deserialize<'de> for Compression {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Compression;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("gzip, none, or a map with algorithm and level")
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
-                match word {
-                    "gzip" => Ok(Compression::Word(Algorithm::Gzip)),
-                    "none" => Ok(Compression::Word(Algorithm::None)),
-                    _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
-                }
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                LeveledCompression::deserialize(MapAccessDeserializer::new(map)).map(Compression::Leveled)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
 // === impl Level ===
 
 impl Default for Level {
     fn default() -> Self {
         Self::Word(LevelWord::Default)
-    }
-}
-
-impl<'de> Deserialize<'de> for Level {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = Level;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("none, fast, default, best, or a number from 0 to 9")
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
-                Ok(Level::Word(match word {
-                    "none" => LevelWord::None,
-                    "fast" => LevelWord::Fast,
-                    "default" => LevelWord::Default,
-                    "best" => LevelWord::Best,
-                    _ => return Err(E::invalid_value(Unexpected::Str(word), &self)),
-                }))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-                let level = u32::try_from(number).ok().filter(|level| *level <= MAX_LEVEL);
-                level.map(Level::Number).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
-            }
-        }
-        deserializer.deserialize_any(Either)
     }
 }
 
@@ -181,7 +122,8 @@ mod tests {
             let compression: Compression = from_value(written.clone()).unwrap();
             assert_eq!(compression.gzip_level(), level, "{written}");
         }
-        for wrong in [json!("zstd"), json!({"level": 1}), json!({"algorithm": "gzip", "level": 10}), json!(1)]
+        for wrong in
+            [json!("zstd"), json!({"level": 1}), json!({"algorithm": "gzip", "level": "x"}), json!(1)]
         {
             assert!(from_value::<Compression>(wrong.clone()).is_err(), "{wrong}");
         }

@@ -10,10 +10,10 @@ use crate::{secrets::has_secret_reference, suggest::list};
 use model::problem::Problem;
 
 impl<'s> Checker<'s> {
-    /// Accepts the value if one branch does; else reports what is wrong with the branch it was meant for.
+    /// Accepts the value if one branch of the schema does; else reports what is wrong with the branch it was meant for.
     pub(super) fn choose(
         self,
-        branches: &'s [Value],
+        (schema, branches): (&'s Map<String, Value>, &'s [Value]),
         value: &Value,
         location: &Location<'_, 's>,
         findings: &mut Findings,
@@ -41,11 +41,22 @@ impl<'s> Checker<'s> {
             return findings.problems.extend(failed.remove(0).1.problems);
         }
         let names: Vec<Value> = failed.iter().flat_map(|(branch, _)| self.constants(branch)).collect();
+        let others = failed.iter().filter(|(branch, _)| self.constants(branch).is_empty());
+        let mut others: Vec<&str> = others.flat_map(|(branch, _)| self.types_of(branch)).collect();
+        others.retain(|name| *name != "null");
+        others.dedup();
+        let others: Vec<&str> = others.into_iter().map(words).collect();
         if let Value::String(text) = value
             && !names.is_empty()
         {
             if !has_secret_reference(text) {
-                findings.problem(location.path, self.not_a_member(value, &names));
+                let message = self.not_a_member(schema, value, &names);
+                let or_others = if others.is_empty() || !message.contains("must be") {
+                    String::new()
+                } else {
+                    format!(", or {}", others.join(" or "))
+                };
+                findings.problem(location.path, message + &or_others);
             }
             return;
         }
@@ -57,11 +68,9 @@ impl<'s> Checker<'s> {
             findings.problems.extend(tried.problems.iter().cloned());
             return;
         }
-        let mut wanted: Vec<&str> = failed.iter().flat_map(|(branch, _)| self.types_of(branch)).collect();
-        wanted.retain(|name| *name != "null");
-        wanted.dedup();
-        let wanted: Vec<&str> = wanted.into_iter().map(words).collect();
-        findings.problem(location.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
+        let names = names.iter().filter_map(Value::as_str).map(|name| format!("'{name}'"));
+        let wanted: Vec<String> = names.chain(others.into_iter().map(str::to_owned)).collect();
+        findings.problem(location.path, format!("expected {}, got {}", either(&wanted), kind(value)));
     }
 
     /// The option that distinguishes the branches, each demanding its own constant.
@@ -94,7 +103,10 @@ impl<'s> Checker<'s> {
                 Some(Problem::new(path, "cannot be a secret: it decides which options there are"))
             }
             Value::String(_) if known.contains(given) => None,
-            Value::String(_) => Some(Problem::new(path, self.not_a_member(given, &known))),
+            Value::String(_) => {
+                let schema = Map::new();
+                Some(Problem::new(path, self.not_a_member(&schema, given, &known)))
+            }
             other => Some(Problem::new(path, format!("expected a string, got {}", kind(other)))),
         }
     }
@@ -111,19 +123,42 @@ impl<'s> Checker<'s> {
             .filter_map(|(name, property)| Some((name.as_str(), property.get("const")?)))
     }
 
+    /// The words that a branch takes, those of its own branches too.
     fn constants(self, branch: &'s Value) -> Vec<Value> {
         let Some(schema) = self.resolved(branch) else { return Vec::new() };
-        schema.get("const").into_iter().chain(members(schema, "enum")).cloned().collect()
+        let inner = choices(schema).filter_map(|inner| self.resolved(inner));
+        let all = std::iter::once(schema).chain(inner);
+        all.flat_map(|one| one.get("const").into_iter().chain(members(one, "enum"))).cloned().collect()
     }
 
+    /// The types that a branch takes, those of its own branches too.
     fn types_of(self, branch: &'s Value) -> Vec<&'s str> {
-        self.resolved(branch).map(types).unwrap_or_default()
+        let Some(schema) = self.resolved(branch) else { return Vec::new() };
+        match types(schema) {
+            none if none.is_empty() => {
+                choices(schema).filter_map(|inner| self.resolved(inner)).flat_map(types).collect()
+            }
+            types => types,
+        }
     }
 
     /// The schema itself, or the one it only refers to.
     pub(super) fn resolved(self, schema: &'s Value) -> Option<&'s Map<String, Value>> {
         let schema = schema.as_object()?;
         self.target(schema).and_then(Value::as_object).or(Some(schema))
+    }
+}
+
+/// The branches of a schema.
+fn choices(schema: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    members(schema, "anyOf").iter().chain(members(schema, "oneOf"))
+}
+
+/// `a, b or c`.
+fn either(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => words.concat(),
     }
 }
 

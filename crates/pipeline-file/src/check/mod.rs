@@ -6,6 +6,7 @@
 mod choice;
 mod names;
 mod scalar;
+mod units;
 mod walk;
 
 pub(super) use scalar::kind;

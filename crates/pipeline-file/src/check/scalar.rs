@@ -2,29 +2,48 @@
 
 use serde_json::{Map, Value};
 
+use super::units;
 use super::walk::{Checker, Findings, Location, members};
 use crate::suggest::{list, nearest};
 
 /// Whether a number keeps to a bound.
 type Holds = fn(f64, f64) -> bool;
 
-/// Reports a wrong type; nothing else about such a value is worth reporting.
-pub(super) fn type_fits(
-    schema: &Map<String, Value>,
-    value: &Value,
-    location: &Location<'_, '_>,
-    findings: &mut Findings,
-) -> bool {
-    let types = types(schema);
-    if types.is_empty() || types.iter().any(|name| is(name, value)) {
-        return true;
-    }
-    let wanted: Vec<&str> = types.iter().filter(|name| **name != "null").map(|name| words(name)).collect();
-    findings.problem(location.path, format!("expected {}, got {}", wanted.join(" or "), kind(value)));
-    false
-}
-
 impl Checker<'_> {
+    /// Reports a wrong type; nothing else about such a value is worth reporting.
+    pub(super) fn type_fits(
+        self,
+        schema: &Map<String, Value>,
+        value: &Value,
+        location: &Location<'_, '_>,
+        findings: &mut Findings,
+    ) -> bool {
+        let types = types(schema);
+        if types.is_empty() || types.iter().any(|name| is(name, value)) {
+            return true;
+        }
+        let wanted: Vec<&str> =
+            types.iter().filter(|name| **name != "null").map(|name| words(name)).collect();
+        let counts = types.iter().any(|name| matches!(*name, "integer" | "number"));
+        let got = match value {
+            Value::String(text) if counts => {
+                let counted = units::counted(location.path);
+                let meant = units::meant(location.path, text, !types.contains(&"number"));
+                match meant.filter(|_| self.redaction.shows(value)) {
+                    Some(meant) => {
+                        let counted = counted.split(',').next().unwrap_or_default();
+                        format!("{counted}, got {}: write {meant}", self.redaction.value(value))
+                    }
+                    None => format!("{counted}, got a string"),
+                }
+            }
+            _ => format!(", got {}", kind(value)),
+        };
+        let message = format!("expected {}{got}", wanted.join(" or "));
+        findings.problem(location.path, message);
+        false
+    }
+
     /// `const`, `enum` and the bounds.
     pub(super) fn scalar(
         self,
@@ -34,11 +53,11 @@ impl Checker<'_> {
         findings: &mut Findings,
     ) {
         if let Some(only) = schema.get("const").filter(|only| *only != value) {
-            findings.problem(location.path, self.not_a_member(value, std::slice::from_ref(only)));
+            findings.problem(location.path, self.not_a_member(schema, value, std::slice::from_ref(only)));
         }
         let members = members(schema, "enum");
         if !members.is_empty() && !members.contains(value) {
-            findings.problem(location.path, self.not_a_member(value, members));
+            findings.problem(location.path, self.not_a_member(schema, value, members));
         }
         match value {
             Value::Number(_) => {
@@ -65,8 +84,13 @@ impl Checker<'_> {
         }
     }
 
-    /// A value that is none of `members`.
-    pub(super) fn not_a_member(self, value: &Value, members: &[Value]) -> String {
+    /// A value that is none of `members`, as `schema` has them.
+    pub(super) fn not_a_member(
+        self,
+        schema: &Map<String, Value>,
+        value: &Value,
+        members: &[Value],
+    ) -> String {
         let names: Vec<String> = members
             .iter()
             .filter(|member| !member.is_null())
@@ -75,6 +99,10 @@ impl Checker<'_> {
         let names = names.iter().map(String::as_str);
         let shown = self.redaction.value(value);
         let near = value.as_str().filter(|_| self.redaction.shows(value));
+        let synonyms = near.and_then(|text| schema.get(SYNONYMS)?.get(text.to_lowercase().replace('-', "_")));
+        if let Some(synonym) = synonyms.and_then(Value::as_str) {
+            return format!("{shown} is not known here: write '{synonym}'");
+        }
         match near.and_then(|text| nearest(text, names.clone())) {
             Some(near) => format!("{shown} is not known here, did you mean '{near}'?"),
             None if names.len() == 1 => format!("{shown} is not known here; it must be {}", list(names)),
@@ -82,6 +110,9 @@ impl Checker<'_> {
         }
     }
 }
+
+/// What others call the values of an option, in lower case, and what to write: a keyword of ours.
+const SYNONYMS: &str = "x-synonyms";
 
 /// The names under `type`.
 pub(super) fn types(schema: &Map<String, Value>) -> Vec<&str> {

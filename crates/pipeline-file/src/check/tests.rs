@@ -36,6 +36,26 @@ struct Options {
     shape: Option<Shape>,
     pair: Option<(u8, String)>,
     tree: Option<Tree>,
+    many: Option<Many>,
+}
+
+/// A word, a number or a map.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+enum Many {
+    Word(Word),
+    Number(u64),
+    Map { most: u64 },
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// Each of them.
+    All,
+    /// Not one.
+    None,
 }
 
 /// Names itself.
@@ -56,6 +76,7 @@ enum Shape {
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-synonyms" = {"silent": "low"}))]
 enum Level {
     /// Quiet.
     #[default]
@@ -128,9 +149,26 @@ fn each_errors_is_reported_in_its_own_words() {
         (json!({"endpont": 1}), "s: unknown option 'endpont', did you mean 'endpoint'?"),
         (json!({"level": "hihg"}), "s.level: 'hihg' is not known here, did you mean 'high'?"),
         (json!({"level": "loud"}), "s.level: 'loud' is not known here; it must be one of 'low' and 'high'"),
-        (json!({"level": 3}), "s.level: expected a string, got a whole number"),
+        (json!({"level": 3}), "s.level: expected 'low' or 'high', got a whole number"),
         (json!({"compression": "gzpi"}), "s.compression: 'gzpi' is not known here, did you mean 'gzip'?"),
-        (json!({"batch": "5"}), "s.batch: expected a whole number, got a string"),
+        (json!({"batch": "5"}), "s.batch: expected a whole number, got '5': write 5 without quotes"),
+        (
+            json!({"request": {"azure_credential_kind": "managed_identity", "timeout_secs": "1m"}}),
+            "s.request.timeout_secs: expected a whole number of seconds, got '1m': write 60",
+        ),
+        (
+            json!({"request": {"azure_credential_kind": "managed_identity", "timeout_secs": "soon"}}),
+            "s.request.timeout_secs: expected a whole number of seconds, such as 60, got a string",
+        ),
+        (json!({"level": "SILENT"}), "s.level: 'SILENT' is not known here: write 'low'"),
+        (
+            json!({"many": "lots"}),
+            "s.many: 'lots' is not known here; it must be one of 'all' and 'none', or a whole number or a map",
+        ),
+        (json!({"many": "non"}), "s.many: 'non' is not known here, did you mean 'none'?"),
+        (json!({"many": true}), "s.many: expected 'all', 'none', a whole number or a map, got true or false"),
+        (json!({"many": -1}), "s.many: '-1' is out of range: it must be at least 0"),
+        (json!({"many": {"most": "x"}}), "s.many.most: expected a whole number, got a string"),
         (json!({"batch": 5.5}), "s.batch: expected a whole number, got a number with a fraction"),
         (json!({"batch": 0}), "s.batch: '0' is out of range: it must be at least 1"),
         (json!({"batch": 101}), "s.batch: '101' is out of range: it must be at most 100"),
@@ -141,7 +179,7 @@ fn each_errors_is_reported_in_its_own_words() {
         (json!({"name": ""}), "s.name: must not be empty"),
         (json!({"ratio": true}), "s.ratio: expected a number, got true or false"),
         (json!({"shape": "plian"}), "s.shape: 'plian' is not known here, did you mean 'plain'?"),
-        (json!({"shape": 1}), "s.shape: expected a string or a map, got a whole number"),
+        (json!({"shape": 1}), "s.shape: expected 'plain' or a map, got a whole number"),
         (json!({"shape": {"round": {}}}), "s.shape.round: missing required option 'radius'"),
         (json!({"pair": [1]}), "s.pair: at least 2 must be given"),
         (json!({"pair": [1, 2]}), "s.pair.1: expected a string, got a whole number"),

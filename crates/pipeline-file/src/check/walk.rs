@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::scalar::type_fits;
 use crate::{
     redaction::Redaction,
     secrets::has_secret_reference,
@@ -82,13 +81,13 @@ impl<'s> Checker<'s> {
         for part in members(schema, "allOf") {
             self.walk(part, value, &self.inside(schema, part, location), findings);
         }
-        if !type_fits(schema, value, location, findings) {
+        if !self.type_fits(schema, value, location, findings) {
             return;
         }
         for key in ["anyOf", "oneOf"] {
             if schema.contains_key(key) {
-                let branches = members(schema, key);
-                self.choose(branches, value, &self.inside_choice(schema, location), findings);
+                let inside = self.inside_choice(schema, location);
+                self.choose((schema, members(schema, key)), value, &inside, findings);
             }
         }
         // What the secret will be is not known yet.

@@ -79,18 +79,17 @@ fn component(
     };
     let found = component_type(section, entry, &path, catalogue, redaction, report)?;
     let mut options = entry.clone();
+    let mut schema = with_vector_options(section, (found.schema)());
+    // Checked elsewhere, and here only to be suggested.
+    schema["properties"]["type"] = Value::Bool(true);
     options.shift_remove("type");
     if section == Kind::Sink {
+        schema["properties"]["inputs"] = Value::Bool(true);
         options.shift_remove("inputs");
         let answer = options.shift_remove("acknowledgements");
         acknowledgements(&path, answer.as_ref().unwrap_or(&Value::Null), redaction, report);
     }
-    let findings = check(
-        &with_vector_options(section, (found.schema)()),
-        &Value::Object(options.clone()),
-        &path,
-        redaction,
-    );
+    let findings = check(&schema, &Value::Object(options.clone()), &path, redaction);
     report.problems.extend(findings.problems);
     report.warnings.extend(findings.warnings);
     let vector_options = take(section, &mut options);

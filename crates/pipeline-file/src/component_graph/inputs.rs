@@ -28,6 +28,8 @@ const SECTIONS: [(&str, &str); 4] = [
 /// The ids of a file, in file order, whether or not their components are right.
 struct Ids<'t> {
     sources: Vec<&'t str>,
+    /// Those of the sources that are ours, which have no ports.
+    our_sources: Vec<&'t str>,
     transforms: Vec<&'t str>,
     sinks: Vec<&'t str>,
 }
@@ -48,15 +50,27 @@ pub(super) fn join(
         .collect();
     // A sink whose inputs are not known may read what no other does.
     let mut all_readers_known = !ids.sinks.is_empty();
+    let mut unmatched = Vec::new();
     for (id, entry) in ours(tree, Kind::Sink) {
         let has_listener = listens(entry);
         let Value::Object(entry) = entry else { continue };
         let path = redaction.join("sinks", id);
+        // An unknown option that was meant for it has been reported.
+        let is_mistyped = |key: &String| key != "inputs" && nearest(key, ["inputs"]).is_some();
+        if entry.get("inputs").is_none_or(Value::is_null) && entry.keys().any(is_mistyped) {
+            all_readers_known = false;
+            continue;
+        }
         let Some(patterns) = patterns(entry.get("inputs"), has_listener, &path, report) else {
             all_readers_known = false;
             continue;
         };
         let inputs = ids.expand(&patterns, &format!("{path}.inputs"), relaxed_globs, redaction, report);
+        for pattern in patterns.iter().filter(|pattern| is_glob(pattern) && !ids.know(pattern)) {
+            // What it was meant to match, nobody knows; unless it may match nothing, that is reported.
+            all_readers_known &= relaxed_globs;
+            unmatched.extend(redaction.key(pattern).map(|shown| format!("{shown} of {path}.inputs")));
+        }
         read.extend(inputs.iter().cloned());
         let sink = sinks.iter_mut().find(|sink| sink.id == id);
         if let Some(sink) = sink {
@@ -66,10 +80,14 @@ pub(super) fn join(
     }
     report_unknown_inputs(tree, &ids, relaxed_globs, redaction, report);
     if all_readers_known {
+        let unmatched = match unmatched.as_slice() {
+            [] => String::new(),
+            some => format!("; {} matches no source", some.join(" and ")),
+        };
         for (id, _) in ours(tree, Kind::Source).filter(|(id, _)| !read.contains(*id)) {
             report.problem(
                 redaction.join("sources", id),
-                "no sink reads this source: its events would go nowhere",
+                format!("no sink reads this source: its events would go nowhere{unmatched}"),
             );
         }
     }
@@ -177,7 +195,8 @@ impl<'t> Ids<'t> {
         // A table that is filled by events can be read as a source, under a name of its own.
         let tables = tables.filter_map(|(_, table)| table.get("source_config")?.get("source_key")?.as_str());
         let sources = ids("sources").into_iter().chain(tables).collect();
-        Self { sources, transforms: ids("transforms"), sinks: ids("sinks") }
+        let our_sources = ours(tree, Kind::Source).map(|(id, _)| id).collect();
+        Self { sources, our_sources, transforms: ids("transforms"), sinks: ids("sinks") }
     }
 
     /// The sources that `patterns` stand for. A mistyped one counts as what was meant, so that it is not
@@ -213,7 +232,8 @@ impl<'t> Ids<'t> {
 
     /// Whether a pattern stands for anything: a source, a transform, or a port of one, such as `otel.logs`.
     fn know(&self, pattern: &str) -> bool {
-        self.sources.iter().chain(&self.transforms).any(|id| reads_port(pattern, id))
+        let mut all = self.sources.iter().chain(&self.transforms);
+        all.any(|id| matches(pattern, id) || (reads_port(pattern, id) && !self.our_sources.contains(id)))
     }
 
     fn no_such_input(&self, pattern: &str, redaction: Redaction<'_>) -> String {

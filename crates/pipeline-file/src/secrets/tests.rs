@@ -84,7 +84,7 @@ fn what_is_wrong_with_a_declaration_is_reported_without_asking_a_backend() {
         (json!({"type": "exec", "command": []}), "secret.v.command: at least 1 must be given".to_owned()),
         (
             json!({"type": "exec", "command": ["x"], "timeout": "5"}),
-            "secret.v.timeout: expected a whole number, got a string".to_owned(),
+            "secret.v.timeout: expected a whole number, got '5': write 5 without quotes".to_owned(),
         ),
         (
             json!({"type": "exec", "command": ["x"], "protocol": {"version": "v2"}}),
