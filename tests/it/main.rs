@@ -18,6 +18,7 @@ mod kill;
 mod lanes;
 mod layouts;
 mod memory;
+mod messages;
 mod pipeline;
 mod preflight;
 mod python_client;

@@ -13,11 +13,15 @@ use url::Url;
 
 use crate::cloud::Cloud;
 use crate::credential::AuthConfig;
+use crate::hosts::of_another_cloud;
 use crate::http::{HttpError, HttpOptions, ProxyConfig, https_url};
 use crate::tls::TlsConfig;
 
 /// Most requests a minute that an option may ask for at a simulator, which is a loopback `endpoint`.
 const MAX_SIMULATED_REQUESTS: u64 = 100_000;
+
+/// What stands in the URLs of requests, and so not in a base URL.
+const PARTS_OF_PATHS: [&str; 5] = ["v1.0", "beta", "security", "incidents", "subscriptions"];
 
 /// Which identity is used, in which cloud, and through what: the options of every component that talks to Microsoft.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -135,6 +139,12 @@ impl IdentityConfig {
         problems: &mut Vec<Problem>,
     ) -> Identity {
         self.auth.validate(&format!("{path}.auth"), problems);
+        // Whoever names the scope of tokens knows which cloud it is for.
+        if self.token_scope.is_none() {
+            self.auth.validate_host(self.cloud, &format!("{path}.auth"), problems);
+        }
+        let scope_path = format!("{path}.token_scope");
+        self.auth.validate_scope(self.token_scope.as_deref(), &scope_path, problems);
         if let Some(own) = &self.proxy {
             own.validate(&format!("{path}.proxy"), problems);
         }
@@ -183,6 +193,9 @@ impl ConnectionConfig {
             let message = format!("must be an https URL, such as {example}");
             problems.push(Problem::new(format!("{path}.endpoint"), message));
         }
+        if let Some(message) = endpoint.as_ref().and_then(|url| self.wrong_endpoint(url, api)) {
+            problems.push(Problem::new(format!("{path}.endpoint"), message));
+        }
         let is_simulated = endpoint.as_ref().is_some_and(is_loopback);
         let max = if is_simulated { MAX_SIMULATED_REQUESTS } else { api.max_requests as u64 };
         let requests = self.request.rate_limit_num.unwrap_or(api.default_requests);
@@ -195,6 +208,22 @@ impl ConnectionConfig {
         let timeout = Duration::from_secs(self.request.timeout_secs);
         let identity = self.identity.validate(&scope, timeout, path, proxy, problems);
         Some(Connection { identity, endpoint: endpoint?, requests_a_minute: requests })
+    }
+}
+
+impl ConnectionConfig {
+    /// What is wrong with the base URL of a service, if it is not that.
+    fn wrong_endpoint(&self, url: &Url, api: Api) -> Option<String> {
+        let has = |part: &str| url.path_segments().is_some_and(|mut parts| parts.any(|found| found == part));
+        if url.query().is_some() || url.fragment().is_some() || PARTS_OF_PATHS.into_iter().any(has) {
+            let cloud = self.identity.cloud;
+            let base = (api.base)(cloud).or_else(|| (api.base)(Cloud::Public)).unwrap_or_default();
+            return Some(format!(
+                "must be the service's base URL alone, such as {base}: what comes behind it is added"
+            ));
+        }
+        let is_given = self.identity.token_scope.is_none();
+        is_given.then(|| of_another_cloud(url, self.identity.cloud)).flatten()
     }
 }
 
@@ -278,6 +307,15 @@ mod tests {
                 "sources.s.endpoint: must be an https URL, such as https://graph.microsoft.com",
             ),
             (
+                json!({"endpoint": "https://graph.microsoft.com/v1.0/security/incidents"}),
+                "sources.s.endpoint: must be the service's base URL alone, such as https://graph.microsoft.com: what comes \
+                 behind it is added",
+            ),
+            (
+                json!({"endpoint": "https://graph.microsoft.us"}),
+                "sources.s.endpoint: is in the cloud usgov, and cloud is public: write cloud: usgov, or the URL in public",
+            ),
+            (
                 json!({"request": {"timeout_secs": 0}}),
                 "sources.s.request.timeout_secs: must be from 1 to 3600",
             ),
@@ -292,6 +330,18 @@ mod tests {
         ] {
             assert_eq!(validated(&options).1, [expected], "{options}");
         }
+        let asserting = json!({"azure_credential_kind": "workload_identity"});
+        assert_eq!(
+            validated(&json!({"auth": asserting, "token_scope": "https://graph.microsoft.com"})).1,
+            ["sources.s.token_scope: must end with /.default, as https://monitor.azure.com/.default does"]
+        );
+        let login = json!({"azure_credential_kind": "workload_identity",
+            "authority_host": "https://login.microsoftonline.us"});
+        let found = validated(&json!({"auth": login})).1;
+        assert!(found[0].starts_with("sources.s.auth.authority_host: is in the cloud usgov"), "{found:?}");
+        let named = json!({"auth": login, "token_scope": "https://graph.microsoft.us/.default",
+            "endpoint": "https://graph.microsoft.us"});
+        assert_eq!(validated(&named).1, [""; 0]);
         let simulated = json!({"endpoint": "https://127.0.0.1:1", "request": {"rate_limit_num": 100_000}});
         assert_eq!(validated(&simulated).1, [""; 0]);
     }

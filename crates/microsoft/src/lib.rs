@@ -12,6 +12,7 @@ pub mod credential;
 pub mod data_collection_rules;
 pub mod error;
 pub mod graph;
+pub mod hosts;
 pub mod http;
 pub mod listing;
 pub mod log_analytics;

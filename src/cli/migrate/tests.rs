@@ -145,7 +145,7 @@ fn whatever_the_sinks_are_called_the_new_file_is_right_and_each_has_a_rule_of_it
     let migration = migrate(&pipeline_file::read(&[path], &variables).unwrap()).unwrap().unwrap();
     let values = ["A_B", "A_B_2", "_1X"].map(|name| {
         [
-            (format!("{name}_ENDPOINT"), "https://rule.ingest.monitor.azure.com"),
+            (format!("{name}_ENDPOINT"), "https://rule.example.com"),
             (format!("{name}_DCR_IMMUTABLE_ID"), "dcr-0123456789abcdef0123456789abcdef"),
         ]
     });

@@ -17,6 +17,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Wrong> {
     let data_dir = arguments.place.data_dir()?;
+    if !data_dir.is_dir() && arguments.place.data_dir.is_some() {
+        return Err(format!("there is no directory {}", data_dir.display()).into());
+    }
     let listed = match &arguments.component {
         Some(component) => vec![component.clone()],
         None => components(&data_dir)

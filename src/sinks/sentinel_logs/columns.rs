@@ -46,10 +46,26 @@ impl ColumnsConfig {
     /// Everything that is wrong with them, if `timestamp_field` is the column of the event's time.
     pub(super) fn problems(&self, timestamp_field: &str, plan: TablePlan) -> Vec<String> {
         let names = self.names();
-        let illegal = names.iter().filter(|name| !Column::is_declarable(name)).map(|name| {
-            format!("'{name}' cannot be a column's name; a reserved name has one underscore more, as id_")
+        let illegal = names.iter().filter(|name| !Column::is_declarable(name)).map(|name| match Column::of(name) {
+            Column::Reserved(name) => format!(
+                "'{name}' cannot be a column's name, because Log Analytics reserves it: write '{name}_', which is where its \
+                 values go"
+            ),
+            Column::Plain(name) | Column::Extra(name) => format!(
+                "'{name}' cannot be a column's name: leave it out, and its values go into ExtraColumns under that name"
+            ),
         });
         let mut problems: Vec<_> = illegal.collect();
+        let mut seen = BTreeSet::new();
+        let again: BTreeSet<_> = names.iter().filter(|name| !seen.insert(**name)).collect();
+        problems.extend(again.into_iter().map(|name| format!("'{name}' is there twice")));
+        if seen.len() > MAX_COLUMNS {
+            problems.push(format!(
+                "{} are more columns than the {MAX_COLUMNS} that a table can have: leave out what is not searched for, and it \
+                 goes into ExtraColumns",
+                seen.len()
+            ));
+        }
         let needed = [
             (timestamp_field, ColumnType::DateTime, "datetime"),
             (EXTRA_COLUMNS, ColumnType::Dynamic, "dynamic"),
@@ -78,13 +94,36 @@ impl ColumnsConfig {
             return vec![TYPES_NEEDED.to_owned()];
         }
         // Source: https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table#add-or-delete-a-custom-column
-        let mut seen = BTreeSet::new();
-        let again = names.iter().filter(|name| !seen.insert(name.to_ascii_lowercase()));
-        again
+        twins(names)
             .map(|name| format!("{name} is there twice, in another case: an Auxiliary table drops one"))
             .collect()
     }
+
+    /// What is doubtful about columns that differ in case alone.
+    pub(super) fn differing_by_case(&self) -> Vec<String> {
+        let names = self.names();
+        let doubt = |name: &str| {
+            format!(
+                "'{name}' is there in another case too: a field goes into the one that is written as it is, and who searches \
+                 the table finds half of the values"
+            )
+        };
+        twins(&names).map(doubt).collect()
+    }
 }
+
+/// The names that differ from an earlier one in case alone.
+fn twins<'n>(names: &[&'n str]) -> impl Iterator<Item = &'n str> {
+    let mut seen = BTreeMap::new();
+    names.iter().copied().filter(move |name| {
+        let first = seen.entry(name.to_ascii_lowercase()).or_insert(*name);
+        first != name
+    })
+}
+
+/// Most columns of a table.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces>
+pub(super) const MAX_COLUMNS: usize = 500;
 
 /// Why an Auxiliary table needs types.
 pub(super) const TYPES_NEEDED: &str = "a table of the plan Auxiliary refuses a row with nested JSON in any but a dynamic \

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use super::column::Column;
 use super::columns::{ColumnsConfig, TYPES_NEEDED};
@@ -22,6 +23,7 @@ use super::targets::{Endpoints, Targets};
 use super::template::Template;
 use crate::sinks::quarantine::QuarantineConfig;
 use microsoft::connection::IdentityConfig;
+use microsoft::hosts::{of_another_cloud, takes_no_rows};
 use microsoft::http::{ProxyConfig, https_url};
 use microsoft::logs_ingestion::MAX_CALL_BYTES;
 use model::problem::{Problem, check_ranges};
@@ -138,6 +140,7 @@ impl SentinelLogsConfig {
         let mut problems = Vec::new();
         let mut warnings = self.adjust(path);
         let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
+        self.validate_hosts(path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
         let management = self.management_endpoint.as_deref().unwrap_or_else(|| self.identity.cloud.arm());
@@ -150,7 +153,13 @@ impl SentinelLogsConfig {
             let parsed = Template::parse(written).map_err(|error| report(option, error.to_string())).ok()?;
             // What a field comes to is looked at event by event.
             if let Some(Err(error)) = parsed.fixed().map(check) {
-                report(option, error.to_string());
+                let message = if option == "stream_name" && written.ends_with("_CL") {
+                    "is a table's name: write the stream, which has Custom- before it, as Custom-T_CL"
+                        .to_owned()
+                } else {
+                    error.to_string()
+                };
+                report(option, message);
             }
             Some(parsed)
         };
@@ -226,6 +235,30 @@ impl SentinelLogsConfig {
         }
     }
 
+    /// Reports URLs of hosts that rows or requests cannot go to, and a scope that there is no token for.
+    fn validate_hosts(&self, path: &str, problems: &mut Vec<Problem>) {
+        let cloud = self.identity.cloud;
+        // Whoever names the scope of tokens knows which cloud it is for.
+        let foreign = |own_scope: &Option<String>, url: &Url| match own_scope {
+            None => of_another_cloud(url, cloud),
+            Some(_) => None,
+        };
+        let main = (format!("{path}.endpoint"), &self.endpoint);
+        let others = self.endpoints.iter().map(|(rule, url)| (format!("{path}.endpoints.{rule}"), url));
+        for (path, url) in std::iter::once(main).chain(others) {
+            let url = https_url(url);
+            let wrong = url.as_ref().and_then(takes_no_rows);
+            let wrong = wrong.or_else(|| foreign(&self.identity.token_scope, url.as_ref()?));
+            problems.extend(wrong.map(|message| Problem::new(path, message)));
+        }
+        let management = self.management_endpoint.as_deref().and_then(https_url);
+        let wrong = management.and_then(|url| foreign(&self.management_token_scope, &url));
+        problems.extend(wrong.map(|message| Problem::new(format!("{path}.management_endpoint"), message)));
+        let (scope, path) =
+            (self.management_token_scope.as_deref(), format!("{path}.management_token_scope"));
+        self.identity.auth.validate_scope(scope, &path, problems);
+    }
+
     /// Puts what can be done in the place of what Vector's own sink accepts and this one does not do; answers warnings of it.
     fn adjust(&mut self, path: &str) -> Vec<Problem> {
         let mut ineffective = self.request.ineffective();
@@ -239,6 +272,10 @@ impl SentinelLogsConfig {
             Problem::new(path, message)
         });
         let mut warnings: Vec<_> = ineffective.into_iter().collect();
+        if let Some(columns) = self.columns.as_ref().filter(|_| self.table_plan != TablePlan::Auxiliary) {
+            let twins = columns.differing_by_case().into_iter();
+            warnings.extend(twins.map(|message| Problem::new(format!("{path}.columns"), message)));
+        }
         for (option, written) in self.request.lower() {
             let message = format!(
                 "{written} is more than there may be: 200 is used. Each may take a megabyte of memory"

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use url::Url;
+
+use crate::cloud::Cloud;
+use crate::hosts::of_another_cloud;
 use model::problem::Problem;
 use runtime::secret::SensitiveString;
 
@@ -137,6 +141,8 @@ impl AuthConfig {
             ("client_assertion_client_id", self.client_assertion_client_id.clone(), asserting, true),
             ("authority_host", self.authority_host.clone(), at_login, false),
         ];
+        let id_type_is_resource =
+            self.user_assigned_managed_identity_id_type == Some(IdentityIdType::ResourceId);
         for (name, value, kinds, needed) in options {
             let used = kinds.contains(&self.azure_credential_kind);
             let message = match value.as_deref() {
@@ -148,17 +154,92 @@ impl AuthConfig {
                 Some(value) if value.starts_with("SECRET[") || value.starts_with("${") => {
                     "looks like a secret or a variable that was not put in: write SECRET[backend.key] or ${NAME}"
                 }
-                Some(_) if !used => {
-                    "has no effect with this azure_credential_kind: remove it or change the kind"
-                }
-                _ => continue,
+                Some(value) if used => match shape(name, value, id_type_is_resource) {
+                    Some(message) => message,
+                    None => continue,
+                },
+                Some(_) => "has no effect with this azure_credential_kind: remove it or change the kind",
+                None => continue,
             };
             problems.push(Problem::new(format!("{path}.{name}"), message));
         }
-        if self.authority_host.as_ref().is_some_and(|host| !host.starts_with("https://")) {
-            let message = "must be an https URL, such as https://login.microsoftonline.com";
-            problems.push(Problem::new(format!("{path}.authority_host"), message));
+    }
+
+    /// Reports a login host of another cloud than `cloud`.
+    pub(crate) fn validate_host(&self, cloud: Cloud, path: &str, problems: &mut Vec<Problem>) {
+        let host = self.authority_host.as_deref().and_then(|host| Url::parse(host).ok());
+        let foreign = host.and_then(|host| of_another_cloud(&host, cloud));
+        problems.extend(foreign.map(|message| Problem::new(format!("{path}.authority_host"), message)));
+    }
+
+    /// Reports a scope that no login host gives a token for, which stands in the option at `path`.
+    pub fn validate_scope(&self, scope: Option<&str>, path: &str, problems: &mut Vec<Problem>) {
+        // These two are asked for a resource, which is the scope without that ending.
+        let is_resource =
+            matches!(self.azure_credential_kind, CredentialKind::ManagedIdentity | CredentialKind::AzureCli);
+        if scope.is_some_and(|scope| !is_resource && !scope.ends_with("/.default")) {
+            let message = "must end with /.default, as https://monitor.azure.com/.default does";
+            problems.push(Problem::new(path, message));
         }
+    }
+}
+
+/// What is wrong with how the value of an option is written.
+fn shape(option: &str, value: &str, is_resource_id: bool) -> Option<&'static str> {
+    let is_in_braces = value.starts_with(['{', '(', '<']);
+    let is_url = value.contains("://");
+    let is_resource = value.starts_with("/subscriptions/");
+    match option {
+        "azure_tenant_id" | "tenant_id" | "client_assertion_tenant_id" => {
+            let is_plain =
+                value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+            match value {
+                _ if is_in_braces => Some("must be the tenant's id alone, without braces"),
+                _ if is_url => Some(
+                    "must be the tenant's id alone, such as 11111111-2222-3333-4444-555555555555, without the URL around it; \
+                     a login host of its own goes into authority_host",
+                ),
+                "common" | "organizations" | "consumers" => {
+                    Some("must be the id of one tenant: an application cannot log in to all of them")
+                }
+                _ if !is_plain => {
+                    Some("must be the tenant's id, or one of its domains, such as contoso.onmicrosoft.com")
+                }
+                _ => None,
+            }
+        }
+        "azure_client_id" | "client_id" | "client_assertion_client_id" => {
+            if is_in_braces {
+                Some("must be the application's id alone, without braces")
+            } else if is_url || is_resource || value.contains(['/', '@', ' ']) {
+                Some(
+                    "must be the application (client) id, such as 66666666-7777-8888-9999-000000000000; neither its URI nor \
+                     its name",
+                )
+            } else {
+                None
+            }
+        }
+        "user_assigned_managed_identity_id" => match (is_resource, is_resource_id) {
+            (true, false) => {
+                Some("is a resource id: set user_assigned_managed_identity_id_type to resource_id")
+            }
+            (false, true) => Some(
+                "is no resource id, which begins with /subscriptions/: set \
+                user_assigned_managed_identity_id_type to what it is",
+            ),
+            _ if is_in_braces => Some("must be the identity's id alone, without braces"),
+            _ => None,
+        },
+        "authority_host" => match Url::parse(value) {
+            Ok(url) if url.scheme() == "https" && url.path() == "/" && url.query().is_none() => None,
+            Ok(url) if url.scheme() == "https" => Some(
+                "must be the login host alone, such as https://login.microsoftonline.com; the tenant goes into \
+                 azure_tenant_id, or what the kind of credential has for it",
+            ),
+            _ => Some("must be an https URL, such as https://login.microsoftonline.com"),
+        },
+        _ => None,
     }
 }
 
@@ -184,6 +265,61 @@ mod tests {
         assert_eq!(found.len(), 5, "{found:#?}");
         assert!(found.iter().any(|problem| problem.starts_with("auth.azure_client_secret: missing")));
         assert!(found.iter().any(|problem| problem.starts_with("auth.certificate_path: has no effect")));
+    }
+
+    #[test]
+    fn ids_that_are_written_as_something_else_say_what_to_write() {
+        let id = "11111111-2222-3333-4444-555555555555";
+        let application = |tenant: &str, client: &str| {
+            serde_json::json!({"azure_credential_kind": "client_secret_credential", "azure_client_secret": "s",
+                "azure_tenant_id": tenant, "azure_client_id": client})
+        };
+        let managed = |id: &str, id_type: &str| {
+            serde_json::json!({"azure_credential_kind": "managed_identity", "user_assigned_managed_identity_id": id,
+                "user_assigned_managed_identity_id_type": id_type})
+        };
+        let resource =
+            "/subscriptions/1/resourceGroups/r/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
+        for right in [
+            application(id, id),
+            application("contoso.onmicrosoft.com", id),
+            managed(id, "client_id"),
+            managed(id, "object_id"),
+            managed(resource, "resource_id"),
+        ] {
+            assert_eq!(problems(right.clone()), [""; 0], "{right}");
+        }
+        let url = format!("https://login.microsoftonline.com/{id}");
+        for (wrong, expected) in [
+            (
+                application(&format!("{{{id}}}"), id),
+                "azure_tenant_id: must be the tenant's id alone, without braces",
+            ),
+            (application(&url, id), "azure_tenant_id: must be the tenant's id alone, such as"),
+            (application("common", id), "azure_tenant_id: must be the id of one tenant"),
+            (
+                application("Contoso Ltd", id),
+                "azure_tenant_id: must be the tenant's id, or one of its domains",
+            ),
+            (application(id, &format!("{{{id}}}")), "azure_client_id: must be the application's id alone"),
+            (application(id, &format!("api://{id}")), "azure_client_id: must be the application (client) id"),
+            (application(id, resource), "azure_client_id: must be the application (client) id"),
+            (managed(resource, "client_id"), "user_assigned_managed_identity_id: is a resource id: set"),
+            (managed(id, "resource_id"), "user_assigned_managed_identity_id: is no resource id"),
+            (
+                managed(&format!("{{{id}}}"), "client_id"),
+                "user_assigned_managed_identity_id: must be the identity's",
+            ),
+        ] {
+            let found = problems(wrong.clone());
+            assert!(
+                found.len() == 1 && found[0].starts_with(&format!("auth.{expected}")),
+                "{wrong} {found:?}"
+            );
+        }
+        let mut with_tenant = application(id, id);
+        with_tenant["authority_host"] = url.into();
+        assert!(problems(with_tenant)[0].contains("must be the login host alone"));
     }
 
     #[test]
