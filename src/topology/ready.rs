@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::link_error::LinkError;
 use super::sink_links::{SinkLinks, listen_for_shippers};
 use super::vector_links::VectorLinks;
-use crate::component::{Built, BuiltSink, Runtime, Source};
+use crate::component::{BuildError, Built, BuiltSink, Runtime, Source};
 use crate::topology::plan::Planned;
 use model::problem::Problem;
 use pipeline_file::Kind;
 use runtime::delivery::{Deliver, FanOut};
+use runtime::telemetry::ComponentLabels;
 
 /// A sink that does not take anything yet.
 pub(super) struct ReadySink {
@@ -67,7 +68,7 @@ impl ReadySink {
                 }
             }
         }
-        let built = match planned.component.build(&planned.id, runtime) {
+        let built = match build(planned, Kind::Sink, runtime) {
             Ok(Built::Sink(built)) => built,
             Ok(Built::Source(_)) => return Err((problem("is no sink".to_owned()), opened)),
             Err(error) => return Err((problem(error.to_string()), opened)),
@@ -75,6 +76,16 @@ impl ReadySink {
         let address = links.and_then(|links| links.address(planned));
         Ok(Self { planned: planned.clone(), built, links: opened, address })
     }
+}
+
+/// Builds a component, which connects under its own name.
+fn build(planned: &Planned, kind: Kind, runtime: &mut Runtime) -> Result<Built, BuildError> {
+    let (kind, component_type, id) = (kind.word(), planned.type_name, planned.id.clone());
+    let named = runtime.connector.of(ComponentLabels { kind, component_type, id });
+    let unnamed = std::mem::replace(&mut runtime.connector, named);
+    let built = planned.component.build(&planned.id, runtime);
+    runtime.connector = unnamed;
+    built
 }
 
 // === impl ReadySource ===
@@ -88,7 +99,7 @@ impl ReadySource {
     ) -> Result<Self, Problem> {
         let problem = |error: String| Problem::new(planned.path(Kind::Source), error);
         let unlinked = |error: LinkError| problem(error.to_string());
-        let source = match planned.component.build(&planned.id, runtime) {
+        let source = match build(planned, Kind::Source, runtime) {
             Ok(Built::Source(source)) => source,
             Ok(Built::Sink(_)) => return Err(problem("is no source".to_owned())),
             Err(error) => return Err(problem(error.to_string())),

@@ -18,6 +18,19 @@ async fn probe(bench: &Bench, auth: Value, variables: &[(&str, &str)]) -> String
     probe_pipeline(bench, &pipeline, variables).await
 }
 
+/// Kinds of machines whose managed identities we cannot use are refused with what to use, before anybody is asked.
+#[tokio::test]
+async fn a_managed_identity_of_azure_arc_is_refused_with_what_to_use() {
+    let bench = Bench::start(SimulatorConfig::default()).await;
+    let auth = json!({"azure_credential_kind": "managed_identity"});
+    let url = "http://localhost:40342/metadata/identity/oauth2/token";
+    let arc = [("IDENTITY_ENDPOINT", url), ("IMDS_ENDPOINT", "http://localhost:40342")];
+    let printed = probe(&bench, auth, &arc).await;
+    for words in ["Azure Arc managed identity isn't supported", "Take client_certificate_credential"] {
+        assert!(printed.contains(words), "{printed}");
+    }
+}
+
 async fn probe_pipeline(bench: &Bench, pipeline: &Value, variables: &[(&str, &str)]) -> String {
     let file = bench.file(pipeline);
     let mut command = program();

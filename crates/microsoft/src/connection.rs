@@ -7,6 +7,7 @@ use model::problem::{Problem, check_ranges};
 use runtime::clock::Clock;
 use runtime::edge::Edge;
 use runtime::secret::SensitiveString;
+use runtime::telemetry::ComponentLabels;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -112,6 +113,8 @@ pub struct Connection {
 pub struct Connector {
     /// The one clock.
     pub clock: Clock,
+    /// The component that connects, in a run: for its log lines and metrics.
+    pub(crate) labels: Option<ComponentLabels>,
     open: Arc<Open>,
 }
 
@@ -250,7 +253,13 @@ impl Connector {
         clock: Clock,
         open: impl Fn(&HttpOptions) -> Result<Edge, HttpError> + Send + Sync + 'static,
     ) -> Self {
-        Self { clock, open: Arc::new(open) }
+        Self { clock, labels: None, open: Arc::new(open) }
+    }
+
+    /// The same for one component of a run.
+    #[must_use]
+    pub fn of(&self, labels: ComponentLabels) -> Self {
+        Self { labels: Some(labels), ..self.clone() }
     }
 
     pub(crate) fn open(&self, options: &HttpOptions) -> Result<Edge, HttpError> {

@@ -25,6 +25,8 @@ use runtime::secret::SensitiveString;
 
 /// Longest wait for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same through a proxy that is spoken to in TLS: one that speaks plain HTTP says nothing at all.
+const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("vector-sentinel/", env!("CARGO_PKG_VERSION"));
 
@@ -115,10 +117,16 @@ impl ProxyConfig {
     /// Reports proxies that cannot be used.
     pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
         for (name, url) in [("http", &self.http), ("https", &self.https)] {
-            if url.as_ref().is_some_and(|url| reqwest::Proxy::all(url.expose()).is_err()) {
-                let message = "not the URL of a proxy, expected something like http://proxy.example.com:3128";
-                problems.push(Problem::new(format!("{path}.{name}"), message));
-            }
+            let Some(url) = url.as_ref().map(SensitiveString::expose) else { continue };
+            let message = if reqwest::Proxy::all(url).is_err() {
+                "not the URL of a proxy, expected something like http://proxy.example.com:3128"
+            } else if has_more_than_a_host(url) {
+                "has more than host and port: in the user's name and the password, write a # as %23, a / as %2F, a ? as %3F, an @ \
+                 as %40, a : as %3A and a % as %25"
+            } else {
+                continue;
+            };
+            problems.push(Problem::new(format!("{path}.{name}"), message));
         }
     }
 
@@ -148,11 +156,52 @@ impl ProxyConfig {
     }
 }
 
+/// Whether something stands behind host and port: an unescaped password ends the host there.
+fn has_more_than_a_host(proxy: &str) -> bool {
+    // Without a scheme it is taken for one of http.
+    let whole = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
+    let url = Url::parse(&whole).ok();
+    url.is_some_and(|url| {
+        url.fragment().is_some() || url.query().is_some() || !matches!(url.path(), "" | "/")
+    })
+}
+
+/// What went wrong on the way through a proxy whose URL begins with `https://`, and which nothing goes around.
+fn through_tls(error: EdgeError) -> EdgeError {
+    let words = match error {
+        EdgeError::Unreachable(words) => words,
+        EdgeError::Tls(words) | EdgeError::Proxy(words) if words.contains("corrupt message") => words,
+        error => return error,
+    };
+    EdgeError::Proxy(format!(
+        "it does not answer in TLS, as proxy.https says, which begins with https://: if it speaks plain HTTP, write http:// in \
+         proxy.https ({words})"
+    ))
+}
+
 // === impl HttpOptions ===
 
 impl HttpOptions {
+    /// Whether every request goes through a proxy that is spoken to in TLS.
+    fn is_through_tls(&self) -> bool {
+        let ProxyConfig { enabled, https, no_proxy, .. } = &self.proxy;
+        let is_https = |url: &SensitiveString| url.expose().starts_with("https://");
+        *enabled && no_proxy.is_empty() && https.as_ref().is_some_and(is_https)
+    }
+
     /// Builds the edge that has reqwest behind it: reads the files of `tls`, touches nothing else.
     pub fn build(&self) -> Result<Edge, HttpError> {
+        let edge = self.over_reqwest()?;
+        if !self.is_through_tls() {
+            return Ok(edge);
+        }
+        Ok(Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
+            let edge = edge.clone();
+            async move { edge.oneshot(request).await.map_err(through_tls) }
+        })))
+    }
+
+    fn over_reqwest(&self) -> Result<Edge, HttpError> {
         if self.tls.is_plain() {
             return Ok(edge_of(self.client(|builder| {
                 let authorities = self.tls.authorities()?;
@@ -191,7 +240,7 @@ impl HttpOptions {
     ) -> Result<reqwest::Client, HttpError> {
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(if self.is_through_tls() { PROXY_TIMEOUT } else { CONNECT_TIMEOUT })
             .timeout(self.timeout)
             .https_only(self.https_only)
             // Proxies are those that `self.proxy` names, which has read the environment itself.
@@ -316,7 +365,7 @@ fn edge_error(error: &reqwest::Error) -> EdgeError {
     } else if error.is_connect() && caused_by(ErrorKind::ConnectionRefused) {
         EdgeError::Refused(words)
     } else if error.is_connect() {
-        EdgeError::Unreachable(format!("the limit is {} s: {words}", CONNECT_TIMEOUT.as_secs()))
+        EdgeError::Unreachable(words)
     } else if error.is_timeout() {
         EdgeError::TimedOut(words)
     } else {
@@ -353,119 +402,5 @@ pub(super) fn chain(error: &dyn Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    #[test]
-    fn the_environment_fills_what_the_file_does_not_say() {
-        let variables = |name: &str| match name {
-            "https_proxy" => Some("http://env:1"),
-            "HTTP_PROXY" => Some("http://ENV:2"),
-            "no_proxy" => Some("localhost,.example.com"),
-            _ => None,
-        };
-        let file = ProxyConfig { https: Some("http://file:3".to_owned().into()), ..ProxyConfig::default() };
-        let merged = file.or_environment(variables);
-        assert_eq!(merged.https.as_ref().map(SensitiveString::expose), Some("http://file:3"));
-        assert_eq!(merged.http.as_ref().map(SensitiveString::expose), Some("http://ENV:2"));
-        assert_eq!(merged.no_proxy, ["localhost,.example.com"]);
-        assert_eq!(merged.proxies().unwrap().len(), 2);
-        assert!(ProxyConfig { enabled: false, ..merged }.proxies().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_proxys_password_is_not_shown() {
-        let proxy = ProxyConfig {
-            https: Some("http://user:hunter2@proxy".to_owned().into()),
-            ..ProxyConfig::default()
-        };
-        assert!(!format!("{proxy:?}").contains("hunter2"));
-        let mut problems = Vec::new();
-        ProxyConfig { http: Some("::hunter2".to_owned().into()), ..proxy }.validate("proxy", &mut problems);
-        assert_eq!(problems.len(), 1);
-        assert!(!format!("{problems:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn an_unreadable_ca_file_is_named() {
-        let tls = TlsConfig { ca_file: Some("/nowhere/ca.pem".into()), ..TlsConfig::default() };
-        let options = HttpOptions {
-            tls,
-            proxy: ProxyConfig::default(),
-            timeout: Duration::from_secs(1),
-            https_only: true,
-        };
-        let error = options.build().map(drop).unwrap_err().to_string();
-        assert!(error.contains("/nowhere/ca.pem") && error.contains("tls.ca_file"), "{error}");
-    }
-
-    /// A peer that takes one connection, reads something, writes `answer` and closes, or says nothing for ever without one.
-    async fn peer(answer: Option<&'static str>) -> (String, tokio::task::JoinHandle<()>) {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let serving = tokio::spawn(async move {
-            let (mut connection, _) = listener.accept().await.unwrap();
-            let heard = connection.read(&mut [0; 4096]).await.unwrap();
-            assert_ne!(heard, 0, "nothing was asked");
-            match answer {
-                Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
-                None => std::future::pending().await,
-            }
-        });
-        (address, serving)
-    }
-
-    async fn asked(url: String, proxy: Option<String>, timeout: Duration) -> EdgeError {
-        let proxy = ProxyConfig { https: proxy.map(Into::into), ..ProxyConfig::default() };
-        let options = HttpOptions { tls: TlsConfig::default(), proxy, timeout, https_only: false };
-        let request = http::Request::get(url).body(Bytes::new()).unwrap();
-        send(&options.build().unwrap(), request, 100, &Clock::system()).await.unwrap_err()
-    }
-
-    #[tokio::test]
-    async fn each_way_of_getting_no_answer_is_told_from_the_others() {
-        let long = Duration::from_mins(1);
-        let nobody = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap()
-        };
-        let error = asked(format!("http://{nobody}/"), None, long).await;
-        assert!(matches!(error, EdgeError::Refused(_)), "{error:?}");
-
-        let error = asked("https://service.test/".to_owned(), Some(format!("http://{nobody}")), long).await;
-        assert!(matches!(error, EdgeError::Proxy(_)), "{error:?}");
-        for refusal in
-            ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n"]
-        {
-            let (proxy, _serving) = peer(Some(refusal)).await;
-            let error =
-                asked("https://service.test/".to_owned(), Some(format!("http://{proxy}")), long).await;
-            assert!(matches!(error, EdgeError::Proxy(_)), "{refusal}: {error:?}");
-        }
-
-        let (plain, _serving) = peer(Some("HTTP/1.1 400 Bad Request\r\n\r\n")).await;
-        let error = asked(format!("https://{plain}/"), None, long).await;
-        assert!(matches!(error, EdgeError::Tls(_)), "{error:?}");
-
-        let (silent, serving) = peer(None).await;
-        let error = asked(format!("http://{silent}/"), None, Duration::from_millis(50)).await;
-        assert!(matches!(error, EdgeError::TimedOut(_)), "{error:?}");
-        serving.abort();
-
-        let (short, _serving) = peer(Some("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n[")).await;
-        let error = asked(format!("http://{short}/"), None, long).await;
-        assert!(matches!(error, EdgeError::Lost(_)), "{error:?}");
-        let (large, _serving) = peer(Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[1,2]")).await;
-        let request = http::Request::get(format!("http://{large}/")).body(Bytes::new()).unwrap();
-        let options = HttpOptions {
-            tls: TlsConfig::default(),
-            proxy: ProxyConfig::default(),
-            timeout: long,
-            https_only: false,
-        };
-        let edge = options.build().unwrap();
-        assert_eq!(send(&edge, request, 4, &Clock::system()).await.unwrap_err(), EdgeError::TooLarge(4));
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

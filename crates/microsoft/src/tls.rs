@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::credential::certificate::Certified;
 use model::problem::Problem;
 use runtime::secret::SensitiveString;
 
@@ -195,6 +196,14 @@ impl TlsConfig {
         let offered = self.alpn_protocols.as_ref().is_none_or(|list| list.iter().any(|name| name == HTTP_1));
         config.alpn_protocols = offered.then(|| HTTP_1.into()).into_iter().collect();
         Ok(config)
+    }
+
+    /// The certificate to show, if there is one that can be read, and the file that it stands in.
+    pub(crate) fn shown_certificate(&self) -> Option<(Certified, Option<PathBuf>)> {
+        let (chain, _) = self.identity().ok()??;
+        let path =
+            self.crt_file.as_ref().map(SensitiveString::expose).filter(|written| !written.contains(PEM));
+        Some((Certified::of(chain.first()?)?, path.map(PathBuf::from)))
     }
 
     /// What to show.

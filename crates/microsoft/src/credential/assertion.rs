@@ -6,20 +6,22 @@
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::RSA_PSS_SHA256;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
 use azure_core::http::ClientMethodOptions;
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 
+use super::certificate::{CertificateWatch, Certified};
 use crate::error::ConnectError;
 use runtime::clock::Clock;
 use runtime::secret::SensitiveString;
@@ -37,6 +39,7 @@ pub(super) struct CertificateAssertion {
     /// The assertion's audience.
     pub(super) token_url: String,
     pub(super) clock: Clock,
+    pub(super) watch: Arc<CertificateWatch>,
 }
 
 /// What is wrong with the file of an application's certificate.
@@ -63,6 +66,9 @@ pub enum UnusableCertificate {
     /// The key is of another kind, or too short.
     #[error("its key is not an RSA key of at least 2048 bits")]
     NoRsaKey,
+    /// The key is another certificate's.
+    #[error("its key is not that of any certificate in it: the two must be a pair")]
+    AnotherKey,
     /// The key fails at signing.
     #[error("its key cannot sign")]
     CannotSign,
@@ -89,7 +95,7 @@ impl CertificateAssertion {
 
     fn try_sign(&self) -> Result<String, UnusableCertificate> {
         let bytes = std::fs::read(&self.path)?;
-        let (certificate, key) = if bytes.windows(10).any(|window| window == b"-----BEGIN") {
+        let (certificates, key) = if bytes.windows(10).any(|window| window == b"-----BEGIN") {
             read_pem(&bytes)
         } else {
             read_pkcs12(&bytes, self.password.as_ref().map_or("", SensitiveString::expose))
@@ -97,11 +103,17 @@ impl CertificateAssertion {
         let key = KeyPair::from_pkcs8(&key)
             .or_else(|_| KeyPair::from_der(&key))
             .map_err(|_| UnusableCertificate::NoRsaKey)?;
+        let certificate = certificates.iter().find_map(|der| {
+            let certified = Certified::of(der)?;
+            (certified.public_key == key.public_key().as_ref()).then_some((der, certified))
+        });
+        let (certificate, certified) = certificate.ok_or(UnusableCertificate::AnotherKey)?;
+        self.watch.look(&certified, Some(&self.path));
         let cannot_sign = |_| UnusableCertificate::CannotSign;
         let random = SystemRandom::new();
         let mut id = [0; 16];
         aws_lc_rs::rand::SecureRandom::fill(&random, &mut id).map_err(cannot_sign)?;
-        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
         let now = self.clock.now();
         let header =
             json!({"alg": "PS256", "typ": "JWT", "x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(thumbprint)});
@@ -134,21 +146,31 @@ impl azure_identity::ClientAssertion for CertificateAssertion {
     }
 }
 
-/// Certificate and key, DER.
-type Pair = (Vec<u8>, Vec<u8>);
+/// Certificates and the key, DER.
+type Pair = (Vec<Vec<u8>>, Vec<u8>);
 
 fn read_pem(bytes: &[u8]) -> Result<Pair, UnusableCertificate> {
-    let certificate =
-        CertificateDer::from_pem_slice(bytes).map_err(|_| UnusableCertificate::NoCertificate)?;
+    let certificates = CertificateDer::pem_slice_iter(bytes).filter_map(Result::ok);
+    let certificates: Vec<_> = certificates.map(|certificate| certificate.to_vec()).collect();
+    if certificates.is_empty() {
+        return Err(UnusableCertificate::NoCertificate);
+    }
     let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| UnusableCertificate::NoPlainKey)?;
-    Ok((certificate.to_vec(), key.secret_der().to_vec()))
+    Ok((certificates, key.secret_der().to_vec()))
 }
 
 fn read_pkcs12(bytes: &[u8], password: &str) -> Result<Pair, UnusableCertificate> {
+    // As Key Vault hands it out.
+    let decoded = str::from_utf8(bytes).ok().and_then(|text| BASE64_STANDARD.decode(text.trim()).ok());
+    let bytes = decoded.as_deref().unwrap_or(bytes);
     let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed)?;
     let (_, chain) = store.private_key_chain().ok_or(UnusableCertificate::NoKey)?;
-    let certificate = chain.certs().first().ok_or(UnusableCertificate::NoCertificateForKey)?;
-    Ok((certificate.as_der().to_vec(), chain.key().as_der().to_vec()))
+    let certificates: Vec<_> =
+        chain.certs().iter().map(|certificate| certificate.as_der().to_vec()).collect();
+    if certificates.is_empty() {
+        return Err(UnusableCertificate::NoCertificateForKey);
+    }
+    Ok((certificates, chain.key().as_der().to_vec()))
 }
 
 #[cfg(test)]
@@ -186,6 +208,7 @@ mod tests {
             client_id: "app".to_owned(),
             token_url: "https://login/token".to_owned(),
             clock: Clock::system(),
+            watch: Arc::new(CertificateWatch::new("auth.certificate_path", None, Clock::system())),
         };
         assertion.sign()
     }
@@ -195,7 +218,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (pem, pfx, key) = files(dir.path());
         let mut thumbprints = Vec::new();
-        for path in [pem, pfx] {
+        let encoded = dir.path().join("encoded.pfx");
+        std::fs::write(&encoded, format!("{}\n", BASE64_STANDARD.encode(std::fs::read(&pfx).unwrap())))
+            .unwrap();
+        // A chain may have the authority's certificate first.
+        let chain = dir.path().join("chain.pem");
+        let authority = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
+        std::fs::write(&chain, format!("{authority}{}", std::fs::read_to_string(&pem).unwrap())).unwrap();
+        for path in [pem, pfx, encoded, chain] {
             let jwt = sign(&path, "hunter2").unwrap();
             let (signed, signature) = jwt.rsplit_once('.').unwrap();
             let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -210,7 +240,17 @@ mod tests {
             assert_eq!((&parts[1]["iss"], &parts[1]["sub"]), (&json!("app"), &json!("app")));
             thumbprints.push(parts[0]["x5t#S256"].clone());
         }
-        assert_eq!(thumbprints[0], thumbprints[1]);
+        assert!(thumbprints.iter().all(|one| *one == thumbprints[0]), "{thumbprints:?}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pem, _, key) = files(dir.path());
+        let another = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
+        std::fs::write(&pem, format!("{another}{}", key.serialize_pem())).unwrap();
+        let error = sign(&pem, "").unwrap_err().to_string();
+        assert!(error.contains("the two must be a pair"), "{error}");
     }
 
     #[test]

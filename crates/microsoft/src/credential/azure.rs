@@ -1,8 +1,9 @@
 //! `azure_identity` as an [`TokenProvider`], over our own edge.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,21 +15,27 @@ use azure_core::http::{
     AsyncRawResponse, Body, ClientMethodOptions, ClientOptions, HttpClient, Request, RetryOptions,
     StatusCode, Transport,
 };
-use azure_core::time::OffsetDateTime;
+use azure_core::time::{self, OffsetDateTime};
 use azure_identity::{
     AzureCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use bytes::Bytes;
+use chrono::DateTime;
 use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
 use runtime::secret::SensitiveString;
+use runtime::telemetry::ComponentLabels;
 use tower::ServiceExt;
+use tracing::warn;
 
 use super::assertion::CertificateAssertion;
+use super::certificate::{CertificateWatch, Certified};
 use super::config::{AuthConfig, CredentialKind, IdentityIdType};
-use super::token::{Token, TokenProvider};
+use super::identity_endpoint::Refusal;
+use super::seldom::Seldom;
+use super::token::{REFRESH_MARGIN, Token, TokenProvider};
 use crate::cloud::Cloud;
 use crate::connection::Connector;
 use crate::error::{ConnectError, TokenError};
@@ -37,6 +44,14 @@ use crate::http::{HttpOptions, chain};
 /// Most bytes of an answer with a token that are read: tokens have some thousand.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
+/// How `azure_identity` ends its words about a kind of machine whose managed identities it does not know.
+const UNSUPPORTED: &str = "managed identity isn't supported";
+/// How far a clock may be off before that is said: so much Entra ID allows.
+/// Source: <https://learn.microsoft.com/troubleshoot/entra/entra-id/app-integration/error-code-aadsts700024-client-assertion-not-within-valid-time-range>
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
+/// How often that is said.
+const CLOCK_SAID_EVERY: Duration = Duration::from_hours(24);
+
 /// What a credential of `azure_identity` is made from. One is made for each token: it has a cache of its own, by the machine's
 /// clock, which stays empty that way.
 struct AzureIdentity {
@@ -44,6 +59,12 @@ struct AzureIdentity {
     authority_host: String,
     edge: Edge,
     clock: Clock,
+    /// The component of a run that it is for.
+    labels: Option<ComponentLabels>,
+    watch: Arc<CertificateWatch>,
+    /// The certificate that is shown to the service, if one is, and its file.
+    shown: Option<(Certified, Option<PathBuf>, CertificateWatch)>,
+    clock_said: Seldom,
     /// The managed identity that vouches for the application, and the scope of its token.
     vouching: Option<(Box<AzureIdentity>, &'static str)>,
 }
@@ -64,8 +85,24 @@ impl fmt::Debug for Vouched {
     }
 }
 
-/// Our edge, as `azure_identity` wants it, and where it leaves the status of its last answer.
-struct OverEdge(Edge, Arc<AtomicU16>);
+/// What is left of the last answer to a request for a token.
+#[derive(Debug, Default)]
+struct Answered {
+    /// Its status; 0 if there was no answer.
+    status: AtomicU16,
+    /// The seconds that our clock is ahead of the clock of whoever answered, as far as that said.
+    ahead: AtomicI64,
+}
+
+/// Our edge, as `azure_identity` wants it.
+struct OverEdge {
+    edge: Edge,
+    clock: Clock,
+    answered: Arc<Answered>,
+    /// Whether what is asked is the managed identity's endpoint. The library asks that again for more than a minute without a
+    /// word, and leaves out why it refuses; so what is no token is made an error here that it passes on at once.
+    is_identity_endpoint: bool,
+}
 
 impl fmt::Debug for OverEdge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,8 +125,15 @@ impl AuthConfig {
     ) -> Result<Arc<dyn TokenProvider>, ConnectError> {
         let authority_host = self.authority_host.clone().unwrap_or_else(|| cloud.login().to_owned());
         let local = || connector.open(&http.on_this_machine());
+        let (labels, clock) = (&connector.labels, &connector.clock);
         let made = |auth: Self, edge, vouching| AzureIdentity {
             auth,
+            labels: labels.clone(),
+            watch: Arc::new(CertificateWatch::new("auth.certificate_path", labels.clone(), clock.clone())),
+            shown: http.tls.shown_certificate().map(|(certified, path)| {
+                (certified, path, CertificateWatch::new("tls.crt_file", labels.clone(), clock.clone()))
+            }),
+            clock_said: Seldom::every(CLOCK_SAID_EVERY),
             authority_host: authority_host.clone(),
             edge,
             clock: connector.clock.clone(),
@@ -109,6 +153,7 @@ impl AuthConfig {
             identity.assertion().check()?;
         }
         identity.make(&Arc::default(), SensitiveString::default())?;
+        identity.look_at_shown();
         Ok(Arc::new(identity))
     }
 }
@@ -116,13 +161,19 @@ impl AuthConfig {
 // === impl AzureIdentity ===
 
 impl AzureIdentity {
-    fn options(&self, answered: &Arc<AtomicU16>) -> ClientOptions {
+    fn options(&self, answered: &Arc<Answered>) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host.clone_from(&self.authority_host);
+        let transport = OverEdge {
+            edge: self.edge.clone(),
+            clock: self.clock.clone(),
+            answered: Arc::clone(answered),
+            is_identity_endpoint: self.auth.azure_credential_kind == CredentialKind::ManagedIdentity,
+        };
         ClientOptions {
             // Whoever wants the token tries again, and knows how often and how long.
             retry: RetryOptions::none(),
-            transport: Some(Transport::new(Arc::new(OverEdge(self.edge.clone(), Arc::clone(answered))))),
+            transport: Some(Transport::new(Arc::new(transport))),
             cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
             ..ClientOptions::default()
         }
@@ -137,14 +188,15 @@ impl AzureIdentity {
             client_id: auth.azure_client_id.clone().unwrap_or_default(),
             token_url: format!("{}/{tenant}/oauth2/v2.0/token", self.authority_host.trim_end_matches('/')),
             clock: self.clock.clone(),
+            watch: Arc::clone(&self.watch),
         }
     }
 
-    /// A credential that leaves the status of its last answer in `answered`. `assertion` is the token of whoever vouches for it,
+    /// A credential that leaves what there is to know of its last answer in `answered`. `assertion` is the token of whoever vouches for it,
     /// if somebody does.
     fn make(
         &self,
-        answered: &Arc<AtomicU16>,
+        answered: &Arc<Answered>,
         assertion: SensitiveString,
     ) -> Result<Arc<dyn TokenCredential>, ConnectError> {
         let auth = &self.auth;
@@ -173,7 +225,16 @@ impl AzureIdentity {
                         IdentityIdType::ResourceId => UserAssignedId::ResourceId(id),
                     });
                 let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
-                ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
+                let made = ManagedIdentityCredential::new(Some(options)).map(|made| made as _);
+                // "Azure Arc managed identity isn't supported", and the like.
+                return made.map_err(|error| {
+                    let is_unsupported = error.to_string().ends_with(UNSUPPORTED);
+                    if is_unsupported {
+                        ConnectError::IdentitySource(error)
+                    } else {
+                        ConnectError::Auth(error)
+                    }
+                });
             }
             CredentialKind::ManagedIdentityClientAssertion => {
                 let tenant = auth.client_assertion_tenant_id.clone().unwrap_or_default();
@@ -196,6 +257,37 @@ impl AzureIdentity {
         made.map_err(ConnectError::Auth)
     }
 
+    fn look_at_shown(&self) {
+        if let Some((certified, path, watch)) = &self.shown {
+            watch.look(certified, path.as_deref());
+        }
+    }
+
+    /// Says that our clock is wrong, if it seems to be by what a token and its answer say.
+    fn say_clock(&self, ahead: i64, lifetime: Duration) {
+        let is_off = ahead.unsigned_abs() > CLOCK_TOLERANCE.as_secs();
+        if !(is_off || lifetime < REFRESH_MARGIN) || !self.clock_said.is_due(&self.clock) {
+            return;
+        }
+        let who = self.labels.as_ref().map(|labels| format!("{labels}: ")).unwrap_or_default();
+        let component_id = self.labels.as_ref().map(|labels| labels.id.as_str());
+        if is_off {
+            let (minutes, way) = (ahead.unsigned_abs() / 60, if ahead > 0 { "ahead of" } else { "behind" });
+            warn!(
+                component_id,
+                "{who}this machine's clock is {minutes} minutes {way} the clock of whoever gives tokens: set it right. What is \
+                 signed here may be refused, and times of arrival are wrong"
+            );
+        } else {
+            let seconds = lifetime.as_secs();
+            warn!(
+                component_id,
+                "{who}a new token ends in {seconds} s by this machine's clock, and is used until it is refused: is the clock \
+                 right?"
+            );
+        }
+    }
+
     /// What an error means after an answer of this status; 0 if there was none. The library does not always say it: an error page
     /// is only "cannot be read" to it.
     fn token_error(&self, error: &azure_core::Error, status: u16) -> TokenError {
@@ -203,6 +295,10 @@ impl AzureIdentity {
             std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
         // The library appends a link to its own troubleshooting page after a line break.
         let words = chain(error).replace("\r\n", " ").replace('\n', " ");
+        let refusal = causes.clone().find_map(|cause| cause.downcast_ref::<Refusal>());
+        if let Some(refusal) = refusal {
+            return TokenError::IdentityEndpoint(refusal.clone());
+        }
         let edge = causes.find_map(|cause| cause.downcast_ref::<EdgeError>());
         match (self.auth.azure_credential_kind, edge) {
             (CredentialKind::AzureCli, _) => TokenError::Unusable(words),
@@ -223,26 +319,32 @@ impl TokenProvider for AzureIdentity {
             Some((managed, scope)) => managed.fetch(scope).await?.secret,
             None => SensitiveString::default(),
         };
-        let answered = Arc::default();
+        let answered = Arc::<Answered>::default();
         let credential =
             self.make(&answered, assertion).map_err(|error| TokenError::Unusable(error.to_string()))?;
         let token = credential
             .get_token(&[scope], None)
             .await
-            .map_err(|error| self.token_error(&error, answered.load(Ordering::Relaxed)))?;
+            .map_err(|error| self.token_error(&error, answered.status.load(Ordering::Relaxed)))?;
         // It says when the token expires by the machine's clock, so what is left is counted by that too.
-        let left = token.expires_on - OffsetDateTime::now_utc();
-        Ok(Token {
-            secret: token.token.secret().to_owned().into(),
-            lifetime: Duration::try_from(left).unwrap_or_default(),
-        })
+        let mut left = token.expires_on - OffsetDateTime::now_utc();
+        let ahead = answered.ahead.load(Ordering::Relaxed);
+        if self.auth.azure_credential_kind == CredentialKind::ManagedIdentity {
+            // Its endpoint says so by its own clock.
+            left += time::Duration::seconds(ahead);
+        }
+        let lifetime = Duration::try_from(left).unwrap_or_default();
+        self.say_clock(ahead, lifetime);
+        self.look_at_shown();
+        Ok(Token { secret: token.token.secret().to_owned().into(), lifetime })
     }
 }
 
 #[async_trait]
 impl HttpClient for OverEdge {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let failed = |error: EdgeError| azure_core::Error::new(ErrorKind::Io, error);
+        let kind = if self.is_identity_endpoint { ErrorKind::Credential } else { ErrorKind::Io };
+        let failed = |error: EdgeError| azure_core::Error::new(kind.clone(), error);
         let body = match request.body() {
             Body::Bytes(bytes) => bytes.clone(),
             Body::SeekableStream(_) => Bytes::new(),
@@ -254,10 +356,18 @@ impl HttpClient for OverEdge {
         }
         let outgoing =
             outgoing.body(body).map_err(|error| azure_core::Error::new(ErrorKind::Other, error))?;
-        self.1.store(0, Ordering::Relaxed);
-        let (head, body) = self.0.clone().oneshot(outgoing).await.map_err(failed)?.into_parts();
-        self.1.store(head.status.as_u16(), Ordering::Relaxed);
+        self.answered.status.store(0, Ordering::Relaxed);
+        let (head, body) = self.edge.clone().oneshot(outgoing).await.map_err(failed)?.into_parts();
+        let date = head.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        let ahead = date.map_or(0, |date| (self.clock.now() - date.to_utc()).num_seconds());
+        self.answered.ahead.store(ahead, Ordering::Relaxed);
+        let status = head.status.as_u16();
+        self.answered.status.store(status, Ordering::Relaxed);
         let body = edge::collect(body, MAX_ANSWER_BYTES).await.map_err(failed)?;
+        if self.is_identity_endpoint && !head.status.is_success() {
+            return Err(azure_core::Error::new(ErrorKind::Credential, Refusal::of(status, &body)));
+        }
         let mut headers = Headers::new();
         for (name, value) in &head.headers {
             if let Ok(value) = value.to_str() {
@@ -265,128 +375,10 @@ impl HttpClient for OverEdge {
                     .insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
             }
         }
-        Ok(AsyncRawResponse::from_bytes(StatusCode::from(head.status.as_u16()), headers, body))
+        Ok(AsyncRawResponse::from_bytes(StatusCode::from(status), headers, body))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::{BodyExt, Full};
-    use serde_json::json;
-
-    use super::*;
-    use crate::error::ServiceError;
-    use crate::http::ProxyConfig;
-    use crate::tls::TlsConfig;
-
-    /// The options of a connection that nothing is asked of in particular.
-    fn options() -> HttpOptions {
-        HttpOptions {
-            tls: TlsConfig::default(),
-            proxy: ProxyConfig::default(),
-            timeout: Duration::from_secs(1),
-            https_only: true,
-        }
-    }
-
-    /// What a token request comes to whose answer is this.
-    async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
-        let auth: AuthConfig = serde_json::from_value(match kind {
-            "managed_identity" => json!({"azure_credential_kind": kind}),
-            _ => json!({"azure_credential_kind": kind, "azure_tenant_id": "t", "azure_client_id": "c",
-                "azure_client_secret": "s"}),
-        })
-        .unwrap();
-        let edge = Edge::new(tower::service_fn(move |_: http::Request<Bytes>| {
-            let answer = answer.clone();
-            async move {
-                let (status, body) = answer?;
-                let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
-                Ok(http::Response::builder().status(status).body(body).unwrap())
-            }
-        }));
-        let local = edge.clone();
-        let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-        let identity = auth.identity(Cloud::Public, &options(), edge, &connector).unwrap();
-        identity.fetch("https://graph.microsoft.com/.default").await.unwrap_err().into()
-    }
-
-    fn refusal(code: &str) -> String {
-        json!({"error": "invalid_client", "error_description": format!("{code}: no."), "error_codes": [1]})
-            .to_string()
-    }
-
-    #[tokio::test]
-    async fn each_way_of_getting_no_token_has_its_own_label_and_words() {
-        let lost = || "reset".to_owned();
-        for (answer, error_type, words) in [
-            (Ok((401, refusal("AADSTS7000215"))), "authentication_failed", "the client secret is wrong"),
-            (Ok((400, refusal("AADSTS90002"))), "authentication_failed", "no such tenant"),
-            (Ok((429, json!({"error": "throttled"}).to_string())), "unavailable", "trying again"),
-            (
-                Ok((503, json!({"error": "temporarily_unavailable"}).to_string())),
-                "unavailable",
-                "trying again",
-            ),
-            (Ok((502, "<html>Bad Gateway</html>".to_owned())), "unavailable", "trying again"),
-            (Err(EdgeError::Refused(lost())), "connection_failed", "connection is refused"),
-            (Err(EdgeError::Proxy(lost())), "proxy_failed", "cannot get through the proxy"),
-            (Err(EdgeError::Tls(lost())), "tls_failed", "no TLS connection"),
-            (Err(EdgeError::TimedOut(lost())), "timed_out", "within the time limit"),
-        ] {
-            let error = asked("client_secret_credential", answer).await;
-            assert_eq!(error.error_type(), error_type, "{error}");
-            assert!(error.message().starts_with("no token: ") && error.message().contains(words), "{error}");
-        }
-    }
-
-    // It tries again by itself, in tokio's time.
-    #[tokio::test(start_paused = true)]
-    async fn a_managed_identity_that_is_not_there_is_told_from_an_endpoint_that_fails() {
-        let nobody = asked("managed_identity", Err(EdgeError::Unreachable("no route".to_owned()))).await;
-        assert!(nobody.message().contains("that works only on Azure"), "{nobody}");
-        let busy = asked("managed_identity", Ok((503, "{}".to_owned()))).await;
-        assert_eq!(busy.error_type(), "unavailable", "{busy}");
-    }
-
-    /// An edge that answers with 200 and this, and notes what it was asked for.
-    fn answering(answer: serde_json::Value) -> (Edge, Arc<std::sync::Mutex<Vec<String>>>) {
-        let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
-        let noted = Arc::clone(&asked);
-        let edge = Edge::new(tower::service_fn(move |request: http::Request<Bytes>| {
-            let (uri, body) =
-                (request.uri().to_string(), String::from_utf8_lossy(request.body()).into_owned());
-            noted.lock().unwrap().push(format!("{uri} {body}"));
-            let body =
-                Full::new(Bytes::from(answer.to_string())).map_err(|never| match never {}).boxed_unsync();
-            async move { Ok(http::Response::new(body)) }
-        }));
-        (edge, asked)
-    }
-
-    #[tokio::test]
-    async fn a_managed_identity_vouches_for_an_application_of_another_tenant() {
-        let auth: AuthConfig = serde_json::from_value(json!({
-            "azure_credential_kind": "managed_identity_client_assertion",
-            "user_assigned_managed_identity_id": "mine",
-            "client_assertion_tenant_id": "customer", "client_assertion_client_id": "app",
-        }))
-        .unwrap();
-        let mut problems = Vec::new();
-        auth.validate("auth", &mut problems);
-        assert_eq!(problems, []);
-        let token = |text: &str| json!({"access_token": text, "expires_in": 3_600, "expires_on": "4102444800", "resource": "r", "token_type": "Bearer"});
-        let (local, at_home) = answering(token("vouches"));
-        let (login, abroad) = answering(token("the application's"));
-        let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-        let identity = auth.identity(Cloud::Public, &options(), login, &connector).unwrap();
-        let token = identity.fetch("https://monitor.azure.com/.default").await.unwrap();
-        assert_eq!(token.secret.expose(), "the application's");
-        let (here, there) = (at_home.lock().unwrap().join("\n"), abroad.lock().unwrap().join("\n"));
-        assert!(here.contains("AzureADTokenExchange") && here.contains("client_id=mine"), "{here}");
-        assert!(there.starts_with("https://login.microsoftonline.com/customer/"), "{there}");
-        for part in ["client_assertion=vouches", "client_id=app", "scope=https%3A%2F%2Fmonitor.azure.com"] {
-            assert!(there.contains(part), "{there}");
-        }
-    }
-}
+#[path = "azure_tests.rs"]
+mod tests;

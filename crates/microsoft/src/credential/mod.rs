@@ -5,11 +5,15 @@
 
 mod assertion;
 mod azure;
+pub(crate) mod certificate;
 mod config;
+mod identity_endpoint;
 mod remedy;
+mod seldom;
 mod token;
 
 pub use assertion::UnusableCertificate;
 pub use config::{AuthConfig, CredentialKind, IdentityIdType};
+pub(crate) use identity_endpoint::Refusal;
 pub(crate) use remedy::remedy_for;
 pub use token::{Credential, Token, TokenProvider};

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::error::TokenError;
 
-/// How long before it expires a token is renewed; of one that lives shorter than twice that, after half its life.
-const REFRESH_MARGIN: Duration = Duration::from_mins(5);
+/// How long before it expires a token is renewed; of one that lives shorter than twice that, after half its life. One that lives
+/// shorter than this is used until it is refused: rather than of a token that is, that tells of a clock that is wrong.
+pub(super) const REFRESH_MARGIN: Duration = Duration::from_mins(5);
 /// Longest that a token is believed to live, whatever its issuer says.
 /// Source: <https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes>
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
@@ -82,7 +83,7 @@ impl Credential {
     async fn fetch(&self, kept: &mut Option<Kept>) -> Result<SensitiveString, TokenError> {
         *kept = None;
         let Token { secret, lifetime } = self.identity.fetch(&self.scope).await?;
-        let lifetime = lifetime.min(MAX_LIFETIME);
+        let lifetime = if lifetime < REFRESH_MARGIN { MAX_LIFETIME } else { lifetime.min(MAX_LIFETIME) };
         let margin = REFRESH_MARGIN.min(lifetime / 2);
         *kept = Some(Kept { secret: secret.clone(), renew_at: self.clock.monotonic() + lifetime - margin });
         Ok(secret)
@@ -141,10 +142,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn neither_a_short_life_nor_an_endless_one_is_taken_at_its_word() {
         let clock = Clock::system();
-        let short = credential(&numbered(Duration::from_mins(2), 0), "a");
-        assert_eq!((token(&short).await, token(&short).await), ("a 0".to_owned(), "a 0".to_owned()));
-        clock.sleep(Duration::from_secs(61)).await;
-        assert_eq!(token(&short).await, "a 1");
+        // One that has ended already, by our clock, too.
+        for lifetime in [Duration::from_mins(2), Duration::ZERO] {
+            let short = credential(&numbered(lifetime, 0), "a");
+            let refused = short.token().await.unwrap();
+            clock.sleep(Duration::from_hours(1)).await;
+            assert_eq!(token(&short).await, "a 0");
+            assert_eq!(short.renewed_token(&refused).await.unwrap().expose(), "a 1");
+        }
+        let brief = credential(&numbered(Duration::from_mins(8), 0), "a");
+        assert_eq!(token(&brief).await, "a 0");
+        clock.sleep(Duration::from_secs(241)).await;
+        assert_eq!(token(&brief).await, "a 1");
         let endless = credential(&numbered(Duration::MAX, 0), "a");
         assert_eq!(token(&endless).await, "a 0");
         clock.sleep(Duration::from_hours(24)).await;

@@ -22,6 +22,13 @@ pub enum ConnectError {
         #[source]
         cause: UnusableCertificate,
     },
+    /// The managed identities of this kind of machine are not supported.
+    #[error(
+        "cannot use managed_identity here: {}. Take client_certificate_credential, with an application of Entra ID and its \
+         certificate, which needs nothing of the machine. If this is a virtual machine of Azure all the same, start without the \
+         variables IDENTITY_ENDPOINT, IMDS_ENDPOINT and MSI_ENDPOINT", chain(.0)
+    )]
+    IdentitySource(#[source] azure_core::Error),
     /// The `auth` options make no credential.
     #[error("cannot use these auth options: {}", chain(.0))]
     Auth(#[source] azure_core::Error),

@@ -8,10 +8,12 @@ use runtime::retry::Verdict;
 use tracing::Level;
 
 mod connect;
+mod edge;
 mod token;
 
 pub use crate::answer::Answer;
 pub use connect::ConnectError;
+use edge::{edge_error_type, edge_message};
 pub use token::TokenError;
 
 /// Why a request did not do what was asked.
@@ -463,48 +465,6 @@ impl From<EdgeError> for ServiceError {
 impl From<TokenError> for ServiceError {
     fn from(error: TokenError) -> Self {
         Self::NoToken(error)
-    }
-}
-
-fn edge_error_type(error: &EdgeError) -> &'static str {
-    match error {
-        EdgeError::Dns(_) | EdgeError::Refused(_) | EdgeError::Unreachable(_) => "connection_failed",
-        EdgeError::Proxy(_) => "proxy_failed",
-        EdgeError::Tls(_) => "tls_failed",
-        EdgeError::TimedOut(_) => "timed_out",
-        EdgeError::Lost(_) => "connection_lost",
-        EdgeError::TooLarge(_) => "answer_too_large",
-    }
-}
-
-/// What to do about it, and what happened.
-fn edge_message(error: &EdgeError) -> String {
-    match error {
-        EdgeError::Dns(words) => {
-            format!("the name of the host cannot be resolved; check the endpoint's name and the DNS: {words}")
-        }
-        EdgeError::Refused(words) => format!(
-            "the connection is refused; check the endpoint's host and port, and what a firewall lets through: {words}"
-        ),
-        EdgeError::Unreachable(words) => {
-            format!("cannot connect; check the endpoint's name, the network and the proxy: {words}")
-        }
-        EdgeError::Proxy(words) => format!(
-            "cannot get through the proxy; check the option proxy, and what the proxy allows: {words}"
-        ),
-        EdgeError::Tls(words) if words.contains("peer certificate") => format!(
-            "the server's certificate is not trusted; if a proxy inspects TLS, or this is a private endpoint, put its \
-             certificate authority into tls.ca_file: {words}"
-        ),
-        EdgeError::Tls(words) => {
-            format!(
-                "no TLS connection; check that the endpoint, or the proxy, speaks TLS on that port: {words}"
-            )
-        }
-        EdgeError::TimedOut(words) => {
-            format!("no answer within the time limit (request.timeout_secs): {words}")
-        }
-        EdgeError::Lost(_) | EdgeError::TooLarge(_) => error.to_string(),
     }
 }
 

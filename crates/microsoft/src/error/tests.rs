@@ -33,3 +33,20 @@ fn a_throttle_that_says_how_long_is_waited_for_and_is_no_error() {
     assert!(handled.message().contains("trying again in 2.1 s, as asked"), "{handled}");
     assert_eq!((throttled(None).verdict(), throttled(None).level()), (Verdict::Retry, Level::ERROR));
 }
+
+#[test]
+fn each_way_in_which_a_proxy_refuses_has_its_own_words() {
+    for (words, expected) in [
+        ("tunnel error: proxy authorization required", "the proxy asks for a user and a password (407)"),
+        ("tunnel error: unsuccessful", "the proxy refuses to connect to the host, or cannot"),
+        ("tunnel error: failed to create underlying connection: refused", "cannot get through the proxy"),
+    ] {
+        let error = ServiceError::NoToken(TokenError::NoAnswer(EdgeError::Proxy(words.to_owned())));
+        let message = error.message();
+        assert!(
+            message.starts_with(&format!("no token: {expected}")) && message.ends_with(words),
+            "{message}"
+        );
+        assert_eq!(error.error_type(), "proxy_failed");
+    }
+}

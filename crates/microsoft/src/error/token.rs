@@ -2,8 +2,8 @@
 
 use runtime::edge::EdgeError;
 
-use super::{edge_error_type, edge_message};
-use crate::credential::remedy_for;
+use super::edge::{edge_error_type, edge_message};
+use crate::credential::{Refusal, remedy_for};
 
 /// Why there is no token.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum TokenError {
     Unavailable(String),
     /// No managed identity answers on this machine.
     NoManagedIdentity(String),
+    /// The managed identity's endpoint on this machine answers, and gives no token.
+    IdentityEndpoint(Refusal),
     /// What the credential is made from cannot be used: a file, a variable, the `az` command.
     Unusable(String),
 }
@@ -28,13 +30,16 @@ impl TokenError {
         match self {
             Self::NoAnswer(error) => edge_error_type(error),
             Self::Refused(_) | Self::NoManagedIdentity(_) | Self::Unusable(_) => "authentication_failed",
-            Self::Unavailable(_) => "unavailable",
+            Self::IdentityEndpoint(refusal) if !refusal.passes() => "authentication_failed",
+            Self::Unavailable(_) | Self::IdentityEndpoint(_) => "unavailable",
         }
     }
 
     /// What happened and what to do.
     pub fn message(&self) -> String {
         match self {
+            // The login host is not to blame.
+            Self::NoAnswer(error @ EdgeError::Proxy(_)) => edge_message(error),
             Self::NoAnswer(error) => format!("the login host does not answer: {}", edge_message(error)),
             Self::Refused(words) => {
                 remedy_for(words).map_or_else(|| words.clone(), |remedy| format!("{remedy} ({words})"))
@@ -44,6 +49,7 @@ impl TokenError {
                 "no managed identity answers; that works only on Azure, with an identity assigned to the machine or service \
                  ({words})"
             ),
+            Self::IdentityEndpoint(refusal) => refusal.message(),
             Self::Unusable(words) => words.clone(),
         }
     }

@@ -105,6 +105,8 @@ metrics! {
         "Requests sent, whatever the answer.";
     Errors: Counter in Count, "component_errors_total" ["component_kind", "component_type", "component_id", "error_type", "stage"],
         "Things that went wrong.";
+    CertificateExpiry: Gauge in Seconds, "component_certificate_expiry_seconds" ["component_kind", "component_type", "component_id", "option"],
+        "Seconds until a certificate that a component shows ends, as of its last use; 0 if it has.";
     SourceLag: Histogram in Seconds, "source_lag_time_seconds" ["component_kind", "component_type", "component_id"],
         "Seconds from an event's own time to its delivery.";
     AdaptiveConcurrencyLimit: Histogram in Count, "adaptive_concurrency_limit" ["component_kind", "component_type", "component_id"],
@@ -160,6 +162,7 @@ adaptive_concurrency_averaged_rtt histogram seconds component_kind,component_typ
 adaptive_concurrency_in_flight histogram count component_kind,component_type,component_id
 adaptive_concurrency_limit histogram count component_kind,component_type,component_id
 adaptive_concurrency_observed_rtt histogram seconds component_kind,component_type,component_id
+component_certificate_expiry_seconds gauge seconds component_kind,component_type,component_id,option
 component_destination_errors_total counter count component_kind,component_type,component_id,destination
 component_destination_failing gauge count component_kind,component_type,component_id,destination
 component_destination_sent_events_total counter count component_kind,component_type,component_id,destination

@@ -85,6 +85,11 @@ impl ComponentLabels {
         self.gauge_with(metric, &[], amount);
     }
 
+    /// Says in how many seconds the certificate that an option names ends.
+    pub fn certificate_ends_in(&self, option: &'static str, seconds: u64) {
+        self.gauge_with(Metric::CertificateExpiry, &[option.into()], seconds);
+    }
+
     /// Says what something amounts to now for one of this component's destinations.
     pub fn gauge_for(&self, metric: Metric, destination: &Arc<str>, amount: u64) {
         self.gauge_with(metric, &[Arc::clone(destination).into()], amount);
