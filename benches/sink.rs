@@ -20,6 +20,7 @@ use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::sinks::sentinel_logs::{Encoder, Packer, Request, Rows, TablePlan};
 
 mod incidents;
+mod log_rows;
 
 const MAX_BYTES: usize = 1_000_000;
 /// The default of `compression`.
@@ -39,7 +40,7 @@ fn main() {
     divan::main();
 }
 
-const KINDS: [&str; 2] = ["incidents", "small rows"];
+const KINDS: [&str; 3] = ["incidents", "small rows", "alike rows"];
 const LEVELS: [u32; 5] = [1, 2, 3, 6, 9];
 
 /// When the small rows happened; Azure would replace the times of older ones.
@@ -63,22 +64,12 @@ fn packed(batch: &Batch, gzip_level: Option<u32>) -> usize {
     requests(batch, gzip_level).iter().map(|request| request.body.len()).sum()
 }
 
-fn small_rows() -> Vec<Event> {
-    let row = |n: u32| {
-        format!(
-            r#"{{"timestamp":"2026-11-23T12:00:00Z","host":"web-{}","n":{n},"message":"GET /index.html HTTP/1.1 200 {}"}}"#,
-            n % 17,
-            n * 31
-        )
-    };
-    (0..20_000).map(|n| Event::new(Bytes::from(row(n)), None)).collect()
-}
-
 /// The events as Vector pushes them.
 fn pushes(kind: &str) -> Vec<Bytes> {
     let events = match kind {
         "incidents" => incidents::incidents(300).into_iter().map(|json| Event::new(json, None)).collect(),
-        _ => small_rows(),
+        "alike rows" => log_rows::alike(20_000),
+        _ => log_rows::varied(20_000, now()),
     };
     let line = |event: &Event| [b"{\"log\":", event.to_json().as_ref(), b"}\n"].concat();
     events.chunks(PUSHED).map(|push| push.iter().flat_map(line).collect::<Vec<u8>>().into()).collect()

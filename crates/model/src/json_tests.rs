@@ -103,6 +103,44 @@ fn mistakes_are_those_that_serde_json_finds() {
     assert_alike(deep.as_bytes());
 }
 
+#[test]
+fn a_text_is_read_alike_wherever_its_chunks_begin() {
+    for length in 0..150 {
+        let pad = "a".repeat(length);
+        for json in [
+            format!("{{\"{pad}\":\"{pad}\"}}"),
+            format!("{{\"a\":\"{pad}\\\"{pad}\\\\\",\"{pad}\\n\":[\"{pad}\",{{\"{pad}\":0}}]}}"),
+            format!("{{\"a\":\"{pad}\t\"}}"),
+            format!("{{\"a\":\"{pad}\u{7f}\u{e9}\"}}"),
+            format!("{{\"a\":\"{pad}\\"),
+            format!("{{\"a\":\"{pad}"),
+            format!("{{\"a\":1}}\n{}\n{{", pad.replace('a', " ")),
+            format!("{{\"a\" :1,{}\"b\":\"\"}}\n", pad.replace('a', "\n")),
+        ] {
+            assert_alike(json.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_field_says_where_it_stands_and_whether_it_is_compact() {
+    let text = r#"{"a":1, "b" :"x","c": [ ],"d\u0041":{},"e":{ }}"#;
+    let mut found = Vec::new();
+    assert!(each_field_of_text(text, |field| found.push((
+        field.name.to_owned(),
+        text.get(field.range).unwrap(),
+        field.is_compact
+    ))));
+    let expected = [
+        ("a", r#""a":1"#, true),
+        ("b", r#""b" :"x""#, false),
+        ("c", r#""c": [ ]"#, false),
+        ("dA", r#""d\u0041":{}"#, false),
+        ("e", r#""e":{ }"#, true),
+    ];
+    assert_eq!(found, expected.map(|(name, text, is_compact)| (name.to_owned(), text, is_compact)));
+}
+
 /// Bytes that look like JSON, more or less.
 fn tokens() -> impl Strategy<Value = Vec<u8>> {
     let token = prop_oneof![
@@ -152,6 +190,18 @@ proptest! {
     fn anything_else_is_read_as_serde_json_reads_it(bytes in tokens()) {
         assert_alike(&bytes);
         assert_alike(&[b"{\"a\":", &bytes[..], b"}"].concat());
+    }
+
+    #[test]
+    fn every_special_byte_of_a_chunk_has_its_bit(chunk in proptest::array::uniform32(any::<[u8; 2]>())) {
+        let mut bytes = [0; CHUNK];
+        bytes.copy_from_slice(chunk.as_flattened());
+        // Text is rare in what is any byte.
+        for bytes in [bytes, bytes.map(|byte| byte % 64 + 31)] {
+            let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+            let expected = bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(special(*byte)));
+            prop_assert_eq!(special_bytes(&bytes), expected);
+        }
     }
 
     #[test]

@@ -19,6 +19,23 @@ const RESERVED: [&str; 8] =
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>
 const MAX_LENGTH: usize = 45;
 
+/// Bytes that a column's name may have.
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    legal
+};
+
+/// Names that are columns as they are, told by a glance: of the rest, [`Column::of`] knows.
+pub(super) struct PlainNames {
+    /// By the first byte: a bit for each length that another name with this byte has.
+    others: [u64; 256],
+}
+
 /// What becomes of a field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column<'a> {
@@ -36,8 +53,7 @@ impl<'a> Column<'a> {
     /// Applies the rule to a field's name.
     pub(super) fn of(name: &'a str) -> Self {
         let bytes = name.as_bytes();
-        let legal = bytes.first().is_some_and(u8::is_ascii_alphabetic)
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let legal = bytes.first().is_some_and(u8::is_ascii_alphabetic) && is_legal(bytes);
         let underscores = bytes.iter().rev().take_while(|byte| **byte == b'_').count();
         let base = &bytes[..bytes.len() - underscores];
         let reserved = RESERVED.iter().any(|reserved| base.eq_ignore_ascii_case(reserved.as_bytes()))
@@ -47,6 +63,42 @@ impl<'a> Column<'a> {
             (true, true) if name.len() < MAX_LENGTH => Self::Reserved(name),
             _ => Self::Extra(name),
         }
+    }
+}
+
+fn is_legal(name: &[u8]) -> bool {
+    name.iter().all(|byte| LEGAL[usize::from(*byte)])
+}
+
+// === impl PlainNames ===
+
+impl PlainNames {
+    /// All but the reserved names, our own, and the given ones.
+    pub(super) fn except<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut others = [u64::MAX; 256];
+        for byte in (0..=u8::MAX).filter(u8::is_ascii_alphabetic) {
+            others[usize::from(byte)] = u64::MAX << (MAX_LENGTH + 1);
+        }
+        for name in names.into_iter().chain(RESERVED).chain([EXTRA_COLUMNS, TRUNCATED_COLUMNS]) {
+            for first in name.bytes().take(1) {
+                for first in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
+                    others[usize::from(first)] |= 1 << name.len().min(MAX_LENGTH);
+                }
+            }
+        }
+        Self { others }
+    }
+
+    /// Whether this is one of them for sure.
+    #[inline]
+    pub(super) fn contains(&self, name: &str) -> bool {
+        let name = name.as_bytes();
+        let ([first, ..], [.., last]) = (name, name) else { return false };
+        name.len() <= MAX_LENGTH
+            && self.others[usize::from(*first)] >> name.len() & 1 == 0
+            // A reserved name may have underscores behind it.
+            && *last != b'_'
+            && is_legal(name)
     }
 }
 
@@ -99,6 +151,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_name_that_is_plain_at_a_glance_is_so(
+            name in "(id|ID|Title|type|extra|ExtraColumns|TruncatedColumns|unique|UniqueId|seen|[a-z]{1,3})_{0,2}|[a-z_]{44,47}|.{0,9}"
+        ) {
+            let plain = PlainNames::except(["seen", "@timestamp", ""]);
+            let is_plain = Column::of(&name) == Column::Plain(&name) && name != "seen";
+            prop_assert!(!plain.contains(&name) || is_plain, "{}", name);
+            // And most are.
+            prop_assert!(plain.contains("message") && plain.contains("bytes") && plain.contains("HTTP_status"));
+        }
+
         #[test]
         fn two_names_never_meet_in_one_column(
             names in proptest::collection::hash_set("(id|ID|Title|type|ExtraColumns|a|_|[a-z]{1,3})_{0,3}|.{0,50}", 0..30)

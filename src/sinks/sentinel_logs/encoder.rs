@@ -1,11 +1,12 @@
 //! How one sink writes rows: as its layout says, or an event's fields as the columns of its row.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::column::{Column, EXTRA_COLUMNS};
+use super::column::{Column, EXTRA_COLUMNS, PlainNames};
 use super::columns::Columns;
 use super::encoding::Encoding;
 use super::field_path::{FieldPath, Segment};
@@ -13,7 +14,7 @@ use super::layout::{Layout, WriteRows, read_object};
 use super::row_writer::RowWriter;
 use super::table_plan::TablePlan;
 use model::event::{Body, Event};
-use model::json::{each_element, each_field, write_text};
+use model::json::{Field, each_element, each_field, each_field_of_text, write_text};
 use model::time::{log_time, rfc3339};
 use runtime::quarantine::Reason;
 
@@ -60,6 +61,8 @@ pub(super) struct FieldsEncoder {
     /// The columns that the stream has, if that is known.
     declared: Option<Columns>,
     encoding: Option<Arc<Encoding>>,
+    /// Names of fields that are columns as they are; not known if options have a say in it.
+    plain_names: Option<PlainNames>,
     max_row_bytes: usize,
 }
 
@@ -90,13 +93,26 @@ struct FieldTime<'a> {
     is_rfc3339: bool,
 }
 
+/// When rows are written, and which times Azure leaves as they are then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowTime {
+    now: DateTime<Utc>,
+    oldest: DateTime<Utc>,
+    newest: DateTime<Utc>,
+}
+
 /// Writes the fields of one event into the columns of its row.
 struct FieldsRow<'a> {
     time: &'a TimeField,
     declared: Option<&'a Columns>,
     encoding: Option<&'a Encoding>,
+    plain_names: Option<&'a PlainNames>,
     row: RowWriter<'a>,
-    now: DateTime<Utc>,
+    /// The event.
+    text: &'a str,
+    /// Fields of the event that stand behind each other and are columns as they are, and are not in the row yet.
+    run: Range<usize>,
+    now: RowTime,
     /// Whether something else is in `ExtraColumns` under the name of the time's column.
     is_name_taken: bool,
     has_time: bool,
@@ -124,16 +140,11 @@ impl Encoder {
         encoding: Option<Arc<Encoding>>,
         max_row_bytes: usize,
     ) -> Self {
-        Self(match layout.write_rows() {
-            Some(write_rows) => {
-                RowFormat::Tables(TablesEncoder { write_rows, encoding, plan, max_row_bytes })
-            }
-            None => RowFormat::Fields(Arc::new(FieldsEncoder {
-                time: TimeField::of(timestamp_field),
-                declared,
-                encoding,
-                max_row_bytes,
-            })),
+        Self(if let Some(write_rows) = layout.write_rows() {
+            RowFormat::Tables(TablesEncoder { write_rows, encoding, plan, max_row_bytes })
+        } else {
+            let time = TimeField::of(timestamp_field);
+            RowFormat::Fields(Arc::new(FieldsEncoder::new(time, declared, encoding, max_row_bytes)))
         })
     }
 }
@@ -190,12 +201,28 @@ impl TimeField {
 // === impl FieldsEncoder ===
 
 impl FieldsEncoder {
+    fn new(
+        time: TimeField,
+        declared: Option<Columns>,
+        encoding: Option<Arc<Encoding>>,
+        max_row_bytes: usize,
+    ) -> Self {
+        let plain_names = (declared.is_none() && encoding.is_none()).then(|| {
+            let first = time.path.first().and_then(|segment| match segment {
+                Segment::Field(name) => Some(name.as_str()),
+                Segment::Index(_) => None,
+            });
+            PlainNames::except(USUAL_TIME_FIELDS.into_iter().chain([time.column.as_str()]).chain(first))
+        });
+        Self { time, declared, encoding, plain_names, max_row_bytes }
+    }
+
     /// Appends the event's row to `out`, and answers what there is to say of it. An event without a time of its own gets
     /// `now`. If the event cannot be a row, `out` is as before.
     pub(super) fn write_row(
         &self,
         event: &Event,
-        now: DateTime<Utc>,
+        now: RowTime,
         out: &mut Vec<u8>,
     ) -> Result<RowNotes, Reason> {
         let written;
@@ -206,12 +233,16 @@ impl FieldsEncoder {
                 &written
             }
         };
+        let Ok(text) = std::str::from_utf8(json) else { return Err(not_an_object(json)) };
         let start = out.len();
         let mut row = FieldsRow {
             time: &self.time,
             declared: self.declared.as_ref(),
             encoding: self.encoding.as_deref(),
+            plain_names: self.plain_names.as_ref(),
             row: RowWriter::new(out, self.max_row_bytes),
+            text,
+            run: 0..0,
             now,
             is_name_taken: false,
             has_time: false,
@@ -219,11 +250,11 @@ impl FieldsEncoder {
             usual_times: Default::default(),
             extra: Vec::new(),
         };
-        if !each_field(json, |name, value| row.field(name, value)) {
+        if !each_field_of_text(text, |field| row.field(field)) {
             out.truncate(start);
             return Err(not_an_object(json));
         }
-        row.finish(event.timestamp().unwrap_or(now))
+        row.finish(event.timestamp().unwrap_or(now.now))
     }
 }
 
@@ -239,12 +270,26 @@ fn not_an_object(json: &[u8]) -> Reason {
 // === impl FieldsRow ===
 
 impl<'a> FieldsRow<'a> {
-    /// Takes a field of the event, with its value as JSON: here a field meets its column.
-    fn field(&mut self, name: &str, json: &'a str) {
+    /// Takes a field of the event: here a field meets its column.
+    #[inline]
+    fn field(&mut self, field: Field<'_, 'a>) {
+        // Most fields of most events, in a hurry.
+        if field.is_compact
+            && !RowWriter::is_long(field.range.len())
+            && self.plain_names.is_some_and(|plain| plain.contains(field.name))
+        {
+            self.column_as_it_stands(field.range);
+        } else {
+            self.special_field(field);
+        }
+    }
+
+    fn special_field(&mut self, field: Field<'_, 'a>) {
+        let (name, json) = (field.name, field.json);
         if !self.has_time
             && let Some(found) = self.time.find(name, json)
         {
-            match time(found, self.now) {
+            match time(found, self.now.now) {
                 Some(time) => {
                     self.has_time = true;
                     self.keep_time(None, time.time, found);
@@ -258,7 +303,7 @@ impl<'a> FieldsRow<'a> {
         } else if let Some(at) = USUAL_TIME_FIELDS.iter().position(|usual| *usual == name)
             && self.usual_times[at].is_none()
         {
-            match time(json, self.now) {
+            match time(json, self.now.now) {
                 Some(time) => {
                     self.usual_times[at] = Some(time);
                     return;
@@ -266,12 +311,13 @@ impl<'a> FieldsRow<'a> {
                 None => self.is_time_unread |= json != "null",
             }
         }
-        self.other_field(name, json);
+        let text = (field.is_compact && !RowWriter::is_long(json.len())).then_some(field.range);
+        self.other_field(name, json, text);
     }
 
-    /// Takes a field that is not the row's time.
-    fn other_field(&mut self, name: &str, json: &str) {
-        let json = match self.encoding {
+    /// Takes a field that is not the row's time, and stands so in the event, if it can be a column as it stands there.
+    fn other_field(&mut self, name: &str, json: &str, text: Option<Range<usize>>) {
+        let written = match self.encoding {
             None => Cow::Borrowed(json),
             Some(encoding) => match encoding.field(name, json) {
                 None => return,
@@ -281,18 +327,44 @@ impl<'a> FieldsRow<'a> {
         if name == self.time.column {
             // Not a time: the column could not take it, and it must not be lost.
             self.is_name_taken = true;
-            self.extra_field(name, &json);
+            self.extra_field(name, &written);
             return;
         }
         let (suffix, fitting) = match Column::of(name) {
-            Column::Plain(name) => ("", self.fitting(name, "", &json)),
-            Column::Reserved(name) => ("_", self.fitting(name, "_", &json)),
+            Column::Plain(name) => ("", self.fitting(name, "", &written)),
+            Column::Reserved(name) => ("_", self.fitting(name, "_", &written)),
             Column::Extra(_) => ("", None),
         };
-        match fitting {
-            Some(json) => self.row.column(name, suffix, &json),
-            None => self.extra_field(name, &json),
+        match (fitting, text) {
+            (Some(fitting), Some(text)) if suffix.is_empty() && std::ptr::eq(&raw const *fitting, json) => {
+                self.column_as_it_stands(text);
+            }
+            (Some(fitting), _) => self.column(name, suffix, &fitting),
+            (None, _) => self.extra_field(name, &written),
         }
+    }
+
+    /// Writes a column that stands in the event as it is in the row: together with its neighbours, when their run ends.
+    fn column_as_it_stands(&mut self, text: Range<usize>) {
+        // Between two that stand behind each other is a comma, and nothing else.
+        if self.run.end + 1 == text.start && !self.run.is_empty() {
+            self.run.end = text.end;
+        } else {
+            self.end_run();
+            self.run = text;
+        }
+    }
+
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            self.row.columns(self.text.get(self.run.clone()).unwrap_or_default());
+            self.run = 0..0;
+        }
+    }
+
+    fn column(&mut self, name: &str, suffix: &str, json: &str) {
+        self.end_run();
+        self.row.column(name, suffix, json);
     }
 
     /// Ends the row; `time` is its time if no field has said so.
@@ -304,7 +376,7 @@ impl<'a> FieldsRow<'a> {
                     self.keep_time(Some(name), found.time, found.json);
                     self.time_column(found);
                 }
-                Some(found) => self.other_field(name, found.json),
+                Some(found) => self.other_field(name, found.json, None),
                 None => {}
             }
         }
@@ -312,8 +384,9 @@ impl<'a> FieldsRow<'a> {
         if !self.has_time {
             let text = time_of_row(time);
             self.keep_time(None, time, &text);
-            self.row.column(&self.time.column, "", &text);
+            self.column(&self.time.column, "", &text);
         }
+        self.end_run();
         if !self.extra.is_empty() {
             self.extra.push(b'}');
             let extra = String::from_utf8(self.extra).unwrap_or_default();
@@ -328,7 +401,7 @@ impl<'a> FieldsRow<'a> {
         let column = self.time.column.as_str();
         let name = if self.is_name_taken { came_as } else { Some(column) };
         if let Some(name) = name
-            && is_replaced(time, self.now)
+            && self.now.is_replaced(time)
         {
             self.extra_field(name, json);
         }
@@ -347,10 +420,8 @@ impl<'a> FieldsRow<'a> {
     fn time_column(&mut self, FieldTime { time, json, is_rfc3339 }: FieldTime<'_>) {
         let with_all_digits = || format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
         let written = if is_rfc3339 { Cow::Borrowed(json) } else { Cow::Owned(with_all_digits()) };
-        match self.fitting(&self.time.column, "", &written) {
-            Some(fitting) => self.row.column(&self.time.column, "", &fitting),
-            None => self.row.column(&self.time.column, "", &written),
-        }
+        let fitting = self.fitting(&self.time.column, "", &written);
+        self.column(&self.time.column, "", fitting.as_ref().unwrap_or(&written));
     }
 
     fn extra_field(&mut self, name: &str, json: &str) {
@@ -361,10 +432,25 @@ impl<'a> FieldsRow<'a> {
     }
 }
 
+// === impl RowTime ===
+
+impl RowTime {
+    /// Rows are written `now`.
+    pub(super) fn of(now: DateTime<Utc>) -> Self {
+        let oldest = now.checked_sub_signed(OLDEST).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let newest = now.checked_add_signed(NEWEST).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { now, oldest, newest }
+    }
+
+    /// Whether Azure will put another in the place of this `TimeGenerated`.
+    fn is_replaced(&self, time: DateTime<Utc>) -> bool {
+        time < self.oldest || time > self.newest
+    }
+}
+
 /// Whether Azure will put another in the place of this `TimeGenerated`.
 pub(super) fn is_replaced(time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    let age = now.signed_duration_since(time);
-    age > OLDEST || age < -NEWEST
+    RowTime::of(now).is_replaced(time)
 }
 
 /// A time of ours, as JSON.

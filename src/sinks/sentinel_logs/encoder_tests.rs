@@ -13,12 +13,12 @@ fn now() -> DateTime<Utc> {
 }
 
 fn encoder(declared: Option<Columns>) -> FieldsEncoder {
-    FieldsEncoder { time: TimeField::of("TimeGenerated"), declared, encoding: None, max_row_bytes: LIMIT }
+    FieldsEncoder::new(TimeField::of("TimeGenerated"), declared, None, LIMIT)
 }
 
 fn encode(event: &Event) -> Result<(Value, u64), Reason> {
     let mut out = b"before".to_vec();
-    let cut = encoder(None).write_row(event, now(), &mut out);
+    let cut = encoder(None).write_row(event, RowTime::of(now()), &mut out);
     let Ok(notes) = cut else {
         assert_eq!(out, b"before", "a refused event must leave nothing behind");
         return Err(cut.unwrap_err());
@@ -53,7 +53,7 @@ fn values_keep_the_text_that_they_came_with() {
         None,
     );
     let mut out = Vec::new();
-    encoder(None).write_row(&event, now(), &mut out).unwrap();
+    encoder(None).write_row(&event, RowTime::of(now()), &mut out).unwrap();
     assert_eq!(Bytes::from(out), event.to_json());
 }
 
@@ -177,7 +177,7 @@ fn a_field_that_the_stream_has_no_column_for_does_not_vanish() {
     let encoder = encoder(Some(columns));
     let event = json!({"TimeGenerated": "2026-11-23T12:00:00Z", "id": 1, "severity": "high", "newIn2027": [1], "title": 2});
     let mut out = Vec::new();
-    encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+    encoder.write_row(&Event::new(event.to_string().into(), None), RowTime::of(now()), &mut out).unwrap();
     let expected = json!({
         "TimeGenerated": "2026-11-23T12:00:00Z", "id_": 1, "severity": "high",
         "ExtraColumns": {"newIn2027": [1], "title": 2},
@@ -190,7 +190,7 @@ fn typed_row(columns: Value, plan: TablePlan, event: &Value) -> Value {
     let columns = Columns::of_config(&serde_json::from_value(columns).unwrap(), plan);
     let mut out = Vec::new();
     let encoder = encoder(Some(columns));
-    encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+    encoder.write_row(&Event::new(event.to_string().into(), None), RowTime::of(now()), &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -270,6 +270,26 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
+    fn a_row_is_the_same_however_fast_it_was_written(
+        fields in proptest::collection::vec(
+            ("[a-zA-Z][a-z_]{0,5}|id|Type_|bytes|TimeGenerated|timestamp|@timestamp|(?s).{0,8}|[a-z]{44,47}", any_json()), 0..8,
+        ),
+        separator in prop_oneof![6 => Just(","), 1 => Just(" ,"), 1 => Just(",\n")],
+        colon in prop_oneof![6 => Just(":"), 1 => Just(": ")],
+    ) {
+        let field = |(name, value): &(String, Value)| format!("{}{colon}{value}", Value::from(name.as_str()));
+        let fields: Vec<_> = fields.iter().map(field).collect();
+        let event = Event::new(format!("{{{}}}", fields.join(separator)).into(), None);
+        let write = |encoder: &FieldsEncoder| {
+            let mut out = Vec::new();
+            encoder.write_row(&event, RowTime::of(now()), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let fast = encoder(None);
+        prop_assert_eq!(write(&fast), write(&FieldsEncoder { plain_names: None, ..fast }));
+    }
+
+    #[test]
     fn any_event_becomes_a_row_of_legal_columns_that_holds_every_value(
         fields in proptest::collection::btree_map("(?s).{0,50}|id|type|timestamp|TimeGenerated", any_json(), 0..8)
     ) {
@@ -301,9 +321,9 @@ fn fields_that_are_left_out_are_in_no_column_and_the_time_is_always_written() {
     let encode = |options: Value, event: Value| {
         let config: EncodingConfig = serde_json::from_value(options).unwrap();
         let encoding = config.validate(Layout::Raw, "encoding", &mut Vec::new()).map(Arc::new);
-        let encoder = FieldsEncoder { encoding, ..encoder(None) };
+        let encoder = FieldsEncoder::new(TimeField::of("TimeGenerated"), None, encoding, LIMIT);
         let mut out = Vec::new();
-        encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+        encoder.write_row(&Event::new(event.to_string().into(), None), RowTime::of(now()), &mut out).unwrap();
         serde_json::from_slice::<Value>(&out).unwrap()
     };
     let time = "2026-11-23T12:00:00Z";
@@ -326,9 +346,10 @@ fn fields_that_are_left_out_are_in_no_column_and_the_time_is_always_written() {
 
 /// The row of an event whose time is in this field, and whether its time was not understood.
 fn timed(timestamp_field: &str, event: &Value) -> (Value, bool) {
-    let encoder = FieldsEncoder { time: TimeField::of(timestamp_field), ..encoder(None) };
+    let encoder = FieldsEncoder::new(TimeField::of(timestamp_field), None, None, LIMIT);
     let mut out = Vec::new();
-    let notes = encoder.write_row(&Event::new(event.to_string().into(), None), now(), &mut out).unwrap();
+    let notes =
+        encoder.write_row(&Event::new(event.to_string().into(), None), RowTime::of(now()), &mut out).unwrap();
     (serde_json::from_slice(&out).unwrap(), notes.unread_times > 0)
 }
 

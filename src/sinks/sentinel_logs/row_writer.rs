@@ -53,11 +53,25 @@ impl<'a> RowWriter<'a> {
     pub(super) fn column(&mut self, name: &str, suffix: &str, json: &str) {
         self.begin(name, suffix);
         // A value's text is at least as long as the value: most need no closer look.
-        if json.len() > MAX_FIELD_BYTES {
+        if Self::is_long(json.len()) {
             self.long_value(name, suffix, json);
         } else {
             self.out.extend_from_slice(json.as_bytes());
         }
+    }
+
+    /// Writes columns that are JSON already, as in `"a":1,"b":2`. Their names are legal, and none of their values is over 64 KB.
+    #[inline]
+    pub(super) fn columns(&mut self, text: &str) {
+        if self.out.len() > self.start + 1 {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// Whether a value of so many bytes of JSON may have to be cut.
+    pub(super) const fn is_long(bytes: usize) -> bool {
+        bytes > MAX_FIELD_BYTES
     }
 
     /// Writes a value that may have to be cut.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::encoder::{Encoder, FieldsEncoder, RowFormat, RowNotes};
+use super::encoder::{Encoder, FieldsEncoder, RowFormat, RowNotes, RowTime};
 use super::layout::TableRows;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
@@ -24,7 +24,7 @@ pub struct Rows {
 /// Where the texts of rows are.
 enum RowTexts {
     /// In the events: each is a row, and written when it is asked for.
-    Events { encoder: Arc<FieldsEncoder> },
+    Events { encoder: Arc<FieldsEncoder>, now: RowTime },
     /// A layout has written them.
     Written(TableRows),
 }
@@ -36,7 +36,9 @@ impl Rows {
     /// index in the batch, with the reason.
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
-            RowFormat::Fields(encoder) => (RowTexts::Events { encoder: Arc::clone(encoder) }, Vec::new()),
+            RowFormat::Fields(encoder) => {
+                (RowTexts::Events { encoder: Arc::clone(encoder), now: RowTime::of(now) }, Vec::new())
+            }
             RowFormat::Tables(encoder) => {
                 let (written, rowless) = TableRows::of(encoder, &events, now);
                 (RowTexts::Written(written), rowless)
@@ -101,7 +103,7 @@ impl Rows {
     /// Appends a row to `out`, and answers what there is to say of it. If it cannot be sent, `out` is as before.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<RowNotes, Reason> {
         match &self.texts {
-            RowTexts::Events { encoder } => encoder.write_row(&self.events[row], self.now, out),
+            RowTexts::Events { encoder, now } => encoder.write_row(&self.events[row], *now, out),
             RowTexts::Written(rows) => rows.copy(row, out),
         }
     }
