@@ -170,12 +170,12 @@ impl<'a> Fields<'a> {
 
     /// Keeps the fields that are to stay.
     pub(super) fn retain(&mut self, mut stays: impl FnMut(&str, &RawValue) -> bool) {
-        self.0.retain(|(name, value)| stays(name, value));
+        self.given.retain(|(name, value)| stays(name, value));
     }
 
     /// Adds a field behind the others.
     pub(super) fn push(&mut self, name: &'a str, value: &'a RawValue) {
-        self.0.push((Cow::Borrowed(name), value));
+        self.given.push((Cow::Borrowed(name), value));
     }
 
     /// Removes the fields that say nothing.
