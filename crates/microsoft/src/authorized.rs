@@ -55,15 +55,22 @@ impl Authorized {
     }
 
     /// Sends `request` with a token. If the answer is 401, the token is renewed once and the request sent once more; what
-    /// comes then is the answer. The body of an answer may have `cap` bytes.
+    /// comes then is the answer. If that is 401 as well, no token is renewed for a minute, so that others keep theirs. The body of an answer may have `cap` bytes.
     pub async fn send(&self, cap: usize, request: http::Request<Bytes>) -> Result<Reply, ServiceError> {
         let token = self.credential.token().await?;
         let reply = self.send_with(&token, cap, request.clone()).await?;
         if reply.status != 401 {
             return Ok(reply);
         }
-        let token = self.credential.renewed_token(&token).await?;
-        self.send_with(&token, cap, request).await
+        let renewed = self.credential.renewed_token(&token).await?;
+        if renewed == token {
+            return Ok(reply);
+        }
+        let reply = self.send_with(&renewed, cap, request).await?;
+        if reply.status == 401 {
+            self.credential.refused_again();
+        }
+        Ok(reply)
     }
 
     async fn send_with(

@@ -1,13 +1,12 @@
 //! The token of one audience: fetched when it is needed, kept until shortly before it expires.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use runtime::clock::Clock;
 use runtime::secret::SensitiveString;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::TokenError;
@@ -15,6 +14,8 @@ use crate::error::TokenError;
 /// How long before it expires a token is renewed; of one that lives shorter than twice that, after half its life. One that lives
 /// shorter than this is used until it is refused: rather than of a token that is, that tells of a clock that is wrong.
 pub(super) const REFRESH_MARGIN: Duration = Duration::from_mins(5);
+/// How long no token is renewed for being refused, after a new one was.
+const NO_RENEWAL_FOR: Duration = Duration::from_mins(1);
 /// Longest that a token is believed to live, whatever its issuer says.
 /// Source: <https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes>
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
@@ -40,7 +41,11 @@ pub struct Credential {
     identity: Arc<dyn TokenProvider>,
     scope: String,
     clock: Clock,
+    /// Held while one is fetched.
+    fetching: tokio::sync::Mutex<()>,
     kept: Mutex<Option<Kept>>,
+    /// Before this no token is renewed that was refused: one that was new was refused as well.
+    no_renewal_before: Mutex<Option<Instant>>,
 }
 
 struct Kept {
@@ -59,33 +64,64 @@ impl fmt::Debug for Credential {
 impl Credential {
     /// The token for `scope`. Asks for nothing yet.
     pub fn new(identity: Arc<dyn TokenProvider>, scope: String, clock: Clock) -> Self {
-        Self { identity, scope, clock, kept: Mutex::new(None) }
+        Self {
+            identity,
+            scope,
+            clock,
+            fetching: tokio::sync::Mutex::default(),
+            kept: Mutex::default(),
+            no_renewal_before: Mutex::default(),
+        }
     }
 
-    /// A token that is good now.
+    /// A token that is good now. Waits for nobody while there is one.
     pub async fn token(&self) -> Result<SensitiveString, TokenError> {
-        let mut kept = self.kept.lock().await;
-        match &*kept {
-            Some(token) if self.clock.monotonic() < token.renew_at => Ok(token.secret.clone()),
-            _ => self.fetch(&mut kept).await,
+        if let Some(token) = self.good() {
+            return Ok(token);
+        }
+        let _one_at_a_time = self.fetching.lock().await;
+        match self.good() {
+            Some(token) => Ok(token),
+            None => self.fetch().await,
         }
     }
 
-    /// A token that isn't `refused`. Whoever comes second gets what the first has fetched.
+    /// A token that isn't `refused`, unless a new one was refused just before. Whoever comes second gets what the first has
+    /// fetched, and others go on with the token that there is.
     pub async fn renewed_token(&self, refused: &SensitiveString) -> Result<SensitiveString, TokenError> {
-        let mut kept = self.kept.lock().await;
-        match &*kept {
-            Some(token) if token.secret != *refused => Ok(token.secret.clone()),
-            _ => self.fetch(&mut kept).await,
+        let _one_at_a_time = self.fetching.lock().await;
+        if let Some(token) = self.good().filter(|token| token != refused || !self.may_renew()) {
+            return Ok(token);
         }
+        self.fetch().await
     }
 
-    async fn fetch(&self, kept: &mut Option<Kept>) -> Result<SensitiveString, TokenError> {
-        *kept = None;
+    /// Notes that a token was refused that had just been renewed: it is not the token's fault, and one that others use must not be
+    /// fetched again and again for it.
+    pub fn refused_again(&self) {
+        let until = self.clock.monotonic() + NO_RENEWAL_FOR;
+        *self.no_renewal_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn may_renew(&self) -> bool {
+        let before = *self.no_renewal_before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.is_none_or(|before| self.clock.monotonic() >= before)
+    }
+
+    /// The token that there is, if it need not be renewed yet.
+    fn good(&self) -> Option<SensitiveString> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()
+            .filter(|token| self.clock.monotonic() < token.renew_at)
+            .map(|token| token.secret.clone())
+    }
+
+    async fn fetch(&self) -> Result<SensitiveString, TokenError> {
         let Token { secret, lifetime } = self.identity.fetch(&self.scope).await?;
         let lifetime = if lifetime < REFRESH_MARGIN { MAX_LIFETIME } else { lifetime.min(MAX_LIFETIME) };
         let margin = REFRESH_MARGIN.min(lifetime / 2);
-        *kept = Some(Kept { secret: secret.clone(), renew_at: self.clock.monotonic() + lifetime - margin });
+        let kept = Kept { secret: secret.clone(), renew_at: self.clock.monotonic() + lifetime - margin };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(secret)
     }
 }
@@ -167,6 +203,29 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(credential.renewed_token(&refused).await.unwrap().expose(), "a 1");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_refuses_new_tokens_too_gets_one_a_minute_and_nobody_else_waits() {
+        let identity = numbered(Duration::from_hours(1), 0);
+        let (credential, clock) = (Arc::new(credential(&identity, "slow")), Clock::system());
+        identity.gate.add_permits(1);
+        assert_eq!(token(&credential).await, "slow 0");
+        let renewing = {
+            let (credential, refused) = (Arc::clone(&credential), credential.token().await.unwrap());
+            tokio::spawn(async move { credential.renewed_token(&refused).await.unwrap() })
+        };
+        tokio::task::yield_now().await;
+        assert_eq!(token(&credential).await, "slow 0", "while it is renewed, others go on with it");
+        identity.gate.add_permits(10);
+        let refused = renewing.await.unwrap();
+        assert_eq!(refused.expose(), "slow 1");
+        credential.refused_again();
+        for _ in 0..5 {
+            assert_eq!(credential.renewed_token(&refused).await.unwrap().expose(), "slow 1");
+        }
+        clock.sleep(Duration::from_mins(1)).await;
+        assert_eq!(credential.renewed_token(&refused).await.unwrap().expose(), "slow 2");
     }
 
     #[tokio::test(start_paused = true)]
