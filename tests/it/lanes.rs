@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use microsoft::connection::Connector;
 use microsoft::http::ProxyConfig;
 use model::event::Batch;
 use runtime::delivery::{BatchStatus, Deliver};
@@ -35,6 +36,10 @@ fn world() -> World {
 
 /// A sink whose rows go where events say.
 fn sink(world: &World, options: &Value) -> LogSink {
+    sink_by(world, options, &world.connector())
+}
+
+fn sink_by(world: &World, options: &Value, connector: &Connector) -> LogSink {
     let mut all = world.sink();
     all["dcr_immutable_id"] = json!("{{ rule }}");
     all["stream_name"] = json!("Custom-{{ to }}_CL");
@@ -44,7 +49,7 @@ fn sink(world: &World, options: &Value) -> LogSink {
     }
     let checked: SentinelLogs = checked(all, &ProxyConfig::default());
     let rng = fastrand::Rng::with_seed(1);
-    checked.sink("sentinel", &data_dir(world), &RuleRegistry::default(), &world.connector(), rng).unwrap()
+    checked.sink("sentinel", &data_dir(world), &RuleRegistry::default(), connector, rng).unwrap()
 }
 
 fn data_dir(world: &World) -> DataDir {
@@ -304,6 +309,21 @@ fn a_failure_that_passes_at_once_is_not_worth_the_disk() {
         assert!(took < Duration::from_secs(1), "{took:?}");
         assert_eq!(numbers(&world, "Good").len(), 10);
         assert!(!world.dir.path().join("data/spool").exists());
+    });
+}
+
+#[test]
+fn rows_wait_neither_for_the_token_nor_for_the_comparison_of_the_rule() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = sink_by(&world, &json!({}), &world.connector_without_management_tokens());
+        sink.start().await;
+        for n in 0..5 {
+            assert_eq!(deliver(&world, &sink, mixed(&[rows("Good", 0, n..n + 1)])).await, Duration::ZERO);
+            world.clock.sleep(Duration::from_mins(10)).await;
+        }
+        assert_eq!(world.simulator.stats().tokens_issued, 1, "the other was never answered");
+        sink.stop().await;
     });
 }
 
