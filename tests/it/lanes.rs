@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use microsoft::connection::Connector;
@@ -13,10 +14,12 @@ use runtime::health::Part;
 use serde_json::{Value, json};
 use simulator::{ColumnType, Columns, Dcr, Fault, SimulatorConfig};
 use tokio::time::Instant;
+use vector_sentinel::sinks::sentinel_logs::layout::Layout;
 use vector_sentinel::sinks::sentinel_logs::{LogSink, RuleRegistry, SentinelLogs};
 
 use crate::harness::checked;
 use crate::in_process::{World, in_simulated_time};
+use crate::layouts;
 use crate::sink::batch;
 
 const RULES: [&str; 2] = ["dcr-0000000000000000000000000000000a", "dcr-0000000000000000000000000000000b"];
@@ -250,7 +253,7 @@ fn a_stream_that_stays_bad_until_its_share_is_full_goes_to_the_quarantine_and_no
 fn the_only_stream_of_a_sink_blocks_when_the_spool_is_full_and_goes_on_when_it_is_well() {
     in_simulated_time(async {
         let world = world();
-        let sink = std::sync::Arc::new(sink(
+        let sink = Arc::new(sink(
             &world,
             &json!({
                 "dcr_immutable_id": RULES[0], "stream_name": "Custom-Bad_CL",
@@ -262,7 +265,7 @@ fn the_only_stream_of_a_sink_blocks_when_the_spool_is_full_and_goes_on_when_it_i
         let mut offered = Vec::new();
         for n in 0..40_u64 {
             let text: String = (0..500_000).map(|_| rng.alphanumeric()).collect();
-            let sink = std::sync::Arc::clone(&sink);
+            let sink = Arc::clone(&sink);
             offered.push(tokio::spawn(
                 async move { sink.deliver(batch([json!({"n": n, "text": text})])).await },
             ));
@@ -313,6 +316,44 @@ fn a_failure_that_passes_at_once_is_not_worth_the_disk() {
 }
 
 #[test]
+fn of_an_incident_only_the_rows_of_the_table_that_takes_nothing_wait() {
+    in_simulated_time(async {
+        let world =
+            World::of(SimulatorConfig { dcr: layouts::dcr(Layout::Defender), ..SimulatorConfig::default() });
+        let options = json!({
+            "dcr_immutable_id": world.config.dcr.immutable_id, "layout": "defender", "stream_name": null,
+            // So small that the alerts of an incident are in several requests, and only some of them arrive.
+            "batch": {"max_bytes": 12_000},
+        });
+        let incidents: Batch = ["two-alerts", "redirected", "through-vector"]
+            .iter()
+            .cycle()
+            .take(12)
+            .map(|name| layouts::fixture(&format!("defender-{name}")))
+            .collect();
+        let by_stream = || world.simulator.stats().rows_by_stream;
+        let whole = {
+            let world = World::of(world.config.clone());
+            let sink = sink(&world, &options);
+            deliver(&world, &sink, Arc::clone(&incidents)).await;
+            world.simulator.stats().rows_by_stream
+        };
+        let sink = sink(&world, &options);
+        let faults = world.simulator.faults();
+        faults.at_path("Custom-DefenderAlerts_CL", status(403, None));
+        deliver(&world, &sink, Arc::clone(&incidents)).await;
+        let before = by_stream();
+        assert!(!before.contains_key("Custom-DefenderAlerts_CL"), "{before:?}");
+        assert_eq!(before.get("Custom-DefenderEvidence_CL"), whole.get("Custom-DefenderEvidence_CL"));
+        faults.at_path("Custom-DefenderAlerts_CL", Fault::Pass);
+        let all = whole.values().sum::<u64>();
+        world.simulator.wait_until(|stats| stats.rows_ingested >= all).await;
+        sink.stop().await;
+        assert_eq!((by_stream(), spool_files(&world)), (whole, Vec::new()));
+    });
+}
+
+#[test]
 fn rows_wait_neither_for_the_token_nor_for_the_comparison_of_the_rule() {
     in_simulated_time(async {
         let world = world();
@@ -331,10 +372,10 @@ fn rows_wait_neither_for_the_token_nor_for_the_comparison_of_the_rule() {
 fn without_a_spool_a_batch_waits_for_all_its_streams_and_other_batches_do_not() {
     in_simulated_time(async {
         let world = world();
-        let sink = std::sync::Arc::new(sink(&world, &json!({"spool": {"enabled": false}})));
+        let sink = Arc::new(sink(&world, &json!({"spool": {"enabled": false}})));
         world.simulator.faults().at_path("Custom-Bad_CL", status(403, None));
         let waiting = {
-            let sink = std::sync::Arc::clone(&sink);
+            let sink = Arc::clone(&sink);
             let bad = mixed(&[rows("Bad", 1, 0..1), rows("Good", 0, 0..1)]);
             tokio::spawn(async move { sink.deliver(bad).await })
         };
