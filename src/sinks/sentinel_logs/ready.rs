@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 use url::Url;
 
 use super::columns::Columns;
@@ -144,6 +145,14 @@ impl Component for SentinelLogs {
     fn build(&self, id: &str, runtime: &mut Runtime) -> Result<Built, BuildError> {
         let (rules, rng) = (runtime.shared::<RuleRegistry>(), runtime.rng.fork());
         let spool = self.config.spool.or_enabled(runtime.data_dir_lasts);
+        if self.config.spool.enabled.is_none() && !runtime.data_dir_lasts && !self.targets.has_one_stream() {
+            warn!(
+                component_id = id,
+                "{}: rows of a stream that takes nothing have no place to wait, so that they may hold up the other streams: name \
+                 data_dir in the file, on a disk that lasts, or say spool.enabled: true or false.",
+                Self::labels(id)
+            );
+        }
         let sink = self.with_spool(spool).sink(id, &runtime.data_dir, &rules, &runtime.connector, rng)?;
         let sink = Arc::new(sink);
         let task: Task = {

@@ -16,7 +16,6 @@ use super::standing::Standing;
 use super::work::Work;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
-use runtime::retry::concurrency::RequestSlot;
 use runtime::spool::{SpoolError, SpooledRecord};
 
 /// How long until a spool that cannot be read is read again.
@@ -41,17 +40,14 @@ impl Lane {
     async fn drain(self: &Arc<Self>, inner: &Arc<Inner>, sent: &mut JoinSet<()>) {
         loop {
             self.until_asked_again(inner).await;
-            let slot = self.service.concurrency.slot().await;
             let record = match self.spool.take().await {
                 Ok(Some(record)) => record,
                 Ok(None) => {
-                    drop(slot);
                     self.show_spool(inner);
                     self.spool.readable().await;
                     continue;
                 }
                 Err(failure) => {
-                    drop(slot);
                     self.report_unreadable(inner, &failure);
                     // One that is damaged is passed over.
                     if !matches!(failure, SpoolError::Damaged { .. }) {
@@ -60,8 +56,21 @@ impl Lane {
                     continue;
                 }
             };
+            let id = record.id;
+            let Some((work, rows_in_record)) = self.work_of(inner, record).await else { continue };
+            // The slot comes last: who waits for another lane's must not hold one.
+            let _slot = self.service.concurrency.slot().await;
             let is_well = self.standings.get() == Standing::Well;
-            sent.spawn(Arc::clone(self).deliver(Arc::clone(inner), record, slot));
+            let sending = Sending {
+                lane: Arc::clone(self),
+                inner: Arc::clone(inner),
+                work,
+                settled: None,
+                abandoned: CancellationToken::new(),
+                record: Some((id, rows_in_record)),
+                _slot,
+            };
+            sent.spawn(sending.run());
             // While it is not well, one asks for all.
             while !is_well && sent.join_next().await.is_some() {}
             while sent.try_join_next().is_some() {}
@@ -82,13 +91,13 @@ impl Lane {
         }
     }
 
-    /// Delivers a record. What of it is not for this lane any more goes to the one that it is for.
-    async fn deliver(
-        self: Arc<Self>,
-        inner: Arc<Inner>,
+    /// What is to be sent of a record, and how many rows are in it; nothing if it is dealt with. What is not for this lane any more
+    /// goes to the one that it is for.
+    async fn work_of(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
         SpooledRecord { id, payload, .. }: SpooledRecord,
-        slot: RequestSlot,
-    ) {
+    ) -> Option<(Work, usize)> {
         let spooled = match record::decode(&payload, &inner.encoder, inner.options_digest) {
             Ok(spooled) => spooled,
             Err(failure) => {
@@ -96,8 +105,8 @@ impl Lane {
                 let reason = Reason { code: "undecodable", message, request_id: None };
                 let event = Batch::from([Event::new(payload.into(), None)]);
                 inner.quarantine(&event, vec![(0, reason)], Some(&self.stream)).await;
-                self.forget(&inner, id).await;
-                return;
+                self.forget(inner, id).await;
+                return None;
             }
         };
         let Spooled { rows, chosen, rowless, noted } = spooled;
@@ -107,22 +116,19 @@ impl Lane {
         inner.quarantine(&rows.events, rows.events_of(unrouted), Some(&self.stream)).await;
         let mut own = Vec::new();
         for group in groups {
-            if Arc::ptr_eq(&group.lane, &self) {
+            if Arc::ptr_eq(&group.lane, self) {
                 own = group.rows;
-            } else if Box::pin(group.lane.take(&inner, &rows, group.rows)).await.is_none() {
+            } else if Box::pin(group.lane.take(inner, &rows, group.rows)).await.is_none() {
                 // Its task died: the record is sent again.
                 if let Err(failure) = self.spool.release(id).await {
-                    self.report_unreadable(&inner, &failure);
+                    self.report_unreadable(inner, &failure);
                 }
-                return;
+                return None;
             }
         }
         // Of a record of which something went elsewhere, what is left is not what is in the spool.
-        let in_record = if own.len() == total { total } else { usize::MAX };
-        let work = Work::of_rows(rows, own, noted);
-        let record = Some((id, in_record));
-        let abandoned = CancellationToken::new();
-        Sending { lane: self, inner, work, settled: None, abandoned, record, _slot: slot }.run().await;
+        let rows_in_record = if own.len() == total { total } else { usize::MAX };
+        Some((Work::of_rows(rows, own, noted), rows_in_record))
     }
 
     fn report_unreadable(&self, inner: &Inner, failure: &SpoolError) {
