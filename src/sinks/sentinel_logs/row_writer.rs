@@ -11,7 +11,10 @@ use runtime::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>
-const MAX_FIELD_BYTES: usize = 65_536;
+pub(super) const MAX_FIELD_BYTES: usize = 65_536;
+
+/// Most bytes of notes on what a row's writer has cut, or a quarter of the row if that is less.
+const NOTES_ROOM: usize = 12 * 1024;
 
 /// A row that is being written at the end of a buffer.
 pub(super) struct RowWriter<'a> {
@@ -88,15 +91,54 @@ impl<'a> RowWriter<'a> {
         self.truncated_fields += 1;
     }
 
-    /// Writes one column with the value that `write` appends, which is JSON.
-    pub(super) fn column_with(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Writes one column with the value that `write` appends, which is JSON. Of one that may have to be cut it writes only the name,
+    /// and answers the value: [`Self::value`] has to come next.
+    pub(super) fn column_unless_long(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<String> {
         self.begin(name, "");
         let start = self.out.len();
         write(self.out);
-        if self.out.len() - start > MAX_FIELD_BYTES {
-            let json = String::from_utf8(self.out.split_off(start)).unwrap_or_default();
-            self.long_value(name, "", &json);
+        (self.out.len() - start > MAX_FIELD_BYTES)
+            .then(|| String::from_utf8(self.out.split_off(start)).unwrap_or_default())
+    }
+
+    /// Writes the value, which is JSON, of the column whose name was written last.
+    pub(super) fn value(&mut self, json: &[u8]) {
+        self.out.extend_from_slice(json);
+    }
+
+    /// Notes what its writer has cut: elements of `TruncatedColumns` as far as there is room for them, the number of values, and their
+    /// bytes, as far as the row is to count as so much larger.
+    pub(super) fn note_cuts(&mut self, notes: &[String], count: u64, bytes: usize) {
+        for note in notes {
+            if !self.truncated.is_empty() && self.truncated.len() + note.len() > self.room_for_notes() {
+                break;
+            }
+            self.truncated.push(if self.truncated.is_empty() { b'[' } else { b',' });
+            self.truncated.extend_from_slice(note.as_bytes());
         }
+        self.truncated_fields += count;
+        self.cut_bytes += bytes;
+    }
+
+    /// Takes the columns so far back, as an object, if they are too large for a row with the notes on what was cut, and answers how
+    /// many bytes they may have.
+    pub(super) fn take_too_large(&mut self) -> Option<(String, usize)> {
+        let name = TRUNCATED_COLUMNS.len() + ",\"\":]}".len();
+        if self.out.len() - self.start + self.truncated.len() + name <= self.max_bytes {
+            return None;
+        }
+        self.out.push(b'}');
+        let columns = String::from_utf8(self.out.split_off(self.start)).unwrap_or_default();
+        self.out.push(b'{');
+        Some((columns, self.max_bytes.saturating_sub(name + self.room_for_notes())))
+    }
+
+    fn room_for_notes(&self) -> usize {
+        NOTES_ROOM.min(self.max_bytes / 4)
     }
 
     /// Ends the row. Of one that is too large nothing is left in the buffer.

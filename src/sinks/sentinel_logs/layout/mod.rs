@@ -9,6 +9,7 @@ mod asim_vocabulary;
 mod cef;
 mod cef_columns;
 mod common_security_log;
+mod cutting;
 mod defender;
 mod defender_tables;
 mod evidence;

@@ -60,7 +60,7 @@ pub(super) const EXTRA: TableColumn =
 pub(super) const TRUNCATED: TableColumn = column(
     TRUNCATED_COLUMNS,
     ColumnType::Dynamic,
-    "Columns that were cut at 64 KB, and how many bytes they had.",
+    "Columns that were cut at 64 KB, how many bytes they had, and how many elements of a list are missing.",
 );
 
 /// Tables of Microsoft's that this API writes and that come with Sentinel, or the beginnings of their names. Others, `Syslog` among

@@ -5,12 +5,13 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
+use super::cutting::Cuts;
 use super::evidence::{Evidence, EvidenceColumns};
 use super::fields::{Fields, write_text};
-use super::table::{ColumnSource, ColumnType, Table};
+use super::table::{ColumnSource, ColumnType, Table, TableKind};
 use crate::sinks::sentinel_logs::column_type::in_micros;
 use crate::sinks::sentinel_logs::encoder::{RowNotes, TablesEncoder, time_of_row};
-use crate::sinks::sentinel_logs::row_writer::{RowSize, RowWriter};
+use crate::sinks::sentinel_logs::row_writer::{MAX_FIELD_BYTES, RowSize, RowWriter};
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use model::event::Event;
 use runtime::quarantine::Reason;
@@ -219,7 +220,7 @@ impl TableRow<'_> {
             self.write(column, ColumnType::DateTime, &String::from_utf8(json).unwrap_or_default());
         } else {
             self.has_time |= column == TIME_GENERATED;
-            self.row.column_with(column, |out| write_text(text, out));
+            self.column_with(column, |out| write_text(text, out));
         }
     }
 
@@ -238,7 +239,7 @@ impl TableRow<'_> {
     /// Writes a column that holds any JSON.
     pub(super) fn dynamic(&mut self, column: &str, write: impl FnOnce(&mut Vec<u8>)) {
         debug_assert_eq!(self.column_type(column), Some(ColumnType::Dynamic), "{column}");
-        self.row.column_with(column, write);
+        self.column_with(column, write);
     }
 
     /// Writes what is left of an object, if anything is.
@@ -248,11 +249,20 @@ impl TableRow<'_> {
         }
     }
 
-    /// Ends the row. If nothing has said its time, it has its event's.
+    /// Ends the row. If nothing has said its time, it has its event's. What is too large is cut: every event of a table of ours has its
+    /// rows.
     pub(super) fn finish(mut self) {
         let (event, time) = self.event;
         if !self.has_time {
             self.row.column(TIME_GENERATED, "", &time_of_row(time));
+        }
+        if self.table.kind == TableKind::Custom
+            && let Some((columns, max)) = self.row.take_too_large()
+        {
+            let mut cuts = Cuts::default();
+            let kept = cuts.row(&columns, max);
+            self.row.value(kept.get(1..kept.len() - 1).unwrap_or_default());
+            self.row.note_cuts(&cuts.notes, cuts.count, 0);
         }
         let (buffer, start) = self.location;
         let text = self.row.finish().map(|RowSize { bytes, truncated_fields }| RowText {
@@ -273,7 +283,19 @@ impl TableRow<'_> {
         if self.in_micros && column_type == ColumnType::DateTime {
             self.row.column(column, "", &in_micros(json));
         } else {
-            self.row.column(column, "", json);
+            self.column_with(column, |out| out.extend_from_slice(json.as_bytes()));
         }
+    }
+
+    /// Writes a column, and cuts its value if it is too long.
+    fn column_with(&mut self, column: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(json) = self.row.column_unless_long(column, write) else { return };
+        let mut cuts = Cuts::default();
+        let kept = cuts.column(column, &json, MAX_FIELD_BYTES);
+        self.row.value(&kept);
+        // A row for a table of Microsoft's is a log, and goes to the quarantine whole if it is larger than a call.
+        let is_log = self.table.kind != TableKind::Custom;
+        let bytes = if is_log { json.len().saturating_sub(kept.len()) } else { 0 };
+        self.row.note_cuts(&cuts.notes, cuts.count, bytes);
     }
 }

@@ -47,13 +47,16 @@ fn event(json: &Value) -> Event {
     Event::new(json.to_string().into(), None)
 }
 
-/// An event's rows, and why it has none if so.
-fn laid_out(layout: Layout, event: &Event) -> (TableRows, Vec<(usize, Reason)>) {
+/// Most bytes of a row, as they are by default or nearly.
+const MAX_ROW_BYTES: usize = 1_000_000;
+
+/// An event's rows of at most so many bytes, and why it has none if so.
+fn laid_out(layout: Layout, event: &Event, max_row_bytes: usize) -> (TableRows, Vec<(usize, Reason)>) {
     let encoder = TablesEncoder {
         encoding: None,
         write_rows: layout.write_rows().unwrap(),
         plan: TablePlan::Analytics,
-        max_row_bytes: 1_000_000,
+        max_row_bytes,
     };
     let now: DateTime<Utc> = NOW.parse().unwrap();
     TableRows::of(&encoder, std::slice::from_ref(event), now)
@@ -61,7 +64,7 @@ fn laid_out(layout: Layout, event: &Event) -> (TableRows, Vec<(usize, Reason)>) 
 
 /// The texts of an event's rows, and the tables that they go to; or why it has none.
 fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>, Reason> {
-    let (rows, rowless) = laid_out(layout, event);
+    let (rows, rowless) = laid_out(layout, event, MAX_ROW_BYTES);
     if let Some((_, reason)) = rowless.into_iter().next() {
         assert_eq!(rows.count(), 0);
         return Err(reason);
@@ -75,7 +78,7 @@ fn written(layout: Layout, event: &Event) -> Result<Vec<(&'static str, String)>,
 
 /// How many of an event's rows say that its time could not be read.
 fn unread_times(layout: Layout, json: &Value) -> u64 {
-    let (rows, _) = laid_out(layout, &event(json));
+    let (rows, _) = laid_out(layout, &event(json), MAX_ROW_BYTES);
     (0..rows.count()).map(|row| rows.copy(row, &mut Vec::new()).unwrap().unread_times).sum()
 }
 

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{FIXTURES, NOW, event, fixture, rows, unread_times, written};
+use super::{FIXTURES, NOW, event, fixture, laid_out, rows, unread_times, written};
 use crate::sinks::sentinel_logs::layout::Layout;
 use model::event::Event;
 use model::value::Value as V;
@@ -275,6 +275,105 @@ fn a_text_over_64_kb_is_cut_and_noted_in_a_declared_column() {
     assert_eq!(row["SyslogMessage"], "x".repeat(65_536));
     assert_eq!(row["TruncatedColumns"], json!([{"column": "SyslogMessage", "bytes": 70_000}]));
     assert!(Layout::Syslog.tables()[0].declared().any(|column| column.name == "TruncatedColumns"));
+}
+
+/// Comments of 1 KB, of which the one with the highest number is the newest.
+fn comments(count: usize) -> Vec<serde_json::Value> {
+    let made = |n: usize| format!("2026-11-{:02}T{:02}:{:02}:00Z", 1 + n / 1440, n / 60 % 24, n % 60);
+    let comment = |n| json!({"comment": format!("{n} {}", "x".repeat(1_000)), "createdDateTime": made(n)});
+    (0..count).map(comment).collect()
+}
+
+#[test]
+fn of_a_history_the_newest_is_kept_and_how_much_is_missing_is_noted() {
+    let mut incident =
+        json!({"id": "29", "lastUpdateDateTime": "2026-11-23T10:00:00Z", "comments": comments(100)});
+    for turned in [false, true] {
+        if turned {
+            incident["comments"].as_array_mut().unwrap().reverse();
+        }
+        let row = &rows(Layout::Defender, &incident)[0].1;
+        let kept = row["Comments"].as_array().unwrap();
+        let missing = 100 - kept.len();
+        assert!(missing > 30 && missing < 50, "{missing} are missing");
+        let has = |n: usize| kept.iter().any(|comment| *comment == comments(100)[n]);
+        assert!(has(99) && has(missing) && !has(missing - 1) && !has(0));
+        let bytes = incident["comments"].to_string().len();
+        assert_eq!(
+            row["TruncatedColumns"],
+            json!([{"column": "Comments", "bytes": bytes, "missing": missing}])
+        );
+
+        // In ASIM it is one of many things in one column, and all others stay.
+        let row = &rows(Layout::AsimAlert, &incident)[0].1;
+        let original = &row["AdditionalFields"]["incident"];
+        assert_eq!(
+            (&original["id"], &original["lastUpdateDateTime"]),
+            (&incident["id"], &incident["lastUpdateDateTime"])
+        );
+        let kept = original["comments"].as_array().unwrap();
+        assert!(kept.contains(&comments(100)[99]) && kept.len() > 50);
+        let notes = row["TruncatedColumns"].as_array().unwrap();
+        assert_eq!(notes.len(), 1);
+        assert_eq!(notes[0]["field"], "incident.comments");
+        assert_eq!(notes[0]["missing"], 100 - kept.len());
+    }
+}
+
+#[test]
+fn an_incident_of_any_size_has_a_row_for_each_alert_and_each_piece_of_evidence() {
+    let piece = |n: usize| json!({"@odata.type": "#microsoft.graph.security.urlEvidence", "url": format!("https://{n}")});
+    let alert = |n: usize| {
+        let id = format!("da{n:08}_{}", "0".repeat(40));
+        json!({"id": id, "description": "d".repeat(500), "evidence": [piece(n), piece(n + 1)]})
+    };
+    let alerts: Vec<_> = (0..3_000).map(alert).collect();
+    let incident = json!({"id": "29", "lastUpdateDateTime": "2026-11-23T10:00:00Z", "alerts": alerts});
+    let defender = rows(Layout::Defender, &incident);
+    let count = |table: &str| defender.iter().filter(|(of, _)| *of == table).count();
+    assert_eq!((count("DefenderAlerts_CL"), count("DefenderEvidence_CL")), (3_000, 6_000));
+    let note = &defender[0].1["TruncatedColumns"][0];
+    assert_eq!(note["column"], "AlertIds");
+    let kept = defender[0].1["AlertIds"].as_array().unwrap();
+    assert_eq!(note["missing"], 3_000 - kept.len());
+    assert_eq!(kept[0], alerts[0]["id"]);
+    assert_eq!(rows(Layout::AsimAlert, &incident).len(), 6_000);
+}
+
+#[test]
+fn no_row_is_too_large_for_a_call_and_what_is_cut_is_still_json() {
+    let long = |n: usize| "\u{e9}\"".repeat(n);
+    let objects =
+        |n: usize| (0..n).map(|i| (format!("key{i}"), json!({"text": long(40), "list": [1, 2, i]})));
+    let additional = serde_json::Value::Object(objects(20_000).collect());
+    let piece = json!({"@odata.type": "#microsoft.graph.security.processEvidence", "processCommandLine": long(60_000),
+        "imageFile": {"fileName": long(30_000), "filePath": long(30_000)}, "more": additional});
+    let alert = json!({"id": "da1", "description": long(50_000), "recommendedActions": long(50_000),
+        "additionalData": additional, "comments": comments(300), "evidence": [piece]});
+    let incident = json!({"id": "29", "lastUpdateDateTime": "2026-11-23T10:00:00Z", "description": long(90_000),
+        "odd": additional, "comments": comments(2_000), "alerts": [alert]});
+    for max in [1_000_000, 100_000, 8_000, 3_000] {
+        for (layout, count) in [(Layout::Defender, 3), (Layout::AsimAlert, 1)] {
+            let (rows, rowless) = laid_out(layout, &event(&incident), max);
+            assert_eq!((rows.count(), rowless.len()), (count, 0), "{layout:?} {max}");
+            for row in 0..count {
+                let mut text = Vec::new();
+                let notes = rows.copy(row, &mut text).unwrap();
+                let row: serde_json::Value = serde_json::from_slice(&text).unwrap();
+                assert!(text.len() <= max, "{} of {max}", text.len());
+                assert!(
+                    notes.truncated_fields > 0 && !row["TruncatedColumns"].as_array().unwrap().is_empty()
+                );
+                assert_eq!(row["TimeGenerated"], "2026-11-23T10:00:00Z");
+                let dynamic = if layout == Layout::Defender { "AdditionalData" } else { "AdditionalFields" };
+                assert!(row[dynamic].is_object(), "{:.200}", row[dynamic]);
+            }
+        }
+    }
+    // A log line is kept whole, in the quarantine.
+    let line = json!({"message": "x".repeat(2_000_000)});
+    let (rows, _) = laid_out(Layout::Syslog, &event(&line), 1_000_000);
+    assert_eq!(rows.copy(0, &mut Vec::new()).unwrap_err().code, "too_large");
 }
 
 /// The row of a CEF event with these fields more.
