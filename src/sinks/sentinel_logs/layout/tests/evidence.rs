@@ -110,7 +110,7 @@ fn the_documentation_names_every_type_and_what_its_indicator_is() {
         assert!(line.contains(&expected), "{evidence_type}: {line}");
     }
     // And every column that it names is there.
-    let section = page.split("### Columns of evidence").nth(1).unwrap().split("\n## ").next().unwrap();
+    let section = page.split("### Columns of evidence").nth(1).unwrap().split("\n#").next().unwrap();
     let names: Vec<_> = [Layout::Defender, Layout::AsimAlert]
         .iter()
         .flat_map(|layout| {
