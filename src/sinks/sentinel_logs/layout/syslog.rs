@@ -241,6 +241,9 @@ pub(super) fn write_time<'a>(
         Some(time) if others().fold(false, |_, column| write(row, column, time)) => None,
         Some(_) => replaced,
         None => {
+            if sent.is_none() && [TIME_GENERATED, "timestamp"].iter().any(|name| fields.get(name).is_some()) {
+                row.note_unread_time();
+            }
             let sent = sent.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
             for column in columns {
                 row.text_if(column, sent.as_deref());

@@ -167,6 +167,11 @@ impl TableRow<'_> {
         fitting.is_some()
     }
 
+    /// Notes that the event has a time that this row should have, and that cannot be read.
+    pub(super) const fn note_unread_time(&mut self) {
+        self.is_time_unread = true;
+    }
+
     /// The time at which rows are written.
     pub(super) const fn now(&self) -> DateTime<Utc> {
         self.now

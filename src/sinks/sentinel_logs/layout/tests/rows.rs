@@ -253,6 +253,26 @@ fn a_time_in_any_form_is_read_and_one_that_cannot_be_is_counted_once() {
 }
 
 #[test]
+fn a_log_whose_time_cannot_be_read_is_counted() {
+    let cef = fixture("cef-alone");
+    for (layout, log) in [(Layout::Syslog, json!({"message": "m"})), (Layout::CommonSecurityLog, cef)] {
+        for (field, time, unread) in [
+            ("timestamp", json!("soon"), 1),
+            ("TimeGenerated", json!("soon"), 1),
+            ("timestamp", json!("2026-11-23T10:00:00"), 0),
+            ("timestamp", json!(null), 0),
+        ] {
+            let mut log = log.clone();
+            for name in ["timestamp", "TimeGenerated"] {
+                log.as_object_mut().unwrap().remove(name);
+            }
+            log[field] = time;
+            assert_eq!(unread_times(layout, &log), unread, "{log}");
+        }
+    }
+}
+
+#[test]
 fn an_id_may_be_a_number() {
     let incident = json!({"id": 29, "lastUpdateDateTime": "2026-11-23T10:00:00Z",
         "alerts": [{"id": 7, "incidentId": 29, "evidence": [{}]}]});
