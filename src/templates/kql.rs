@@ -42,10 +42,11 @@ const EVIDENCE_LATEST: &str = "\
 let DefenderEvidenceLatest = () {
     DefenderEvidence_CL
     | extend Piece = coalesce(column_ifexists('EvidenceId', ''), tostring(EvidenceIndex))
-    | extend StateTime = coalesce(IncidentLastModifiedTime, TimeGenerated), Arrived = ingestion_time()
+    | extend AlertTime = column_ifexists('AlertLastModifiedTime', datetime(null)), Arrived = ingestion_time()
+    | extend StateTime = coalesce(IncidentLastModifiedTime, AlertTime, TimeGenerated)
     | summarize arg_max(Arrived, *) by SourceTenantId, SystemAlertId, Piece, StateTime
     | summarize arg_max(StateTime, *) by SourceTenantId, SystemAlertId, Piece
-    | project-away Arrived
+    | project-away Arrived, AlertTime
 };
 ";
 

@@ -36,6 +36,7 @@ const COLUMNS: &[TableColumn] = &[
         "lastUpdateDateTime of the incident, or the nearest to it that is said; Azure replaces it if it is over two days old.",
     ),
     column("IncidentLastModifiedTime", DateTime, "lastUpdateDateTime of the incident."),
+    column("AlertLastModifiedTime", DateTime, "lastUpdateDateTime of the alert.").alert("lastUpdateDateTime"),
     column("EventCount", Int, "1."),
     column("EventStartTime", DateTime, "firstActivityDateTime of the alert, or when it was created."),
     column("EventEndTime", DateTime, "lastActivityDateTime of the alert, or when it was last updated."),

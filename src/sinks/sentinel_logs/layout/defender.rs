@@ -54,6 +54,8 @@ fn alert_rows(rows: &mut TableRows, alert: Alert<'_>, alone: bool, incident: &In
     let Alert { fields, evidence } = alert;
     let alert_id = fields.get("id").and_then(id_text).map(Cow::into_owned);
     let tenant = fields.text("tenantId").or_else(|| incident.tenant.clone());
+    // Evidence has the time of the incident's state, if there is one.
+    let updated = fields.get("lastUpdateDateTime").filter(|_| incident.last_update.is_none());
     let mut row = rows.begin(ALERTS);
     if alone {
         row.text_if("IncidentUrl", incident.url.as_deref());
@@ -62,6 +64,9 @@ fn alert_rows(rows: &mut TableRows, alert: Alert<'_>, alone: bool, incident: &In
     for (index, piece) in (0..).zip(evidence) {
         let mut row = rows.begin(EVIDENCE);
         row.number("EvidenceIndex", index);
+        if let Some(time) = updated {
+            row.copy("AlertLastModifiedTime", time);
+        }
         evidence_row(row, piece, alert_id.as_deref(), tenant.as_deref(), incident);
     }
 }

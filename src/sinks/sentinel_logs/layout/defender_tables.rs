@@ -140,6 +140,7 @@ const EVIDENCE_COLUMNS: &[TableColumn] = &[
     INCIDENT_URL,
     ALERT_ID,
     column("AlertName", String, "title of the alert, in the row of a piece of evidence that came alone."),
+    column("AlertLastModifiedTime", DateTime, "lastUpdateDateTime of the alert, if it is in no incident that has one."),
     column(
         "EvidenceIndex",
         Int,

@@ -222,6 +222,19 @@ fn the_time_of_an_event_survives_in_a_column_that_azure_does_not_touch() {
 }
 
 #[test]
+fn the_time_of_an_alert_in_no_incident_survives_in_each_of_its_rows_too() {
+    let time = "2026-01-05T00:00:00Z";
+    let alert =
+        json!({"id": "da1", "alertWebUrl": "https://a", "lastUpdateDateTime": time, "evidence": [{}, {}]});
+    let row = |(_, row): (_, serde_json::Value)| row;
+    let asim: Vec<_> = rows(Layout::AsimAlert, &alert).into_iter().map(row).collect();
+    assert!(asim.len() == 2 && asim.iter().all(|row| row["AlertLastModifiedTime"] == time), "{asim:?}");
+    let defender: Vec<_> = rows(Layout::Defender, &alert).into_iter().map(row).collect();
+    assert_eq!((defender.len(), &defender[0]["LastModifiedTime"]), (3, &json!(time)));
+    assert!(defender[1..].iter().all(|row| row["AlertLastModifiedTime"] == time), "{defender:?}");
+}
+
+#[test]
 fn a_time_in_any_form_is_read_and_one_that_cannot_be_is_counted_once() {
     let read = "2026-11-23T10:00:00Z";
     for (time, expected, unread) in [
