@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,8 +25,9 @@ use bytes::Bytes;
 use chrono::DateTime;
 use runtime::clock::Clock;
 use runtime::edge::{self, Edge, EdgeError};
+use runtime::retry::retry_after;
 use runtime::secret::SensitiveString;
-use runtime::telemetry::ComponentLabels;
+use runtime::telemetry::{ComponentLabels, LogInterval};
 use tower::ServiceExt;
 use tracing::warn;
 
@@ -34,7 +35,6 @@ use super::assertion::CertificateAssertion;
 use super::certificate::{CertificateWatch, Certified};
 use super::config::{AuthConfig, CredentialKind, IdentityIdType};
 use super::identity_endpoint::Refusal;
-use super::seldom::Seldom;
 use super::token::{REFRESH_MARGIN, Token, TokenProvider};
 use crate::cloud::Cloud;
 use crate::connection::Connector;
@@ -64,7 +64,7 @@ struct AzureIdentity {
     watch: Arc<CertificateWatch>,
     /// The certificate that is shown to the service, if one is, and its file.
     shown: Option<(Certified, Option<PathBuf>, CertificateWatch)>,
-    clock_said: Seldom,
+    clock_said: LogInterval,
     /// The managed identity that vouches for the application, and the scope of its token.
     vouching: Option<(Box<AzureIdentity>, &'static str)>,
 }
@@ -90,6 +90,8 @@ impl fmt::Debug for Vouched {
 struct Answered {
     /// Its status; 0 if there was no answer.
     status: AtomicU16,
+    /// The seconds to wait that it asks for; 0 if it does not.
+    wait: AtomicU64,
     /// The seconds that our clock is ahead of the clock of whoever answered, as far as that said.
     ahead: AtomicI64,
 }
@@ -133,7 +135,7 @@ impl AuthConfig {
             shown: http.tls.shown_certificate().map(|(certified, path)| {
                 (certified, path, CertificateWatch::new("tls.crt_file", labels.clone(), clock.clone()))
             }),
-            clock_said: Seldom::every(CLOCK_SAID_EVERY),
+            clock_said: LogInterval::new(CLOCK_SAID_EVERY),
             authority_host: authority_host.clone(),
             edge,
             clock: connector.clock.clone(),
@@ -266,7 +268,7 @@ impl AzureIdentity {
     /// Says that our clock is wrong, if it seems to be by what a token and its answer say.
     fn say_clock(&self, ahead: i64, lifetime: Duration) {
         let is_off = ahead.unsigned_abs() > CLOCK_TOLERANCE.as_secs();
-        if !(is_off || lifetime < REFRESH_MARGIN) || !self.clock_said.is_due(&self.clock) {
+        if !(is_off || lifetime < REFRESH_MARGIN) || self.clock_said.due(&self.clock).is_none() {
             return;
         }
         let who = self.labels.as_ref().map(|labels| format!("{labels}: ")).unwrap_or_default();
@@ -288,16 +290,19 @@ impl AzureIdentity {
         }
     }
 
-    /// What an error means after an answer of this status; 0 if there was none. The library does not always say it: an error page
+    /// What an error means after that answer. The library does not always say it: an error page
     /// is only "cannot be read" to it.
-    fn token_error(&self, error: &azure_core::Error, status: u16) -> TokenError {
+    fn token_error(&self, error: &azure_core::Error, answered: &Answered) -> TokenError {
+        let status = answered.status.load(Ordering::Relaxed);
+        let wait = Some(Duration::from_secs(answered.wait.load(Ordering::Relaxed)));
+        let wait = wait.filter(|wait| !wait.is_zero());
         let mut causes =
             std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
         // The library appends a link to its own troubleshooting page after a line break.
         let words = chain(error).replace("\r\n", " ").replace('\n', " ");
         let refusal = causes.clone().find_map(|cause| cause.downcast_ref::<Refusal>());
         if let Some(refusal) = refusal {
-            return TokenError::IdentityEndpoint(refusal.clone());
+            return TokenError::IdentityEndpoint(refusal.clone(), wait);
         }
         let edge = causes.find_map(|cause| cause.downcast_ref::<EdgeError>());
         match (self.auth.azure_credential_kind, edge) {
@@ -305,7 +310,7 @@ impl AzureIdentity {
             // The identity's endpoint is on every machine of Azure, and on no other.
             (CredentialKind::ManagedIdentity, Some(_)) => TokenError::NoManagedIdentity(words),
             (_, Some(edge)) => TokenError::NoAnswer(edge.clone()),
-            _ if status == 429 || status >= 500 => TokenError::Unavailable(words),
+            _ if status == 429 || status >= 500 => TokenError::Unavailable(words, wait),
             (CredentialKind::ManagedIdentity, None) => TokenError::NoManagedIdentity(words),
             (_, None) => TokenError::Refused(words),
         }
@@ -325,7 +330,7 @@ impl TokenProvider for AzureIdentity {
         let token = credential
             .get_token(&[scope], None)
             .await
-            .map_err(|error| self.token_error(&error, answered.status.load(Ordering::Relaxed)))?;
+            .map_err(|error| self.token_error(&error, &answered))?;
         // It says when the token expires by the machine's clock, so what is left is counted by that too.
         let mut left = token.expires_on - OffsetDateTime::now_utc();
         let ahead = answered.ahead.load(Ordering::Relaxed);
@@ -362,6 +367,9 @@ impl HttpClient for OverEdge {
         let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
         let ahead = date.map_or(0, |date| (self.clock.now() - date.to_utc()).num_seconds());
         self.answered.ahead.store(ahead, Ordering::Relaxed);
+        let wait = head.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|value| retry_after::parse(value, self.clock.now()));
+        self.answered.wait.store(wait.map_or(0, |wait| wait.as_secs().max(1)), Ordering::Relaxed);
         let status = head.status.as_u16();
         self.answered.status.store(status, Ordering::Relaxed);
         let body = edge::collect(body, MAX_ANSWER_BYTES).await.map_err(failed)?;

@@ -1,6 +1,8 @@
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 
+use runtime::retry::Verdict;
+
 use super::*;
 use crate::error::ServiceError;
 use crate::http::ProxyConfig;
@@ -16,14 +18,22 @@ fn options() -> HttpOptions {
     }
 }
 
-/// What a token request comes to whose answer is this.
-async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
+/// What comes of asking for a token over `edge`.
+async fn fetched(kind: &str, edge: Edge) -> Result<Token, TokenError> {
     let auth: AuthConfig = serde_json::from_value(match kind {
         "managed_identity" => json!({"azure_credential_kind": kind}),
         _ => json!({"azure_credential_kind": kind, "azure_tenant_id": "t", "azure_client_id": "c",
             "azure_client_secret": "s"}),
     })
     .unwrap();
+    let local = edge.clone();
+    let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
+    let identity = auth.identity(Cloud::Public, &options(), edge, &connector).unwrap();
+    identity.fetch("https://graph.microsoft.com/.default").await
+}
+
+/// What a token request comes to whose answer is this.
+async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceError {
     let edge = Edge::new(tower::service_fn(move |_: http::Request<Bytes>| {
         let answer = answer.clone();
         async move {
@@ -32,10 +42,7 @@ async fn asked(kind: &str, answer: Result<(u16, String), EdgeError>) -> ServiceE
             Ok(http::Response::builder().status(status).body(body).unwrap())
         }
     }));
-    let local = edge.clone();
-    let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-    let identity = auth.identity(Cloud::Public, &options(), edge, &connector).unwrap();
-    identity.fetch("https://graph.microsoft.com/.default").await.unwrap_err().into()
+    fetched(kind, edge).await.unwrap_err().into()
 }
 
 fn refusal(code: &str) -> String {
@@ -85,6 +92,19 @@ async fn what_the_endpoint_of_managed_identities_says_is_said_at_once_with_what_
 }
 
 #[tokio::test]
+async fn a_wait_that_is_asked_for_is_waited_for() {
+    for kind in ["managed_identity", "client_secret_credential"] {
+        let edge = Edge::new(tower::service_fn(|_: http::Request<Bytes>| async {
+            let body = Full::new(Bytes::from_static(b"{}")).map_err(|never| match never {});
+            let answer = http::Response::builder().status(429).header("Retry-After", "8");
+            Ok(answer.body(body.boxed_unsync()).unwrap())
+        }));
+        let error = ServiceError::from(fetched(kind, edge).await.unwrap_err());
+        assert_eq!(error.verdict(), Verdict::RetryAfter(Duration::from_secs(8)), "{kind}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_managed_identity_that_is_not_there_is_told_from_an_endpoint_that_fails() {
     let nobody = asked("managed_identity", Err(EdgeError::Unreachable("no route".to_owned()))).await;
     assert!(nobody.message().contains("that works only on Azure"), "{nobody}");
@@ -105,12 +125,7 @@ async fn lifetime(expires_on: i64, date: Option<i64>) -> Duration {
         }
         async move { Ok(answer) }
     }));
-    let auth: AuthConfig =
-        serde_json::from_value(json!({"azure_credential_kind": "managed_identity"})).unwrap();
-    let local = edge.clone();
-    let connector = Connector::with(Clock::system(), move |_| Ok(local.clone()));
-    let identity = auth.identity(Cloud::Public, &options(), edge, &connector).unwrap();
-    identity.fetch("https://monitor.azure.com/.default").await.unwrap().lifetime
+    fetched("managed_identity", edge).await.unwrap().lifetime
 }
 
 #[tokio::test]

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use runtime::clock::Clock;
-use runtime::telemetry::ComponentLabels;
+use runtime::telemetry::{ComponentLabels, LogInterval};
 use tracing::{error, warn};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, SliceReader};
 use x509_cert::time::Time;
-
-use super::seldom::Seldom;
 
 /// How long before its end a certificate is worth a warning.
 const SOON: TimeDelta = TimeDelta::days(30);
@@ -35,7 +33,7 @@ pub(crate) struct CertificateWatch {
     /// The component that shows it, in a run.
     pub(crate) labels: Option<ComponentLabels>,
     pub(crate) clock: Clock,
-    said: Seldom,
+    said: LogInterval,
 }
 
 // === impl Certified ===
@@ -79,7 +77,7 @@ impl Certified {
 
 impl CertificateWatch {
     pub(crate) fn new(option: &'static str, labels: Option<ComponentLabels>, clock: Clock) -> Self {
-        Self { option, labels, clock, said: Seldom::every(EVERY) }
+        Self { option, labels, clock, said: LogInterval::new(EVERY) }
     }
 
     /// Looks at a certificate that is used now, and stands in the file at `path` or in the option itself.
@@ -90,7 +88,7 @@ impl CertificateWatch {
             labels.certificate_ends_in(self.option, left);
         }
         let Some((is_refused, doubt)) = certified.doubt(now) else { return };
-        if !self.said.is_due(&self.clock) {
+        if self.said.due(&self.clock).is_none() {
             return;
         }
         let who = self.labels.as_ref().map(|labels| format!("{labels}: ")).unwrap_or_default();
@@ -129,5 +127,9 @@ mod tests {
             assert!(refused == is_refused && doubt.starts_with(words), "{now}: {doubt}");
         }
         assert_eq!(Certified::of(b"no certificate"), None);
+        let labels = ComponentLabels { kind: "sink", component_type: "sentinel_logs", id: "s".to_owned() };
+        let watch = CertificateWatch::new("tls.crt_file", Some(labels), Clock::system());
+        watch.look(&Certified { ends: certified.begins, ..certified }, None);
+        assert_eq!(watch.said.due(&watch.clock), None, "it has been said");
     }
 }

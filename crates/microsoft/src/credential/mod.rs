@@ -9,7 +9,6 @@ pub(crate) mod certificate;
 mod config;
 mod identity_endpoint;
 mod remedy;
-mod seldom;
 mod token;
 
 pub use assertion::UnusableCertificate;

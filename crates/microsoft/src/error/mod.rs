@@ -329,7 +329,8 @@ impl ServiceError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Rejected(rejected) => rejected.verdict(),
-            Self::NoAnswer { .. } | Self::NoToken(_) | Self::Unusable { .. } => Verdict::Retry,
+            Self::NoToken(error) => error.retry_after().map_or(Verdict::Retry, Verdict::RetryAfter),
+            Self::NoAnswer { .. } | Self::Unusable { .. } => Verdict::Retry,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Why there is no token.
 
+use std::time::Duration;
+
 use runtime::edge::EdgeError;
 
 use super::edge::{edge_error_type, edge_message};
@@ -12,12 +14,12 @@ pub enum TokenError {
     NoAnswer(EdgeError),
     /// Entra ID refuses: a wrong secret, an unknown application or tenant, an expired certificate.
     Refused(String),
-    /// Entra ID asks to come later, or has failed.
-    Unavailable(String),
+    /// Entra ID asks to come later, and perhaps when, or has failed.
+    Unavailable(String, Option<Duration>),
     /// No managed identity answers on this machine.
     NoManagedIdentity(String),
-    /// The managed identity's endpoint on this machine answers, and gives no token.
-    IdentityEndpoint(Refusal),
+    /// The managed identity's endpoint on this machine answers, and gives no token; perhaps it asks for a wait.
+    IdentityEndpoint(Refusal, Option<Duration>),
     /// What the credential is made from cannot be used: a file, a variable, the `az` command.
     Unusable(String),
 }
@@ -30,8 +32,16 @@ impl TokenError {
         match self {
             Self::NoAnswer(error) => edge_error_type(error),
             Self::Refused(_) | Self::NoManagedIdentity(_) | Self::Unusable(_) => "authentication_failed",
-            Self::IdentityEndpoint(refusal) if !refusal.passes() => "authentication_failed",
-            Self::Unavailable(_) | Self::IdentityEndpoint(_) => "unavailable",
+            Self::IdentityEndpoint(refusal, _) if !refusal.passes() => "authentication_failed",
+            Self::Unavailable(..) | Self::IdentityEndpoint(..) => "unavailable",
+        }
+    }
+
+    /// The wait that is asked for.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable(_, wait) | Self::IdentityEndpoint(_, wait) => *wait,
+            _ => None,
         }
     }
 
@@ -44,12 +54,12 @@ impl TokenError {
             Self::Refused(words) => {
                 remedy_for(words).map_or_else(|| words.clone(), |remedy| format!("{remedy} ({words})"))
             }
-            Self::Unavailable(words) => format!("the login host failed; trying again ({words})"),
+            Self::Unavailable(words, _) => format!("the login host failed; trying again ({words})"),
             Self::NoManagedIdentity(words) => format!(
                 "no managed identity answers; that works only on Azure, with an identity assigned to the machine or service \
                  ({words})"
             ),
-            Self::IdentityEndpoint(refusal) => refusal.message(),
+            Self::IdentityEndpoint(refusal, _) => refusal.message(),
             Self::Unusable(words) => words.clone(),
         }
     }
