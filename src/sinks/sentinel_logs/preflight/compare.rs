@@ -5,6 +5,7 @@ use url::Url;
 use super::finding::{Finding, Severity, declaration, quoted};
 use super::written_columns::WrittenColumns;
 use crate::sinks::sentinel_logs::column::Column;
+use crate::sinks::sentinel_logs::columns::MAX_COLUMNS;
 use crate::sinks::sentinel_logs::layout::{ColumnType, needs_sentinel};
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use microsoft::data_collection_rules::{DataCollectionRule, DataFlow, LogTable, NamedColumn};
@@ -157,10 +158,18 @@ impl Stream<'_> {
         if lacks.is_empty() {
             return None;
         }
+        let twins = lacks
+            .iter()
+            .filter_map(|column| declared.iter().find(|known| known.name.eq_ignore_ascii_case(&column.name)));
+        let twins: Vec<_> = twins.map(|known| known.name.as_str()).collect();
+        let in_another_case = match twins.len() {
+            0 => String::new(),
+            _ => format!("; it has {}, but upper and lower case are different columns", quoted(twins)),
+        };
         let message = format!(
-            "{self}: it does not declare {}, and what is written there vanishes without an error. Add to its columns: {}",
+            "{self}: it does not declare {}, and what is written there vanishes without an error{in_another_case}. {}",
             quoted(lacks.iter().map(|column| column.name.as_str())),
-            declaration(&lacks)
+            to_add("its columns", declared.len(), &lacks)
         );
         Some(Finding::new("column_undeclared", Severity::DataLoss, message))
     }
@@ -309,9 +318,8 @@ impl Stream<'_> {
             return None;
         }
         let message = format!(
-            "{self}: it declares columns that {target} lacks, and what is written there vanishes without an error. Add to the \
-             table: {}",
-            declaration(&lacks)
+            "{self}: it declares columns that {target} lacks, and what is written there vanishes without an error. {}",
+            to_add("the table", table.columns.len(), &lacks)
         );
         Some(Finding::new("table_column_missing", Severity::DataLoss, message))
     }
@@ -357,6 +365,18 @@ impl std::fmt::Display for Stream<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "stream {} of the rule {}", self.name, self.id)
     }
+}
+
+/// How to have columns that something lacks, which has so many already.
+fn to_add(what: &str, has: usize, lacks: &[NamedColumn]) -> String {
+    if has + lacks.len() <= MAX_COLUMNS {
+        return format!("Add to {what}: {}", declaration(lacks));
+    }
+    format!(
+        "It has {has} columns and lacks {}, and a table has at most {MAX_COLUMNS}: name those that are searched for in columns, \
+         and the rest goes into ExtraColumns",
+        lacks.len()
+    )
 }
 
 /// Whether a column takes every value of a type.

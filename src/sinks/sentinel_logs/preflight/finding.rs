@@ -31,15 +31,26 @@ impl Finding {
     }
 }
 
+/// How many columns a sentence names.
+const MOST_NAMED: usize = 30;
+
 /// Columns as a declaration has them, to be copied into it.
 pub(super) fn declaration(columns: &[NamedColumn]) -> String {
-    let columns = columns
-        .iter()
-        .map(|column| format!("{{\"name\": \"{}\", \"type\": \"{}\"}}", column.name, column.column_type));
-    columns.collect::<Vec<_>>().join(", ")
+    let column = |column: &NamedColumn| {
+        format!("{{\"name\": \"{}\", \"type\": \"{}\"}}", column.name, column.column_type)
+    };
+    some(columns.iter().map(column).collect())
+}
+
+/// The first of them, and how many more there are.
+fn some(mut all: Vec<String>) -> String {
+    let left = all.len().saturating_sub(MOST_NAMED);
+    all.truncate(MOST_NAMED);
+    let more = if left == 0 { String::new() } else { format!(" and {left} more") };
+    all.join(", ") + &more
 }
 
 /// Names in a sentence.
 pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+    some(names.into_iter().map(|name| format!("'{name}'")).collect())
 }

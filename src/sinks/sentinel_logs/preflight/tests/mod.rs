@@ -241,6 +241,10 @@ fn a_table_that_is_missing_or_lacks_columns_is_reported() {
         found.message
     );
 
+    let builtin = Target { table: "CommonSecurityLog".to_owned(), ..target.clone() };
+    let found = stream(&written).missing_table(&builtin);
+    assert!(found.message.contains("add that to the workspace"), "{}", found.message);
+
     let table = LogTable { plan: "Analytics".to_owned(), columns: columns(&OURS) };
     let found = stream(&written).lacking_in(&target, &table).unwrap();
     assert_eq!((found.code, found.severity), ("table_column_missing", Severity::DataLoss));
@@ -255,6 +259,42 @@ fn a_table_that_is_missing_or_lacks_columns_is_reported() {
     assert!(found.message.contains("\"n\"") && found.message.contains("\"unused\""), "{}", found.message);
     let whole = LogTable { columns: columns(&ours_and(&[("n", "int")])), ..table };
     assert_eq!(stream(&written).lacking_in(&target, &whole), None);
+}
+
+#[test]
+fn a_column_in_another_case_is_named_and_more_than_a_table_can_have_are_not_to_be_added() {
+    let written = with_columns(&["TimeGenerated", "message", "ExtraColumns", "TruncatedColumns"]);
+    let found = findings(&ours_and(&[("Message", "string")]), &flow(None), &written);
+    let (code, _, message) = only(&found);
+    assert!(
+        code == "column_undeclared"
+            && message.contains("it has 'Message', but upper and lower case are different columns"),
+        "{message}"
+    );
+
+    let names: Vec<String> = (0..503).map(|number| format!("c{number}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "string")).collect();
+    let (rule, target) = (
+        rule(&ours_and(&many), &flow(None)),
+        Target { workspace: "/w/soc".to_owned(), table: "Rows_CL".to_owned() },
+    );
+    let raw = WrittenColumns::raw("TimeGenerated", None);
+    let lacking = |columns: Vec<NamedColumn>| {
+        let stream = Stream { id: ID, rule: &rule, name: STREAM, written: &raw };
+        let table = LogTable { plan: "Analytics".to_owned(), columns };
+        stream.lacking_in(&target, &table).unwrap().message
+    };
+    let full = lacking(columns(&many[..497]));
+    assert!(full.contains("It has 497 columns and lacks 9, and a table has at most 500"), "{full}");
+    let long = lacking(columns(&many[..400]));
+    assert!(long.contains("has at most 500") && long.len() < 500, "{long}");
+    let own = ["TimeGenerated", "ExtraColumns", "TruncatedColumns"];
+    let some: Vec<&str> = names[..40].iter().map(String::as_str).chain(own).collect();
+    let some = with_columns(&some);
+    let found = findings(&OURS, &flow(None), &some);
+    let message = only(&found).2;
+    assert!(message.contains("'c29' and 10 more, and what is written"), "{message}");
+    assert!(message.ends_with("and 10 more"), "{message}");
 }
 
 #[test]
