@@ -6,6 +6,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub use pipeline_file::Kind;
 
@@ -52,6 +54,17 @@ pub trait Component: Debug + Send + Sync {
         _connector: &Connector,
         _rng: fastrand::Rng,
     ) -> Option<Result<BuiltSink, BuildError>> {
+        None
+    }
+
+    /// What sends a marked row to each of its tables, and looks for it there; nothing if it writes no rows. As with a probe, making
+    /// it asks nobody.
+    fn verify<'c>(
+        &'c self,
+        _connector: &'c Connector,
+        _rng: fastrand::Rng,
+        _options: &'c VerifyOptions,
+    ) -> Option<Result<Verification<'c>, BuildError>> {
         None
     }
 
@@ -129,6 +142,49 @@ pub struct SyncDirection<'s> {
 
 /// Tries a component's ways into the world.
 pub type Probe<'c> = BoxFuture<'c, Vec<Probed>>;
+
+/// With what marked rows are looked for.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// The id of the workspace, a GUID, that is asked. If it is not given, each rule says where its rows go.
+    pub workspace_id: Option<String>,
+    /// The URL of the query API; if it is not given, that of the sink's cloud.
+    pub query_endpoint: Option<Url>,
+    /// How long to wait for a row.
+    pub timeout: Duration,
+}
+
+/// What came of the marked row of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The rule's immutable id and the stream, as metrics have them: `dcr-…/Custom-Mine_CL`. Empty if it is about several.
+    pub destination: String,
+    /// Whether it is in its table.
+    pub arrival: Arrival,
+    /// What the log of the rule says of the stream in the last hour, in sentences.
+    pub errors: Vec<String>,
+}
+
+/// Whether a marked row is in its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is there.
+    Arrived {
+        /// The table.
+        table: String,
+        /// The text that marks the row.
+        marker: String,
+        /// How long it took from sending it to finding it.
+        after: Duration,
+    },
+    /// It is not, or nobody could tell; the text says why and what to do.
+    Missing(String),
+    /// None was sent, for a reason that says nothing about whether rows arrive.
+    Untried(String),
+}
+
+/// Proves that rows arrive.
+pub type Verification<'c> = BoxFuture<'c, Vec<Verified>>;
 
 /// What one thing that was tried came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod state;
 mod sync;
 mod validate;
 mod vector_options;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -52,6 +53,8 @@ enum Command {
     Run(run::Arguments),
     /// Check a pipeline file without touching the network; stock components too, if Vector is here.
     Validate(validate::Arguments),
+    /// Prove that rows arrive: send a marked row to each stream of a pipeline file, and ask Log Analytics for it.
+    Verify(verify::Arguments),
     /// Print the file that stock Vector runs, with an `http_server` source or `http` sink in the place of each component of
     /// ours.
     Render(render::Arguments),
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
                 run::run(command, logs, clock).await
             }
             Command::Validate(arguments) => validate::run(arguments, clock).await,
+            Command::Verify(arguments) => verify::run(arguments, clock).await,
             Command::Render(arguments) => render::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments, clock).await,
             Command::Simulate(arguments) => simulate::run(arguments, clock).await,

@@ -26,7 +26,7 @@ const HOST: &str = "https://simulator.test";
 pub(crate) const INCIDENTS: usize = 120;
 
 /// The simulator behind the port.
-fn edge(service: InProcess) -> Edge {
+pub(crate) fn edge(service: InProcess) -> Edge {
     let words = |error: TransportError| match error {
         TransportError::Refused => EdgeError::Refused(error.to_string()),
         TransportError::Reset | TransportError::Closed => EdgeError::Lost(error.to_string()),

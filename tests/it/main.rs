@@ -40,4 +40,5 @@ mod sync;
 mod sync_model;
 mod table_plan;
 mod upgrade;
+mod verify;
 mod workspace;

@@ -219,7 +219,7 @@ async fn delivery_does_not_wait_for_a_rule_that_cannot_be_read() {
 }
 
 /// Reads lines until one has these words.
-async fn line_with(lines: &mut (impl AsyncRead + Unpin), words: &str) -> String {
+pub(crate) async fn line_with(lines: &mut (impl AsyncRead + Unpin), words: &str) -> String {
     let mut lines = BufReader::new(lines).lines();
     let found = async {
         let mut seen = String::new();

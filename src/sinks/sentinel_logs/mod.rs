@@ -27,6 +27,7 @@ mod spool;
 mod table_plan;
 mod targets;
 mod template;
+mod verify;
 
 pub use columns::{Columns, ColumnsConfig};
 pub use compression::Compression;

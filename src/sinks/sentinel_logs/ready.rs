@@ -21,6 +21,7 @@ use super::spool::SpoolConfig;
 use super::targets::Targets;
 use crate::component::{
     BuildError, Built, BuiltSink, Component, Kind, Probe, Registered, Runtime, Task, Validation,
+    Verification, VerifyOptions,
 };
 use microsoft::authorized::Authorized;
 use microsoft::connection::{Connector, Identity};
@@ -182,6 +183,19 @@ impl Component for SentinelLogs {
                 .sink(id, data_dir, &RuleRegistry::default(), connector, rng)
                 .map(|sink| built(Arc::new(sink))),
         )
+    }
+
+    fn verify<'c>(
+        &'c self,
+        connector: &'c Connector,
+        rng: fastrand::Rng,
+        options: &'c VerifyOptions,
+    ) -> Option<Result<Verification<'c>, BuildError>> {
+        let authorized = Authorized::new(&self.identity, connector).map_err(BuildError::from);
+        Some(authorized.map(|authorized| {
+            let verified = self.verified(authorized, &connector.clock, rng, options);
+            Box::pin(verified) as Verification<'_>
+        }))
     }
 
     fn warnings(&self, path: &str) -> Vec<Problem> {

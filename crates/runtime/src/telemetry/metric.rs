@@ -93,6 +93,10 @@ metrics! {
         "Rows that a destination has accepted.";
     DestinationErrors: Counter in Count, "component_destination_errors_total" ["component_kind", "component_type", "component_id", "destination"],
         "Requests to a destination that failed.";
+    VerifyArrived: Gauge in Count, "component_verify_arrived" ["component_kind", "component_type", "component_id", "destination"],
+        "1 if the last marked row that `verify` sent is in its table, and 0 if not.";
+    VerifyArrivalTime: Gauge in Seconds, "component_verify_arrival_time_seconds" ["component_kind", "component_type", "component_id", "destination"],
+        "Seconds from sending the last marked row that arrived to finding it in its table.";
     DiscardedEvents: Counter in Count, "component_discarded_events_total" ["component_kind", "component_type", "component_id", "intentional"],
         "Events that were thrown away because they can be of no use here.";
     TruncatedFields: Counter in Count, "component_truncated_fields_total" ["component_kind", "component_type", "component_id"],
@@ -181,6 +185,8 @@ component_spooled_events_total counter count component_kind,component_type,compo
 component_suppressed_events_total counter count component_kind,component_type,component_id
 component_truncated_fields_total counter count component_kind,component_type,component_id
 component_unread_times_total counter count component_kind,component_type,component_id
+component_verify_arrival_time_seconds gauge seconds component_kind,component_type,component_id,destination
+component_verify_arrived gauge count component_kind,component_type,component_id,destination
 incident_sync_conflicts_total counter count component_id
 incident_sync_writes_total counter count component_id
 source_lag_time_seconds histogram seconds component_kind,component_type,component_id";
