@@ -118,7 +118,7 @@ fn why(verified: &[Verified]) -> &str {
 
 #[test]
 fn a_row_is_waited_for_and_its_time_is_told() {
-    let late = |config: &mut SimulatorConfig| config.log_analytics.delay = Duration::from_secs(300);
+    let late = |config: &mut SimulatorConfig| config.log_analytics.delay = Duration::from_mins(5);
     let found = verified(late, None, &json!({}));
     let [Verified { destination, arrival: Arrival::Arrived { table, marker, after }, errors }] =
         found.as_slice()
