@@ -22,7 +22,7 @@ fn the_tables_of_a_layout_have_a_stream_each_or_the_one_that_is_named() {
         streams(json!({"dcr_immutable_id": "${DCR}", "layout": "asim_alert"})),
         ["Custom-ASimAlertEvent_CL Custom-ASimAlertEvent_CL"]
     );
-    assert_eq!(streams(json!({"layout": "defender"})).len(), 4);
+    assert_eq!(streams(json!({"layout": "defender"})).len(), Layout::Defender.tables().len());
     assert_eq!(
         streams(json!({"layout": "syslog", "stream_name": "Custom-fw"})),
         ["Custom-fw Microsoft-Syslog"]

@@ -77,7 +77,8 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
         }
     }
     let mut rest = Vec::new();
-    for (name, value) in cef.iter().chain(fields.iter()).filter(|(name, value)| !is_known(name, value)) {
+    for (name, value) in cef.iter().chain(fields.iter()).filter(|(name, value)| !is_known(name, value.get()))
+    {
         let column = column_of(name).filter(|column| !written.contains(column));
         match column {
             Some(column) if write(&mut row, column, value) => written.push(column),
@@ -113,17 +114,19 @@ fn says_the_same(cef: &Cef<'_>, fields: &Fields<'_>) -> bool {
         })
 }
 
-/// Whether a field says nothing, or what is known of every event.
-fn is_known(name: &str, value: &RawValue) -> bool {
-    let text = text(value);
-    let text = text.as_deref().unwrap_or(value.get());
-    let is_empty = matches!(text.trim(), "" | "\"\"");
-    is_empty
-        || match name {
-            "cefVersion" => matches!(text, "0" | "1"),
-            "source_type" => matches!(text, "syslog" | "socket"),
-            _ => false,
-        }
+/// Whether a field says nothing, or what is known of every event. `json` is its value.
+fn is_known(name: &str, json: &str) -> bool {
+    let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    let text = inner.unwrap_or(json).trim();
+    // Empty, or a device's quotes around nothing.
+    if text.is_empty() || text == r#"\"\""# {
+        return true;
+    }
+    match name {
+        "cefVersion" => matches!(text, "0" | "1"),
+        "source_type" => matches!(text, "syslog" | "socket"),
+        _ => false,
+    }
 }
 
 /// The column that a field is for.

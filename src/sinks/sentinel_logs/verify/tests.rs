@@ -27,7 +27,8 @@ fn every_table_of_a_layout_has_a_marked_row_that_fits_it() {
         (Layout::SyslogWithoutExtra, "SyslogMessage"),
     ];
     for (layout, column) in layouts {
-        for table in layout.tables() {
+        // Rows of changes come of events that a source emits when it is asked to, and are not verified.
+        for table in layout.tables().iter().filter(|table| !table.name.contains("Changes")) {
             let marked = of_layout(layout, TablePlan::Auxiliary, Some(table.name), MARKER, now()).unwrap();
             assert_eq!(marked.condition, format!("{column} == '{MARKER}'"));
             let row = row(&marked);

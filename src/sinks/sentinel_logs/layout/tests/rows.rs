@@ -565,3 +565,34 @@ fn what_has_no_column_in_syslog_goes_where_the_option_says() {
         assert_eq!((&row["SyslogMessage"], row.get("ExtraFields_CF")), (&json!(message), None));
     }
 }
+
+#[test]
+fn a_log_whose_time_cannot_be_read_is_counted_and_keeps_it() {
+    let syslog = |more: serde_json::Value| {
+        let mut log = json!({"message": "m"});
+        log.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        log
+    };
+    for (more, unread) in [
+        (json!({"timestamp": "noon"}), 1),
+        (json!({"timestamp": 5}), 1),
+        (json!({"TimeGenerated": "noon"}), 1),
+        (json!({"timestamp": "noon", "TimeGenerated": "2026-11-23T10:00:00Z"}), 0),
+        (json!({"timestamp": "Nov 23 10:00:00"}), 0),
+        (json!({"timestamp": null}), 0),
+        (json!({}), 0),
+    ] {
+        let log = syslog(more.clone());
+        assert_eq!(unread_times(Layout::Syslog, &log), unread, "{more}");
+        let mut cef = log;
+        cef["message"] = "CEF:0|V|P|1|1|n|5|".into();
+        assert_eq!(unread_times(Layout::CommonSecurityLog, &cef), unread, "{more}");
+        let kept = rows(Layout::CommonSecurityLog, &cef)[0].1.to_string();
+        assert!(unread == 0 || kept.contains("=noon") || kept.contains("=5"), "{kept}");
+    }
+    // The device's own header of syslog has the time.
+    let cef = json!({"message": "<134>Nov 23 08:45:58 fw1 CEF:0|V|P|1|1|n|5|", "timestamp": "noon"});
+    assert_eq!(unread_times(Layout::CommonSecurityLog, &cef), 0);
+    let row = rows(Layout::CommonSecurityLog, &cef)[0].1.clone();
+    assert_eq!((&row["TimeGenerated"], &row["Computer"]), (&json!("2026-11-23T08:45:58Z"), &json!("fw1")));
+}
