@@ -19,6 +19,7 @@ use model::problem::{Problem, words};
 use pipeline_file::{ComponentGraph, PipelineFile};
 use runtime::clock::Clock;
 use runtime::telemetry::{self, LogFormat};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vector_link::binary::Binary;
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,7 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
     };
     // Counted before the files are read: whoever changes them after that says so once more.
     let mut seen = signals.reloads();
+    raise_open_files();
     let mut loaded = match load(arguments.file.paths(), &clock).await {
         Ok(loaded) => loaded,
         Err(problems) => return exit::problems(arguments.file.paths(), &problems),
@@ -70,6 +72,23 @@ pub(super) async fn run(arguments: Arguments, logs: Logs, clock: Clock) -> ExitC
             Next::End(code) => return code,
             Next::Again(changed, counted) => (loaded, seen) = (*changed, counted),
         }
+    }
+}
+
+/// Takes as many open files as the process may have: connections, and the spool of each stream that takes nothing, are some. The
+/// usual limit, 1024, is that of programs that still call `select`, and may be raised by any other up to the hard one.
+///
+/// Source: <https://0pointer.net/blog/file-descriptor-limits.html>
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        warn!(
+            "Cannot raise the limit of open files from {:?} to {:?}: {error}",
+            limit.current, limit.maximum
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use simulator::{Fault, Service};
+use tokio::process::Command;
 
 use crate::harness::{Bench, PATIENCE, program, spawn};
 
@@ -230,4 +231,24 @@ async fn the_simulator_serves_the_pipeline_file_that_it_writes() {
     let (code, _, stderr) = ran(&["simulate", "--listen", "0.0.0.0:0", "--out", out]).await;
     assert_eq!(code, 1);
     assert!(stderr.contains("loopback"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_takes_as_many_open_files_as_it_may_have() {
+    let bench = Bench::with_incidents(1).await;
+    let file = bench.file(&bench.pipeline());
+    let mut run = Command::new("sh")
+        .args(["-c", "ulimit -S -n 256; ulimit -H -n 300; exec \"$0\" run \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_vector-sentinel"))
+        .arg(file)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    bench.caught_up().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", run.id().unwrap())).unwrap();
+    let open_files: Vec<_> =
+        limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert_eq!(open_files.get(3..5), Some(&["300", "300"][..]), "{limits}");
+    run.kill().await.unwrap();
 }

@@ -102,9 +102,9 @@ fn spool_files(world: &World) -> Vec<PathBuf> {
     let Ok(lanes) = std::fs::read_dir(world.dir.path().join("data/spool/sentinel")) else {
         return Vec::new();
     };
-    let files = lanes.flat_map(|lane| std::fs::read_dir(lane.unwrap().path()).unwrap());
-    let mut files: Vec<_> =
-        files.map(|file| file.unwrap().path()).filter(|path| !path.ends_with("lock")).collect();
+    let lanes = lanes.map(|lane| lane.unwrap().path()).filter(|path| path.is_dir());
+    let files = lanes.flat_map(|lane| std::fs::read_dir(lane).unwrap());
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     files
 }

@@ -1,6 +1,7 @@
 //! Where rows go: the lanes of the streams that an event's templates come to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
@@ -16,7 +17,7 @@ use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
 use model::event::Event;
 use runtime::clock::Clock;
-use runtime::files::{DataDir, if_there};
+use runtime::files::{DataDir, FileKind, if_there};
 use runtime::quarantine::Reason;
 use runtime::retry::policy::Policies;
 use runtime::retry::quota::Quota;
@@ -45,7 +46,6 @@ pub(super) struct Destinations {
     pub(super) labels: ComponentLabels,
     pub(super) request: IngestionRequestConfig,
     pub(super) rate_limit: Option<Arc<Quota>>,
-    pub(super) spool_dir: DataDir,
     pub(super) spool_room: SpoolRoom,
     pub(super) clock: Clock,
     pub(super) rng: Mutex<fastrand::Rng>,
@@ -124,7 +124,7 @@ impl Destinations {
             rate_limit: self.rate_limit.clone(),
         };
         let backoff = Policies::within(self.request.backoff(), rng.fork()).forever();
-        let spool = Spool::new(&self.spool_dir_of(&key.0, &key.1));
+        let spool = Spool::new(&self.spool_room, &format!("{}{BETWEEN}{}", key.0, key.1));
         let lane = Arc::new(Lane::new(LaneParts {
             name: format!("{}/{}", key.0, key.1).into(),
             stream: key.1.clone(),
@@ -139,17 +139,21 @@ impl Destinations {
         Ok(lane)
     }
 
-    fn spool_dir_of(&self, rule: &str, stream: &str) -> DataDir {
-        let name = format!("{rule}{BETWEEN}{stream}");
-        DataDir { path: self.spool_dir.path.join(name), ..self.spool_dir.clone() }
-    }
-
     /// The lanes for which something waits in the spool since an earlier run.
     pub(super) async fn waiting(&self) -> std::io::Result<Vec<Arc<Lane>>> {
-        let dir = self.spool_dir.clone();
-        let listed = dir.off_thread.run(move || if_there(dir.files.list(&dir.path))).await;
-        let listed = listed.unwrap_or(Ok(None))?.unwrap_or_default();
-        let names = listed.iter().filter_map(|one| one.path.file_name()?.to_str()?.split_once(BETWEEN));
+        let DataDir { path, files, off_thread } = self.spool_room.dir().clone();
+        let listed = off_thread.run(move || -> std::io::Result<Vec<PathBuf>> {
+            let mut waiting = Vec::new();
+            for one in if_there(files.list(&path))?.unwrap_or_default() {
+                if one.kind == FileKind::Dir && !files.list(&one.path)?.is_empty() {
+                    waiting.push(one.path);
+                }
+            }
+            Ok(waiting)
+        });
+        // The process is ending.
+        let listed = listed.await.unwrap_or_else(|_| Ok(Vec::new()))?;
+        let names = listed.iter().filter_map(|path| path.file_name()?.to_str()?.split_once(BETWEEN));
         let are_names = |(rule, stream): &(&str, &str)| {
             check_dcr_immutable_id(rule).is_ok() && check_stream_name(stream).is_ok()
         };

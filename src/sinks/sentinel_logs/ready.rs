@@ -85,7 +85,6 @@ impl SentinelLogs {
             labels: labels.clone(),
             request: config.request,
             rate_limit: config.request.rate_limit(&clock).map(Arc::new),
-            spool_dir: spool.dir.clone(),
             spool_room: spool.room.clone(),
             clock: clock.clone(),
             rng: Mutex::new(rng),

@@ -96,7 +96,7 @@ impl LogSink {
             Ok(waiting) => waiting,
             Err(failure) => {
                 inner.labels.count_error("spool_failed", "sending");
-                let (labels, dir) = (&inner.labels, inner.spool.dir.path.display());
+                let (labels, dir) = (&inner.labels, inner.spool.room.dir().path.display());
                 error!(
                     component_id = labels.id,
                     "{labels}: cannot see what waits in the spool in {dir}: {failure}"

@@ -48,8 +48,7 @@ pub enum WhenFull {
 
 /// The spool of one sink.
 pub(super) struct SinkSpool {
-    /// Below it, each stream has a directory.
-    pub(super) dir: DataDir,
+    /// The room that all streams have together.
     pub(super) room: SpoolRoom,
     /// How long a batch is held for a stream that fails for the first time.
     pub(super) after_failure: Duration,
@@ -85,11 +84,11 @@ impl SpoolConfig {
     /// The spool of the sink `id`.
     pub(super) fn of_sink(self, id: &str, data_dir: &DataDir, targets: &Targets) -> SinkSpool {
         let has_one_stream = targets.has_one_stream();
+        let dir = DataDir { path: data_dir.path.join(DIR_NAME).join(id), ..data_dir.clone() };
         let after = Duration::from_secs(self.after_secs);
         let when_full = if has_one_stream { WhenFull::Block } else { WhenFull::Quarantine };
         SinkSpool {
-            dir: DataDir { path: data_dir.path.join(DIR_NAME).join(id), ..data_dir.clone() },
-            room: SpoolRoom::new(self.max_bytes, !has_one_stream),
+            room: SpoolRoom::new(dir, self.max_bytes, !has_one_stream),
             after_failure: after,
             after_silence: (!has_one_stream).then_some(after),
             when_full: self.when_full.unwrap_or(when_full),

@@ -34,7 +34,6 @@ use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
 use self::state::State;
-use crate::files::{DataDir, Files};
 use crate::off_thread::OffThread;
 
 /// The directory's name in `data_dir`.
@@ -51,7 +50,7 @@ pub struct Spool {
 
 #[derive(Debug)]
 struct Inner {
-    files: Files,
+    room: SpoolRoom,
     dir: PathBuf,
     segment_bytes: u64,
     /// Nothing until it is opened. Held while the disk is waited for.
@@ -150,22 +149,22 @@ pub enum SpoolError {
 // === impl Spool ===
 
 impl Spool {
-    /// The spool in `dir`, which need not be there.
-    pub fn new(dir: &DataDir) -> Self {
-        Self::with_segments(dir, SEGMENT_BYTES)
+    /// The spool of that name, which need not be there.
+    pub fn new(room: &SpoolRoom, name: &str) -> Self {
+        Self::with_segments(room, name, SEGMENT_BYTES)
     }
 
-    fn with_segments(dir: &DataDir, segment_bytes: u64) -> Self {
+    fn with_segments(room: &SpoolRoom, name: &str, segment_bytes: u64) -> Self {
         let inner = Inner {
-            files: Arc::clone(&dir.files),
-            dir: dir.path.clone(),
+            room: room.clone(),
+            dir: room.dir_of(name),
             segment_bytes,
             state: Mutex::default(),
             pending: Mutex::default(),
             backlog: Mutex::default(),
             readable: Notify::new(),
         };
-        Self { inner: Arc::new(inner), off_thread: dir.off_thread }
+        Self { inner: Arc::new(inner), off_thread: room.dir().off_thread }
     }
 
     /// Appends a record. It is on disk when this returns its number; dropped before, it is on disk or not.
@@ -224,7 +223,10 @@ impl Inner {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = match &mut *state {
             Some(opened) => opened,
-            none => none.insert(State::open(&self.files, &self.dir, self.segment_bytes)?),
+            none => {
+                self.room.lock()?;
+                none.insert(State::open(&self.room.dir().files, &self.dir, self.segment_bytes)?)
+            }
         };
         let done = work(opened);
         *self.backlog.lock().unwrap_or_else(PoisonError::into_inner) = opened.backlog();

@@ -1,7 +1,12 @@
 //! How the room on disk is shared by the spools of one component.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use super::SpoolError;
+use crate::files::{DataDir, File, Open};
 
 /// The room that the spools of one component have together. Cheap to clone; all clones are the same.
 ///
@@ -9,6 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// room for the next that needs some.
 #[derive(Clone, Debug)]
 pub struct SpoolRoom {
+    /// Below it, each spool has a directory.
+    dir: DataDir,
+    /// Held as long as any of them may be open, where there are locks: one for all, because there may be a thousand.
+    lock: Arc<Mutex<Option<File>>>,
     max_bytes: u64,
     is_shared: bool,
     shares: Arc<Mutex<Vec<Arc<AtomicU64>>>>,
@@ -24,10 +33,38 @@ pub struct SpoolShare {
 // === impl SpoolRoom ===
 
 impl SpoolRoom {
-    /// Room for so many bytes, of one spool, or of any number that share it.
+    /// Room for so many bytes in `dir`, of one spool, or of any number that share it.
     #[must_use]
-    pub fn new(max_bytes: u64, is_shared: bool) -> Self {
-        Self { max_bytes, is_shared, shares: Arc::default() }
+    pub fn new(dir: DataDir, max_bytes: u64, is_shared: bool) -> Self {
+        Self { dir, lock: Arc::default(), max_bytes, is_shared, shares: Arc::default() }
+    }
+
+    /// The directory that the spools are in.
+    #[must_use]
+    pub const fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The directory of the spool of this name.
+    pub(super) fn dir_of(&self, name: &str) -> PathBuf {
+        self.dir.path.join(name)
+    }
+
+    /// Sees to it that nobody else uses the spools.
+    pub(super) fn lock(&self) -> Result<(), SpoolError> {
+        let path = &self.dir.path;
+        let io = |source: io::Error| SpoolError::Io { path: path.clone(), source: Arc::new(source) };
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            self.dir.files.create_dir(path).map_err(io)?;
+            let file = self.dir.files.open(&path.join("lock"), Open::Append).map_err(io)?;
+            // Some network file systems know no locks.
+            if file.try_lock().is_ok_and(|locked| !locked) {
+                return Err(SpoolError::InUse { path: path.clone() });
+            }
+            *lock = Some(file);
+        }
+        Ok(())
     }
 
     /// Bytes that there is room for.
@@ -75,7 +112,7 @@ mod tests {
 
     #[test]
     fn whoever_fills_its_share_leaves_room_for_the_next() {
-        let room = SpoolRoom::new(1_000, true);
+        let room = SpoolRoom::new("/nowhere".into(), 1_000, true);
         let (first, second, third) = (room.share(0), room.share(0), room.share(0));
         assert!(first.fits(500) && !first.fits(501));
         first.set(500);
@@ -88,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_only_spool_may_take_all() {
-        let share = SpoolRoom::new(1_000, false).share(400);
+        let share = SpoolRoom::new("/nowhere".into(), 1_000, false).share(400);
         assert!(share.fits(600) && !share.fits(601));
     }
 }

@@ -37,8 +37,6 @@ pub(super) struct State {
     taken: BTreeSet<u64>,
     /// Records that are not delivered, and the events in them.
     left: (u64, u64),
-    /// Held as long as it is open, where there are locks.
-    _lock: File,
 }
 
 // === impl State ===
@@ -51,11 +49,6 @@ impl State {
     ) -> std::result::Result<Self, SpoolError> {
         let io = |source: Error| SpoolError::Io { path: dir.to_owned(), source: Arc::new(source) };
         files.create_dir(dir).map_err(io)?;
-        let lock = files.open(&dir.join("lock"), Open::Append).map_err(io)?;
-        // Some network file systems know no locks.
-        if lock.try_lock().is_ok_and(|locked| !locked) {
-            return Err(SpoolError::InUse { path: dir.to_owned() });
-        }
         let position = Position::load(files, dir).map_err(io)?;
         let mut state = Self {
             files: Arc::clone(files),
@@ -70,7 +63,6 @@ impl State {
             released: BTreeSet::new(),
             taken: BTreeSet::new(),
             left: (0, 0),
-            _lock: lock,
         };
         state.find_segments().and_then(|()| state.remove_delivered()).map_err(io)?;
         Ok(state)

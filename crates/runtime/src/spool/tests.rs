@@ -4,14 +4,13 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::*;
-use crate::files::{FileSystem, MemoryDisk, Open};
+use crate::files::{DataDir, FileSystem, MemoryDisk, Open};
 use crate::off_thread::OffThread;
 
 pub(super) fn spool(disk: &MemoryDisk) -> Spool {
-    let dir =
-        DataDir { path: "/d/spool".into(), files: Arc::new(disk.clone()), off_thread: OffThread::Direct };
+    let dir = DataDir { path: "/d".into(), files: Arc::new(disk.clone()), off_thread: OffThread::Direct };
     // Segments of a few records, so that the next one is begun now and then.
-    Spool::with_segments(&dir, 100)
+    Spool::with_segments(&SpoolRoom::new(dir, 1_000_000, true), "spool", 100)
 }
 
 pub(super) fn record(number: u64, taken: bool) -> NewRecord {
@@ -66,7 +65,7 @@ async fn records_come_back_in_order_across_segments_and_restarts_and_then_nothin
     let third = spool(&disk);
     append(&third, 10..12).await;
     assert_eq!(drain(&third).await, (4..12).collect::<Vec<_>>());
-    assert_eq!((files(&disk), third.backlog()), (vec!["lock".to_owned()], Backlog::default()));
+    assert_eq!((files(&disk), third.backlog()), (Vec::<String>::new(), Backlog::default()));
 }
 
 #[tokio::test]
@@ -129,7 +128,7 @@ async fn what_the_disk_has_changed_is_said_once_kept_and_does_not_stop_the_rest(
         "{damaged}"
     );
     assert_eq!(drain(&spool).await, [1, 2, 3, 4, 5]);
-    assert_eq!(files(&disk), ["000000000000.damaged", "lock"]);
+    assert_eq!(files(&disk), ["000000000000.damaged"]);
 }
 
 #[tokio::test]
@@ -146,7 +145,7 @@ async fn a_spool_belongs_to_one_process() {
 #[tokio::test]
 async fn those_who_append_together_wait_for_the_disk_together() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::new(&DataDir::from(dir.path().join("spool")));
+    let spool = Spool::new(&SpoolRoom::new(dir.path().into(), 1_000_000, true), "spool");
     let appended = futures::future::join_all((0..200).map(|n| spool.append(record(n, false)))).await;
     let mut ids: Vec<_> = appended.into_iter().map(Result::unwrap).collect();
     ids.sort_unstable();
