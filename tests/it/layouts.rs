@@ -94,6 +94,22 @@ async fn incidents_as_the_simulator_makes_them_fit_too() {
 }
 
 #[tokio::test]
+async fn a_rule_of_before_takes_the_rows_without_what_is_new() {
+    let mut dcr = dcr(Layout::Defender);
+    dcr.streams.remove("Custom-DefenderIncidentChanges_CL").unwrap();
+    let evidence = dcr.streams.get_mut("Custom-DefenderEvidence_CL").unwrap();
+    evidence.remove("EvidenceId").unwrap();
+    let bench = Bench::start(SimulatorConfig { dcr, ..SimulatorConfig::default() }).await;
+    let events = [fixture("defender-two-alerts"), fixture("defender-kind-evidence")];
+    let delivered = sink_with(&bench, "defender").deliver(events[..].into()).await;
+    assert_eq!(delivered, BatchStatus::Delivered);
+    let stats = bench.simulator.stats();
+    assert_eq!(stats.rows_ingested, 5 + 1);
+    let vanished: Vec<_> = stats.columns_vanished.keys().map(String::as_str).collect();
+    assert!(vanished.len() == 1 && vanished[0].contains("EvidenceId"), "{vanished:?}");
+}
+
+#[tokio::test]
 async fn what_a_layout_cannot_take_is_kept_as_it_came_and_once() {
     let bench = bench(Layout::Defender).await;
     let incident: Value = serde_json::from_slice(&fixture("defender-two-alerts").to_json()).unwrap();
