@@ -121,13 +121,22 @@ impl Deployment {
             (Some(stream), Some(sample)) => vec![(stream.to_owned(), sample.events().collect())],
             (None, None) => return self.open.push(unknown(written)),
             (None, Some(sample)) => {
-                let by_stream = sample.by_stream(&template);
                 self.open.push(format!(
                     "stream_name '{written}' depends on the event: printed are the streams of the sample, and no others"
                 ));
+                let by_stream = sample.by_stream(&template);
+                let lost =
+                    sample.events().count() - by_stream.iter().map(|(_, events)| events.len()).sum::<usize>();
+                if lost > 0 {
+                    self.open.push(format!(
+                        "{lost} events of the sample lack a field of stream_name, and come to no stream: in a run they go to the \
+                         quarantine"
+                    ));
+                }
                 by_stream
             }
         };
+        let is_one = events.len() == 1;
         let time = TimeField::of(options.timestamp_field.as_deref().unwrap_or(TIME_GENERATED)).column;
         for (stream, events) in events {
             let learned = (!events.is_empty()).then(|| learn(&events, &time));
@@ -144,6 +153,13 @@ impl Deployment {
                 Ok(table) => self.add(&stream, table, options, time_from),
                 Err(error) => self.open.push(not_printed(&stream, &error)),
             }
+        }
+        if !is_one && self.columns.take().is_some() {
+            self.open.push(
+                "each table has the columns of its own events, and the option columns would be one list for all of them: a field \
+                 that comes later vanishes, unless each table gets a sink of its own with columns"
+                    .to_owned(),
+            );
         }
     }
 

@@ -91,6 +91,7 @@ fn columns_are_learned_from_a_sample() {
             "ok": true, "mixed": 1, "text": "a", "gone": null, "@odata.type": "x", "N": 1}),
         json!({"log": {"table": "Fw", "r": 1.5, "when": "later", "mixed": "a", "list": [1]}}),
         json!({"table": "Dns", "timestamp": "x", "TimeGenerated": "2026-11-23T10:00:00Z"}),
+        json!({"no table": 1}),
     ];
     let options = json!({"stream_name": "Custom-{{ table }}_CL"});
     let needed = Deployment::of(&options, Some(&sample(&events))).unwrap();
@@ -111,10 +112,18 @@ fn columns_are_learned_from_a_sample() {
     ];
     assert_eq!(columns(fw), expected);
     let open = needed.open.join("\n");
-    for words in ["'N' differs from 'n'", "'@odata.type'", "printed are the streams of the sample"] {
+    for words in [
+        "'N' differs from 'n'",
+        "'@odata.type'",
+        "printed are the streams of the sample",
+        "1 events of the sample lack a field",
+        "one list for all of them",
+    ] {
         assert!(open.contains(words), "{words}: {open}");
     }
-    assert!(needed.columns.unwrap().starts_with("{TimeGenerated: datetime, table: string, id_: long"));
+    assert_eq!(needed.columns, None);
+    let one = Deployment::of(&json!({"stream_name": "Custom-Fw_CL"}), Some(&sample(&events[..1]))).unwrap();
+    assert!(one.columns.unwrap().starts_with("{TimeGenerated: datetime, table: string, id_: long"));
     for wrong in ["", "{\"a\":1}\n[1]", "text"] {
         Sample::read(wrong).unwrap_err();
     }
