@@ -10,6 +10,10 @@ use super::template::Template;
 use microsoft::http::https_url;
 use model::problem::Problem;
 
+/// What the names of streams begin with that no rule declares.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#data-flows>
+const OF_MICROSOFT: &str = "Microsoft-";
+
 /// The URL that each rule is behind.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoints {
@@ -148,14 +152,23 @@ impl Targets {
 
     /// What works, but perhaps not as its author thinks.
     pub(super) fn warnings(&self, path: &str) -> Vec<Problem> {
-        let Some(rule) = self.dcr_immutable_id.fixed() else { return Vec::new() };
+        let mut warnings = Vec::new();
+        if let Some(table) = self.stream_name.fixed().and_then(|stream| stream.strip_prefix(OF_MICROSOFT)) {
+            let message = format!(
+                "is Microsoft's own stream of the table {table}, which has no columns ExtraColumns and TruncatedColumns: what would be \
+                 there vanishes without an error, and so does a field that the table has no column for. Send to a stream of the \
+                 rule's own, Custom-{table}, whose transformKql puts them elsewhere: `vector-sentinel generate dcr` prints it"
+            );
+            warnings.push(Problem::new(format!("{path}.stream_name"), message));
+        }
+        let Some(rule) = self.dcr_immutable_id.fixed() else { return warnings };
         let unused = self.endpoints.named().filter(|named| !named.eq_ignore_ascii_case(rule));
-        let unused = unused.map(|named| {
+        warnings.extend(unused.map(|named| {
             let message =
                 format!("is not used: all rows go to the rule {rule}, which dcr_immutable_id names");
             Problem::new(format!("{path}.endpoints.{named}"), message)
-        });
-        unused.collect()
+        }));
+        warnings
     }
 }
 
@@ -250,6 +263,15 @@ mod tests {
             targets("{{ dcr }}", "Custom-A", Layout::Raw, &[(ONE, "https://a.b"), (TWO, "https://c.d")]);
         assert_eq!(fixed(&rules), ["01/Custom-A", "0a/Custom-A"]);
         assert!(rules.open().unwrap().starts_with("all rules but those of endpoints"));
+    }
+
+    #[test]
+    fn a_stream_of_microsofts_own_has_no_place_for_our_columns() {
+        let warnings = |stream| targets(ONE, stream, Layout::CommonSecurityLog, &[]).warnings("s");
+        assert_eq!(warnings("Custom-CommonSecurityLog"), []);
+        let found = warnings("Microsoft-CommonSecurityLog");
+        assert_eq!((found.len(), found[0].path.as_str()), (1, "s.stream_name"));
+        assert!(found[0].message.contains("Custom-CommonSecurityLog"), "{found:?}");
     }
 
     #[test]
