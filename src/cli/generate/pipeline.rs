@@ -1,6 +1,6 @@
 //! `generate dcr -c`: what every sink of a pipeline file needs, one rule for each `dcr_immutable_id`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +21,18 @@ use pipeline_file::ComponentGraph;
 /// Options of a sink that the deployment gives values to, or that have nothing to do with it.
 const LATER: [&str; 7] =
     ["auth", "endpoint", "endpoints", "dcr_immutable_id", "token_scope", "management_endpoint", "tls"];
+
+/// Options of `auth` that tell one identity from another, and are no secrets.
+const IDENTITY: [&str; 8] = [
+    "azure_credential_kind",
+    "azure_tenant_id",
+    "azure_client_id",
+    "tenant_id",
+    "client_id",
+    "user_assigned_managed_identity_id",
+    "client_assertion_tenant_id",
+    "client_assertion_client_id",
+];
 
 /// What is asked for beside the files.
 pub(super) struct Wanted<'a> {
@@ -76,6 +88,8 @@ struct Group {
     /// The option `dcr_immutable_id` of its sinks.
     rule: String,
     sinks: Vec<String>,
+    /// Who writes.
+    identities: BTreeSet<String>,
     streams: Vec<StreamNeed>,
     columns: Vec<(String, String)>,
     open: Vec<String>,
@@ -131,6 +145,14 @@ pub(super) fn print(
     let mut notes = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         notes.extend(group.notes(number, wanted.format));
+    }
+    let identities: BTreeSet<_> = groups.iter().flat_map(|group| &group.identities).collect();
+    if identities.len() > 1 {
+        notes.push(format!(
+            "The sinks write as {} identities, and principalId is one: deploy this again for each of the others, which adds its \
+             role and changes nothing else.",
+            identities.len()
+        ));
     }
     if rules.len() > 1 {
         notes.push(
@@ -197,6 +219,10 @@ fn groups(graph: &ComponentGraph, samples: &BTreeMap<Option<String>, Sample>) ->
         });
         let group = &mut groups[at];
         group.sinks.push(id.to_owned());
+        if let Some(auth) = options.get("auth").filter(|auth| auth.is_object()) {
+            let told = IDENTITY.iter().map(|option| auth[option].to_string()).collect::<Vec<_>>();
+            group.identities.insert(told.join(" "));
+        }
         group.columns.extend(needed.columns.map(|columns| (path.clone(), columns)));
         group.open.extend(needed.open.into_iter().map(|open| format!("{path}: {open}")));
         for stream in needed.streams {

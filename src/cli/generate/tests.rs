@@ -120,6 +120,13 @@ fn the_head_says_how_to_deploy_it_and_what_belongs_where() {
             assert!(text.contains(words), "{words}: {text}");
         }
     }
+    // Who does not say yet who it is may be the same.
+    let all = printed(FILE, &[], None, Format::Bicep).unwrap().template;
+    assert!(!all.contains("identities"), "{all}");
+    let other = "layout: common_security_log\n    auth: {azure_credential_kind: azure_cli}";
+    let two = FILE.replace("layout: common_security_log", other);
+    let two = printed(&two, &[], None, Format::Bicep).unwrap().template;
+    assert!(two.contains("The sinks write as 2 identities"), "{two}");
     let one = printed(FILE, &[], Some("cef"), Format::Bicep).unwrap().template;
     assert!(one.contains("Custom-CommonSecurityLog") && !one.contains("Custom-Syslog"), "{one}");
 }
