@@ -34,6 +34,10 @@ const IDENTITY: [&str; 8] = [
     "client_assertion_client_id",
 ];
 
+/// How much of a sink's id is in the name of its rule, which may have 64 characters with what stands around it.
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftinsights>
+const LONGEST_NAME: usize = 40;
+
 /// What is asked for beside the files.
 pub(super) struct Wanted<'a> {
     /// Files of events, each with the id of a sink and `=` in front or without.
@@ -141,7 +145,15 @@ pub(super) fn print(
     if groups.is_empty() {
         return Err(Refusal::Nothing(open.join("; ")));
     }
-    let rules: Vec<Rule> = groups.iter().map(Group::to_rule).collect();
+    let mut rules: Vec<Rule> = Vec::new();
+    for group in &groups {
+        let mut rule = group.to_rule();
+        // Two rules of one name would be one rule.
+        while rules.iter().any(|known| known.name == rule.name) {
+            rule.name.push_str("-2");
+        }
+        rules.push(rule);
+    }
     let mut notes = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         notes.extend(group.notes(number, wanted.format));
@@ -250,7 +262,8 @@ impl Group {
             time_from: need.time_from.clone(),
         });
         let id = self.sinks.first().map_or("", String::as_str).to_lowercase();
-        let name = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let legal = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+        let name = legal.take(LONGEST_NAME).collect();
         Rule { name, streams: streams.collect() }
     }
 

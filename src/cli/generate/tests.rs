@@ -132,6 +132,22 @@ fn the_head_says_how_to_deploy_it_and_what_belongs_where() {
 }
 
 #[test]
+fn each_rule_has_a_name_that_azure_takes_and_no_other_has() {
+    let long = "a".repeat(90);
+    let file = FILE.replace("  host:", &format!("  {long} 1:")).replace("  cef:", &format!("  {long}_2:"));
+    // Each of the three writes to a rule of its own.
+    let file = file.replacen("dcr_immutable_id: ${DCR_ID}", "dcr_immutable_id: ${OTHER}", 1);
+    let template: Value =
+        serde_json::from_str(&printed(&file, &[], None, Format::Arm).unwrap().template).unwrap();
+    let names: BTreeSet<_> = ["ruleName", "ruleName2", "ruleName3"]
+        .into_iter()
+        .map(|name| template["parameters"][name]["defaultValue"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
+}
+
+#[test]
 fn columns_that_the_file_does_not_say_are_learned_or_asked_for() {
     let file = FILE.replace("    columns: {TimeGenerated: datetime, message: string, port: int, ExtraColumns: dynamic, TruncatedColumns: dynamic}\n", "");
     let without = printed(&file, &[], Some("firewall"), Format::Bicep).unwrap();
