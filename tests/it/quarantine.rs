@@ -130,6 +130,19 @@ async fn what_is_refused_again_stays_once_with_the_new_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_of_what_is_too_large_says_which_layout_takes_it() {
+    let bench = bench().await;
+    let options = json!({"batch": {"max_bytes": 10_000}});
+    let large = json!({"n": 3, "text": "x".repeat(20_000)});
+    assert_eq!(sink(&bench, &options).deliver(batch([large])).await, BatchStatus::Rejected);
+    let file = file(&bench, &options);
+    let (code, stdout, stderr) = ran(&["quarantine", "retry", "-c", &file, "sentinel", "--all"]).await;
+    assert_eq!(code, 1);
+    assert!(stdout.contains("1 refused again"), "{stdout}");
+    assert!(stderr.contains("too_large") && stderr.contains("layout defender"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn as_long_as_the_cause_is_there_a_retry_tries_a_few_only() {
     let bench = bench().await;
     fill(&bench.path("data"), "sentinel", 0..500).await;

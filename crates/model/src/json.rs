@@ -31,7 +31,7 @@ pub fn plain_prefix(bytes: &[u8]) -> usize {
 
 /// A field of an object, as it stands in the object's text.
 #[derive(Clone, Debug)]
-pub struct Field<'n, 'a> {
+pub struct JsonField<'n, 'a> {
     /// Its name, without escapes.
     pub name: &'n str,
     /// Its value, as it stands there.
@@ -50,14 +50,22 @@ pub fn each_field<'a>(json: &'a [u8], mut take: impl FnMut(&str, &'a str)) -> bo
 }
 
 /// The same with a text, and with where each field stands in it.
-pub fn each_field_of_text<'a>(text: &'a str, mut take: impl FnMut(Field<'_, 'a>)) -> bool {
+pub fn each_field_of_text<'a>(text: &'a str, mut take: impl FnMut(JsonField<'_, 'a>)) -> bool {
     Scanner::of(text).fields(text, &mut take).is_some()
 }
 
 /// Calls `take` with each element of the array that `json` is, in order, as it stands there. Answers whether `json` is an array;
 /// elements before the mistake in what is none have been taken.
 pub fn each_element<'a>(json: &'a str, mut take: impl FnMut(&'a str)) -> bool {
-    Scanner::of(json).elements(json, &mut take).is_some()
+    let take = |range: Range<usize>| take(json.get(range).unwrap_or_default());
+    Scanner::of(json).elements(take).is_some()
+}
+
+/// Where each element of the array that `json` is stands in it, in bytes; nothing if it is no array.
+pub fn element_ranges(json: &str) -> Option<Vec<Range<usize>>> {
+    let mut ranges = Vec::new();
+    Scanner::of(json).elements(|range| ranges.push(range))?;
+    Some(ranges)
 }
 
 /// Appends a text as a JSON string.
@@ -147,7 +155,7 @@ impl<'a> Scanner<'a> {
         chunk * CHUNK + found.trailing_zeros() as usize
     }
 
-    fn fields(mut self, text: &'a str, take: &mut impl FnMut(Field<'_, 'a>)) -> Option<()> {
+    fn fields(mut self, text: &'a str, take: &mut impl FnMut(JsonField<'_, 'a>)) -> Option<()> {
         let mut open = Vec::new();
         if self.token()? != b'{' {
             return None;
@@ -177,7 +185,7 @@ impl<'a> Scanner<'a> {
                 };
                 let json = text.get(value_at..self.at)?;
                 let is_compact = is_plain && value_at == name_end + 2;
-                take(Field { name, json, range: name_at - 1..self.at, is_compact });
+                take(JsonField { name, json, range: name_at - 1..self.at, is_compact });
                 match self.token()? {
                     b',' => next = self.token()?,
                     b'}' => break,
@@ -189,7 +197,7 @@ impl<'a> Scanner<'a> {
         self.token().is_none().then_some(())
     }
 
-    fn elements(mut self, text: &'a str, take: &mut impl FnMut(&'a str)) -> Option<()> {
+    fn elements(mut self, mut take: impl FnMut(Range<usize>)) -> Option<()> {
         let mut open = Vec::new();
         if self.token()? != b'[' {
             return None;
@@ -199,7 +207,7 @@ impl<'a> Scanner<'a> {
             loop {
                 let value_at = self.at - 1;
                 self = self.value(first, &mut open)?;
-                take(text.get(value_at..self.at)?);
+                take(value_at..self.at);
                 match self.token()? {
                     b',' => first = self.token()?,
                     b']' => break,

@@ -60,6 +60,9 @@ struct Outcome {
     stopped: Option<String>,
 }
 
+/// What there is to do about rows that are too large.
+const TOO_LARGE: &str = "of those refused, some were too_large: a row of theirs is larger than a call may be, and will be again.                          Incidents of any size are taken by layout defender, with a row for each alert, and by layout raw, over                          several rows, if batch.max_bytes is not lowered; any other event must be split or shortened in a transform";
+
 struct Retrying<'a> {
     sink: BuiltSink,
     selection: &'a Selection,
@@ -97,9 +100,12 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     };
     let sink = sink.map_err(|error| error.to_string())?;
     sink.quarantine.set_mode(Mode::Redelivery);
-    let mut all = 0;
+    let (mut all, mut is_any_large) = (0, false);
     for entry in removal.contents().entries() {
-        all += u64::from(selection.takes(&entry.map_err(|error| unreadable(&id, &error))?));
+        let entry = entry.map_err(|error| unreadable(&id, &error))?;
+        let is_selected = selection.takes(&entry);
+        all += u64::from(is_selected);
+        is_any_large |= is_selected && entry.code == "too_large";
     }
     let outcome = Outcome::default();
     let mut retrying = Retrying { sink, selection: &selection, removal, signals, clock, outcome };
@@ -108,6 +114,9 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     // Also after a failure: what was delivered has left.
     let tidied = removal.finish();
     report(&id, all, &outcome);
+    if outcome.refused > 0 && is_any_large {
+        eprintln!("{TOO_LARGE}");
+    }
     done?;
     tidied.map_err(|error| error.to_string())?;
     Ok(match outcome {

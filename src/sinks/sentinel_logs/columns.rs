@@ -144,6 +144,11 @@ impl Columns {
         Self { by_name, in_micros: plan == TablePlan::Auxiliary }
     }
 
+    /// Whether there is a column of that name that can hold the value, which is JSON, as it is.
+    pub(super) fn takes_as_it_is(&self, name: &str, json: &str) -> bool {
+        self.fit(name, json).is_some_and(|fitting| std::ptr::eq(&raw const *fitting, json))
+    }
+
     /// What is written into the column of that name, if there is one and it can hold the value, which is JSON. Null is what a
     /// column has anyway.
     pub(super) fn fit<'v>(&self, name: &str, json: &'v str) -> Option<Cow<'v, str>> {

@@ -1,9 +1,11 @@
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::sinks::sentinel_logs::encoding::EncodingConfig;
+use crate::sinks::sentinel_logs::row_time::read_time;
 use crate::sinks::sentinel_logs::{ColumnsConfig, TablePlan};
 
 const LIMIT: usize = 1_000_000;
@@ -129,6 +131,31 @@ fn a_time_that_azure_will_replace_is_kept_beside_what_is_no_time() {
 }
 
 #[test]
+fn a_time_that_azure_will_replace_is_kept_however_much_is_beside_it() {
+    let old = Some(DateTime::from_timestamp(1_600_000_000, 0).unwrap());
+    let event = json!({"TimeGenerated": "soon"});
+    let (row, _) = encode(&Event::new(event.to_string().into(), old)).unwrap();
+    let time = "2020-09-13T12:26:40.000000Z";
+    let kept = json!({"TimeGenerated": "soon", "TimeGenerated_": time});
+    assert_eq!(row, json!({"TimeGenerated": time, "ExtraColumns": kept}));
+    let mut event = json!({"zeit.text": "x".repeat(60_000), "z.z": "y".repeat(10_000)});
+    event["zz"] = json!(1);
+    let (row, cut) = encode(&Event::new(event.to_string().into(), old)).unwrap();
+    assert_eq!((&row["ExtraColumns"]["TimeGenerated"], cut), (&json!(time), 1));
+    let note = &row["TruncatedColumns"][0];
+    assert_eq!((&note["column"], &note["field"]), (&json!("ExtraColumns"), &json!("zeit.text")));
+    assert_eq!(row["ExtraColumns"]["z.z"], event["z.z"]);
+}
+
+#[test]
+fn a_null_that_no_column_is_there_for_is_nothing() {
+    let columns = json!({"TimeGenerated": "datetime", "message": "string", "ExtraColumns": "dynamic"});
+    let event = json!({"message": null, "undeclared": null, "@x": null, "id": null, "TimeGenerated": null});
+    let row = typed_row(columns, TablePlan::Analytics, &event);
+    assert_eq!(row, json!({"TimeGenerated": "2026-11-23T12:00:00.000000Z", "message": null}));
+}
+
+#[test]
 fn a_name_that_is_there_twice_loses_neither_value() {
     let text = r#"{"timestamp":"2026-11-23T11:00:00Z","timestamp":"2026-11-23T11:30:00Z"}"#;
     let row = encode(&Event::new(text.into(), None)).unwrap().0;
@@ -144,22 +171,25 @@ fn a_field_over_64_kb_is_cut_at_a_character_and_marked() {
         "text": text, "array": array, "object": object, "one": [text], "fits": "é".repeat(32_768), "Title": text,
     });
     let (encoded, cut) = encode(&Event::new(event.to_string().into(), None)).unwrap();
-    assert_eq!(cut, 5);
+    assert_eq!(cut, 6);
     assert_eq!(encoded["text"], "a".repeat(65_535));
     assert_eq!(encoded["fits"], event["fits"]);
     let kept = encoded["array"].as_array().expect("an array stays one");
     assert_eq!(kept[..], event["array"].as_array().unwrap()[..kept.len()]);
     assert!((65_520..=65_536).contains(&encoded["array"].to_string().len()));
-    assert_eq!(encoded["object"].as_str().map(|text| text.starts_with("{\"a\":[0,1,")), Some(true));
-    let first_is_too_long = encoded["one"].as_str().unwrap();
-    assert!(event["one"].to_string().starts_with(first_is_too_long) && first_is_too_long.len() > 65_530);
+    let within = encoded["object"]["a"].as_array().expect("an object stays one");
+    assert_eq!(within[..], kept[..within.len()]);
+    let one = encoded["one"][0].as_str().unwrap();
+    assert!(text.starts_with(one) && one.len() > 65_500);
     let mut marks: Vec<_> = encoded["TruncatedColumns"].as_array().unwrap().clone();
-    marks.sort_by_key(|mark| mark["column"].to_string());
+    marks.sort_by_key(|mark| (mark["column"].to_string(), mark["field"].to_string()));
     let mark = |column: &str, bytes: usize| json!({"column": column, "bytes": bytes});
+    let missing = |kept: &[Value]| array.len() - kept.len();
     let expected = [
         mark("Title_", 71_535),
-        mark("array", json_len(&event["array"])),
-        mark("object", json_len(&event["object"])),
+        json!({"column": "array", "bytes": json_len(&event["array"]), "missing": missing(kept)}),
+        json!({"column": "object", "field": "a", "bytes": json_len(&event["array"]), "missing": missing(within)}),
+        json!({"column": "one", "field": "[0]", "bytes": 71_535}),
         mark("one", json_len(&event["one"])),
         mark("text", 71_535),
     ];
@@ -308,10 +338,10 @@ proptest! {
             let places = [row.get(name), row.get(&format!("{name}_")), encoded["ExtraColumns"].get(name)];
             // A time in another form is the row's.
             let is_time = || {
-                let at = |value: &Value| time(&value.to_string(), now()).map(|found| found.time);
+                let at = |value: &Value| read_time(&value.to_string(), now()).map(|found| found.time);
                 ["timestamp", "TimeGenerated"].contains(&name.as_str()) && at(value) == at(&encoded["TimeGenerated"])
             };
-            prop_assert!(places.contains(&Some(value)) || is_time(), "{name} is lost: {encoded}");
+            prop_assert!(value.is_null() || places.contains(&Some(value)) || is_time(), "{name} is lost: {encoded}");
         }
     }
 }

@@ -1,12 +1,7 @@
 //! Writes one row, whoever says what is in it: a JSON object whose fields are columns.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::column::TRUNCATED_COLUMNS;
-use model::json::write_text;
+use super::layout::Cuts;
 use runtime::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
@@ -29,6 +24,13 @@ pub(super) struct RowWriter<'a> {
     truncated_fields: u64,
 }
 
+/// A row without its last columns, from which several rows are made.
+pub(super) struct RowStart {
+    columns: Vec<u8>,
+    truncated: Vec<u8>,
+    truncated_fields: u64,
+}
+
 /// What a finished row came to.
 pub(super) struct RowSize {
     pub(super) bytes: usize,
@@ -36,9 +38,19 @@ pub(super) struct RowSize {
     pub(super) truncated_fields: u64,
 }
 
-/// A text, borrowed unless it has escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Whether a value of so many bytes of JSON may have to be cut.
+pub(super) const fn is_long(bytes: usize) -> bool {
+    bytes > MAX_FIELD_BYTES
+}
+
+// === impl RowStart ===
+
+impl RowStart {
+    /// Bytes that it takes of a row.
+    pub(super) const fn len(&self) -> usize {
+        self.columns.len() + self.truncated.len()
+    }
+}
 
 // === impl RowWriter ===
 
@@ -51,12 +63,26 @@ impl<'a> RowWriter<'a> {
         Self { out, start, max_bytes, cut_bytes: 0, truncated: Vec::new(), truncated_fields: 0 }
     }
 
+    /// Begins a row with what another had until [`RowWriter::stop`].
+    pub(super) fn resume(out: &'a mut Vec<u8>, max_bytes: usize, begun: &RowStart) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&begun.columns);
+        let truncated_fields = begun.truncated_fields;
+        Self { out, start, max_bytes, cut_bytes: 0, truncated: begun.truncated.clone(), truncated_fields }
+    }
+
+    /// Takes what there is of the row out of the buffer.
+    pub(super) fn stop(self) -> RowStart {
+        let columns = self.out.split_off(self.start);
+        RowStart { columns, truncated: self.truncated, truncated_fields: self.truncated_fields }
+    }
+
     /// Writes one column with a value that is JSON. `name` and `suffix` need no escaping: they are legal names.
     #[inline]
     pub(super) fn column(&mut self, name: &str, suffix: &str, json: &str) {
         self.begin(name, suffix);
         // A value's text is at least as long as the value: most need no closer look.
-        if Self::is_long(json.len()) {
+        if is_long(json.len()) {
             self.long_value(name, suffix, json);
         } else {
             self.out.extend_from_slice(json.as_bytes());
@@ -72,23 +98,12 @@ impl<'a> RowWriter<'a> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// Whether a value of so many bytes of JSON may have to be cut.
-    pub(super) const fn is_long(bytes: usize) -> bool {
-        bytes > MAX_FIELD_BYTES
-    }
-
     /// Writes a value that may have to be cut.
     fn long_value(&mut self, name: &str, suffix: &str, json: &str) {
-        let Some((kept, bytes)) = cut(json) else {
-            self.out.extend_from_slice(json.as_bytes());
-            return;
-        };
-        self.cut_bytes += json.len().saturating_sub(kept.len());
+        let mut cuts = Cuts::default();
+        let kept = cuts.column(&format!("{name}{suffix}"), json, MAX_FIELD_BYTES);
         self.out.extend_from_slice(&kept);
-        self.truncated.push(if self.truncated.is_empty() { b'[' } else { b',' });
-        self.truncated
-            .extend_from_slice(format!("{{\"column\":\"{name}{suffix}\",\"bytes\":{bytes}}}").as_bytes());
-        self.truncated_fields += 1;
+        self.note_cuts(&cuts.notes, cuts.count, json.len().saturating_sub(kept.len()));
     }
 
     /// Writes one column with the value that `write` appends, which is JSON. Of one that may have to be cut it writes only the name,
@@ -124,6 +139,16 @@ impl<'a> RowWriter<'a> {
         self.cut_bytes += bytes;
     }
 
+    /// Puts an element in front of all others in `TruncatedColumns`.
+    pub(super) fn note_first(&mut self, note: &str) {
+        let others = std::mem::take(&mut self.truncated);
+        self.truncated = format!("[{note}").into_bytes();
+        if let Some(others) = others.get(1..) {
+            self.truncated.push(b',');
+            self.truncated.extend_from_slice(others);
+        }
+    }
+
     /// Takes the columns so far back, as an object, if they are too large for a row with the notes on what was cut, and answers how
     /// many bytes they may have.
     pub(super) fn take_too_large(&mut self) -> Option<(String, usize)> {
@@ -135,6 +160,23 @@ impl<'a> RowWriter<'a> {
         let columns = String::from_utf8(self.out.split_off(self.start)).unwrap_or_default();
         self.out.push(b'{');
         Some((columns, self.max_bytes.saturating_sub(name + self.room_for_notes())))
+    }
+
+    /// Cuts the columns so far as much as they are too large for a row.
+    pub(super) fn cut_to_row(&mut self) {
+        self.cut_bytes = 0;
+        if let Some((columns, max)) = self.take_too_large() {
+            let mut cuts = Cuts::default();
+            let kept = cuts.row(&columns, max);
+            self.value(kept.get(1..kept.len() - 1).unwrap_or_default());
+            self.note_cuts(&cuts.notes, cuts.count, 0);
+        }
+    }
+
+    /// Whether the row, with what was cut of it, is larger than it may be.
+    pub(super) const fn is_too_large(&self) -> bool {
+        self.out.len() - self.start + self.truncated.len() + self.cut_bytes + TRUNCATED_COLUMNS.len() + 5
+            > self.max_bytes
     }
 
     fn room_for_notes(&self) -> usize {
@@ -175,41 +217,4 @@ impl<'a> RowWriter<'a> {
         }
         self.out.extend_from_slice(b"\":");
     }
-}
-
-/// The value cut to what a field may have, as JSON, with its size before; nothing if it need not be cut.
-///
-/// A string is cut at a character, and an array after an element, so that it stays an array. Anything else is cut as JSON
-/// text and becomes a string.
-fn cut(json: &str) -> Option<(Vec<u8>, usize)> {
-    if let Some(kept) = cut_array(json) {
-        return Some((kept, json.len()));
-    }
-    // A string with an escape that stands for no character is cut as text, too.
-    let text = serde_json::from_str(json).map_or(Cow::Borrowed(json), |Text(text)| text);
-    if text.len() <= MAX_FIELD_BYTES {
-        return None;
-    }
-    let end = text.floor_char_boundary(MAX_FIELD_BYTES);
-    let mut kept = Vec::with_capacity(MAX_FIELD_BYTES + 2);
-    write_text(text.get(..end).unwrap_or_default(), &mut kept);
-    Some((kept, text.len()))
-}
-
-/// As many elements as fit; nothing if not even the first does, or if it is no array.
-fn cut_array(json: &str) -> Option<Vec<u8>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-    let mut kept = vec![b'['];
-    for element in elements {
-        // A comma or the bracket, and the bracket that ends the array.
-        if kept.len() + element.get().len() + 2 > MAX_FIELD_BYTES {
-            break;
-        }
-        if kept.len() > 1 {
-            kept.push(b',');
-        }
-        kept.extend_from_slice(element.get().as_bytes());
-    }
-    kept.push(b']');
-    (kept.len() > 2).then_some(kept)
 }

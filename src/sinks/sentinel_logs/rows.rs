@@ -1,12 +1,14 @@
 //! The rows that a batch of events becomes, and which event each is of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::encoder::{Encoder, FieldsEncoder, RowFormat, RowNotes, RowTime};
+use super::encoder::{Encoder, FieldsEncoder, RowFormat, RowNotes};
 use super::layout::TableRows;
+use super::row_time::RowTime;
+use super::spread::Spread;
 use model::event::{Batch, Event};
 use runtime::quarantine::Reason;
 
@@ -24,7 +26,14 @@ pub struct Rows {
 /// Where the texts of rows are.
 enum RowTexts {
     /// In the events: each is a row, and written when it is asked for.
-    Events { encoder: Arc<FieldsEncoder>, now: RowTime },
+    Events {
+        encoder: Arc<FieldsEncoder>,
+        now: RowTime,
+        /// The incidents, by their index, whose alerts are spread over columns or rows.
+        spread: BTreeMap<usize, Spread>,
+        /// Of each row the event's index, and which of its parts; empty if each event is one row.
+        parts: Vec<(usize, usize)>,
+    },
     /// A layout has written them.
     Written(TableRows),
 }
@@ -37,7 +46,7 @@ impl Rows {
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
             RowFormat::Fields(encoder) => {
-                (RowTexts::Events { encoder: Arc::clone(encoder), now: RowTime::of(now) }, Vec::new())
+                (RowTexts::of_events(encoder, &events, RowTime::of(now)), Vec::new())
             }
             RowFormat::Tables(encoder) => {
                 let (written, rowless) = TableRows::of(encoder, &events, now);
@@ -50,7 +59,7 @@ impl Rows {
     /// Number of rows.
     pub fn count(&self) -> usize {
         match &self.texts {
-            RowTexts::Events { .. } => self.events.len(),
+            RowTexts::Events { parts, .. } => parts.len().max(self.events.len()),
             RowTexts::Written(rows) => rows.count(),
         }
     }
@@ -66,7 +75,7 @@ impl Rows {
     /// The event that a row is of, and its index in the batch.
     pub(super) fn event(&self, row: usize) -> (usize, &Event) {
         let event = match &self.texts {
-            RowTexts::Events { .. } => row,
+            RowTexts::Events { parts, .. } => part_of(row, parts).0,
             RowTexts::Written(rows) => rows.origin(row).map_or(row, |origin| origin.event),
         };
         (event, &self.events[event])
@@ -103,24 +112,51 @@ impl Rows {
     /// Appends a row to `out`, and answers what there is to say of it. If it cannot be sent, `out` is as before.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<RowNotes, Reason> {
         match &self.texts {
-            RowTexts::Events { encoder, now } => encoder.write_row(&self.events[row], *now, out),
+            RowTexts::Events { encoder, now, spread, parts } => {
+                let (event, part) = part_of(row, parts);
+                match spread.get(&event) {
+                    None => encoder.write_row(&self.events[event], *now, out),
+                    Some(spread) => spread.write_row(part, out),
+                }
+            }
             RowTexts::Written(rows) => rows.copy(row, out),
         }
     }
 
     /// The events of refused rows, each only once.
     pub(super) fn events_of(&self, refused: Vec<(usize, Reason)>) -> Vec<(usize, Reason)> {
-        let RowTexts::Written(rows) = &self.texts else { return refused };
+        let is_one_each = matches!(&self.texts, RowTexts::Events { parts, .. } if parts.is_empty());
+        if is_one_each {
+            return refused;
+        }
         let mut quarantined = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = Vec::new();
         for (row, reason) in refused {
-            let Some(origin) = rows.origin(row) else { continue };
-            if quarantined.insert(origin.event) {
-                let message = format!("its row for {}: {}", origin.table, reason.message);
-                events.push((origin.event, Reason { message, ..reason }));
+            let event = self.event(row).0;
+            if quarantined.insert(event) {
+                let table = self.table(row).map(|table| format!("its row for {table}: ")).unwrap_or_default();
+                let message = format!("{table}{}", reason.message);
+                events.push((event, Reason { message, ..reason }));
             }
         }
         events
+    }
+}
+
+/// The event that a row is of, and which part of it.
+fn part_of(row: usize, parts: &[(usize, usize)]) -> (usize, usize) {
+    parts.get(row).copied().unwrap_or((row, 0))
+}
+
+// === impl RowTexts ===
+
+impl RowTexts {
+    fn of_events(encoder: &Arc<FieldsEncoder>, events: &[Event], now: RowTime) -> Self {
+        let spread = |(index, event)| Some((index, encoder.spread(event, now)?));
+        let spread: BTreeMap<usize, Spread> = events.iter().enumerate().filter_map(spread).collect();
+        let parts = |event| (0..spread.get(&event).map_or(1, Spread::count)).map(move |part| (event, part));
+        let parts = if spread.is_empty() { Vec::new() } else { (0..events.len()).flat_map(parts).collect() };
+        Self::Events { encoder: Arc::clone(encoder), now, spread, parts }
     }
 }
 

@@ -21,18 +21,23 @@ const MAX_PATH: usize = 200;
 
 /// What was cut of one row.
 #[derive(Debug, Default)]
-pub(super) struct Cuts {
+pub(in crate::sinks::sentinel_logs) struct Cuts {
     /// Elements of `TruncatedColumns`.
-    pub(super) notes: Vec<String>,
+    pub(in crate::sinks::sentinel_logs) notes: Vec<String>,
     /// How many values were cut.
-    pub(super) count: u64,
+    pub(in crate::sinks::sentinel_logs) count: u64,
 }
 
 // === impl Cuts ===
 
 impl Cuts {
     /// The value of a column, in at most `max` bytes: of a text as it is, and of all else as JSON.
-    pub(super) fn column(&mut self, column: &str, json: &str, max: usize) -> Vec<u8> {
+    pub(in crate::sinks::sentinel_logs) fn column(
+        &mut self,
+        column: &str,
+        json: &str,
+        max: usize,
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(max + 2);
         if let Ok(text) = serde_json::from_str::<std::borrow::Cow<'_, str>>(json) {
             let kept = text.floor_char_boundary(max);
@@ -47,7 +52,7 @@ impl Cuts {
     }
 
     /// The columns of a row, which is an object, in at most `max` bytes of JSON.
-    pub(super) fn row(&mut self, json: &str, max: usize) -> Vec<u8> {
+    pub(in crate::sinks::sentinel_logs) fn row(&mut self, json: &str, max: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(max);
         self.cut(json, max, "", 0, &mut out);
         out
@@ -196,7 +201,12 @@ fn last(path: &str) -> &str {
 
 /// When an element of a history was made, if it says so.
 fn created(element: &RawValue) -> Option<DateTime<Utc>> {
-    log_time(&Fields::of(element)?.text("createdDateTime")?, None)
+    let comment = Fields::of(element)?;
+    let time = comment.text("createdDateTime").or_else(|| {
+        // Source: https://learn.microsoft.com/rest/api/securityinsights/incident-comments/list#incidentcomment
+        Fields::of(comment.get("properties")?)?.text("createdTimeUtc")
+    });
+    log_time(&time?, None)
 }
 
 #[cfg(test)]

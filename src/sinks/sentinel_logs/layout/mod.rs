@@ -29,6 +29,7 @@ use serde::Deserialize;
 use model::event::Event;
 use runtime::quarantine::Reason;
 
+pub(super) use cutting::Cuts;
 pub(super) use incident::read_object;
 pub use raw::RAW_INCIDENTS;
 pub use syslog::{SyslogConfig, SyslogExtra};

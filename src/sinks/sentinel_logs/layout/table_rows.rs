@@ -261,13 +261,8 @@ impl TableRow<'_> {
         if !self.has_time {
             self.row.column(TIME_GENERATED, "", &time_of_row(time));
         }
-        if self.table.kind == TableKind::Custom
-            && let Some((columns, max)) = self.row.take_too_large()
-        {
-            let mut cuts = Cuts::default();
-            let kept = cuts.row(&columns, max);
-            self.row.value(kept.get(1..kept.len() - 1).unwrap_or_default());
-            self.row.note_cuts(&cuts.notes, cuts.count, 0);
+        if self.table.kind == TableKind::Custom {
+            self.row.cut_to_row();
         }
         let (buffer, start) = self.location;
         let text = self.row.finish().map(|RowSize { bytes, truncated_fields }| RowText {

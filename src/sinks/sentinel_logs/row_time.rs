@@ -1,0 +1,68 @@
+//! The time of a row: how it is read from a field, and which times Azure leaves as they are.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use model::time::{log_time, rfc3339};
+
+/// Azure puts the time of ingestion in the place of a `TimeGenerated` older than this, or this much in the future.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns#timegenerated>
+const OLDEST: TimeDelta = TimeDelta::days(2);
+const NEWEST: TimeDelta = TimeDelta::days(1);
+
+/// A field that is a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FieldTime<'a> {
+    pub(super) time: DateTime<Utc>,
+    /// The field's value.
+    pub(super) json: &'a str,
+    /// Whether that is a time as the service takes it for sure.
+    pub(super) is_rfc3339: bool,
+}
+
+/// When rows are written, and which times Azure leaves as they are then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowTime {
+    pub(super) now: DateTime<Utc>,
+    oldest: DateTime<Utc>,
+    newest: DateTime<Utc>,
+}
+
+// === impl RowTime ===
+
+impl RowTime {
+    /// Rows are written `now`.
+    pub(super) fn of(now: DateTime<Utc>) -> Self {
+        let oldest = now.checked_sub_signed(OLDEST).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let newest = now.checked_add_signed(NEWEST).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { now, oldest, newest }
+    }
+
+    /// Whether Azure will put another in the place of this `TimeGenerated`.
+    pub(super) fn is_replaced(&self, time: DateTime<Utc>) -> bool {
+        time < self.oldest || time > self.newest
+    }
+}
+
+/// Whether Azure will put another in the place of this `TimeGenerated`.
+pub(super) fn is_replaced(time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    RowTime::of(now).is_replaced(time)
+}
+
+/// A time of ours, as JSON.
+pub(super) fn time_of_row(time: DateTime<Utc>) -> String {
+    format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The time that a JSON value is, in any form that logs have.
+pub(super) fn read_time(json: &str, now: DateTime<Utc>) -> Option<FieldTime<'_>> {
+    let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    if let Some(time) = text.and_then(rfc3339) {
+        return Some(FieldTime { time, json, is_rfc3339: true });
+    }
+    let time = match text {
+        Some(text) if !text.contains('\\') => log_time(text, Some(now)),
+        Some(_) => log_time(&serde_json::from_str::<String>(json).ok()?, Some(now)),
+        None => log_time(json, None),
+    };
+    time.map(|time| FieldTime { time, json, is_rfc3339: false })
+}
