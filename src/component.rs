@@ -170,7 +170,7 @@ pub struct Verified {
 pub enum Arrival {
     /// It is there.
     Arrived {
-        /// The table.
+        /// The table that rows go to.
         table: String,
         /// The text that marks the row.
         marker: String,

@@ -1,7 +1,7 @@
 //! What stands in front of a template: how to deploy it, and what it cannot deploy.
 
 use super::Format;
-use super::rule::Rule;
+use super::rule::RuleTemplate;
 
 /// How a template is deployed, line by line.
 ///
@@ -35,7 +35,7 @@ pub(super) fn how_to_deploy(format: Format) -> Vec<String> {
 }
 
 /// What is said of Microsoft's tables.
-pub(super) fn of_built_in(rules: &[Rule]) -> Vec<String> {
+pub(super) fn of_built_in(rules: &[RuleTemplate]) -> Vec<String> {
     let tables = rules.iter().flat_map(|rule| &rule.streams).map(|stream| &stream.table);
     let mut names: Vec<_> = tables.filter(|table| table.needs_sentinel()).map(|table| table.name).collect();
     names.sort_unstable();

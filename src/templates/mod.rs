@@ -18,7 +18,7 @@ use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
 use clap::ValueEnum;
 
 pub use kql::functions;
-pub use rule::{Rule, RuleStream};
+pub use rule::{RuleStream, RuleTemplate};
 pub use workbook::workbook;
 
 /// The language of a template.
@@ -38,11 +38,11 @@ pub enum Format {
 /// endpoint of its own, which Private Link needs; without, it has its own URL.
 pub fn rule(tables: &[Table], name: String, plan: TablePlan, format: Format, endpoint: bool) -> String {
     let streams = tables.iter().map(|table| RuleStream::of(table, plan)).collect();
-    rules(&[Rule { name, streams }], Vec::new(), format, endpoint)
+    rules(&[RuleTemplate { name, streams }], Vec::new(), format, endpoint)
 }
 
 /// The same for several rules. `notes` stand in front of it, behind how to deploy it.
-pub fn rules(rules: &[Rule], notes: Vec<String>, format: Format, endpoint: bool) -> String {
+pub fn rules(rules: &[RuleTemplate], notes: Vec<String>, format: Format, endpoint: bool) -> String {
     let mut head = head::how_to_deploy(format);
     head.extend(head::of_built_in(rules));
     head.extend(notes);

@@ -9,7 +9,7 @@ const DESTINATION: &str = "workspace";
 
 /// A data collection rule to deploy.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct RuleTemplate {
     /// What its default name ends in.
     pub name: String,
     /// Its streams, each into a table.
@@ -46,7 +46,7 @@ impl RuleStream {
 }
 
 /// The template of `rules` and the tables of their streams.
-pub(super) fn template(rules: &[Rule], endpoint: bool, head: Vec<String>) -> Template {
+pub(super) fn template(rules: &[RuleTemplate], endpoint: bool, head: Vec<String>) -> Template {
     let mut resources: Vec<Resource> = Vec::new();
     for stream in rules.iter().flat_map(|rule| &rule.streams).filter(|stream| stream.makes_table()) {
         let place = ResourceKind::Table(stream.table.name);

@@ -56,10 +56,10 @@ pub(crate) struct RunningHere {
     task: JoinHandle<Ended>,
 }
 
-/// Runs `test` on one thread by simulated time, of which it has two days, in a runtime that panics if anybody opens a socket.
+/// Runs `test` on one thread by simulated time, of which it has three days, in a runtime that panics if anybody opens a socket.
 pub(crate) fn in_simulated_time<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let limited = async { tokio::time::timeout(Duration::from_hours(48), test).await };
+    let limited = async { tokio::time::timeout(Duration::from_hours(72), test).await };
     runtime.unwrap().block_on(limited).expect("what is awaited does not come to be")
 }
 

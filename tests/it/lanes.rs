@@ -316,6 +316,29 @@ fn a_failure_that_passes_at_once_is_not_worth_the_disk() {
 }
 
 #[test]
+fn a_row_that_has_waited_for_days_keeps_its_events_time_in_a_column_that_azure_leaves() {
+    in_simulated_time(async {
+        let columns =
+            ["TimeGenerated", "ExtraColumns"].map(|name| (name.to_owned(), ColumnType::Dynamic)).into();
+        let streams = [("Custom-Rows_CL".to_owned(), columns)].into();
+        let dcr = Dcr::new(RULES[0].to_owned(), streams).unwrap();
+        let world = World::of(SimulatorConfig { dcr, ..SimulatorConfig::default() });
+        let options = json!({"dcr_immutable_id": RULES[0], "stream_name": "Custom-Rows_CL"});
+        let sink = sink(&world, &options);
+        world.simulator.faults().at_path(RULES[0], status(503, None));
+        let time = world.clock.now().to_rfc3339();
+        deliver(&world, &sink, batch([json!({"TimeGenerated": time}), json!({})])).await;
+        world.clock.sleep(Duration::from_hours(49)).await;
+        world.simulator.faults().clear();
+        world.simulator.wait_until(|stats| stats.rows_ingested == 2).await;
+        for row in world.simulator.rows() {
+            assert_eq!(row.columns["ExtraColumns"]["TimeGenerated"], row.columns["TimeGenerated"], "{row:?}");
+        }
+        sink.stop().await;
+    });
+}
+
+#[test]
 fn of_an_incident_only_the_rows_of_the_table_that_takes_nothing_wait() {
     in_simulated_time(async {
         let world =

@@ -29,7 +29,7 @@ pub struct LogAnalytics {
     workspace: String,
 }
 
-/// One query.
+/// A query that is sent.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The query in KQL.

@@ -13,7 +13,7 @@ use crate::sinks::sentinel_logs::SentinelLogs;
 use crate::sinks::sentinel_logs::deployment::{
     Deployment, Sample, SampleError, StreamNeed, too_many_streams,
 };
-use crate::templates::{self, Format, Rule, RuleStream};
+use crate::templates::{self, Format, RuleStream, RuleTemplate};
 use crate::topology::plan;
 use model::problem::Problem;
 use pipeline_file::ComponentGraph;
@@ -92,7 +92,7 @@ struct Group {
     /// The option `dcr_immutable_id` of its sinks.
     rule: String,
     sinks: Vec<String>,
-    /// Who writes.
+    /// The identity that writes.
     identities: BTreeSet<String>,
     streams: Vec<StreamNeed>,
     columns: Vec<(String, String)>,
@@ -145,7 +145,7 @@ pub(super) fn print(
     if groups.is_empty() {
         return Err(Refusal::Nothing(open.join("; ")));
     }
-    let mut rules: Vec<Rule> = Vec::new();
+    let mut rules: Vec<RuleTemplate> = Vec::new();
     for group in &groups {
         let mut rule = group.to_rule();
         // Two rules of one name would be one rule.
@@ -254,7 +254,7 @@ fn groups(graph: &ComponentGraph, samples: &BTreeMap<Option<String>, Sample>) ->
 // === impl Group ===
 
 impl Group {
-    fn to_rule(&self) -> Rule {
+    fn to_rule(&self) -> RuleTemplate {
         let streams = self.streams.iter().map(|need| RuleStream {
             name: need.name.clone(),
             table: need.table,
@@ -264,7 +264,7 @@ impl Group {
         let id = self.sinks.first().map_or("", String::as_str).to_lowercase();
         let legal = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
         let name = legal.take(LONGEST_NAME).collect();
-        Rule { name, streams: streams.collect() }
+        RuleTemplate { name, streams: streams.collect() }
     }
 
     /// What belongs where after the deployment; the rule is that of this number.

@@ -13,7 +13,7 @@ use super::fields_row::FieldsRow;
 pub(super) use super::fields_row::USUAL_TIME_FIELDS;
 use super::layout::{Layout, WriteRows, read_object};
 use super::row_time::RowTime;
-pub(super) use super::row_time::{is_replaced, time_of_row};
+pub(super) use super::row_time::time_of_row;
 use super::row_writer::is_long;
 use super::spread::{ALERTS, Spread, is_incident};
 use super::table_plan::TablePlan;

@@ -19,9 +19,10 @@ pub(super) struct FieldTime<'a> {
     pub(super) is_rfc3339: bool,
 }
 
-/// When rows are written, and which times Azure leaves as they are then.
+/// When events were taken in, and which times Azure leaves as they are when their rows are sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowTime {
+    /// When events were taken in: the time of those that do not tell their own.
     pub(super) now: DateTime<Utc>,
     oldest: DateTime<Utc>,
     newest: DateTime<Utc>,
@@ -30,10 +31,15 @@ pub(super) struct RowTime {
 // === impl RowTime ===
 
 impl RowTime {
-    /// Rows are written `now`.
+    /// Events are taken in `now`, and their rows sent at once.
     pub(super) fn of(now: DateTime<Utc>) -> Self {
-        let oldest = now.checked_sub_signed(OLDEST).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let newest = now.checked_add_signed(NEWEST).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self::sent_at(now, now)
+    }
+
+    /// Events were taken in at `now`, and their rows are `sent` later.
+    pub(super) fn sent_at(now: DateTime<Utc>, sent: DateTime<Utc>) -> Self {
+        let oldest = sent.checked_sub_signed(OLDEST).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let newest = sent.checked_add_signed(NEWEST).unwrap_or(DateTime::<Utc>::MAX_UTC);
         Self { now, oldest, newest }
     }
 
@@ -41,11 +47,6 @@ impl RowTime {
     pub(super) fn is_replaced(&self, time: DateTime<Utc>) -> bool {
         time < self.oldest || time > self.newest
     }
-}
-
-/// Whether Azure will put another in the place of this `TimeGenerated`.
-pub(super) fn is_replaced(time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    RowTime::of(now).is_replaced(time)
 }
 
 /// A time of ours, as JSON.

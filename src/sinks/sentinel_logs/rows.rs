@@ -44,16 +44,28 @@ impl Rows {
     /// Rows of `events`, whose time is `now` if they do not say when they happened; and the events that have none, by their
     /// index in the batch, with the reason.
     pub fn new(encoder: &Encoder, events: Batch, now: DateTime<Utc>) -> (Self, Vec<(usize, Reason)>) {
+        Self::of(encoder, events, RowTime::of(now))
+    }
+
+    /// The same for rows that are `sent` later.
+    pub(super) fn sent_at(
+        encoder: &Encoder,
+        events: Batch,
+        now: DateTime<Utc>,
+        sent: DateTime<Utc>,
+    ) -> (Self, Vec<(usize, Reason)>) {
+        Self::of(encoder, events, RowTime::sent_at(now, sent))
+    }
+
+    fn of(encoder: &Encoder, events: Batch, time: RowTime) -> (Self, Vec<(usize, Reason)>) {
         let (texts, rowless) = match &encoder.0 {
-            RowFormat::Fields(encoder) => {
-                (RowTexts::of_events(encoder, &events, RowTime::of(now)), Vec::new())
-            }
+            RowFormat::Fields(encoder) => (RowTexts::of_events(encoder, &events, time), Vec::new()),
             RowFormat::Tables(encoder) => {
-                let (written, rowless) = TableRows::of(encoder, &events, now);
+                let (written, rowless) = TableRows::of(encoder, &events, time);
                 (RowTexts::Written(written), rowless)
             }
         };
-        (Self { events, now, texts, quarantined: Mutex::default() }, rowless)
+        (Self { events, now: time.now, texts, quarantined: Mutex::default() }, rowless)
     }
 
     /// Number of rows.

@@ -98,7 +98,8 @@ impl Lane {
         inner: &Arc<Inner>,
         SpooledRecord { id, payload, .. }: SpooledRecord,
     ) -> Option<(Work, usize)> {
-        let spooled = match record::decode(&payload, &inner.encoder, inner.options_digest) {
+        let spooled = match record::decode(&payload, &inner.encoder, inner.options_digest, inner.clock.now())
+        {
             Ok(spooled) => spooled,
             Err(failure) => {
                 let message = format!("a record of the spool, kept as it is: {failure}");

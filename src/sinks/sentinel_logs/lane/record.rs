@@ -116,8 +116,13 @@ pub(super) fn encode(rows: &Rows, chosen: &[usize], noted: bool, options: u64) -
     (payload, u32::try_from(texts.len()).unwrap_or(u32::MAX))
 }
 
-/// The rows of a record, as `encoder` writes them.
-pub(super) fn decode(payload: &[u8], encoder: &Encoder, options: u64) -> Result<Spooled, RecordError> {
+/// The rows of a record, as `encoder` writes them, which are `sent` now.
+pub(super) fn decode(
+    payload: &[u8],
+    encoder: &Encoder,
+    options: u64,
+    sent: DateTime<Utc>,
+) -> Result<Spooled, RecordError> {
     // Written by us, and proved by a checksum: as large as it was when it was written.
     let mut gzip = GzDecoder::new(Vec::new());
     gzip.write_all(payload)?;
@@ -137,7 +142,7 @@ pub(super) fn decode(payload: &[u8], encoder: &Encoder, options: u64) -> Result<
         events.push(Event::new(plain.slice(at..end), event.timestamp));
         at = end;
     }
-    let (rows, rowless) = Rows::new(encoder, Batch::from(events), head.now);
+    let (rows, rowless) = Rows::sent_at(encoder, Batch::from(events), head.now, sent);
     let is_same = head.options == options;
     let is_left = |row: &usize| {
         if is_same {

@@ -67,7 +67,7 @@ pub(super) fn write_rows(event: &Event, rows: &mut TableRows) -> Result<(), Reas
     let cef = raw.as_ref().map(Cef::to_json).unwrap_or_default();
     let cef = if cef.is_empty() { Fields::default() } else { read_object(&cef)? };
     let mut row = rows.begin(&TABLE);
-    let (sent, sender) = raw.as_ref().map_or((None, None), |cef| cef.sent(row.now()));
+    let (sent, sender) = raw.as_ref().map_or((None, None), |cef| cef.sent(row.time().now));
     let replaced = write_time(&mut row, &mut fields, &["TimeGenerated"], sent);
     let mut written = Vec::new();
     if let Some(host) = write_host(&mut row, &mut fields, &["Computer"], sender) {

@@ -19,7 +19,8 @@ use super::fields::{Fields, text};
 use super::incident::read_object;
 use super::table::{ColumnType, Table, TableColumn, TableKind, column};
 use super::table_rows::{TableRow, TableRows};
-use crate::sinks::sentinel_logs::encoder::{self, TIME_GENERATED};
+use crate::sinks::sentinel_logs::encoder::TIME_GENERATED;
+use crate::sinks::sentinel_logs::row_time::RowTime;
 use model::event::Event;
 use model::time::log_time;
 use runtime::quarantine::Reason;
@@ -224,7 +225,7 @@ pub(super) fn write_time<'a>(
     let own = fields.get(TIME_GENERATED).filter(|time| write(row, TIME_GENERATED, time));
     if let Some(time) = own {
         fields.remove(TIME_GENERATED);
-        replaced = Some((TIME_GENERATED, time)).filter(|_| is_replaced(time, row.now()));
+        replaced = Some((TIME_GENERATED, time)).filter(|_| is_replaced(time, row.time()));
     }
     if let Some(time) = fields.get("timestamp") {
         let columns = columns.iter().filter(|column| own.is_none() || **column != TIME_GENERATED);
@@ -232,7 +233,7 @@ pub(super) fn write_time<'a>(
         if columns.fold(false, |_, column| write(row, column, time)) {
             fields.remove("timestamp");
             if own.is_none() && others().next().is_none() {
-                replaced = Some(("timestamp", time)).filter(|_| is_replaced(time, row.now()));
+                replaced = Some(("timestamp", time)).filter(|_| is_replaced(time, row.time()));
             }
             return replaced;
         }
@@ -259,7 +260,7 @@ pub(super) fn write(row: &mut TableRow<'_>, column: &str, value: &RawValue) -> b
         return true;
     }
     let is_time = row.column_type(column) == Some(ColumnType::DateTime);
-    let time = text(value).filter(|_| is_time).and_then(|text| log_time(&text, Some(row.now())));
+    let time = text(value).filter(|_| is_time).and_then(|text| log_time(&text, Some(row.time().now)));
     if let Some(time) = time {
         row.text(column, &time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
     }
@@ -267,10 +268,10 @@ pub(super) fn write(row: &mut TableRow<'_>, column: &str, value: &RawValue) -> b
 }
 
 /// Whether Azure will put another time in the place of this one.
-fn is_replaced(time: &RawValue, now: DateTime<Utc>) -> bool {
+fn is_replaced(time: &RawValue, row: RowTime) -> bool {
     let text = text(time);
-    let time = log_time(text.as_deref().unwrap_or(time.get()), Some(now));
-    time.is_some_and(|time| encoder::is_replaced(time, now))
+    let time = log_time(text.as_deref().unwrap_or(time.get()), Some(row.now));
+    time.is_some_and(|time| row.is_replaced(time))
 }
 
 /// Moves the host's name into columns of text, and answers it: `hostname`, or whom the event was `sent` by, or Vector's `host`.

@@ -11,6 +11,7 @@ use super::fields::{Fields, write_text};
 use super::table::{ColumnSource, ColumnType, Table, TableKind};
 use crate::sinks::sentinel_logs::column_type::in_micros;
 use crate::sinks::sentinel_logs::encoder::{RowNotes, TablesEncoder, time_of_row};
+use crate::sinks::sentinel_logs::row_time::RowTime;
 use crate::sinks::sentinel_logs::row_writer::{MAX_FIELD_BYTES, RowSize, RowWriter};
 use crate::sinks::sentinel_logs::table_plan::TablePlan;
 use model::event::Event;
@@ -34,7 +35,7 @@ pub(in crate::sinks::sentinel_logs) struct TableRows {
     event: (usize, DateTime<Utc>),
     /// Whether the next row is to say that the time of its event could not be read.
     is_time_unread: bool,
-    now: DateTime<Utc>,
+    time: RowTime,
 }
 
 /// Where a row comes from, and where it goes.
@@ -68,7 +69,7 @@ pub(super) struct TableRow<'r> {
     has_time: bool,
     is_time_unread: bool,
     event: (usize, DateTime<Utc>),
-    now: DateTime<Utc>,
+    time: RowTime,
     rows: &'r mut Vec<WrittenRow>,
 }
 
@@ -76,24 +77,24 @@ pub(super) struct TableRow<'r> {
 
 impl TableRows {
     /// The rows that `encoder` makes of `events`, and the events that become none, with the reason. Rows whose events do not
-    /// tell their time have `now`.
+    /// tell their time have the one at which they were taken in.
     pub(in crate::sinks::sentinel_logs) fn of(
         encoder: &TablesEncoder,
         events: &[Event],
-        now: DateTime<Utc>,
+        time: RowTime,
     ) -> (Self, Vec<(usize, Reason)>) {
         let mut rows = Self {
             in_micros: encoder.plan == TablePlan::Auxiliary,
             max_row_bytes: encoder.max_row_bytes,
             buffers: vec![Vec::new()],
             rows: Vec::new(),
-            event: (0, now),
+            event: (0, time.now),
             is_time_unread: false,
-            now,
+            time,
         };
         let mut rowless = Vec::new();
         for (index, event) in events.iter().enumerate() {
-            rows.event = (index, event.timestamp().unwrap_or(now));
+            rows.event = (index, event.timestamp().unwrap_or(time.now));
             rows.is_time_unread = false;
             let shaped = encoder.encoding.as_ref().map(|encoding| {
                 let json = event.to_json();
@@ -148,7 +149,7 @@ impl TableRows {
             has_time: false,
             is_time_unread: std::mem::take(&mut self.is_time_unread),
             event: self.event,
-            now: self.now,
+            time: self.time,
             rows: &mut self.rows,
         }
     }
@@ -172,9 +173,9 @@ impl TableRow<'_> {
         self.is_time_unread = true;
     }
 
-    /// The time at which rows are written.
-    pub(super) const fn now(&self) -> DateTime<Utc> {
-        self.now
+    /// When events were taken in, and when their rows are sent.
+    pub(super) const fn time(&self) -> RowTime {
+        self.time
     }
 
     /// Moves a field into a column, if the column can take it. What it cannot take stays in `fields`, and so does null,

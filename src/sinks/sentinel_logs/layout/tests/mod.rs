@@ -1,4 +1,5 @@
 mod evidence;
+mod logs;
 mod nothing_is_lost;
 mod rows;
 mod tables;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::{Layout, TableRows};
 use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::encoder::TablesEncoder;
+use crate::sinks::sentinel_logs::row_time::RowTime;
 use model::event::Event;
 use runtime::quarantine::Reason;
 
@@ -59,7 +61,7 @@ fn laid_out(layout: Layout, event: &Event, max_row_bytes: usize) -> (TableRows, 
         max_row_bytes,
     };
     let now: DateTime<Utc> = NOW.parse().unwrap();
-    TableRows::of(&encoder, std::slice::from_ref(event), now)
+    TableRows::of(&encoder, std::slice::from_ref(event), RowTime::of(now))
 }
 
 /// The texts of an event's rows, and the tables that they go to; or why it has none.

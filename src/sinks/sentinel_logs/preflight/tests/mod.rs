@@ -243,7 +243,7 @@ fn a_table_that_is_missing_or_lacks_columns_is_reported() {
 
     let builtin = Target { table: "CommonSecurityLog".to_owned(), ..target.clone() };
     let found = stream(&written).missing_table(&builtin);
-    assert!(found.message.contains("add that to the workspace"), "{}", found.message);
+    assert!(found.message.contains("enable Sentinel on the workspace"), "{}", found.message);
 
     let table = LogTable { plan: "Analytics".to_owned(), columns: columns(&OURS) };
     let found = stream(&written).lacking_in(&target, &table).unwrap();
