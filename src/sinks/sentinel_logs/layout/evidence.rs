@@ -126,6 +126,8 @@ const STATE: [&str; 8] = [
     "detectionStatus",
 ];
 
+/// Most addresses of one piece that have a place in a column of their own.
+const MAX_ADDRESSES: usize = 256;
 /// How deep objects are looked into for a hash; what is deeper counts as text.
 const MAX_DEPTH: usize = 32;
 
@@ -249,13 +251,16 @@ impl<'f, 'a> Evidence<'f, 'a> {
         hash_in(self.fields).or_else(one_of_many)
     }
 
-    /// All addresses in it, each once.
+    /// The addresses in it, each once, and no more than a piece can be believed to have.
     pub(super) fn addresses(&mut self) -> Vec<Cow<'a, str>> {
         let mut addresses = Vec::new();
         for path in ADDRESSES {
             if let Some(value) = self.lookup.find(path) {
                 let items: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_else(|_| vec![value]);
                 for address in items.into_iter().filter_map(address) {
+                    if addresses.len() == MAX_ADDRESSES {
+                        return addresses;
+                    }
                     if !addresses.contains(&address) {
                         addresses.push(address);
                     }

@@ -144,6 +144,13 @@ fn the_address_of_a_device_is_the_first_of_its_interfaces_that_tells_something()
         let asim = row(Layout::AsimAlert, &piece);
         assert_eq!([&asim["DvcIpAddr"], &asim["IpAddr"], &asim["Dvc"]], [&address, &address, &address]);
     }
+    // A device with more addresses than one has does not take the sink's time.
+    let many: Vec<_> = (0..100_000).map(|n| format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)).collect();
+    let row_of_many = row(Layout::Defender, &device(json!(many)));
+    assert_eq!(
+        (&row_of_many["IpAddress"], row_of_many["IpAddresses"].as_array().unwrap().len()),
+        (&json!("10.0.0.0"), 256)
+    );
     let mut piece = device(json!(["10.0.0.4"]));
     piece["lastIpAddress"] = "10.0.0.5".into();
     assert_eq!(row(Layout::Defender, &piece)["IpAddress"], "10.0.0.5");
