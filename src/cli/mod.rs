@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod data_location;
 mod demo;
 mod demo_display;
 mod exit;

@@ -246,9 +246,9 @@ async fn reload_until_restart(
                 );
             }
             Ok(_) => info!("Nothing has changed."),
-            Err(NotReloaded::Problems(problems)) => not_reloaded(problems),
+            Err(NotReloaded::Problems(problems)) => not_reloaded(loaded.graph.locate(problems)),
             Err(NotReloaded::Broke(problems)) => {
-                for problem in problems {
+                for problem in loaded.graph.locate(problems) {
                     error!("Not reloaded: {problem}");
                 }
             }

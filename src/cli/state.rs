@@ -1,10 +1,11 @@
 //! `state`: what is remembered between runs.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::data_location::DataLocation;
 use super::{exit, say};
 use runtime::clock::Clock;
 use runtime::store::{FILE_NAME, Store, StoreError};
@@ -17,47 +18,43 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show each component's cursor and how many delivered revisions are remembered, one JSON object a line.
+    /// Show, while nothing runs, each component's cursor and how many delivered revisions are remembered, one JSON object a line.
     Show {
         #[command(flatten)]
-        place: StateLocation,
+        place: DataLocation,
     },
-    /// Forget a component's cursor: its next run begins as the very first did, and delivers again what it finds.
+    /// Forget, while nothing runs, a component's cursor: its next run begins as the very first did, and delivers again what it finds.
     Reset {
         #[command(flatten)]
-        place: StateLocation,
+        place: DataLocation,
         /// The component: its kind and id, `sources.defender`.
         component: String,
     },
 }
 
-#[derive(Debug, clap::Args)]
-struct StateLocation {
-    /// The pipeline's data_dir. Nothing may be running with it.
-    #[arg(long)]
-    data_dir: PathBuf,
-}
-
 pub(super) async fn run(arguments: Arguments, _: Clock) -> ExitCode {
     let (Action::Show { place } | Action::Reset { place, .. }) = &arguments.action;
+    let data_dir = match place.data_dir() {
+        Ok(data_dir) => data_dir,
+        Err(wrong) => return wrong.exit(),
+    };
     // Looking must not make a state file.
-    match place.data_dir.join(FILE_NAME).try_exists() {
+    match data_dir.join(FILE_NAME).try_exists() {
         Ok(true) => {}
-        Ok(false) => return exit::failed(&format!("there is no state file in {}", place.data_dir.display())),
+        Ok(false) => return exit::failed(&format!("there is no state file in {}", data_dir.display())),
         Err(error) => {
-            return exit::failed(&format!("cannot look into {}: {error}", place.data_dir.display()));
+            return exit::failed(&format!("cannot look into {}: {error}", data_dir.display()));
         }
     }
-    match act(&arguments).await {
+    match act(&arguments.action, &data_dir).await {
         Ok(code) => code,
         Err(error) => exit::failed(&error.to_string()),
     }
 }
 
-async fn act(arguments: &Arguments) -> Result<ExitCode, StoreError> {
-    let (Action::Show { place } | Action::Reset { place, .. }) = &arguments.action;
-    let store = Store::open(&place.data_dir)?;
-    match &arguments.action {
+async fn act(action: &Action, data_dir: &Path) -> Result<ExitCode, StoreError> {
+    let store = Store::open(data_dir)?;
+    match action {
         Action::Show { .. } => {
             for entry in store.entries().await? {
                 say(format!("{}", serde_json::json!(entry)));

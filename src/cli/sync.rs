@@ -1,12 +1,13 @@
 //! `sync`: how keeping incidents in sync stands.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::data_location::DataLocation;
 use super::{HEARD_WITHIN, exit, rng, say, set_aside};
 use crate::sinks::incident_sync::status::{self, Status};
 use crate::sinks::incident_sync::{SyncAnswer, SyncCommand, recipient};
@@ -30,18 +31,17 @@ pub(super) struct Arguments {
 enum Action {
     /// Show what waits to be written, why, and whether writing is halted. Ends with 1 if anything fails or is halted.
     Status {
-        /// The pipeline's data_dir. It may be running.
-        #[arg(long)]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: DataLocation,
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
     },
-    /// Try incidents again that the other side has refused, after mending the cause.
+    /// Try incidents again that the other side has refused, after mending the cause. If nothing runs, they are tried when it
+    /// does.
     Retry {
-        /// The pipeline's data_dir. If nothing runs, they are tried when it does.
-        #[arg(long)]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: DataLocation,
         /// The ledger's name in the pipeline file.
         #[arg(long, default_value = "default")]
         ledger: String,
@@ -52,11 +52,11 @@ enum Action {
         #[arg(required = true)]
         incidents: Vec<String>,
     },
-    /// Let writing go on that was halted because too many incidents would have changed.
+    /// Let writing go on that was halted because too many incidents would have changed. If nothing runs, it goes on when it
+    /// does.
     Resume {
-        /// The pipeline's data_dir. If nothing runs, writing goes on when it does.
-        #[arg(long)]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: DataLocation,
         /// The ledger's name in the pipeline file.
         #[arg(long, default_value = "default")]
         ledger: String,
@@ -84,17 +84,21 @@ impl To {
 }
 
 pub(super) async fn run(arguments: &Arguments, clock: &Clock) -> ExitCode {
-    let done = match &arguments.action {
-        Action::Status { data_dir, json } => {
-            status::read_all(data_dir).map(|all| show(data_dir, &all, *json)).map_err(Into::into)
-        }
-        Action::Retry { data_dir, ledger, to, incidents } => {
-            retry(data_dir, ledger, to.side(), incidents, clock).await
-        }
-        Action::Resume { data_dir, ledger, to } => resume(data_dir, ledger, to.map(To::side), clock).await,
-    };
-    let (Action::Status { data_dir, .. } | Action::Retry { data_dir, .. } | Action::Resume { data_dir, .. }) =
+    let (Action::Status { place, .. } | Action::Retry { place, .. } | Action::Resume { place, .. }) =
         &arguments.action;
+    let data_dir = match place.data_dir() {
+        Ok(data_dir) => data_dir,
+        Err(wrong) => return wrong.exit(),
+    };
+    let done = match &arguments.action {
+        Action::Status { json, .. } => {
+            status::read_all(&data_dir).map(|all| show(&data_dir, &all, *json)).map_err(Into::into)
+        }
+        Action::Retry { ledger, to, incidents, .. } => {
+            retry(&data_dir, ledger, to.side(), incidents, clock).await
+        }
+        Action::Resume { ledger, to, .. } => resume(&data_dir, ledger, to.map(To::side), clock).await,
+    };
     done.unwrap_or_else(|error| exit::failed(&format!("cannot use {}: {error}", data_dir.display())))
 }
 

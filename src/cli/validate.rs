@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::vector_options::{VectorOptions, rendered};
-use super::{PipelinePaths, environment, exit, load, migrate, say};
+use super::{Loaded, PipelinePaths, environment, exit, load, migrate, say};
 use crate::component::Probed;
 use crate::registry;
-use crate::topology::plan::{self, Plan};
+use crate::topology::plan;
 use microsoft::connection::Connector;
 use model::problem::Problem;
 use runtime::clock::Clock;
@@ -53,7 +53,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     match load(paths, &clock).await {
         Ok(loaded) => {
             say(verdict);
-            probe(&loaded.plan, &Connector::new(clock)).await
+            probe(&loaded, &Connector::new(clock)).await
         }
         Err(problems) => exit::problems(paths, &problems),
     }
@@ -87,8 +87,13 @@ fn check(paths: &[PathBuf], vector: &VectorOptions) -> Result<Checked, Vec<Probl
 }
 
 /// Does once what a run would do all the time.
-async fn probe(plan: &Plan, connector: &Connector) -> ExitCode {
-    let (mut failed, mut all) = (0, 0);
+async fn probe(loaded: &Loaded, connector: &Connector) -> ExitCode {
+    let (plan, mut failed, mut all) = (&loaded.plan, 0, 0);
+    let say_place = |path: &str| {
+        for place in loaded.graph.locate(vec![Problem::new(path, "")]).into_iter().filter_map(|at| at.place) {
+            eprintln!("  at {place}");
+        }
+    };
     let mut report = |path: &str, probed: Probed| match probed {
         Probed::Works(done) => {
             all += 1;
@@ -98,8 +103,12 @@ async fn probe(plan: &Plan, connector: &Connector) -> ExitCode {
             all += 1;
             failed += 1;
             eprintln!("FAILED {path}: {why}");
+            say_place(path);
         }
-        Probed::Doubtful(why) => eprintln!("warning: {path}: {why}"),
+        Probed::Doubtful(why) => {
+            eprintln!("warning: {path}: {why}");
+            say_place(path);
+        }
         Probed::Untried(what) => say(format!("{path}: {what}")),
     };
     report("data_dir", probe_data_dir(&plan.data_dir).map_or_else(Probed::Failed, Probed::Works));

@@ -81,6 +81,24 @@ async fn a_mistake_is_told_with_its_line_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_directory_that_is_not_there_is_said_and_the_file_says_where_it_is() {
+    for command in [&["quarantine", "list"][..], &["state", "show"], &["sync", "status"]] {
+        let (code, _, stderr) = ran(&[command, &["--data-dir", "/nonexistent"]].concat()).await;
+        assert!(code == 1 && stderr.contains("/nonexistent"), "{command:?}: {stderr}");
+    }
+    let bench = Bench::with_incidents(0).await;
+    let file = bench.file(&bench.pipeline());
+    for command in ["state", "sync"] {
+        let action = if command == "state" { "show" } else { "status" };
+        let (code, _, stderr) = ran(&[command, action, "-c", file.to_str().unwrap()]).await;
+        let data_dir = bench.path("data").display().to_string();
+        assert!(code == 1 && stderr.contains(&data_dir), "{command}: {stderr}");
+        let (code, ..) = ran(&[command, action]).await;
+        assert_eq!(code, 64, "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistake_is_told_once() {
     let bench = Bench::with_incidents(0).await;
     let mut pipeline = bench.pipeline();

@@ -68,12 +68,16 @@ const MOST_WRONG: usize = 4;
 /// The options of `proxy` that may have a password in their URL.
 const PROXIES: [&str; 2] = ["http", "https"];
 
-/// Whether an option that stands in the map under the key `within` holds a secret.
-pub(super) fn holds_secret(within: &str, key: &str) -> bool {
+/// Whether an option that stands in the map under the key `within` holds a secret; at the top there is none.
+pub(super) fn holds_secret(within: Option<&str>, key: &str) -> bool {
+    // Where secret backends are declared.
+    if within.is_none() && key == "secret" {
+        return false;
+    }
     let key = key.to_lowercase().replace('-', "_");
     SECRET_ENDINGS.iter().any(|ending| key.ends_with(ending))
         || OFTEN_MISTYPED.iter().any(|name| strsim::damerau_levenshtein(&key, name) <= MOST_WRONG)
-        || (within == "proxy" && PROXIES.contains(&key.as_str()))
+        || (within == Some("proxy") && PROXIES.contains(&key.as_str()))
 }
 
 // === impl Outline ===
@@ -176,8 +180,9 @@ impl YamlWalk {
     /// Whether what comes next is the value of a secret, or in it.
     fn is_secret(&self) -> bool {
         let Some((last, others)) = self.open.split_last() else { return false };
-        let within = others.last().and_then(|open| open.key.as_ref()).map_or("", |(key, _)| key);
-        let of_key = |(key, _): &(String, usize)| !others.is_empty() && holds_secret(within, key);
+        // Behind an item of a list there is no key.
+        let within = others.last().map(|open| open.key.as_ref().map_or("", |(key, _)| key.as_str()));
+        let of_key = |(key, _): &(String, usize)| holds_secret(within, key);
         last.is_secret || last.key.as_ref().is_some_and(of_key)
     }
 
@@ -241,7 +246,7 @@ fn toml_entries(
 ) -> Vec<(String, Rc<Node>)> {
     let entries = table.iter().map(|(key, value)| {
         let name = key.get_ref().as_ref();
-        let is_secret = is_secret || within.is_some_and(|within| holds_secret(within, name));
+        let is_secret = is_secret || holds_secret(within, name);
         (name.to_owned(), Rc::new(toml_node(key.span().start, value, name, is_secret, secrets)))
     });
     entries.collect()

@@ -80,6 +80,8 @@ struct Located<'s> {
     outline: Outline,
     /// What must not be shown of the file as it is written.
     secrets: Vec<Range<usize>>,
+    /// Where its lines begin.
+    lines: Vec<usize>,
 }
 
 // === impl Located ===
@@ -98,7 +100,9 @@ impl<'s> Located<'s> {
         };
         let mut secrets: Vec<_> = outline.secrets.iter().map(raw).filter(is_secret).collect();
         secrets.sort_by_key(|range| range.start);
-        Self { source, outline, secrets }
+        let ends = source.raw.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { source, outline, secrets, lines }
     }
 
     /// How much of the problem's path leads to something, and where that stands in the file as it is written.
@@ -112,8 +116,10 @@ impl<'s> Located<'s> {
 
     fn place(&self, at: usize) -> Place {
         let raw = &self.source.raw;
-        let position = position(raw, at);
-        let line = line_of(raw, at);
+        let number = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(number - 1).copied().unwrap_or_default();
+        let column = raw.get(start..at).map_or(1, |before| before.chars().count() + 1);
+        let line = line_of(raw, start);
         let mut text = String::new();
         let mut shown = line.start;
         for secret in self.secrets.iter().filter(|one| one.start < line.end && one.end > line.start) {
@@ -122,8 +128,8 @@ impl<'s> Located<'s> {
             shown = secret.end.clamp(shown, line.end);
         }
         text.push_str(raw.get(shown..line.end).unwrap_or_default());
-        let text = fitting(&text, position.column);
-        Place { file: self.source.name.clone(), line: position.line, column: position.column, text }
+        let text = fitting(&text, column);
+        Place { file: self.source.name.clone(), line: number, column, text }
     }
 }
 
@@ -144,7 +150,7 @@ fn masked(regex: &Regex, line: &str) -> String {
         let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
         let value = from + found.name("value").map_or(0, |value| value.start());
         let is_reference = REFERENCE.as_ref().is_some_and(|regex| regex.is_match(part("value").trim()));
-        if (holds_secret("", part("key")) || holds_secret("proxy", part("key"))) && !is_reference {
+        if holds_secret(Some("proxy"), part("key")) && !is_reference {
             return format!("{}{MASK}", line.get(..value).unwrap_or_default());
         }
         from = value;

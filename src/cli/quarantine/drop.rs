@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::summary::Summary;
-use super::{QuarantineLocation, Selection, Wrong, contents, unreadable};
+use super::{Selection, Wrong, contents, unreadable};
+use crate::cli::data_location::DataLocation;
 use crate::cli::say;
 use runtime::quarantine::{At, Contents, Removal};
 
@@ -13,7 +14,7 @@ use runtime::quarantine::{At, Contents, Removal};
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: QuarantineLocation,
+    place: DataLocation,
     /// The sink or source.
     component: String,
     #[command(flatten)]

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use super::summary::{Size, Summary};
-use super::{QuarantineLocation, Wrong, contents, unreadable};
+use super::{Wrong, contents, unreadable};
+use crate::cli::data_location::DataLocation;
 use crate::cli::say;
 use runtime::quarantine::components;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: QuarantineLocation,
+    place: DataLocation,
     /// This sink or source only.
     component: Option<String>,
 }

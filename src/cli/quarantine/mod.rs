@@ -7,15 +7,13 @@ mod retry_source;
 mod show;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{environment, exit};
-use crate::registry;
-use crate::topology::plan;
-use model::problem::Problem;
+use super::data_location::WrongFiles;
+use super::exit;
 use runtime::clock::Clock;
 use runtime::quarantine::{Contents, Entry, RetryRequest, components};
 
@@ -35,18 +33,6 @@ enum Action {
     Drop(drop::Arguments),
     /// Deliver events again: what is delivered leaves the quarantine, what is refused again stays.
     Retry(retry::Arguments),
-}
-
-/// Whose quarantine. The file may come from the environment, so that both may be given.
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
-struct QuarantineLocation {
-    /// The pipeline's data_dir, whatever a file says. It may be running.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// The pipeline file, which says where its data_dir is. Several are taken as one.
-    #[arg(short, long, env = "VECTOR_SENTINEL_CONFIG", value_name = "FILE", value_delimiter = ',')]
-    config: Vec<PathBuf>,
 }
 
 /// Which events of a component a command is for.
@@ -74,7 +60,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Wrong::Failed(message)) => exit::failed(&message),
-        Err(Wrong::Problems(paths, problems)) => exit::problems(&paths, &problems),
+        Err(Wrong::Files(wrong)) => wrong.exit(),
     }
 }
 
@@ -82,33 +68,18 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
 enum Wrong {
     Failed(String),
     /// Something is wrong in the pipeline file.
-    Problems(Vec<PathBuf>, Vec<Problem>),
+    Files(WrongFiles),
+}
+
+impl From<WrongFiles> for Wrong {
+    fn from(wrong: WrongFiles) -> Self {
+        Self::Files(wrong)
+    }
 }
 
 impl From<String> for Wrong {
     fn from(message: String) -> Self {
         Self::Failed(message)
-    }
-}
-
-// === impl QuarantineLocation ===
-
-impl QuarantineLocation {
-    fn data_dir(&self) -> Result<PathBuf, Wrong> {
-        if let Some(data_dir) = &self.data_dir {
-            return Ok(data_dir.clone());
-        }
-        let paths = &self.config;
-        let read = || {
-            let environment = environment();
-            let graph = pipeline_file::component_graph(
-                &pipeline_file::read(paths, &environment)?,
-                &registry::catalogue(),
-            );
-            plan::check(&graph, &environment)?;
-            Ok(graph.data_dir())
-        };
-        read().map_err(|problems| Wrong::Problems(paths.clone(), problems))
     }
 }
 

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tracing::info;
 
 use super::{Selection, Wrong, contents, or_nothing, retry_source, unreadable};
+use crate::cli::data_location::WrongFiles;
 use crate::cli::signals::Signals;
 use crate::cli::{exit, load, rng, say};
 use crate::component::BuiltSink;
@@ -78,7 +79,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<ExitCode, 
     let Arguments { config, component: id, selection } = arguments;
     let plan = match load(&config, &clock).await {
         Ok(loaded) => loaded.plan,
-        Err(problems) => return Err(Wrong::Problems(config, problems)),
+        Err(problems) => return Err(WrongFiles(config, problems).into()),
     };
     if plan.sources.iter().any(|source| source.id == id) {
         selection.check(&id, &contents(&plan.data_dir, &id)?)?;

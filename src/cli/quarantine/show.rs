@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::summary::{Size, time};
-use super::{QuarantineLocation, Selection, Wrong, contents, unreadable};
+use super::{Selection, Wrong, contents, unreadable};
+use crate::cli::data_location::DataLocation;
 use crate::cli::say;
 use runtime::quarantine::Entry;
 
@@ -15,7 +16,7 @@ const SHOWN_CHARS: usize = 300;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: QuarantineLocation,
+    place: DataLocation,
     /// The sink or source.
     component: String,
     /// Only the event with this id.

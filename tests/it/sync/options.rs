@@ -125,7 +125,7 @@ async fn two_directions_that_do_not_know_of_each_other_are_told() {
     pipeline["sinks"]["to_defender"]["sync"] = json!({"ledger": "other"});
     let (said, code) = validate(&sync, &pipeline, &[]).await;
     assert_eq!(code, Some(0), "{said}");
-    let told = "warning: sinks.to_defender.sync.ledger: no sentinel_incidents sink has the ledger other";
+    let told = ": sinks.to_defender.sync.ledger: no sentinel_incidents sink has the ledger other";
     assert!(said.contains(told) && said.contains("(default is there)"), "{said}");
     let (said, _) = validate(&sync, &sync.plain(), &[]).await;
     assert!(!said.contains("warning"), "{said}");

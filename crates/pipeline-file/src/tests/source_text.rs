@@ -107,6 +107,10 @@ fn no_line_shows_a_secret() {
             "  azure_client_secrt: ***",
         ),
         ("p.yaml", "a:\n  uri: https://u:hunter2@h/p\n", "a.uri", "  uri: https://***@h/p"),
+        // Indented by mistake.
+        ("p.yaml", "azure_client_secret: hunter2\n", "azure_client_secret", "azure_client_secret: ***"),
+        ("p.yaml", "secret: {v: {type: file}}\n", "secret.v", "secret: {v: {type: file}}"),
+        ("p.toml", "azure_client_secret = 'hunter2'\n", "azure_client_secret", "azure_client_secret = ***"),
         ("p.yaml", "a:\n  password: ${PASSWORD}\n", "a.password", "  password: ${PASSWORD}"),
         ("p.yaml", "a:\n  password: ${P:-hunter2}\n", "a.password", "  password: ***"),
         ("p.yaml", "a:\n  password: 'SECRET[v.p]'\n", "a.password", "  password: 'SECRET[v.p]'"),
@@ -207,6 +211,6 @@ fn every_option_that_is_a_secret_is_known_as_one() {
     }
     assert!(names.iter().any(|name| name == "azure_client_secret"), "{names:?}");
     // The private key of a link's certificates is no option.
-    let unknown = names.iter().filter(|name| !holds_secret("proxy", name) && *name != "key");
+    let unknown = names.iter().filter(|name| !holds_secret(Some("proxy"), name) && *name != "key");
     assert_eq!(unknown.collect::<Vec<_>>(), [""; 0]);
 }
