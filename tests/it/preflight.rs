@@ -163,12 +163,15 @@ async fn what_depends_on_events_is_named_and_the_rest_is_tried() {
     let options = json!({"dcr_immutable_id": "{{ dcr }}", "endpoints": {rule: bench.simulator.url()}});
     let (code, stdout, _) = probe(&bench, &options).await;
     assert_eq!((code, bench.simulator.stats().ingestion_requests), (0, 1));
-    for words in [
-        "not tried: all rules but those of endpoints, because dcr_immutable_id '{{ dcr }}'",
-        &format!("ingesting works: stream {INCIDENTS} of the rule {rule}"),
-    ] {
-        assert!(stdout.contains(words), "{words} is not in:\n{stdout}");
-    }
+    let works = format!("ingesting works: stream {INCIDENTS} of the rule {rule}");
+    assert!(stdout.contains(&works) && !stdout.contains("not tried"), "{stdout}");
+    let unconfined = json!({
+        "dcr_immutable_id": "{{ dcr }}", "endpoints": {rule: bench.simulator.url()},
+        "dangerously_allow_unconfined_template_resolution": true,
+    });
+    let (_, stdout, _) = probe(&bench, &unconfined).await;
+    let others = "not tried: all rules but those of endpoints, because dcr_immutable_id '{{ dcr }}'";
+    assert!(stdout.contains(&works) && stdout.contains(others), "{stdout}");
 }
 
 /// Two rules, the second of which takes rows at another host than the first.
@@ -189,6 +192,7 @@ async fn two_endpoints() -> (Bench, [String; 2], Value) {
     let options = json!({
         "dcr_immutable_id": "{{ dcr }}", "stream_name": "Custom-Rows{{ which }}_CL",
         "columns": ["TimeGenerated", "n", "ExtraColumns", "TruncatedColumns"],
+        "destinations": [ids[0]],
         "endpoints": {ids[1].to_uppercase().replace("DCR", "dcr"): elsewhere},
     });
     (bench, ids, options)

@@ -62,10 +62,15 @@ async fn an_event_whose_template_does_not_resolve_is_kept_and_the_others_go_thro
 async fn rules_may_depend_on_the_event_and_a_failing_one_does_not_hold_the_other() {
     let bench = two_streams().await;
     let right = bench.config.dcr.immutable_id.clone();
-    let sink = sink(&bench, &json!({"dcr_immutable_id": "{{ rule }}", "stream_name": "Custom-One_CL"}));
+    let sink = sink(
+        &bench,
+        &json!({
+            "dcr_immutable_id": "{{ rule }}", "stream_name": "Custom-One_CL", "destinations": [right],
+        }),
+    );
     bench.simulator.faults().script(Service::LogsIngestion, vec![Fault::Reset]);
     let rows: Vec<Value> = vec![json!({"n": 1, "rule": right}), json!({"n": 2, "rule": "dcr-short"})];
     assert_eq!(sink.deliver(batch(rows)).await, BatchStatus::Rejected);
     assert_eq!(bench.simulator.stats().rows_ingested, 1);
-    assert!(bench.quarantine()[0]["message"].as_str().unwrap().contains("immutable id"));
+    assert!(bench.quarantine()[0]["message"].as_str().unwrap().contains("none of the names"));
 }

@@ -19,7 +19,7 @@ use super::ready::SentinelLogs;
 use super::request::{IngestionRequestConfig, RetryStrategyConfig};
 use super::spool::SpoolConfig;
 use super::table_plan::TablePlan;
-use super::targets::{Endpoints, Targets};
+use super::targets::{Confinement, Endpoints, Targets};
 use super::template::Template;
 use crate::sinks::quarantine::QuarantineConfig;
 use microsoft::connection::IdentityConfig;
@@ -56,14 +56,24 @@ pub struct SentinelLogsConfig {
     #[serde(default)]
     pub endpoints: BTreeMap<String, String>,
     /// The immutable id of the data collection rule: `dcr-` and 32 hexadecimal digits. May be a template, such as
-    /// `{{ dcr }}`. Example: `dcr-000a00a000a00000a000000aa000a0aa`.
+    /// `{{ dcr }}`, that comes to nothing but the rules in `endpoints` and `destinations`. Example: `dcr-000a00a000a00000a000000aa000a0aa`.
     pub dcr_immutable_id: String,
     /// The rows of which tables an event becomes. Default: `raw`.
     #[serde(default)]
     pub layout: Layout,
-    /// The stream of the rule; needed with `layout: raw`. May be a template. Default: `Custom-{{ table }}`, with the layouts that
+    /// The stream of the rule; needed with `layout: raw`. May be a template, with a literal prefix such as `Custom-`, or that comes to
+    /// nothing but the streams in `destinations`. Default: `Custom-{{ table }}`, with the layouts that
     /// have tables of their own. Example: `Custom-DefenderIncidentsRaw_CL`.
     pub stream_name: Option<String>,
+    /// The rules (by their immutable ids) and streams that templates may come to; an event that leads elsewhere goes to the quarantine.
+    /// Default: the rules in `endpoints`, and any stream with the literal prefix of `stream_name`. Example:
+    /// `[dcr-000a00a000a00000a000000aa000a0aa, Custom-Firewall_CL, Custom-Proxy_CL]`.
+    #[serde(default)]
+    pub destinations: Vec<String>,
+    /// DANGEROUS, as in Vector: lets templates come to any rule and stream, so that whoever writes events chooses where they go.
+    /// Default: `false`.
+    #[serde(default)]
+    pub dangerously_allow_unconfined_template_resolution: bool,
     /// The URL of Azure Resource Manager, `https` and without a path, where the rule is read to compare it with what is written.
     /// Default: that of `cloud`. Example: `https://management.azure.com`.
     pub management_endpoint: Option<String>,
@@ -139,7 +149,11 @@ impl SentinelLogsConfig {
     pub fn validate(mut self, path: &str, proxy: &ProxyConfig) -> Result<SentinelLogs, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut warnings = self.adjust(path);
-        let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, &mut problems);
+        let layout = match self.layout {
+            Layout::Syslog => self.syslog.unwrap_or_default().layout(),
+            layout => layout,
+        };
+        let targets = self.targets(layout, path, &mut problems);
         self.validate_hosts(path, &mut problems);
         let mut report =
             |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
@@ -149,32 +163,6 @@ impl SentinelLogsConfig {
             let message = "must be an https URL without a path, such as https://management.azure.com";
             report("management_endpoint", message.to_owned());
         }
-        let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), NameError>| {
-            let parsed = Template::parse(written).map_err(|error| report(option, error.to_string())).ok()?;
-            // What a field comes to is looked at event by event.
-            if let Some(Err(error)) = parsed.fixed().map(check) {
-                let message = if option == "stream_name" && written.ends_with("_CL") {
-                    "is a table's name: write the stream, which has Custom- before it, as Custom-T_CL"
-                        .to_owned()
-                } else {
-                    error.to_string()
-                };
-                report(option, message);
-            }
-            Some(parsed)
-        };
-        let dcr_immutable_id = template("dcr_immutable_id", &self.dcr_immutable_id, check_dcr_immutable_id);
-        let stream_name = match (&self.stream_name, self.layout) {
-            (Some(written), _) => template("stream_name", written, check_stream_name),
-            (None, Layout::Raw) => {
-                report(
-                    "stream_name",
-                    "is missing: the stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned(),
-                );
-                None
-            }
-            (None, _) => Template::parse("Custom-{{ table }}").ok(),
-        };
         if self.layout != Layout::Raw {
             if self.columns.is_some() {
                 report("columns", "the layout has its own: leave this out".to_owned());
@@ -211,9 +199,7 @@ impl SentinelLogsConfig {
         if let Some(message) = self.table_plan.objection(self.layout) {
             report("table_plan", message.to_owned());
         }
-        if self.layout == Layout::Syslog {
-            self.layout = self.syslog.unwrap_or_default().layout();
-        }
+        self.layout = layout;
         let encoding = self.encoding.validate(self.layout, &format!("{path}.encoding"), &mut problems);
         let ranges = [("batch.max_bytes", self.batch.max_bytes as u64, MIN_CALL_BYTES as u64, u64::MAX)];
         check_ranges(path, &ranges, &mut problems);
@@ -223,16 +209,58 @@ impl SentinelLogsConfig {
         let scope = self.identity.cloud.ingestion_scope();
         let timeout = Duration::from_secs(self.request.timeout_secs);
         let identity = self.identity.validate(scope, timeout, path, proxy, &mut problems);
-        match (endpoints, management, dcr_immutable_id, stream_name) {
-            (Some(endpoints), Some(management), Some(dcr_immutable_id), Some(stream_name))
-                if problems.is_empty() =>
-            {
-                let targets = Targets { endpoints, dcr_immutable_id, stream_name, layout: self.layout };
+        match (targets, management) {
+            (Some(targets), Some(management)) if problems.is_empty() => {
                 let encoding = encoding.map(Arc::new);
                 Ok(SentinelLogs { config: self, targets, management, identity, encoding, warnings })
             }
             _ => Err(problems),
         }
+    }
+
+    /// Checks the options that decide where rows go.
+    fn targets(&self, layout: Layout, path: &str, problems: &mut Vec<Problem>) -> Option<Targets> {
+        let endpoints = Endpoints::validate(&self.endpoint, &self.endpoints, path, problems);
+        let mut report =
+            |option: &str, message: String| problems.push(Problem::new(format!("{path}.{option}"), message));
+        let mut template = |option: &str, written: &str, check: fn(&str) -> Result<(), NameError>| {
+            let parsed = Template::parse(written).map_err(|error| report(option, error.to_string())).ok()?;
+            // What a field comes to is looked at event by event.
+            if let Some(Err(error)) = parsed.fixed().map(check) {
+                let message = if option == "stream_name" && written.ends_with("_CL") {
+                    "is a table's name: write the stream, which has Custom- before it, as Custom-T_CL"
+                        .to_owned()
+                } else {
+                    error.to_string()
+                };
+                report(option, message);
+            }
+            Some(parsed)
+        };
+        let dcr_immutable_id = template("dcr_immutable_id", &self.dcr_immutable_id, check_dcr_immutable_id);
+        let stream_name = match (&self.stream_name, self.layout) {
+            (Some(written), _) => template("stream_name", written, check_stream_name),
+            (None, Layout::Raw) => {
+                report(
+                    "stream_name",
+                    "is missing: the stream of the rule, such as Custom-DefenderIncidentsRaw_CL".to_owned(),
+                );
+                None
+            }
+            (None, _) => Template::parse("Custom-{{ table }}").ok(),
+        };
+        let targets = Targets {
+            endpoints: endpoints?,
+            dcr_immutable_id: dcr_immutable_id?,
+            stream_name: stream_name?,
+            layout,
+            is_unconfined: false,
+        };
+        let confinement = Confinement {
+            destinations: &self.destinations,
+            is_off: self.dangerously_allow_unconfined_template_resolution,
+        };
+        Some(targets.confine(confinement, path, problems))
     }
 
     /// Reports URLs of hosts that rows or requests cannot go to, and a scope that there is no token for.
@@ -329,6 +357,29 @@ mod tests {
             "{}",
             found[1]
         );
+    }
+
+    #[test]
+    fn a_template_that_nothing_confines_is_refused_unless_that_is_switched_off() {
+        let mut options = json!({
+            "auth": {"azure_credential_kind": "managed_identity"},
+            "endpoint": "https://my-dce-5kyl.eastus-1.ingest.monitor.azure.com",
+            "dcr_immutable_id": "{{ dcr }}",
+            "stream_name": "{{ stream }}",
+        });
+        let found = problems(options.clone());
+        assert_eq!(found.len(), 2, "{found:#?}");
+        for (problem, path) in found.iter().zip(["dcr_immutable_id", "stream_name"]) {
+            assert!(
+                problem.starts_with(&format!("sinks.s.{path}: template has dynamic content")),
+                "{problem}"
+            );
+        }
+        options["destinations"] = json!(["dcr-000a00a000a00000a000000aa000a0aa", "Custom-T_CL"]);
+        assert_eq!(problems(options.clone()), [""; 0]);
+        options["destinations"] = json!([]);
+        options["dangerously_allow_unconfined_template_resolution"] = json!(true);
+        assert_eq!(problems(options), [""; 0]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use runtime::health::Health;
 use runtime::quarantine::Quarantine;
 use runtime::retry::policy::Policies;
 use runtime::telemetry::LogInterval;
+use runtime::telemetry::Metric;
 
 /// The sink, its options checked.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ impl SentinelLogs {
     ) -> Result<LogSink, BuildError> {
         let (config, clock) = (&self.config, connector.clock.clone());
         let labels = Self::labels(id);
+        labels.gauge(Metric::SecurityConfinementDisabled, u64::from(self.targets.is_unconfined));
         let policies = Policies::within(config.request.backoff(), rng.fork());
         let spool = config.spool.of_sink(id, data_dir, &self.targets);
         let authorized = Authorized::new(&self.identity, connector)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::destination::check_dcr_immutable_id;
+use super::destination::{check_dcr_immutable_id, check_stream_name};
 use super::layout::{Layout, Table};
 use super::template::Template;
 use microsoft::http::https_url;
@@ -30,6 +30,15 @@ pub(super) struct Targets {
     pub(super) dcr_immutable_id: Template,
     pub(super) stream_name: Template,
     pub(super) layout: Layout,
+    /// Whether templates were left to events although nothing confines them.
+    pub(super) is_unconfined: bool,
+}
+
+/// What events may choose: the options `destinations` and `dangerously_allow_unconfined_template_resolution`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Confinement<'a> {
+    pub(super) destinations: &'a [String],
+    pub(super) is_off: bool,
 }
 
 /// A stream that rows go to whatever is in events.
@@ -41,6 +50,11 @@ pub(super) struct StreamKey {
     /// The table of the layout, if it decides the stream.
     pub(super) table: Option<&'static str>,
 }
+
+/// The option that switches confinement off: Vector's.
+const UNCONFINED: &str = "dangerously_allow_unconfined_template_resolution";
+/// The end of a message.
+const OPT_OUT: &str = "or set `dangerously_allow_unconfined_template_resolution: true` to opt out.";
 
 // === impl Endpoints ===
 
@@ -98,17 +112,86 @@ fn ingestion_url(written: &str, path: &str, problems: &mut Vec<Problem>) -> Opti
 // === impl Targets ===
 
 impl Targets {
-    /// The streams that rows go to whatever is in events. If events choose the rule, these are the streams of each rule
-    /// that `endpoints` names.
+    /// Confines the templates, so that whoever writes events does not choose any rule or stream: as Vector's sinks since 0.57, to a
+    /// literal prefix, or to the names that the file has. What is confined by neither is a problem of the component at `path`.
+    ///
+    /// All rules begin alike, so that a prefix confines none: only names do, those in `endpoints` or in `destinations`. A stream is
+    /// one of those that its rule declares, and its prefix is as good as in Vector.
+    ///
+    /// Source: <https://github.com/vectordotdev/vector/pull/25820>
+    pub(super) fn confine(
+        mut self,
+        confinement: Confinement<'_>,
+        path: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let (mut rules, mut streams): (Vec<String>, Vec<String>) =
+            (self.endpoints.named().map(str::to_owned).collect(), Vec::new());
+        for (index, name) in confinement.destinations.iter().enumerate() {
+            if check_dcr_immutable_id(name).is_ok() {
+                rules.push(name.to_ascii_lowercase());
+            } else if let Err(error) = check_stream_name(name) {
+                let message = format!("'{name}' is neither a rule's immutable id nor a stream: it {error}");
+                problems.push(Problem::new(format!("{path}.destinations[{index}]"), message));
+            } else {
+                streams.push(name.clone());
+            }
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        self.is_unconfined = confinement.is_off;
+        if confinement.is_off {
+            return self;
+        }
+        let has_tables = !self.layout.tables().is_empty();
+        let fields = |template: &Template| {
+            let fields = template.event_fields(has_tables);
+            (!fields.is_empty()).then(|| format!("{fields:?}"))
+        };
+        if let Some(fields) = fields(&self.dcr_immutable_id) {
+            if rules.is_empty() {
+                let message = format!(
+                    "template has dynamic content (event fields: {fields}) but nothing to confine it to: whoever writes events \
+                     would choose the rule. Name the rules that it may come to, as in `destinations: \
+                     [dcr-000a00a000a00000a000000aa000a0aa]` or by their endpoints in `endpoints`, {OPT_OUT}"
+                );
+                problems.push(Problem::new(format!("{path}.dcr_immutable_id"), message));
+            }
+            self.dcr_immutable_id = self.dcr_immutable_id.clone().confined_to(rules);
+        }
+        if let Some(fields) = fields(&self.stream_name) {
+            if !streams.is_empty() {
+                self.stream_name = self.stream_name.clone().confined_to(streams);
+            } else if self.stream_name.literal_prefix().is_empty() {
+                let message = format!(
+                    "template has dynamic content (event fields: {fields}) but no literal string prefix to derive a confinement \
+                     base from. Add a static prefix to your template, as in `Custom-{}`, or name the streams that it may come to, \
+                     as in `destinations: [Custom-Firewall_CL]`, {OPT_OUT}",
+                    self.stream_name
+                );
+                problems.push(Problem::new(format!("{path}.stream_name"), message));
+            }
+        }
+        self
+    }
+
+    /// The streams that rows go to whatever is in events. If events choose among names of the file, these are all of them.
     pub(super) fn fixed(&self) -> Vec<StreamKey> {
-        let rules: Vec<_> = match self.dcr_immutable_id.fixed() {
-            Some(rule) => vec![rule],
-            None => self.endpoints.named().collect(),
+        let rules: Vec<_> = match (self.dcr_immutable_id.fixed(), self.dcr_immutable_id.names()) {
+            (Some(rule), _) => vec![rule],
+            (None, Some(names)) => names.iter().map(String::as_str).collect(),
+            (None, None) => self.endpoints.named().collect(),
         };
         let mut streams: Vec<StreamKey> = Vec::new();
         for rule in rules {
+            let key =
+                |stream: &str| StreamKey { rule: rule.to_owned(), stream: stream.to_owned(), table: None };
             if let Some(stream) = self.stream_name.fixed() {
-                streams.push(StreamKey { rule: rule.to_owned(), stream: stream.to_owned(), table: None });
+                streams.push(key(stream));
+                continue;
+            }
+            if let Some(names) = self.stream_name.names() {
+                streams.extend(names.iter().map(|stream| key(stream)));
                 continue;
             }
             let by_table = self.layout.usual_tables().iter().filter_map(|table| {
@@ -127,7 +210,8 @@ impl Targets {
 
     /// Which streams depend on events, in words; nothing if none does.
     pub(super) fn open(&self) -> Option<String> {
-        let rules = (self.dcr_immutable_id.fixed().is_none()).then(|| {
+        let is_open = |template: &Template| template.fixed().is_none() && template.names().is_none();
+        let rules = is_open(&self.dcr_immutable_id).then(|| {
             let others = if self.endpoints.by_rule.is_empty() { "" } else { " but those of endpoints" };
             format!(
                 "all rules{others}, because dcr_immutable_id '{}' depends on the event",
@@ -135,7 +219,7 @@ impl Targets {
             )
         });
         let mut by_table = self.layout.tables().iter().map(|table| self.stream_name.for_table(table.name));
-        let settled = self.stream_name.fixed().is_some()
+        let settled = !is_open(&self.stream_name)
             || (!self.layout.tables().is_empty() && by_table.all(|stream| stream.is_some()));
         let streams = (!settled)
             .then(|| format!("all streams, because stream_name '{}' depends on the event", self.stream_name));
@@ -160,6 +244,12 @@ impl Targets {
                  rule's own, Custom-{table}, whose transformKql puts them elsewhere: `vector-sentinel generate dcr` prints it"
             );
             warnings.push(Problem::new(format!("{path}.stream_name"), message));
+        }
+        if self.is_unconfined {
+            let message = "switches a security control off: whoever writes events that dcr_immutable_id or stream_name is made of \
+                           chooses which rule and stream gets them";
+            warnings.push(Problem::new(format!("{path}.{UNCONFINED}"), message));
+            return warnings;
         }
         let Some(rule) = self.dcr_immutable_id.fixed() else { return warnings };
         let unused = self.endpoints.named().filter(|named| !named.eq_ignore_ascii_case(rule));
@@ -196,7 +286,63 @@ mod tests {
             dcr_immutable_id: Template::parse(rule).unwrap(),
             stream_name: Template::parse(stream).unwrap(),
             layout,
+            is_unconfined: false,
         }
+    }
+
+    /// The same, confined, with the problems.
+    fn confined(targets: Targets, destinations: &[&str], is_off: bool) -> (Targets, Vec<String>) {
+        let destinations: Vec<_> = destinations.iter().map(|name| (*name).to_owned()).collect();
+        let mut problems = Vec::new();
+        let targets =
+            targets.confine(Confinement { destinations: &destinations, is_off }, "s", &mut problems);
+        (targets, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_template_that_events_fill_is_confined_or_refused() {
+        let named: &[(&str, &str)] = &[(TWO, "https://two.example")];
+        for (rule, stream, layout, named, destinations, expected) in [
+            (ONE, "Custom-A", Layout::Raw, &[][..], &[][..], &[][..]),
+            (ONE, "Custom-{{ team }}", Layout::Raw, &[], &[], &[]),
+            (ONE, "{{ stream }}", Layout::Raw, &[], &[], &["s.stream_name"]),
+            (ONE, "{{ stream }}", Layout::Raw, named, &[ONE], &["s.stream_name"]),
+            (ONE, "{{ stream }}", Layout::Raw, &[], &["Custom-A"], &[]),
+            (ONE, "Custom-{{ table }}", Layout::Defender, &[], &[], &[]),
+            (ONE, "{{ table }}", Layout::Defender, &[], &[], &[]),
+            (ONE, "{{ table }}", Layout::Raw, &[], &[], &["s.stream_name"]),
+            ("{{ dcr }}", "Custom-A", Layout::Raw, &[], &[], &["s.dcr_immutable_id"]),
+            ("dcr-{{ dcr }}", "Custom-A", Layout::Raw, &[], &["Custom-A"], &["s.dcr_immutable_id"]),
+            ("{{ dcr }}", "Custom-A", Layout::Raw, named, &[], &[]),
+            ("{{ dcr }}", "Custom-A", Layout::Raw, &[], &[ONE], &[]),
+            ("{{ dcr }}", "{{ x }}", Layout::Raw, &[], &[], &["s.dcr_immutable_id", "s.stream_name"]),
+            (ONE, "Custom-A", Layout::Raw, &[], &["my-rule"], &["s.destinations[0]"]),
+        ] {
+            let made = || targets(rule, stream, layout, named);
+            let (_, problems) = confined(made(), destinations, false);
+            let found: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+            assert_eq!(found, expected, "{rule} {stream} {destinations:?}");
+            for problem in problems.iter().filter(|problem| !problem.contains("my-rule")) {
+                for words in ["destinations: [", "dangerously_allow_unconfined_template_resolution: true"] {
+                    assert!(problem.contains(words), "{problem}");
+                }
+            }
+            let (open, problems) = confined(made(), &[], true);
+            assert_eq!((problems.len(), open.warnings("s").len(), open.is_unconfined), (0, 1, true));
+        }
+    }
+
+    #[test]
+    fn names_that_templates_are_confined_to_are_known_beforehand() {
+        let rules = targets("{{ dcr }}", "{{ stream }}", Layout::Raw, &[(TWO, "https://two.example")]);
+        let (rules, _) = confined(rules, &[ONE, TWO, "Custom-A", "Custom-B"], false);
+        assert_eq!(fixed(&rules), ["01/Custom-A", "01/Custom-B", "0a/Custom-A", "0a/Custom-B"]);
+        assert_eq!(rules.open(), None);
+        let event = |json: String| model::event::Event::new(json.into(), None);
+        let rendered = rules.dcr_immutable_id.render(&event(format!("{{\"dcr\":\"{TWO}\"}}")), None);
+        assert_eq!(rendered.unwrap(), TWO);
+        let other = format!("{{\"dcr\":\"{}\"}}", ONE.replace('1', "2"));
+        rules.dcr_immutable_id.render(&event(other), None).unwrap_err();
     }
 
     fn fixed(targets: &Targets) -> Vec<String> {

@@ -21,6 +21,8 @@ const TABLE: &str = "table";
 pub(super) struct Template {
     written: String,
     parts: Vec<Part>,
+    /// What it may come to, if that is not left to events.
+    names: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,11 @@ pub(super) enum TemplateError {
     NoPath(String),
     #[error("'{template}' needs the field '{path}', which is no text or number here")]
     NoField { template: String, path: String },
+    #[error(
+        "'{template}' comes to '{name}', which is none of the names that it is confined to: if events may choose it, add it to \
+         'destinations'"
+    )]
+    Unconfined { template: String, name: String },
 }
 
 // === impl Template ===
@@ -61,7 +68,34 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Self { written: written.to_owned(), parts })
+        Ok(Self { written: written.to_owned(), parts, names: None })
+    }
+
+    /// The same, which comes to nothing but these names, in any case of their letters.
+    pub(super) fn confined_to(self, names: Vec<String>) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    /// The names that it is confined to.
+    pub(super) fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
+    /// The paths of the fields that events fill; a layout fills the name of its table.
+    pub(super) fn event_fields(&self, has_tables: bool) -> Vec<String> {
+        let paths = self.parts.iter().filter_map(|part| match part {
+            Part::Field(path) if !(has_tables && *path == [TABLE]) => Some(path.join(".")),
+            _ => None,
+        });
+        paths.collect()
+    }
+
+    /// What it begins with whatever is in events.
+    pub(super) fn literal_prefix(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
     }
 
     /// The text, if it is the same for every event.
@@ -103,7 +137,12 @@ impl Template {
                 }
             }
         }
-        Ok(rendered)
+        match &self.names {
+            Some(names) if !names.iter().any(|name| name.eq_ignore_ascii_case(&rendered)) => {
+                Err(TemplateError::Unconfined { template: self.written.clone(), name: rendered })
+            }
+            _ => Ok(rendered),
+        }
     }
 }
 
@@ -179,6 +218,26 @@ mod tests {
                 assert!(error.contains(missing) && error.contains("needs the field"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_confined_template_comes_to_nothing_else() {
+        let template = Template::parse("{{ table }}").unwrap();
+        assert_eq!((template.literal_prefix(), template.names()), ("", None));
+        let template = template.confined_to(vec!["FIREWALL_CL".to_owned()]);
+        for event in events(r#"{"table":"Firewall_CL"}"#) {
+            assert_eq!(template.render(&event, None).unwrap(), "Firewall_CL");
+        }
+        let other = Event::new(r#"{"table":"Other_CL"}"#.into(), None);
+        let error = template.render(&other, None).unwrap_err().to_string();
+        assert!(
+            error.contains("'{{ table }}' comes to 'Other_CL'") && error.contains("'destinations'"),
+            "{error}"
+        );
+        let template = Template::parse("Custom-{{ table }}-{{ meta.n }}").unwrap();
+        assert_eq!(template.literal_prefix(), "Custom-");
+        assert_eq!(template.event_fields(false), ["table", "meta.n"]);
+        assert_eq!(template.event_fields(true), ["meta.n"]);
     }
 
     #[test]

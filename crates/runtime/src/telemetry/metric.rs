@@ -111,6 +111,8 @@ metrics! {
         "Things that went wrong.";
     CertificateExpiry: Gauge in Seconds, "component_certificate_expiry_seconds" ["component_kind", "component_type", "component_id", "option"],
         "Seconds until a certificate that a component shows ends, as of its last use; 0 if it has.";
+    SecurityConfinementDisabled: Gauge in Count, "security_confinement_disabled" ["component_kind", "component_type", "component_id"],
+        "1 while a sink lets events choose any rule and stream, or else 0.";
     SourceLag: Histogram in Seconds, "source_lag_time_seconds" ["component_kind", "component_type", "component_id"],
         "Seconds from an event's own time to its delivery.";
     AdaptiveConcurrencyLimit: Histogram in Count, "adaptive_concurrency_limit" ["component_kind", "component_type", "component_id"],
@@ -189,6 +191,7 @@ component_verify_arrival_time_seconds gauge seconds component_kind,component_typ
 component_verify_arrived gauge count component_kind,component_type,component_id,destination
 incident_sync_conflicts_total counter count component_id
 incident_sync_writes_total counter count component_id
+security_confinement_disabled gauge count component_kind,component_type,component_id
 source_lag_time_seconds histogram seconds component_kind,component_type,component_id";
 
     #[test]
