@@ -136,12 +136,36 @@ fn check_components(graph: &ComponentGraph, environment: &BTreeMap<String, Strin
     problems.retain(|problem| !graph.problems.iter().any(|reported| reported.path == problem.path));
     let (beside_vector, mut warnings) = (graph.beside_vector, graph.warnings.clone());
     warnings.extend(unpaired(&sinks));
+    warnings.extend(identities_of_arc(graph, environment));
     warnings.extend(warnings_of_open);
     let (data_dir, data_dir_lasts) = (graph.data_dir(), graph.data_dir.is_some());
     let mut plan = Plan { data_dir, data_dir_lasts, sources, sinks, beside_vector, warnings: Vec::new() };
     warnings.extend(plan.components().flat_map(|(kind, one)| one.component.warnings(&one.path(kind))));
     plan.warnings = graph.locate(warnings);
     (plan, problems)
+}
+
+/// Warnings about managed identities, if this machine is one of Azure Arc: a start refuses them, but the file may be run elsewhere.
+/// Source: <https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication>
+fn identities_of_arc(graph: &ComponentGraph, environment: &BTreeMap<String, String>) -> Vec<Problem> {
+    let has = |name: &str| environment.contains_key(name);
+    // With the last one it is App Service or Service Fabric.
+    if !has("IDENTITY_ENDPOINT") || !has("IMDS_ENDPOINT") || has("IDENTITY_HEADER") {
+        return Vec::new();
+    }
+    let kind_of = |one: &ComponentSpec| {
+        Some(one.options.get("auth")?.get("azure_credential_kind")?.as_str()?.to_owned())
+    };
+    let managed = graph
+        .components()
+        .filter(|(_, one)| kind_of(one).is_some_and(|kind| kind.starts_with("managed_identity")));
+    let warnings = managed.map(|(kind, one)| {
+        let path = format!("{}.auth.azure_credential_kind", path_of(kind, &one.id));
+        let message = "this machine is one of Azure Arc, whose managed identity is not supported, and a run here refuses to start: \
+                       use client_certificate_credential";
+        Problem::new(path, message)
+    });
+    warnings.collect()
 }
 
 /// The options of the component at `path`, with a word in the place of each value that is `open`.

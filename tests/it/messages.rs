@@ -196,3 +196,20 @@ fn more_columns_than_a_table_can_have_are_refused() {
     let found = said(&format!("columns: [{many}, TimeGenerated,"), "columns: [TimeGenerated,");
     assert!(found[0].contains("501 are more columns than the 500 that a table can have"), "{found:?}");
 }
+
+#[test]
+fn a_managed_identity_on_a_machine_of_azure_arc_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.yaml");
+    std::fs::write(&path, FILE).unwrap();
+    let warned = |variables: &[&str]| {
+        let environment = variables.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        let file = pipeline_file::read(std::slice::from_ref(&path), &environment).unwrap();
+        plan::check(&pipeline_file::component_graph(&file, &catalogue()), &environment).unwrap()
+    };
+    let warnings = warned(&["IDENTITY_ENDPOINT", "IMDS_ENDPOINT"]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0].path, "sinks.out.auth.azure_credential_kind");
+    assert!(warnings[0].message.contains("use client_certificate_credential"), "{warnings:?}");
+    assert_eq!(warned(&["IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "IDENTITY_HEADER"]), []);
+}
