@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use runtime::files::{DataDir, FileKind, if_there};
-use runtime::spool::DIR_NAME;
+use runtime::spool::{DIR_NAME, segment_bytes};
 use tracing::error;
 
 use super::plan::Plan;
@@ -44,14 +44,7 @@ fn left(data_dir: &DataDir, ids: &BTreeSet<String>) -> io::Result<Vec<(String, P
         let mut bytes = 0;
         for lane in files.list(&sink.path)? {
             if lane.kind == FileKind::Dir {
-                bytes += files
-                    .list(&lane.path)?
-                    .iter()
-                    .map(|file| match file.kind {
-                        FileKind::File(bytes) => bytes,
-                        FileKind::Dir | FileKind::Other => 0,
-                    })
-                    .sum::<u64>();
+                bytes += files.list(&lane.path)?.iter().filter_map(segment_bytes).sum::<u64>();
             }
         }
         if bytes > 0 {

@@ -15,6 +15,8 @@ pub enum Part {
     Requests,
     /// Its requests to one of several destinations: that of this name.
     Destination(Arc<str>),
+    /// What waits on its disk for a destination: it can be neither written nor read.
+    Spool,
     /// What it keeps in the state.
     State,
     /// Writing, which is halted until somebody resumes it.

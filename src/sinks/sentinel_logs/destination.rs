@@ -1,6 +1,7 @@
 //! Where rows go: the lanes of the streams that an event's templates come to.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +22,7 @@ use runtime::files::{DataDir, FileKind, if_there};
 use runtime::quarantine::Reason;
 use runtime::retry::policy::Policies;
 use runtime::retry::quota::Quota;
-use runtime::spool::{Spool, SpoolRoom};
+use runtime::spool::{Spool, SpoolRoom, segment_bytes};
 use runtime::telemetry::ComponentLabels;
 
 /// Tables of Sentinel and Defender that look as if they could be written.
@@ -81,13 +82,13 @@ impl Destinations {
         };
         let rule = name(&self.targets.dcr_immutable_id, check_dcr_immutable_id)?;
         let stream = name(&self.targets.stream_name, check_stream_name)?;
-        self.at(rule, stream, table)
+        self.at(rule, stream, table, true)
     }
 
     /// The one that every event goes to, if no template stands in the way.
     pub(super) fn only(&self) -> Option<Result<Arc<Lane>, Reason>> {
         let (rule, stream) = (self.targets.dcr_immutable_id.fixed()?, self.targets.stream_name.fixed()?);
-        Some(self.at(rule.to_owned(), stream.to_owned(), None))
+        Some(self.at(rule.to_owned(), stream.to_owned(), None, true))
     }
 
     /// Compares the rules with what is written from now on, those of fixed streams at once, and goes on in the background.
@@ -95,11 +96,18 @@ impl Destinations {
         self.rule_monitor.start();
         for StreamKey { rule, stream, table } in self.targets.fixed() {
             // One that is refused is reported when rows come for it.
-            self.at(rule, stream, table).ok();
+            self.at(rule, stream, table, true).ok();
         }
     }
 
-    fn at(&self, rule: String, stream: String, table: Option<&str>) -> Result<Arc<Lane>, Reason> {
+    /// The lane of a stream, whose rule is compared with what is written if it is `watched`.
+    fn at(
+        &self,
+        rule: String,
+        stream: String,
+        table: Option<&str>,
+        watched: bool,
+    ) -> Result<Arc<Lane>, Reason> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (rule, stream);
         if let Some(lane) = known.get(&key) {
@@ -129,37 +137,53 @@ impl Destinations {
             name: format!("{}/{}", key.0, key.1).into(),
             stream: key.1.clone(),
             service,
-            sampler: self.rule_monitor.watch(&key.0, &key.1, table),
+            sampler: watched.then(|| self.rule_monitor.watch(&key.0, &key.1, table)).flatten(),
             backoff,
             poison_backoff: Policies::new(rng.fork()).forever(),
             spool,
-            share: self.spool_room.share(0),
         }));
         known.insert(key, Arc::clone(&lane));
         Ok(lane)
     }
 
-    /// The lanes for which something waits in the spool since an earlier run.
-    pub(super) async fn waiting(&self) -> std::io::Result<Vec<Arc<Lane>>> {
+    /// The lanes that there are by now.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The lanes for which something waits in the spool since an earlier run, and directories in which something waits that are of
+    /// none.
+    pub(super) async fn waiting(&self) -> std::io::Result<(Vec<Arc<Lane>>, Vec<PathBuf>)> {
         let DataDir { path, files, off_thread } = self.spool_room.dir().clone();
-        let listed = off_thread.run(move || -> std::io::Result<Vec<PathBuf>> {
+        let listed = off_thread.run(move || -> std::io::Result<Vec<(PathBuf, u64)>> {
             let mut waiting = Vec::new();
             for one in if_there(files.list(&path))?.unwrap_or_default() {
-                if one.kind == FileKind::Dir && !files.list(&one.path)?.is_empty() {
-                    waiting.push(one.path);
+                let segments = if one.kind == FileKind::Dir { files.list(&one.path)? } else { Vec::new() };
+                let bytes = segments.iter().filter_map(segment_bytes).sum();
+                if bytes > 0 {
+                    waiting.push((one.path, bytes));
                 }
             }
             Ok(waiting)
         });
-        // The process is ending.
-        let listed = listed.await.unwrap_or_else(|_| Ok(Vec::new()))?;
-        let names = listed.iter().filter_map(|path| path.file_name()?.to_str()?.split_once(BETWEEN));
-        let are_names = |(rule, stream): &(&str, &str)| {
-            check_dcr_immutable_id(rule).is_ok() && check_stream_name(stream).is_ok()
-        };
-        let lanes =
-            names.filter(are_names).map(|(rule, stream)| self.at(rule.to_owned(), stream.to_owned(), None));
-        Ok(lanes.filter_map(Result::ok).collect())
+        let (mut lanes, mut unknown) = (Vec::new(), Vec::new());
+        // If it does not answer, the process is ending.
+        for (path, bytes) in listed.await.unwrap_or_else(|_| Ok(Vec::new()))? {
+            let name = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once(BETWEEN));
+            let name = name.filter(|(rule, stream)| {
+                check_dcr_immutable_id(rule).is_ok() && check_stream_name(stream).is_ok()
+            });
+            match name
+                .and_then(|(rule, stream)| self.at(rule.to_owned(), stream.to_owned(), None, false).ok())
+            {
+                Some(lane) => {
+                    lane.spool.set_bytes(bytes);
+                    lanes.push(lane);
+                }
+                None => unknown.push(path),
+            }
+        }
+        Ok((lanes, unknown))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Options that were checked: what they tell, and the sink that is built from them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
@@ -108,7 +107,6 @@ impl SentinelLogs {
             health: Health::default(),
             destinations,
             encoder,
-            options_digest: self.options_digest(),
             max_bytes: config.batch.max_bytes,
             gzip_level: config.compression.gzip_level(),
             spool,
@@ -125,17 +123,6 @@ impl SentinelLogs {
         let mut other = self.clone();
         other.config.spool = spool;
         other
-    }
-
-    /// Tells the options that rows follow from, and the version that writes them.
-    fn options_digest(&self) -> u64 {
-        let SentinelLogsConfig { layout, columns, timestamp_field, table_plan, batch, encoding, .. } =
-            &self.config;
-        let mut hasher = DefaultHasher::new();
-        let version = env!("CARGO_PKG_VERSION");
-        format!("{version} {layout:?} {columns:?} {timestamp_field} {table_plan:?} {batch:?} {encoding:?}")
-            .hash(&mut hasher);
-        hasher.finish()
     }
 }
 

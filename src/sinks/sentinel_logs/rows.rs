@@ -1,6 +1,7 @@
 //! The rows that a batch of events becomes, and which event each is of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -93,10 +94,12 @@ impl Rows {
         (event, &self.events[event])
     }
 
-    /// Which of the rows of its event a row is, from 0.
-    pub(super) fn ordinal(&self, row: usize) -> usize {
+    /// All rows of the event that a row is of.
+    pub(super) fn around(&self, row: usize) -> Range<usize> {
         let event = self.event(row).0;
-        (0..row).rev().take_while(|before| self.event(*before).0 == event).count()
+        let is_of_it = |other: &usize| self.event(*other).0 == event;
+        let start = row - (0..row).rev().take_while(is_of_it).count();
+        start..row + (row..self.count()).take_while(is_of_it).count()
     }
 
     /// How many of the first of `chosen` have events of at most so many bytes together, but at least those of one event.

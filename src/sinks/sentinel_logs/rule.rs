@@ -86,7 +86,8 @@ impl Rule {
         self.paused_for().is_some()
     }
 
-    fn paused_for(&self) -> Option<Duration> {
+    /// For how long nobody may send anything.
+    pub(super) fn paused_for(&self) -> Option<Duration> {
         let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until?.saturating_duration_since(self.clock.monotonic());
         (!left.is_zero()).then_some(left)

@@ -34,8 +34,6 @@ pub(super) struct Inner {
     pub(super) health: Health,
     pub(super) destinations: Destinations,
     pub(super) encoder: Encoder,
-    /// Tells the options that rows follow from.
-    pub(super) options_digest: u64,
     pub(super) max_bytes: usize,
     pub(super) gzip_level: Option<u32>,
     pub(super) spool: SinkSpool,
@@ -92,8 +90,8 @@ impl LogSink {
     pub async fn start(&self) {
         let inner = &self.0;
         inner.destinations.start_rule_monitor();
-        let waiting = match inner.destinations.waiting().await {
-            Ok(waiting) => waiting,
+        let (waiting, unknown) = match inner.destinations.waiting().await {
+            Ok(found) => found,
             Err(failure) => {
                 inner.labels.count_error("spool_failed", "sending");
                 let (labels, dir) = (&inner.labels, inner.spool.room.dir().path.display());
@@ -104,6 +102,16 @@ impl LogSink {
                 return;
             }
         };
+        for dir in unknown {
+            inner.labels.count_error("spool_failed", "sending");
+            error!(
+                component_id = inner.labels.id,
+                "{}: rows wait in {}, which is no place of a stream's, or of one stream too many: give the directory the name that it \
+                 had, the rule's immutable id, a plus sign and the stream.",
+                inner.labels,
+                dir.display()
+            );
+        }
         for lane in waiting {
             lane.start_draining(inner);
         }
@@ -114,6 +122,8 @@ impl LogSink {
         self.0.stopping.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        // Nobody looks any more: an alert must not go on.
+        self.0.destinations.lanes().iter().for_each(|lane| lane.show_well(&self.0));
     }
 
     /// Health of the sink: whether each of its streams has taken the last request.
@@ -174,6 +184,17 @@ impl Inner {
         refused: Vec<(usize, Reason)>,
         stream: Option<&str>,
     ) {
+        self.quarantine_for(batch, refused, stream, None).await;
+    }
+
+    /// The same for a reason that may come with every batch: `interval` says how often it is logged.
+    pub(super) async fn quarantine_for(
+        &self,
+        batch: &Batch,
+        refused: Vec<(usize, Reason)>,
+        stream: Option<&str>,
+        interval: Option<&LogInterval>,
+    ) {
         if refused.is_empty() {
             return;
         }
@@ -182,9 +203,8 @@ impl Inner {
         let refused =
             refused.into_iter().map(|(event, reason)| Refused { event, reason, stream: stream.clone() });
         let keeper = Keeper { quarantine, labels, clock, policies, stage: "sending" };
-        keeper
-            .keep_all(batch, refused.collect(), "an event can never be accepted and is in the quarantine: ")
-            .await;
+        let said = "an event is in the quarantine: ";
+        keeper.keep_all(batch, refused.collect(), said, interval).await;
     }
 
     /// Counts what there is to say of rows, and logs it.

@@ -8,7 +8,7 @@ use super::{Quarantine, Reason, Refused};
 use crate::clock::Clock;
 use crate::retry::Verdict;
 use crate::retry::policy::Policies;
-use crate::telemetry::{ComponentLabels, Metric};
+use crate::telemetry::{ComponentLabels, LogInterval, Metric};
 use model::event::{Batch, Event};
 
 /// A component's way into the quarantine.
@@ -36,12 +36,18 @@ impl Keeper<'_> {
     /// The same for a reason that may name a request.
     pub async fn keep_for(&self, event: &Event, reason: Reason, said: &str) {
         let refused = Refused { event: 0, reason, stream: None };
-        self.keep_all(&Batch::from([event.clone()]), vec![refused], said).await;
+        self.keep_all(&Batch::from([event.clone()]), vec![refused], said, None).await;
     }
 
     /// Keeps events of a batch, however long it takes to get them there. There is a log line for each code: `said`, the message of
-    /// the first event with it, and how many more there are.
-    pub async fn keep_all(&self, batch: &Batch, mut refused: Vec<Refused>, said: &str) {
+    /// the first event with it, and how many more there are; `interval` says how often at most.
+    pub async fn keep_all(
+        &self,
+        batch: &Batch,
+        mut refused: Vec<Refused>,
+        said: &str,
+        interval: Option<&LogInterval>,
+    ) {
         let Self { quarantine, labels, clock, policies, stage } = self;
         let mut first: BTreeMap<&'static str, (Refused, u64)> = BTreeMap::new();
         let mut policy = policies.forever();
@@ -64,6 +70,8 @@ impl Keeper<'_> {
                 clock.sleep(policy.wait(Verdict::Retry)).await;
             }
         }
+        let left_out = interval.map_or(Some(0), |interval| interval.due(clock));
+        let Some(left_out) = left_out else { return };
         for (Refused { reason, stream, .. }, count) in first.values() {
             let more = match count - 1 {
                 0 => String::new(),
@@ -75,6 +83,7 @@ impl Keeper<'_> {
                 request_id = reason.request_id,
                 stream,
                 events = count,
+                left_out,
                 quarantine = %quarantine.path().display(),
                 "{}: {said}{}{more}", labels,
                 reason.message

@@ -22,7 +22,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use room::{SpoolRoom, SpoolShare};
+pub use room::SpoolRoom;
 
 use std::io;
 use std::path::PathBuf;
@@ -33,7 +33,10 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
+use self::room::SpoolShare;
+use self::segment::HEAD_BYTES;
 use self::state::State;
+use crate::files::{FileKind, Listed};
 use crate::off_thread::OffThread;
 
 /// The directory's name in `data_dir`.
@@ -58,6 +61,7 @@ struct Inner {
     /// What is to be appended next, all at once.
     pending: Mutex<Vec<Pending>>,
     backlog: Mutex<Backlog>,
+    share: SpoolShare,
     /// Told when there is a record to be read.
     readable: Notify,
 }
@@ -122,6 +126,12 @@ pub enum SpoolError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// There is no room for it.
+    #[error("the share of the spool in {} is full", path.display())]
+    Full {
+        /// The spool's directory.
+        path: PathBuf,
+    },
     /// Somebody else has it open.
     #[error("the spool in {} is used by another process", path.display())]
     InUse {
@@ -146,6 +156,13 @@ pub enum SpoolError {
     Interrupted,
 }
 
+/// The bytes of a file, if it is one in which records wait.
+#[must_use]
+pub fn segment_bytes(listed: &Listed) -> Option<u64> {
+    let FileKind::File(bytes) = listed.kind else { return None };
+    (listed.path.extension().is_some_and(|extension| extension == segment::EXTENSION)).then_some(bytes)
+}
+
 // === impl Spool ===
 
 impl Spool {
@@ -162,6 +179,7 @@ impl Spool {
             state: Mutex::default(),
             pending: Mutex::default(),
             backlog: Mutex::default(),
+            share: room.share(),
             readable: Notify::new(),
         };
         Self { inner: Arc::new(inner), off_thread: room.dir().off_thread }
@@ -191,9 +209,9 @@ impl Spool {
         self.on_disk(move |inner| inner.remove(id)).await?
     }
 
-    /// Opens it, if it is not open: then [`Self::backlog`] is right.
-    pub async fn open(&self) -> Result<(), SpoolError> {
-        self.on_disk(|inner| inner.with_state(|_| Ok(()))).await?
+    /// Says how many bytes its files have, before it is opened.
+    pub fn set_bytes(&self, bytes: u64) {
+        self.inner.share.set(bytes);
     }
 
     /// How much waits in it, as of the last time that it was written or read.
@@ -229,7 +247,9 @@ impl Inner {
             }
         };
         let done = work(opened);
-        *self.backlog.lock().unwrap_or_else(PoisonError::into_inner) = opened.backlog();
+        let backlog = opened.backlog();
+        self.share.set(backlog.bytes);
+        *self.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
         done
     }
 
@@ -239,7 +259,14 @@ impl Inner {
             // Only now: who came while the disk was waited for is among them.
             batch = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
             let records: Vec<_> = batch.iter().map(|pending| &pending.record).collect();
-            if records.is_empty() { Ok(Vec::new()) } else { state.append(&records) }
+            let bytes = records.iter().map(|record| (record.payload.len() + HEAD_BYTES) as u64).sum();
+            match records.is_empty() {
+                true => Ok(Vec::new()),
+                false if !self.share.fits(state.backlog().bytes, bytes) => {
+                    Err(SpoolError::Full { path: self.dir.clone() })
+                }
+                false => state.append(&records),
+            }
         });
         if appended.is_err() && batch.is_empty() {
             batch = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));

@@ -21,6 +21,11 @@ pub(super) struct Position {
 // === impl Position ===
 
 impl Position {
+    /// The number behind all that it has ever said something about.
+    pub(super) fn end(&self) -> u64 {
+        self.beyond.last().map_or(self.low, |last| self.low.max(last + 1))
+    }
+
     /// As it was saved; from the beginning if it was not, or a crash has cut it off.
     pub(super) fn load(files: &Files, dir: &Path) -> Result<Self> {
         let Some(mut file) = if_there(files.open(&dir.join(NAME), Open::Read))? else {

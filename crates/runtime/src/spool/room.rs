@@ -24,8 +24,8 @@ pub struct SpoolRoom {
 }
 
 /// What one spool has of the room.
-#[derive(Clone, Debug)]
-pub struct SpoolShare {
+#[derive(Debug)]
+pub(super) struct SpoolShare {
     room: SpoolRoom,
     bytes: Arc<AtomicU64>,
 }
@@ -73,10 +73,9 @@ impl SpoolRoom {
         self.max_bytes
     }
 
-    /// The share of one more spool, whose files have so many bytes.
-    #[must_use]
-    pub fn share(&self, bytes: u64) -> SpoolShare {
-        let bytes = Arc::new(AtomicU64::new(bytes));
+    /// The share of one more spool.
+    pub(super) fn share(&self) -> SpoolShare {
+        let bytes = Arc::new(AtomicU64::new(0));
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&bytes));
         SpoolShare { room: self.clone(), bytes }
     }
@@ -93,15 +92,14 @@ impl SpoolRoom {
 
 impl SpoolShare {
     /// Notes how many bytes the spool's files have now.
-    pub fn set(&self, bytes: u64) {
+    pub(super) fn set(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether so many bytes more are within the share.
-    #[must_use]
-    pub fn fits(&self, more: u64) -> bool {
-        let own = self.bytes.load(Ordering::Relaxed);
-        let left = self.room.max_bytes.saturating_sub(self.room.used().saturating_sub(own));
+    /// Whether so many bytes more, beside its `own`, are within the share.
+    pub(super) fn fits(&self, own: u64, more: u64) -> bool {
+        let others = self.room.used().saturating_sub(self.bytes.load(Ordering::Relaxed));
+        let left = self.room.max_bytes.saturating_sub(others);
         own.saturating_add(more) <= if self.room.is_shared { left / 2 } else { left }
     }
 }
@@ -113,19 +111,19 @@ mod tests {
     #[test]
     fn whoever_fills_its_share_leaves_room_for_the_next() {
         let room = SpoolRoom::new("/nowhere".into(), 1_000, true);
-        let (first, second, third) = (room.share(0), room.share(0), room.share(0));
-        assert!(first.fits(500) && !first.fits(501));
+        let (first, second, third) = (room.share(), room.share(), room.share());
+        assert!(first.fits(0, 500) && !first.fits(0, 501));
         first.set(500);
-        assert!(second.fits(250) && !second.fits(251) && !first.fits(1));
+        assert!(second.fits(0, 250) && !second.fits(0, 251) && !first.fits(500, 1));
         second.set(250);
-        assert!(third.fits(125) && !third.fits(126));
+        assert!(third.fits(0, 125) && !third.fits(0, 126));
         first.set(0);
-        assert_eq!((room.used(), second.fits(250), second.fits(251)), (250, true, false));
+        assert_eq!((room.used(), second.fits(250, 250), second.fits(250, 251)), (250, true, false));
     }
 
     #[test]
     fn the_only_spool_may_take_all() {
-        let share = SpoolRoom::new("/nowhere".into(), 1_000, false).share(400);
-        assert!(share.fits(600) && !share.fits(601));
+        let share = SpoolRoom::new("/nowhere".into(), 1_000, false).share();
+        assert!(share.fits(400, 600) && !share.fits(400, 601));
     }
 }

@@ -115,7 +115,7 @@ impl Segment {
         let mut file = files.open(&path, Open::Read)?;
         let size = file.size()?;
         let (mut records, mut whole, mut at) = (Vec::new(), (0, 0), 0);
-        let mut payload = Vec::new();
+        let (mut payload, mut is_damaged, mut is_whole) = (Vec::new(), false, true);
         while let Some(head) = read_head(&mut file, at, size)? {
             payload.resize(head.payload_bytes as usize, 0);
             file.read_exact(&mut payload)?;
@@ -124,10 +124,15 @@ impl Segment {
             // One that is not whole counts if there is a whole one behind it: then it was, once.
             if head.checksum_with(&payload) == head.checksum {
                 whole = (records.len(), at);
+                is_damaged |= !is_whole;
+            } else {
+                is_whole = false;
             }
         }
         records.truncate(whole.0);
-        Ok(Self { records, bytes: whole.1, unread_bytes: size - whole.1, ..Self::new(path, first) })
+        let unread_bytes = size - whole.1;
+        is_damaged |= unread_bytes > 0;
+        Ok(Self { records, bytes: whole.1, unread_bytes, is_damaged, ..Self::new(path, first) })
     }
 
     /// Whether the record with that number is in it.

@@ -6,7 +6,7 @@ use std::io::{Error, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::error;
 
 use super::position::Position;
 use super::segment::{self, EXTENSION, Head, Segment};
@@ -57,7 +57,8 @@ impl State {
             segments: VecDeque::new(),
             growing: None,
             is_torn: false,
-            next: position.low,
+            // No number is given out twice, whatever has become of the files: those that are delivered are told by theirs.
+            next: position.end(),
             read: position.low,
             position,
             released: BTreeSet::new(),
@@ -72,30 +73,22 @@ impl State {
         let mut found: Vec<_> =
             self.files.list(&self.dir)?.iter().filter_map(|listed| self.number(listed)).collect();
         found.sort_unstable();
-        for (first, _) in found {
+        for first in found {
             let segment = Segment::scan(&self.files, self.path(first), first)?;
-            self.next = self.next.max(segment.end());
-            self.segments.push_back(segment);
-        }
-        let last = self.segments.len().saturating_sub(1);
-        for (index, segment) in self.segments.iter_mut().enumerate() {
             let path = segment.path.display();
-            match segment.unread_bytes {
-                0 => {}
-                // What was not wholly written when the power went was never said to be there.
-                bytes if index == last => {
-                    warn!(%path, bytes, "The last record of a spool was cut off by a crash, and was never acknowledged: removed it.");
-                    let mut file = self.files.open(&segment.path, Open::Overwrite)?;
-                    file.set_size(segment.bytes)?;
-                    file.sync_data()?;
-                }
-                bytes => {
-                    error!(
-                        %path, bytes,
-                        "A file of a spool is damaged: its end cannot be read. It is kept, with .damaged at the end of its name."
-                    );
-                    segment.is_damaged = true;
-                }
+            if segment.unread_bytes > 0 {
+                error!(
+                    %path,
+                    bytes = segment.unread_bytes,
+                    "The end of a file of a spool cannot be read. Either a crash has cut off a record that was being written and was \
+                     never acknowledged, or the disk has changed it; it is kept, with .damaged at the end of its name."
+                );
+            }
+            self.next = self.next.max(segment.end());
+            if segment.records.is_empty() {
+                self.remove_segment(&segment)?;
+            } else {
+                self.segments.push_back(segment);
             }
         }
         let numbers = self.segments.iter().flat_map(|segment| (segment.first..).zip(&segment.records));
@@ -107,11 +100,18 @@ impl State {
         Ok(())
     }
 
-    /// The number and size of a segment, if an entry of the directory is one.
-    fn number(&self, Listed { path, kind }: &Listed) -> Option<(u64, u64)> {
-        let FileKind::File(size) = kind else { return None };
+    /// The number of a segment's first record, if an entry of the directory is one.
+    fn number(&self, Listed { path, kind }: &Listed) -> Option<u64> {
         let number = path.file_stem().and_then(OsStr::to_str)?.parse().ok()?;
-        (*path == self.path(number)).then_some((number, *size))
+        (matches!(kind, FileKind::File(_)) && *path == self.path(number)).then_some(number)
+    }
+
+    /// Takes a segment away of which nothing is left to read: one that is damaged is kept under another name.
+    fn remove_segment(&self, segment: &Segment) -> Result<()> {
+        if segment.is_damaged {
+            return self.files.rename(&segment.path, &segment.path.with_extension("damaged"));
+        }
+        if_there(self.files.remove(&segment.path)).map(drop)
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -260,27 +260,25 @@ impl State {
             low = self.first_from(low + 1).unwrap_or(self.next);
         }
         self.position.low = low;
-        self.position.beyond.retain(|number| *number > low);
+        self.position.beyond.retain(|number| *number > low && *number < self.next);
         self.read = self.read.max(low);
-        if low == self.next {
-            Position::remove(&self.files, &self.dir)?;
+        let is_empty = low == self.next;
+        let saved = if is_empty {
             self.growing = None;
             self.is_torn = false;
+            Position::remove(&self.files, &self.dir)
         } else {
-            self.position.save(&self.files, &self.dir)?;
-        }
+            self.position.save(&self.files, &self.dir)
+        };
+        // Also on a full disk, where the position cannot be saved: only that makes room.
         while let Some(segment) = self.segments.front().filter(|segment| segment.end() <= low) {
             if self.growing.is_some() && self.segments.len() == 1 {
                 break;
             }
-            if segment.is_damaged {
-                self.files.rename(&segment.path, &segment.path.with_extension("damaged"))?;
-            } else {
-                if_there(self.files.remove(&segment.path))?;
-            }
+            self.remove_segment(segment)?;
             self.segments.pop_front();
         }
-        Ok(())
+        saved
     }
 
     pub(super) fn backlog(&self) -> Backlog {

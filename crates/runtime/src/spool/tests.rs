@@ -51,7 +51,8 @@ async fn records_come_back_in_order_across_segments_and_restarts_and_then_nothin
     let disk = MemoryDisk::default();
     append(&spool(&disk), 0..10).await;
     let second = spool(&disk);
-    second.open().await.unwrap();
+    let first = second.take().await.unwrap().unwrap();
+    second.release(first.id).await.unwrap();
     let backlog = second.backlog();
     assert_eq!((backlog.records, backlog.events, backlog.oldest), (10, 20, Some(DateTime::UNIX_EPOCH)));
     assert!(files(&disk).len() > 3, "there is more than one segment");
@@ -137,7 +138,7 @@ async fn a_spool_belongs_to_one_process() {
     let first = spool(&disk);
     append(&first, 0..1).await;
     let second = spool(&disk);
-    assert!(matches!(second.open().await, Err(SpoolError::InUse { .. })));
+    assert!(matches!(second.take().await, Err(SpoolError::InUse { .. })));
     drop(first);
     assert_eq!(drain(&second).await, [0]);
 }
@@ -154,4 +155,99 @@ async fn those_who_append_together_wait_for_the_disk_together() {
     let mut numbers = drain(&spool).await;
     numbers.sort_unstable();
     assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+}
+
+/// Changes a byte of a file of the spool.
+fn change(disk: &MemoryDisk, file: &str, offset: u64, byte: u8) {
+    let mut file = disk.open(&Path::new("/d/spool").join(file), Open::Overwrite).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(offset)).unwrap();
+    std::io::Write::write_all(&mut file, &[byte]).unwrap();
+}
+
+fn spool_of_one_segment(disk: &MemoryDisk) -> Spool {
+    let dir = DataDir { path: "/d".into(), files: Arc::new(disk.clone()), off_thread: OffThread::Direct };
+    Spool::with_segments(&SpoolRoom::new(dir, 1_000_000, true), "spool", 1_000_000)
+}
+
+#[tokio::test]
+async fn a_changed_length_in_the_only_segment_leaves_the_file_to_people() {
+    let disk = MemoryDisk::default();
+    append(&spool_of_one_segment(&disk), 0..20).await;
+    // The third byte of the length of the second record.
+    change(&disk, "000000000000.spool", segment::HEAD_BYTES as u64 + 8 + 2, 1);
+    let spool = spool(&disk);
+    append(&spool, 20..22).await;
+    assert_eq!(drain(&spool).await, [0, 20, 21]);
+    assert_eq!(files(&disk), ["000000000000.damaged"]);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_kept_across_a_restart() {
+    let disk = MemoryDisk::default();
+    append(&spool_of_one_segment(&disk), 0..6).await;
+    change(&disk, "000000000000.spool", segment::HEAD_BYTES as u64, b'R');
+    spool_of_one_segment(&disk).take().await.unwrap_err();
+    assert_eq!(drain(&spool_of_one_segment(&disk)).await, [1, 2, 3, 4, 5]);
+    assert_eq!(files(&disk), ["000000000000.damaged"]);
+}
+
+#[tokio::test]
+async fn numbers_delivered_beyond_a_lost_file_swallow_nothing_new() {
+    let disk = MemoryDisk::default();
+    let first = spool(&disk);
+    let ids = append(&first, 0..8).await;
+    first.remove(ids[2]).await.unwrap();
+    first.remove(ids[6]).await.unwrap();
+    drop(first);
+    for name in files(&disk).into_iter().filter(|name| name.starts_with('0')) {
+        disk.remove(&Path::new("/d/spool").join(name)).unwrap();
+    }
+    let second = spool(&disk);
+    append(&second, 100..108).await;
+    assert_eq!(drain(&second).await, (100..108).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn after_a_crash_of_an_emptied_spool_nothing_new_is_swallowed() {
+    for seed in 0..200 {
+        let (mut rng, disk) = (fastrand::Rng::with_seed(seed), MemoryDisk::default());
+        let first = spool(&disk);
+        let ids = append(&first, 0..6).await;
+        first.remove(ids[4]).await.unwrap();
+        // A new segment: now the position is synced with the directory.
+        append(&first, 6..12).await;
+        drain(&first).await;
+        drop(first);
+        disk.crash(&mut rng);
+        let second = spool(&disk);
+        append(&second, 100..108).await;
+        let there = drain(&second).await;
+        assert!((100..108).all(|n| there.contains(&n)), "seed {seed}: {there:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_gets_room_with_each_segment_that_is_delivered() {
+    let disk = MemoryDisk::default();
+    let spool = spool(&disk);
+    append(&spool, 0..40).await;
+    disk.set_room(Some(0));
+    let before = files(&disk).len();
+    for _ in 0..20 {
+        let record = spool.take().await.unwrap().unwrap();
+        // That it may come again after a restart is an error.
+        spool.remove(record.id).await.ok();
+    }
+    assert!(files(&disk).len() <= before - 4, "{:?}", files(&disk));
+}
+
+#[tokio::test]
+async fn what_is_over_the_share_is_refused_and_leaves_what_is_there() {
+    let disk = MemoryDisk::default();
+    let dir = DataDir { path: "/d".into(), files: Arc::new(disk.clone()), off_thread: OffThread::Direct };
+    let spool = Spool::with_segments(&SpoolRoom::new(dir, 200, true), "spool", 1_000);
+    append(&spool, 0..3).await;
+    assert!(matches!(spool.append(record(3, false)).await, Err(SpoolError::Full { .. })));
+    assert_eq!(drain(&spool).await, [0, 1, 2]);
+    append(&spool, 4..5).await;
 }

@@ -356,6 +356,6 @@ impl Sink {
             Refused { event, reason, stream: None }
         });
         let keeper = Keeper { quarantine, labels, clock, policies, stage: "receiving" };
-        keeper.keep_all(&texts, refused.collect(), "").await;
+        keeper.keep_all(&texts, refused.collect(), "", None).await;
     }
 }

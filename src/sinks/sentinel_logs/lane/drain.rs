@@ -15,6 +15,7 @@ use super::sending::Sending;
 use super::standing::Standing;
 use super::work::Work;
 use model::event::{Batch, Event};
+use runtime::health::Part;
 use runtime::quarantine::Reason;
 use runtime::spool::{SpoolError, SpooledRecord};
 
@@ -41,18 +42,28 @@ impl Lane {
         loop {
             self.until_asked_again(inner).await;
             let record = match self.spool.take().await {
-                Ok(Some(record)) => record,
+                Ok(Some(record)) => {
+                    self.show_spool(inner);
+                    inner.health.works(&Part::Spool);
+                    record
+                }
                 Ok(None) => {
                     self.show_spool(inner);
                     self.spool.readable().await;
                     continue;
                 }
+                // It is passed over.
+                Err(SpoolError::Damaged { path, offset, events }) => {
+                    inner.labels.count_discarded(u64::from(events));
+                    self.report_unreadable(inner, &SpoolError::Damaged { path, offset, events });
+                    continue;
+                }
                 Err(failure) => {
-                    self.report_unreadable(inner, &failure);
-                    // One that is damaged is passed over.
-                    if !matches!(failure, SpoolError::Damaged { .. }) {
-                        inner.clock.sleep(AGAIN_AFTER).await;
+                    if self.spool_logged.due(&inner.clock).is_some() {
+                        self.report_unreadable(inner, &failure);
                     }
+                    inner.health.fails(Part::Spool, inner.clock.now(), "spool_failed", failure.to_string());
+                    inner.clock.sleep(AGAIN_AFTER).await;
                     continue;
                 }
             };
@@ -67,6 +78,7 @@ impl Lane {
                 work,
                 settled: None,
                 abandoned: CancellationToken::new(),
+                patient_until: None,
                 record: Some((id, rows_in_record)),
                 _slot,
             };
@@ -98,8 +110,7 @@ impl Lane {
         inner: &Arc<Inner>,
         SpooledRecord { id, payload, .. }: SpooledRecord,
     ) -> Option<(Work, usize)> {
-        let spooled = match record::decode(&payload, &inner.encoder, inner.options_digest, inner.clock.now())
-        {
+        let spooled = match record::decode(&payload, &inner.encoder, inner.clock.now()) {
             Ok(spooled) => spooled,
             Err(failure) => {
                 let message = format!("a record of the spool, kept as it is: {failure}");
@@ -111,8 +122,8 @@ impl Lane {
             }
         };
         let Spooled { rows, chosen, rowless, noted } = spooled;
+        let (mut is_whole, total) = (rowless.is_empty(), chosen.len());
         inner.quarantine(&rows.events, rowless, Some(&self.stream)).await;
-        let total = chosen.len();
         let (groups, unrouted) = inner.group(&rows, chosen);
         inner.quarantine(&rows.events, rows.events_of(unrouted), Some(&self.stream)).await;
         let mut own = Vec::new();
@@ -127,20 +138,19 @@ impl Lane {
                 return None;
             }
         }
+        is_whole &= own.len() == total;
         // Of a record of which something went elsewhere, what is left is not what is in the spool.
-        let rows_in_record = if own.len() == total { total } else { usize::MAX };
+        let rows_in_record = if is_whole { total } else { usize::MAX };
         Some((Work::of_rows(rows, own, noted), rows_in_record))
     }
 
     fn report_unreadable(&self, inner: &Inner, failure: &SpoolError) {
-        let Some(left_out) = self.spool_logged.due(&inner.clock) else { return };
         let labels = &inner.labels;
         labels.count_error("spool_failed", "sending");
         error!(
             component_id = labels.id,
             destination = %self.name,
             error_type = "spool_failed",
-            left_out,
             "{labels}: what waits for {} cannot be read: {failure}",
             self.name
         );

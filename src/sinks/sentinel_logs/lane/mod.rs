@@ -34,12 +34,13 @@ use super::service::Service;
 use super::sink::Inner;
 use super::spool::WhenFull;
 use microsoft::ServiceError;
+use microsoft::error::Rejection;
 use runtime::health::Part;
 use runtime::quarantine::Reason;
 use runtime::retry::Verdict;
 use runtime::retry::concurrency::RequestSlot;
 use runtime::retry::policy::RetryPolicy;
-use runtime::spool::{NewRecord, RecordId, Spool, SpoolError, SpoolShare};
+use runtime::spool::{NewRecord, RecordId, Spool, SpoolError};
 use runtime::telemetry::{LogInterval, Metric};
 
 /// How often something is logged of a lane that would come again and again.
@@ -64,12 +65,15 @@ pub(super) struct Lane {
     /// How long to wait while it is in doubt whether rows are poison or an option is wrong.
     poison_backoff: Mutex<RetryPolicy>,
     standings: Standings,
-    spool: Spool,
-    share: SpoolShare,
+    pub(super) spool: Spool,
     /// Whether somebody delivers what is in the spool.
     is_drained: AtomicBool,
     doubts_logged: LogInterval,
     halving_logged: LogInterval,
+    failing_logged: LogInterval,
+    /// Whether the log says that it takes nothing.
+    is_said_to_fail: AtomicBool,
+    late_logged: LogInterval,
     spool_logged: LogInterval,
     full_logged: LogInterval,
 }
@@ -83,22 +87,23 @@ pub(super) struct LaneParts {
     pub(super) backoff: RetryPolicy,
     pub(super) poison_backoff: RetryPolicy,
     pub(super) spool: Spool,
-    pub(super) share: SpoolShare,
 }
 
-/// What became of rows that are to go to the spool.
-enum Spooling {
-    /// They are in it; the number of the record.
-    Done(RecordId),
-    /// There is no room for them.
-    Full,
+/// What became of rows that cannot be sent now.
+enum Kept {
+    /// They are in the spool; the number of the record.
+    Spooled(RecordId),
+    /// There is no room for them, and they are in the quarantine.
+    Quarantined,
+    /// They are where they were.
+    Not,
 }
 
 // === impl Lane ===
 
 impl Lane {
     pub(super) fn new(parts: LaneParts) -> Self {
-        let LaneParts { name, stream, service, sampler, backoff, poison_backoff, spool, share } = parts;
+        let LaneParts { name, stream, service, sampler, backoff, poison_backoff, spool } = parts;
         Self {
             name,
             stream,
@@ -109,10 +114,12 @@ impl Lane {
             poison_backoff: Mutex::new(poison_backoff),
             standings: Standings::new(backoff),
             spool,
-            share,
             is_drained: AtomicBool::new(false),
             doubts_logged: LogInterval::new(LOG_EVERY),
             halving_logged: LogInterval::new(LOG_EVERY),
+            failing_logged: LogInterval::new(LOG_EVERY),
+            is_said_to_fail: AtomicBool::new(false),
+            late_logged: LogInterval::new(LOG_EVERY),
             spool_logged: LogInterval::new(LOG_EVERY),
             full_logged: LogInterval::new(LOG_EVERY),
         }
@@ -131,6 +138,7 @@ impl Lane {
         let _when_dropped = abandoned.clone().drop_guard();
         while !left.is_empty() {
             let mut packer = inner.packer(rows, left);
+            self.look_at_rule(inner);
             while !packer.is_empty() && !self.must_spool(inner) {
                 // The slot comes first: so no more rows are in memory than there are slots.
                 let Some(slot) = self.slot(inner).await else { break };
@@ -146,6 +154,7 @@ impl Lane {
                     work: Work::of_request(Arc::clone(rows), request),
                     settled: Some(settled),
                     abandoned: abandoned.clone(),
+                    patient_until: None,
                     record: None,
                     _slot: slot,
                 };
@@ -166,38 +175,31 @@ impl Lane {
         Some(any_rejected)
     }
 
-    /// A slot for a request; nothing if the lane is not well, so that rows go to the spool.
+    /// A slot for a request; nothing if rows have to go to the spool before there is one.
     async fn slot(&self, inner: &Inner) -> Option<RequestSlot> {
-        let slot = self.service.concurrency.slot();
-        if !inner.spool.is_enabled {
-            return Some(slot.await);
-        }
         // Who waits behind requests that are answered, however slowly, is held back as it should be.
         tokio::select! {
             biased;
-            slot = slot => Some(slot),
-            () = self.standings.until_unwell() => None,
+            slot = self.service.concurrency.slot() => Some(slot),
+            () = self.standings.until(|_| self.must_spool(inner)) => None,
         }
     }
 
     /// Whether rows go to the spool at once.
     fn must_spool(&self, inner: &Inner) -> bool {
-        if !inner.spool.is_enabled {
-            return false;
-        }
-        match self.standings.get() {
-            Standing::Well => self.service.rule.is_paused(),
-            // Nobody would wait with these.
-            Standing::Late => inner.spool.after_silence.is_some(),
-            // If nothing waits, nobody else asks whether it is well again.
-            Standing::Failing { retry_at, .. } => {
-                retry_at > inner.clock.monotonic() || self.spool.backlog().records > 0
+        // If nothing waits, nobody else asks whether it is well again.
+        let is_asked_for = self.spool.backlog().records > 0;
+        inner.spool.is_enabled
+            && match self.standings.get() {
+                Standing::Well => false,
+                // With a single stream nobody else waits.
+                Standing::Late => is_asked_for && inner.spool.after_silence.is_some(),
+                Standing::Failing { retry_at, .. } => is_asked_for || retry_at > inner.clock.monotonic(),
             }
-        }
     }
 
-    /// Puts rows into the spool; those for which there is no room go where `when_full` says. Answers those that may be sent
-    /// instead, by their index, and whether any row is in the quarantine.
+    /// Puts rows aside as long as they cannot be sent. Answers those that may be sent, by their index, and whether any row is in the
+    /// quarantine.
     async fn put_aside(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
@@ -207,87 +209,88 @@ impl Lane {
         let mut any_rejected = false;
         while !left.is_empty() && self.must_spool(inner) {
             let count = rows.count_within(&left, RECORD_BYTES);
-            let encoded = record::encode(rows, &left[..count], false, inner.options_digest);
-            let record = new_record(inner, encoded, false);
+            let record = new_record(inner, record::encode(rows, &left[..count], false), false);
             while self.must_spool(inner) {
-                match self.append(inner, record.clone()).await {
-                    Ok(Spooling::Done(_)) => drop(left.drain(..count)),
-                    Ok(Spooling::Full) if inner.spool.when_full == WhenFull::Quarantine => {
-                        any_rejected = true;
-                        self.quarantine_full(inner, rows, left.drain(..count).collect()).await;
-                    }
-                    full_or_failed => {
-                        self.report_waiting(inner, full_or_failed.err());
-                        // Until something was delivered, or all may be sent.
-                        inner.clock.sleep(FULL_AGAIN_AFTER).await;
-                        continue;
+                match self.keep_record(inner, rows, &left[..count], record.clone()).await {
+                    Kept::Not => inner.clock.sleep(FULL_AGAIN_AFTER).await,
+                    kept => {
+                        any_rejected |= matches!(kept, Kept::Quarantined);
+                        left.drain(..count);
+                        break;
                     }
                 }
-                break;
             }
         }
         (left, any_rejected)
     }
 
-    /// Writes rows into the spool, if there is room.
-    async fn write(
+    /// Puts rows into the spool, or where `when_full` says. With `taken` whoever asks goes on with them.
+    async fn keep(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         rows: &Rows,
         chosen: &[usize],
         noted: bool,
         taken: bool,
-    ) -> Result<Spooling, SpoolError> {
-        let encoded = record::encode(rows, chosen, noted, inner.options_digest);
-        self.append(inner, new_record(inner, encoded, taken)).await
+    ) -> Kept {
+        let record = new_record(inner, record::encode(rows, chosen, noted), taken);
+        self.keep_record(inner, rows, chosen, record).await
     }
 
-    async fn append(self: &Arc<Self>, inner: &Arc<Inner>, record: NewRecord) -> Result<Spooling, SpoolError> {
-        if !self.share.fits(record.payload.len() as u64) {
-            return Ok(Spooling::Full);
-        }
+    async fn keep_record(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        rows: &Rows,
+        chosen: &[usize],
+        record: NewRecord,
+    ) -> Kept {
         self.start_draining(inner);
         let events = u64::from(record.events);
-        let id = self.spool.append(record).await?;
-        inner.labels.count(Metric::SpooledEvents, events);
-        self.show_spool(inner);
-        Ok(Spooling::Done(id))
+        let failure = match self.spool.append(record).await {
+            Ok(id) => {
+                inner.health.works(&Part::Spool);
+                inner.labels.count(Metric::SpooledEvents, events);
+                self.show_spool(inner);
+                return Kept::Spooled(id);
+            }
+            Err(failure) => failure,
+        };
+        let is_broken = !matches!(failure, SpoolError::Full { .. });
+        if is_broken {
+            inner.health.fails(Part::Spool, inner.clock.now(), "spool_failed", failure.to_string());
+        }
+        if inner.spool.when_full == WhenFull::Quarantine {
+            self.quarantine_full(inner, rows, chosen, &failure).await;
+            return Kept::Quarantined;
+        }
+        if let Some(left_out) = self.spool_logged.due(&inner.clock) {
+            inner.labels.count_error("spool_failed", "sending");
+            error!(
+                component_id = inner.labels.id,
+                destination = %self.name,
+                error_type = "spool_failed",
+                left_out,
+                "{}: batches with rows for {} wait, so that nothing is lost: it takes nothing, and {failure} (spool.max_bytes is {})",
+                inner.labels,
+                self.name,
+                inner.spool.room.max_bytes()
+            );
+        }
+        Kept::Not
     }
 
-    /// Keeps the events of rows in the quarantine for which the spool has no room.
-    async fn quarantine_full(&self, inner: &Inner, rows: &Rows, chosen: Vec<usize>) {
+    /// Keeps the events of rows in the quarantine that the spool does not take.
+    async fn quarantine_full(&self, inner: &Inner, rows: &Rows, chosen: &[usize], failure: &SpoolError) {
         let message = format!(
-            "{} takes nothing, and its share of the spool is full (spool.max_bytes, {} bytes for all streams): once it takes rows \
-             again, deliver what is here with `quarantine retry`",
+            "{} takes nothing, and {failure} (spool.max_bytes is {} for all streams): once it takes rows again, deliver what is here \
+             with `quarantine retry`, which sends all rows of an event",
             self.name,
             inner.spool.room.max_bytes()
         );
         let reason = Reason { code: "spool_full", message, request_id: None };
-        let refused = chosen.into_iter().map(|row| (row, reason.clone())).collect();
-        inner.quarantine_rows(&self.stream, rows, refused).await;
-    }
-
-    fn report_waiting(&self, inner: &Inner, failure: Option<SpoolError>) {
-        let Some(left_out) = self.full_logged.due(&inner.clock) else { return };
-        let why = failure.map_or_else(
-            || {
-                format!(
-                    "its share of the spool is full (spool.max_bytes, {} bytes)",
-                    inner.spool.room.max_bytes()
-                )
-            },
-            |failure| failure.to_string(),
-        );
-        inner.labels.count_error("spool_failed", "sending");
-        error!(
-            component_id = inner.labels.id,
-            destination = %self.name,
-            error_type = "spool_failed",
-            left_out,
-            "{}: batches with rows for {} wait, so that nothing is lost: it takes nothing, and {why}",
-            inner.labels,
-            self.name
-        );
+        let refused = chosen.iter().map(|row| (*row, reason.clone())).collect();
+        let refused = rows.events_of(refused);
+        inner.quarantine_for(&rows.events, refused, Some(&self.stream), Some(&self.full_logged)).await;
     }
 
     /// Removes a record whose rows are decided.
@@ -295,13 +298,16 @@ impl Lane {
         if let Err(failure) = self.spool.remove(id).await {
             let labels = &inner.labels;
             labels.count_error("spool_failed", "sending");
-            error!(
-                component_id = labels.id,
-                destination = %self.name,
-                error_type = "spool_failed",
-                "{labels}: rows were delivered to {}, and may be delivered again after a restart: {failure}",
-                self.name
-            );
+            if let Some(left_out) = self.spool_logged.due(&inner.clock) {
+                error!(
+                    component_id = labels.id,
+                    destination = %self.name,
+                    error_type = "spool_failed",
+                    left_out,
+                    "{labels}: rows were delivered to {}, and may be delivered again after a restart: {failure}",
+                    self.name
+                );
+            }
         }
         self.show_spool(inner);
     }
@@ -309,68 +315,122 @@ impl Lane {
     /// Shows how much waits.
     fn show_spool(&self, inner: &Inner) {
         let backlog = self.spool.backlog();
-        self.share.set(backlog.bytes);
         inner.labels.gauge_for(Metric::SpoolBytes, &self.name, backlog.bytes);
         inner.labels.gauge_for(Metric::SpoolEvents, &self.name, backlog.events);
+    }
+
+    /// Shows that it takes rows, or that nobody looks any more.
+    pub(super) fn show_well(&self, inner: &Inner) {
+        inner.labels.gauge_for(Metric::DestinationFailing, &self.name, 0);
     }
 
     /// Notes that the service has answered.
     fn works(&self, inner: &Inner) {
         let Some(since) = self.standings.works() else { return };
         inner.health.works(&Part::Destination(Arc::clone(&self.name)));
-        inner.labels.gauge_for(Metric::DestinationFailing, &self.name, 0);
-        info!(
+        self.show_well(inner);
+        if self.is_said_to_fail.swap(false, Ordering::Relaxed) {
+            info!(
+                component_id = inner.labels.id,
+                destination = %self.name,
+                %since,
+                waiting = self.spool.backlog().events,
+                "{}: ingesting into {} works again; what waits in the spool is sent now.",
+                inner.labels,
+                self.name
+            );
+        }
+    }
+
+    /// Notes that the answer to a request is late.
+    fn is_late(&self, inner: &Inner) {
+        if !self.standings.is_late() {
+            return;
+        }
+        let Some(left_out) = self.late_logged.due(&inner.clock) else { return };
+        warn!(
             component_id = inner.labels.id,
             destination = %self.name,
-            %since,
-            waiting = self.spool.backlog().events,
-            "{}: ingesting into {} works again; what waits in the spool is sent now.",
+            left_out,
+            "{}: {} has not answered within spool.after_secs ({} s): its rows go to the spool until it does.",
             inner.labels,
+            self.name,
+            inner.spool.after_silence.unwrap_or_default().as_secs()
+        );
+    }
+
+    /// Notes that an answer is not waited for any more, as if the request had failed.
+    fn gives_up(&self, inner: &Inner) {
+        self.standings.fails(Verdict::Retry, inner.clock.monotonic(), inner.clock.now());
+        let why = format!(
+            "{}: no answer within spool.after_secs, and no room in the spool to wait longer",
             self.name
         );
+        self.show_failing(inner, "timed_out", why);
+    }
+
+    /// Looks whether its rule has asked to be left alone, for all of its streams.
+    fn look_at_rule(&self, inner: &Inner) {
+        let Some(left) = self.service.rule.paused_for() else { return };
+        let now = inner.clock.now();
+        if inner.spool.is_enabled && self.standings.is_paused(inner.clock.monotonic() + left, now) {
+            let why =
+                format!("{}: its rule has asked to be left alone (429), with all of its streams", self.name);
+            self.show_failing(inner, "throttled", why.clone());
+            if let Some(left_out) = self.failing_logged.due(&inner.clock) {
+                self.is_said_to_fail.store(true, Ordering::Relaxed);
+                let wait_secs = left.as_secs_f64();
+                warn!(
+                    component_id = inner.labels.id, destination = %self.name, wait_secs, left_out,
+                    "{}: {why}: sending again in {wait_secs:.1} s, and its rows wait on disk until then", inner.labels
+                );
+            }
+        }
+    }
+
+    fn show_failing(&self, inner: &Inner, error_type: &'static str, why: String) {
+        inner.health.fails(Part::Destination(Arc::clone(&self.name)), inner.clock.now(), error_type, why);
+        inner.labels.gauge_for(Metric::DestinationFailing, &self.name, 1);
     }
 
     /// Notes that a request failed, and answers how long the lane is left alone.
     fn fails(&self, inner: &Inner, failure: &ServiceError) -> Duration {
-        let (now, verdict) = (inner.clock.now(), failure.verdict());
-        let (wait, is_new) = self.standings.fails(verdict, inner.clock.monotonic(), now);
+        let verdict = failure.verdict();
+        let (wait, is_new) = self.standings.fails(verdict, inner.clock.monotonic(), inner.clock.now());
         inner.labels.count_error(failure.error_type(), "sending");
         inner.labels.count_for(Metric::DestinationErrors, &self.name, 1);
-        if !is_new {
-            return wait;
+        if is_new {
+            // Its limits are the rule's: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
+            if failure.rejection() == Some(Rejection::Throttled) && matches!(verdict, Verdict::RetryAfter(_))
+            {
+                self.service.rule.pause_for(wait);
+            }
+            self.show_failing(inner, failure.error_type(), format!("{}: {}", self.name, failure.message()));
+            self.report(inner, failure, wait);
         }
-        if matches!(verdict, Verdict::RetryAfter(_)) {
-            self.service.rule.pause_for(wait);
-        }
-        inner.health.fails(
-            Part::Destination(Arc::clone(&self.name)),
-            now,
-            failure.error_type(),
-            format!("{}: {}", self.name, failure.message()),
-        );
-        inner.labels.gauge_for(Metric::DestinationFailing, &self.name, 1);
-        self.report(inner, failure, wait);
         wait
     }
 
     fn report(&self, inner: &Inner, failure: &ServiceError, wait: Duration) {
+        let Some(left_out) = self.failing_logged.due(&inner.clock) else { return };
+        self.is_said_to_fail.store(true, Ordering::Relaxed);
         let (labels, component_id, destination) = (&inner.labels, &inner.labels.id, &self.name);
         let (error_type, request_id) = (failure.error_type(), failure.request_id());
         let (wait_secs, message) = (wait.as_secs_f64(), failure.message());
+        let others = if inner.spool.is_enabled {
+            "its rows wait, on disk if that takes longer than spool.after_secs, and no other stream waits with them"
+        } else {
+            "the batches that have rows for it wait"
+        };
         // Being told to wait is part of normal work.
         if failure.level() == Level::WARN {
             warn!(
-                component_id, %destination, error_type, request_id, wait_secs,
-                "{labels}: {destination}: asked to wait, sending again in {wait_secs:.1} s: {message}"
+                component_id, %destination, error_type, request_id, wait_secs, left_out,
+                "{labels}: {destination}: asked to wait, sending again in {wait_secs:.1} s; {others}: {message}"
             );
         } else {
-            let others = if inner.spool.is_enabled {
-                "its rows wait on disk and no other stream waits with them"
-            } else {
-                "the batches that have rows for it wait"
-            };
             error!(
-                component_id, %destination, error_type, request_id, wait_secs,
+                component_id, %destination, error_type, request_id, wait_secs, left_out,
                 "{labels}: cannot ingest into {destination}, trying again in {wait_secs:.1} s; {others}, nothing is lost: {message}"
             );
         }

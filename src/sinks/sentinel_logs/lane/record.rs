@@ -1,11 +1,12 @@
 //! What waits in a lane's spool: events, and which of their rows are not delivered yet.
 //!
 //! Events are kept and not rows, so that the quarantine has the event, and rows are written as the options say when they are sent: a
-//! mistake in the file that is mended also mends what waits. If it would change which rows there are, all rows of the lane's tables
-//! are sent.
+//! mistake in the file that is mended also mends what waits. If an event has another number of rows by then, all of its rows for the
+//! tables that were waited for are sent.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -29,8 +30,6 @@ const LEVEL: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Head {
     version: u32,
-    /// Tells whether the options that rows follow from are still the same.
-    options: u64,
     /// When the events were taken in.
     now: DateTime<Utc>,
     /// Whether it was counted and logged what there is to say of the rows.
@@ -46,8 +45,10 @@ struct EventHead {
     bytes: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timestamp: Option<DateTime<Utc>>,
-    /// Which of its rows, by their order among the rows of the event.
+    /// Which of its rows, by their order among the rows of the event, in that order.
     rows: Vec<usize>,
+    /// How many rows it had: with as many, it is taken to have the same.
+    of: usize,
 }
 
 /// Rows that were read from a spool.
@@ -74,35 +75,34 @@ pub(super) enum RecordError {
     Short,
 }
 
-/// The rows with these indices, which are `noted` if what there is to say of them was counted and logged, and the number of their
-/// events. `options` tells the options that they follow from.
-pub(super) fn encode(rows: &Rows, chosen: &[usize], noted: bool, options: u64) -> (Bytes, u32) {
-    let mut head = Head {
-        version: VERSION,
-        options,
-        now: rows.now(),
-        noted,
-        tables: BTreeSet::new(),
-        events: Vec::new(),
-    };
+/// The rows with these indices, in order, which are `noted` if what there is to say of them was counted and logged; and the number of
+/// their events.
+pub(super) fn encode(rows: &Rows, chosen: &[usize], noted: bool) -> (Bytes, u32) {
+    let mut head =
+        Head { version: VERSION, now: rows.now(), noted, tables: BTreeSet::new(), events: Vec::new() };
     let mut texts: Vec<Bytes> = Vec::new();
     let mut last = None;
     for row in chosen {
         let (index, event) = rows.event(*row);
-        if last != Some(index) {
-            last = Some(index);
-            let text = event.to_json();
-            head.events.push(EventHead { bytes: text.len(), timestamp: event.timestamp(), rows: Vec::new() });
-            texts.push(text);
-        }
+        let of_event = match last {
+            Some((known, of_event)) if known == index => of_event,
+            _ => {
+                let (text, of_event) = (event.to_json(), rows.around(*row));
+                let (bytes, timestamp, of) = (text.len(), event.timestamp(), of_event.len());
+                head.events.push(EventHead { bytes, timestamp, rows: Vec::new(), of });
+                texts.push(text);
+                of_event
+            }
+        };
         if let Some(event) = head.events.last_mut() {
-            event.rows.push(rows.ordinal(*row));
+            event.rows.push(row - of_event.start);
         }
         if let Some(table) = rows.table(*row)
             && !head.tables.contains(table)
         {
             head.tables.insert(table.to_owned());
         }
+        last = Some((index, of_event));
     }
     let json = json!(head).to_string();
     let length = u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -117,12 +117,7 @@ pub(super) fn encode(rows: &Rows, chosen: &[usize], noted: bool, options: u64) -
 }
 
 /// The rows of a record, as `encoder` writes them, which are `sent` now.
-pub(super) fn decode(
-    payload: &[u8],
-    encoder: &Encoder,
-    options: u64,
-    sent: DateTime<Utc>,
-) -> Result<Spooled, RecordError> {
+pub(super) fn decode(payload: &[u8], encoder: &Encoder, sent: DateTime<Utc>) -> Result<Spooled, RecordError> {
     // Written by us, and proved by a checksum: as large as it was when it was written.
     let mut gzip = GzDecoder::new(Vec::new());
     gzip.write_all(payload)?;
@@ -143,17 +138,27 @@ pub(super) fn decode(
         at = end;
     }
     let (rows, rowless) = Rows::sent_at(encoder, Batch::from(events), head.now, sent);
-    let is_same = head.options == options;
-    let is_left = |row: &usize| {
-        if is_same {
-            let (event, _) = rows.event(*row);
-            head.events.get(event).is_some_and(|event| event.rows.contains(&rows.ordinal(*row)))
-        } else {
-            head.tables.is_empty() || rows.table(*row).is_none_or(|table| head.tables.contains(table))
+    let (mut chosen, mut row) = (Vec::new(), 0);
+    while row < rows.count() {
+        let of_event = rows.around(row);
+        if let Some(event) = head.events.get(rows.event(row).0) {
+            chosen.extend(left_of(&head, event, &rows, of_event.clone()));
         }
-    };
-    let chosen = (0..rows.count()).filter(is_left).collect();
+        row = of_event.end;
+    }
     Ok(Spooled { rows: Arc::new(rows), chosen, rowless, noted: head.noted })
+}
+
+/// Which of the rows of an event are not delivered.
+fn left_of(head: &Head, event: &EventHead, rows: &Rows, of_event: Range<usize>) -> Vec<usize> {
+    let is_waited_for = |row: &usize| rows.table(*row).is_none_or(|table| head.tables.contains(table));
+    let same: Vec<_> = event.rows.iter().map(|row| of_event.start + row).collect();
+    if event.of == of_event.len() && same.iter().all(is_waited_for) {
+        return same;
+    }
+    // The options have changed: all rows of the tables that were waited for, or, if there is none of those any more, all.
+    let of_tables: Vec<_> = of_event.clone().filter(is_waited_for).collect();
+    if of_tables.is_empty() { of_event.collect() } else { of_tables }
 }
 
 #[derive(Deserialize)]

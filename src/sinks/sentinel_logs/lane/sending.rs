@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::sink::Inner;
-use super::super::spool::WhenFull;
 use super::work::Work;
-use super::{Lane, Spooling};
+use super::{Kept, Lane};
 use microsoft::ServiceError;
 use microsoft::error::Rejection;
 use runtime::retry::concurrency::RequestSlot;
@@ -27,6 +27,8 @@ pub(super) struct Sending {
     pub(super) settled: Option<oneshot::Sender<Settled>>,
     /// Cancelled when nobody waits any more for what is not settled.
     pub(super) abandoned: CancellationToken,
+    /// Until when a failure, silence or a refusal may hold who waits: from when the service was first waited for.
+    pub(super) patient_until: Option<Instant>,
     /// The record that they are in, and how many of them, if they are in the spool.
     pub(super) record: Option<(RecordId, usize)>,
     /// The right to have them in memory.
@@ -43,10 +45,10 @@ pub(super) struct Settled {
 /// How making a request ended.
 enum Ended {
     Answered(Result<(), ServiceError>),
-    /// Its answer is late, and there is no room for its rows; or the sink stops. It is not waited for.
-    Left,
-    /// Nobody waits for the rows.
-    Abandoned,
+    /// The sink stops, and its answer is not waited for.
+    Stopped,
+    /// Nobody waits for the rows, or they are in the quarantine.
+    Over,
 }
 
 // === impl Sending ===
@@ -55,9 +57,7 @@ impl Sending {
     /// Sends them. Ends when all are decided, or in the spool for somebody else to send.
     pub(super) async fn run(mut self) {
         let (lane, inner) = (Arc::clone(&self.lane), Arc::clone(&self.inner));
-        let spool = &inner.spool;
         let mut policy = inner.policies.forever();
-        let mut patient_until = None;
         loop {
             let undecided = self.work.undecided();
             if undecided.is_empty() {
@@ -66,20 +66,20 @@ impl Sending {
             let failure = match self.step(&undecided).await {
                 Ended::Answered(Ok(())) => continue,
                 Ended::Answered(Err(failure)) => failure,
-                Ended::Left => {
+                Ended::Stopped => {
                     self.leave(&undecided).await;
                     return;
                 }
-                Ended::Abandoned => return,
+                Ended::Over => return,
             };
             let mut wait = lane.fails(&inner, &failure);
-            if !spool.is_enabled && self.record.is_none() {
+            if !inner.spool.is_enabled && self.record.is_none() {
                 // Each by its own backoff, so that not all come at once; a pause of the rule is waited for in its turn.
                 let own = policy.wait(failure.verdict());
                 wait = if lane.service.rule.is_paused() { Duration::ZERO } else { own };
             } else {
                 let now = inner.clock.monotonic();
-                let until = *patient_until.get_or_insert(now + spool.after_failure);
+                let until = *self.patient_until.get_or_insert(now + inner.spool.after_failure);
                 let may_pass = self.settled.is_some() && self.record.is_none() && is_passing(&failure);
                 if !(may_pass && now + wait < until) && self.leave(&undecided).await {
                     return;
@@ -88,11 +88,13 @@ impl Sending {
             tokio::select! {
                 () = inner.clock.sleep(wait) => {}
                 () = self.abandoned.cancelled(), if self.settled.is_some() => return,
+                // What of it is in the spool stays there.
+                () = inner.stopping.cancelled(), if self.settled.is_none() => return,
             }
         }
     }
 
-    /// Makes one request. When its answer is late, puts the rows into the spool, and goes on waiting for it.
+    /// Makes one request. When who waits has waited long enough, puts the rows into the spool, and goes on.
     async fn step(&mut self, undecided: &[usize]) -> Ended {
         let (lane, inner, abandoned) =
             (Arc::clone(&self.lane), Arc::clone(&self.inner), self.abandoned.clone());
@@ -103,37 +105,50 @@ impl Sending {
         tokio::pin!(step);
         let after = inner.spool.after_silence.filter(|_| inner.spool.is_enabled);
         if let (Some(after), true, None) = (after, self.settled.is_some(), self.record) {
-            let silence = async {
+            let until = &mut self.patient_until;
+            let patience = async {
                 begun.notified().await;
-                inner.clock.sleep(after).await;
+                let asked_at = inner.clock.monotonic();
+                let until = *until.get_or_insert(asked_at + after);
+                inner.clock.sleep(until.saturating_duration_since(asked_at)).await;
+                asked_at
             };
-            tokio::select! {
+            let asked_at = tokio::select! {
                 biased;
                 answer = &mut step => return Ended::Answered(answer),
-                () = abandoned.cancelled() => return Ended::Abandoned,
-                () = silence => {}
+                () = abandoned.cancelled() => return Ended::Over,
+                asked_at = patience => asked_at,
+            };
+            let is_silent = inner.clock.monotonic() >= asked_at + after;
+            if is_silent {
+                lane.is_late(&inner);
             }
-            lane.standings.is_late();
-            match lane.write(&inner, &rows, undecided, noted, true).await {
-                Ok(Spooling::Done(id)) => {
+            match lane.keep(&inner, &rows, undecided, noted, true).await {
+                Kept::Spooled(id) => {
                     self.record = Some((id, undecided.len()));
                     settle(&mut self.settled, any_rejected);
                 }
-                Ok(Spooling::Full) if inner.spool.when_full == WhenFull::Quarantine => return Ended::Left,
-                Ok(Spooling::Full) => lane.report_waiting(&inner, None),
-                Err(failure) => lane.report_waiting(&inner, Some(failure)),
+                Kept::Quarantined => {
+                    if is_silent {
+                        // Nobody waits for the answer: so it is as if it had not come.
+                        lane.gives_up(&inner);
+                    }
+                    settle(&mut self.settled, true);
+                    return Ended::Over;
+                }
+                Kept::Not => {}
             }
         }
         let is_awaited = self.settled.is_some();
         tokio::select! {
             biased;
             answer = &mut step => Ended::Answered(answer),
-            () = abandoned.cancelled(), if is_awaited => Ended::Abandoned,
+            () = abandoned.cancelled(), if is_awaited => Ended::Over,
             // Nobody waits for it, so it must not hold up whoever stops the sink.
             () = async {
                 inner.stopping.cancelled().await;
                 inner.clock.sleep(GRACE).await;
-            }, if !is_awaited => Ended::Left,
+            }, if !is_awaited => Ended::Stopped,
         }
     }
 
@@ -149,31 +164,18 @@ impl Sending {
     /// quarantine.
     async fn leave(&mut self, undecided: &[usize]) -> bool {
         let (lane, inner) = (&self.lane, &self.inner);
-        match self.record {
-            Some((id, count)) if count == undecided.len() => {
-                if let Err(failure) = lane.spool.release(id).await {
-                    lane.report_waiting(inner, Some(failure));
-                    return false;
-                }
-            }
-            old => {
-                let (rows, noted) = (&self.work.rows, self.work.is_noted());
-                match lane.write(inner, rows, undecided, noted, false).await {
-                    Ok(Spooling::Done(_)) => {}
-                    // What is in the spool stays there.
-                    Ok(Spooling::Full) if old.is_none() && inner.spool.when_full == WhenFull::Quarantine => {
-                        self.work.any_rejected = true;
-                        lane.quarantine_full(inner, rows, undecided.to_vec()).await;
-                    }
-                    full_or_failed => {
-                        lane.report_waiting(inner, full_or_failed.err());
-                        return false;
-                    }
-                }
-                if let Some((id, _)) = old {
-                    lane.forget(inner, id).await;
-                }
-            }
+        if let Some((id, count)) = self.record
+            && count == undecided.len()
+        {
+            lane.spool.release(id).await.ok();
+            return true;
+        }
+        match lane.keep(inner, &self.work.rows, undecided, self.work.is_noted(), false).await {
+            Kept::Not => return false,
+            kept => self.work.any_rejected |= matches!(kept, Kept::Quarantined),
+        }
+        if let Some((id, _)) = self.record {
+            lane.forget(inner, id).await;
         }
         settle(&mut self.settled, self.work.any_rejected);
         true

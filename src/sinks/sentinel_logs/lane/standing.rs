@@ -56,15 +56,24 @@ impl Standings {
         }
     }
 
-    /// Notes that an answer is late, unless worse is known.
-    pub(super) fn is_late(&self) {
+    /// Notes that an answer is late, unless worse is known. Answers whether it was well before.
+    pub(super) fn is_late(&self) -> bool {
+        self.leave_well(Standing::Late)
+    }
+
+    /// Notes that it is to be left alone, though it has not failed itself. Answers whether it was well before.
+    pub(super) fn is_paused(&self, retry_at: Instant, since: DateTime<Utc>) -> bool {
+        self.leave_well(Standing::Failing { retry_at, since })
+    }
+
+    fn leave_well(&self, now: Standing) -> bool {
         self.now.send_if_modified(|standing| {
-            let modified = *standing == Standing::Well;
-            if modified {
-                *standing = Standing::Late;
+            let is_well = *standing == Standing::Well;
+            if is_well {
+                *standing = now;
             }
-            modified
-        });
+            is_well
+        })
     }
 
     /// Notes that a request failed. Answers how long it is left alone, and whether that was decided by this failure: several may
@@ -86,11 +95,6 @@ impl Standings {
             true
         });
         (wait, is_new)
-    }
-
-    /// Waits until it is not well.
-    pub(super) async fn until_unwell(&self) {
-        self.until(|standing| standing != Standing::Well).await;
     }
 
     /// Waits until it is as `condition` wants it.
