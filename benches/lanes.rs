@@ -39,8 +39,9 @@ struct Latencies(Vec<f64>);
 // === impl Latencies ===
 
 impl Latencies {
-    fn at(&self, part: f64) -> f64 {
-        let index = (self.0.len().saturating_sub(1) as f64 * part).round() as usize;
+    /// What `percent` of them took at most.
+    fn at(&self, percent: usize) -> f64 {
+        let index = self.0.len().saturating_sub(1) * percent / 100;
         self.0.get(index).copied().unwrap_or_default()
     }
 }
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("|---|---|---|---|---|---|");
         let well = measure("all are well", seconds, false).await?;
         let bad = measure("403, no answer, and 404 in 1 of 500", seconds, true).await?;
-        println!("\np99 with bad destinations is {:.2} times that without.", bad.at(0.99) / well.at(0.99));
+        println!("\np99 with bad destinations is {:.2} times that without.", bad.at(99) / well.at(99));
         Ok(())
     })
 }
@@ -105,9 +106,9 @@ async fn measure(name: &str, seconds: u64, is_bad: bool) -> Result<Latencies, Bo
     println!(
         "| {name} | {} | {:.1} | {:.1} | {:.1} | {mended:.1} s |",
         latencies.0.len(),
-        latencies.at(0.5),
-        latencies.at(0.99),
-        latencies.at(1.0)
+        latencies.at(50),
+        latencies.at(99),
+        latencies.at(100)
     );
     Ok(latencies)
 }

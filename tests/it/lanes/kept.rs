@@ -23,7 +23,8 @@ fn noise(rng: &mut fastrand::Rng, bytes: usize) -> String {
     (0..bytes).map(|_| rng.alphanumeric()).collect()
 }
 
-fn large(n: u64, to: &str, rule: usize, text: String) -> Batch {
+fn large(n: u64, to: &str, rule: usize, rng: &mut fastrand::Rng, bytes: usize) -> Batch {
+    let text = noise(rng, bytes);
     batch([json!({"n": n, "to": to, "rule": RULES[rule], "text": text})])
 }
 
@@ -62,15 +63,15 @@ fn a_stream_that_is_late_once_while_others_fill_the_room_is_asked_again() {
         world.simulator.faults().at_path("Custom-Other_CL", status(403, None));
         for (n, (to, rule)) in (0..).zip([("Bad", 0), ("Bad", 1), ("Other", 0), ("Other", 1)]) {
             for _ in 0..20 {
-                sink.deliver(large(n, to, rule, noise(&mut rng, 500_000))).await;
+                sink.deliver(large(n, to, rule, &mut rng, 500_000)).await;
             }
         }
         world.simulator.faults().at_path("Custom-Good_CL", Fault::Delay(Duration::from_secs(3)));
-        sink.deliver(large(1, "Good", 0, noise(&mut rng, 800_000))).await;
+        sink.deliver(large(1, "Good", 0, &mut rng, 800_000)).await;
         world.simulator.faults().at_path("Custom-Good_CL", Fault::Pass);
         world.clock.sleep(Duration::from_mins(1)).await;
         for n in 2..20 {
-            deliver(&world, &sink, large(n, "Good", 0, noise(&mut rng, 800_000))).await;
+            deliver(&world, &sink, large(n, "Good", 0, &mut rng, 800_000)).await;
         }
         let failing: Vec<_> = sink.health().troubles().into_iter().map(|(_, trouble)| trouble.why).collect();
         assert!(failing.iter().all(|why| !why.contains("Good")), "{failing:?}");
@@ -196,7 +197,7 @@ fn after_a_restart_what_waits_still_counts() {
             let sink = sink(&world, &small_spool());
             sink.start().await;
             for n in 0..20 {
-                sink.deliver(large(n, to, 1, noise(&mut rng, 500_000))).await;
+                sink.deliver(large(n, to, 1, &mut rng, 500_000)).await;
             }
             sink.stop().await;
         }

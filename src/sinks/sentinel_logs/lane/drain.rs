@@ -70,7 +70,7 @@ impl Lane {
             let id = record.id;
             let Some((work, rows_in_record)) = self.work_of(inner, record).await else { continue };
             // The slot comes last: who waits for another lane's must not hold one.
-            let _slot = self.service.concurrency.slot().await;
+            let slot = self.service.concurrency.slot().await;
             let is_well = self.standings.get() == Standing::Well;
             let sending = Sending {
                 lane: Arc::clone(self),
@@ -80,7 +80,7 @@ impl Lane {
                 abandoned: CancellationToken::new(),
                 patient_until: None,
                 record: Some((id, rows_in_record)),
-                _slot,
+                _slot: slot,
             };
             sent.spawn(sending.run());
             // While it is not well, one asks for all.
