@@ -139,7 +139,8 @@ async fn a_stop_gives_vector_its_time_though_our_sink_is_stuck() {
     let router = Router::new().route("/", post(take)).with_state(endpoint.clone());
     tokio::spawn(async move { axum::serve(socket, router).await });
 
-    let mut rig = Rig::new(&peer, 100, &lines(1_000), json!({})).await;
+    // With a spool it would not be stuck.
+    let mut rig = Rig::new(&peer, 100, &lines(1_000), json!({"spool": {"enabled": false}})).await;
     rig.arguments = vec!["--graceful-shutdown-limit-secs".to_owned(), "12".to_owned()];
     rig.pipeline["sources"]["demo"] = json!({"type": "demo_logs", "format": "json", "interval": 0.01});
     // What it holds is sent when it stops, if it is given the time.

@@ -14,6 +14,8 @@ use crate::error::TokenError;
 /// How long before it expires a token is renewed; of one that lives shorter than twice that, after half its life. One that lives
 /// shorter than this is used until it is refused: rather than of a token that is, that tells of a clock that is wrong.
 pub(super) const REFRESH_MARGIN: Duration = Duration::from_mins(5);
+/// How long a token that is still good is not used because a new one is awaited.
+const RENEWED_WITHIN: Duration = Duration::from_secs(10);
 /// How long no token is renewed for being refused, after a new one was.
 const NO_RENEWAL_FOR: Duration = Duration::from_mins(1);
 /// Longest that a token is believed to live, whatever its issuer says.
@@ -51,6 +53,7 @@ pub struct Credential {
 struct Kept {
     secret: SensitiveString,
     renew_at: Instant,
+    expires_at: Instant,
 }
 
 impl fmt::Debug for Credential {
@@ -74,15 +77,25 @@ impl Credential {
         }
     }
 
-    /// A token that is good now. Waits for nobody while there is one.
+    /// A token that is good now. Waits for nobody while there is one that need not be renewed, and in its last minutes for no more
+    /// than one attempt to renew it, of one who asks: others go on with it, and so does he if that fails.
     pub async fn token(&self) -> Result<SensitiveString, TokenError> {
         if let Some(token) = self.good() {
             return Ok(token);
         }
-        let _one_at_a_time = self.fetching.lock().await;
-        match self.good() {
-            Some(token) => Ok(token),
-            None => self.fetch().await,
+        let last = self.unexpired();
+        let _one_at_a_time = match (self.fetching.try_lock(), &last) {
+            (Ok(one_at_a_time), _) => one_at_a_time,
+            (Err(_), Some(token)) => return Ok(token.clone()),
+            (Err(_), None) => self.fetching.lock().await,
+        };
+        if let Some(token) = self.good() {
+            return Ok(token);
+        }
+        let Some(last) = last else { return self.fetch().await };
+        tokio::select! {
+            fetched = self.fetch() => Ok(fetched.unwrap_or(last)),
+            () = self.clock.sleep(RENEWED_WITHIN) => Ok(last),
         }
     }
 
@@ -110,17 +123,26 @@ impl Credential {
 
     /// The token that there is, if it need not be renewed yet.
     fn good(&self) -> Option<SensitiveString> {
+        self.kept_until(|token| token.renew_at)
+    }
+
+    /// The token that there is, if it is good for some seconds more.
+    fn unexpired(&self) -> Option<SensitiveString> {
+        self.kept_until(|token| token.expires_at)
+    }
+
+    fn kept_until(&self, end: impl Fn(&Kept) -> Instant) -> Option<SensitiveString> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref()
-            .filter(|token| self.clock.monotonic() < token.renew_at)
-            .map(|token| token.secret.clone())
+        kept.as_ref().filter(|token| self.clock.monotonic() < end(token)).map(|token| token.secret.clone())
     }
 
     async fn fetch(&self) -> Result<SensitiveString, TokenError> {
         let Token { secret, lifetime } = self.identity.fetch(&self.scope).await?;
         let lifetime = if lifetime < REFRESH_MARGIN { MAX_LIFETIME } else { lifetime.min(MAX_LIFETIME) };
         let margin = REFRESH_MARGIN.min(lifetime / 2);
-        let kept = Kept { secret: secret.clone(), renew_at: self.clock.monotonic() + lifetime - margin };
+        let now = self.clock.monotonic();
+        let expires_at = now + lifetime.saturating_sub(RENEWED_WITHIN);
+        let kept = Kept { secret: secret.clone(), renew_at: now + lifetime - margin, expires_at };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(secret)
     }
@@ -226,6 +248,24 @@ mod tests {
         }
         clock.sleep(Duration::from_mins(1)).await;
         assert_eq!(credential.renewed_token(&refused).await.unwrap().expose(), "slow 2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_tokens_may_be_slow_or_down_as_long_as_the_last_one_is_good() {
+        let identity = numbered(Duration::from_hours(1), 0);
+        let (credential, clock) = (credential(&identity, "slow"), Clock::system());
+        identity.gate.add_permits(1);
+        assert_eq!(token(&credential).await, "slow 0");
+        clock.sleep(Duration::from_mins(56)).await;
+        let began = clock.monotonic();
+        assert_eq!(token(&credential).await, "slow 0");
+        assert_eq!(clock.monotonic() - began, RENEWED_WITHIN);
+        // Then there is none that is good.
+        clock.sleep(Duration::from_mins(4)).await;
+        let waits = credential.token();
+        assert!(tokio::time::timeout(Duration::from_mins(5), waits).await.is_err());
+        identity.gate.add_permits(1);
+        assert_eq!(token(&credential).await, "slow 1");
     }
 
     #[tokio::test(start_paused = true)]
