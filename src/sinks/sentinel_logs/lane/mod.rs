@@ -393,18 +393,20 @@ impl Lane {
         inner.labels.gauge_for(Metric::DestinationFailing, &self.name, 1);
     }
 
-    /// Notes that a request failed, and answers how long the lane is left alone.
-    fn fails(&self, inner: &Inner, failure: &ServiceError) -> Duration {
+    /// Notes that a request failed, and answers how long to wait before the next: as long as the lane is left alone or, without a
+    /// spool, where each request waits by itself, `own`.
+    fn fails(&self, inner: &Inner, failure: &ServiceError, own: Option<Duration>) -> Duration {
         let verdict = failure.verdict();
         let (wait, is_new) = self.standings.fails(verdict, inner.clock.monotonic(), inner.clock.now());
         inner.labels.count_error(failure.error_type(), "sending");
         inner.labels.count_for(Metric::DestinationErrors, &self.name, 1);
+        let wait = own.unwrap_or(wait);
+        // Limits are the rule's: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
+        let is_throttled = failure.rejection() == Some(Rejection::Throttled);
+        if is_throttled && matches!(verdict, Verdict::RetryAfter(_)) && (is_new || own.is_some()) {
+            self.service.rule.pause_for(wait);
+        }
         if is_new {
-            // Its limits are the rule's: https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
-            if failure.rejection() == Some(Rejection::Throttled) && matches!(verdict, Verdict::RetryAfter(_))
-            {
-                self.service.rule.pause_for(wait);
-            }
             self.show_failing(inner, failure.error_type(), format!("{}: {}", self.name, failure.message()));
             self.report(inner, failure, wait);
         }

@@ -72,12 +72,10 @@ impl Sending {
                 }
                 Ended::Over => return,
             };
-            let mut wait = lane.fails(&inner, &failure);
-            if !inner.spool.is_enabled && self.record.is_none() {
-                // Each by its own backoff, so that not all come at once; a pause of the rule is waited for in its turn.
-                let own = policy.wait(failure.verdict());
-                wait = if lane.service.rule.is_paused() { Duration::ZERO } else { own };
-            } else {
+            // Without a spool each by its own backoff, so that not all come at once.
+            let own = !inner.spool.is_enabled && self.record.is_none();
+            let wait = lane.fails(&inner, &failure, own.then(|| policy.wait(failure.verdict())));
+            if !own {
                 let now = inner.clock.monotonic();
                 let until = *self.patient_until.get_or_insert(now + inner.spool.after_failure);
                 let may_pass = self.settled.is_some() && self.record.is_none() && is_passing(&failure);
