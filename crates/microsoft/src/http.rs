@@ -356,7 +356,8 @@ fn read_headers(
 fn edge_error(error: &reqwest::Error) -> EdgeError {
     let words = chain(error);
     let caused_by = |kind: ErrorKind| causes(error).any(|cause| io_kind(cause) == Some(kind));
-    if words.contains("tunnel") {
+    // The first cause's words have the URL in them.
+    if causes(error).skip(1).any(|cause| cause.to_string().contains("tunnel")) {
         EdgeError::Proxy(words)
     } else if causes(error).any(<dyn Error + 'static>::is::<rustls::Error>) {
         EdgeError::Tls(words)

@@ -2,11 +2,26 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// The years in which a log can have happened: a number that comes to another is in another unit, or no time.
-const YEARS: std::ops::Range<i32> = 1990..2200;
-/// Names of months, as in English dates.
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/// The years in which a log can have happened: a number that comes to another is in another unit, or no time. The ticks of .NET (100 ns
+/// since the year 1) are such numbers: read as nanoseconds since 1970, those of this century come to 1990.
+const YEARS: std::ops::Range<i32> = 1991..2200;
+/// Names of months, as in English dates: whole, or their first three letters.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+/// Names of days, the same way.
+const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Zones that have names, and their minutes east of Greenwich.
 /// Source: <https://www.rfc-editor.org/rfc/rfc2822#section-4.3>
 const ZONES: [(&str, i32); 12] = [
@@ -147,14 +162,18 @@ fn english(text: &str, now: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
 }
 
 fn month_of(word: &str) -> Option<u32> {
-    let word = word.to_ascii_lowercase();
-    let at = MONTHS.iter().position(|month| word.starts_with(month))?;
+    let at = MONTHS.iter().position(|month| is_name(word, month))?;
     u32::try_from(at + 1).ok()
 }
 
 fn is_day_of_week(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].iter().any(|day| word.starts_with(day))
+    DAYS.iter().any(|day| is_name(word, day))
+}
+
+/// Whether a word is a name in lower case, or at least its first three letters; a point or a comma may follow.
+fn is_name(word: &str, name: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',']).to_ascii_lowercase();
+    word.len() >= 3 && name.starts_with(&word)
 }
 
 /// `20:00`, `20:00:00` or `20:00:00.123`, with a comma for the point too.
@@ -186,10 +205,11 @@ fn in_zone(date: NaiveDate, time: NaiveTime, zone: &str) -> Option<DateTime<Utc>
             let (hours, minutes) = match (digits.split_once(':'), digits.len()) {
                 (Some((hours, minutes)), _) => (hours, minutes),
                 (None, 1 | 2) => (digits, "0"),
-                (None, 4) => digits.split_at(2),
+                (None, 4) => digits.split_at_checked(2)?,
                 _ => return None,
             };
-            let minutes = number(hours.as_bytes())? * 60 + number(minutes.as_bytes())?;
+            let minutes =
+                number(hours.as_bytes())?.checked_mul(60)?.checked_add(number(minutes.as_bytes())?)?;
             let minutes = i32::try_from(minutes).ok().filter(|minutes| *minutes <= 18 * 60)?;
             if sign == "-" { -minutes } else { minutes }
         }
@@ -199,6 +219,9 @@ fn in_zone(date: NaiveDate, time: NaiveTime, zone: &str) -> Option<DateTime<Utc>
 
 /// The number that at most nine digits are.
 fn number(digits: &[u8]) -> Option<u32> {
+    if digits.len() > 9 {
+        return None;
+    }
     digits
         .iter()
         .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
@@ -209,6 +232,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_follows_a_time_it_is_a_time_or_none(zone in "[+-]?\\PC{0,6}", digits in "[+-][0-9]{1,14}(:[0-9]{1,9})?") {
+            for zone in [zone, digits] {
+                for time in ["2026-11-28T10:00:00", "Nov 28 10:00:00 ", "Nov 28 2026 10:00:00 "] {
+                    let text = format!("{time}{zone}");
+                    if let Some(read) = log_time(&text, DateTime::from_timestamp(1_795_800_000, 0)) {
+                        let day = TimeDelta::days(1);
+                        let at = DateTime::from_timestamp(1_795_860_000, 0).unwrap();
+                        prop_assert!(read > at - day && read < at + day, "{text}: {read}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_time_is_none() {
+        let now = DateTime::from_timestamp(1_795_800_000, 0);
+        let odd = [
+            "2026-11-28T10:00:00+😀",
+            "2026-11-28T10:00:00+€1",
+            "2026-11-28T10:00:00+99999999999:00",
+            "2026-11-28T10:00:00+4294967297:00",
+            "Marathon 5 2026 10:00",
+            "Sunglasses Mar 5 2026 10:00",
+            "639155000000000000",
+        ];
+        for text in odd {
+            assert_eq!(log_time(text, now), None, "{text}");
+        }
+        for text in ["March 5 2026 10:00", "Thu, Mar 5 2026 10:00:00", "Thursday Mar 5 2026 10:00:00 GMT"] {
+            assert_eq!(log_time(text, now), DateTime::from_timestamp(1_772_704_800, 0), "{text}");
+        }
+    }
 
     fn assert_as_the_calendar_has_it(text: &str) {
         let calendar = DateTime::parse_from_rfc3339(text).ok().map(DateTime::<Utc>::from);

@@ -294,12 +294,16 @@ impl<'f, 'a> Evidence<'f, 'a> {
     }
 }
 
-/// The address that a value is, or that an object has.
+/// The address that a value is, or that an object has, or the object that it has one in: Microsoft nests them no deeper.
 fn address(value: &RawValue) -> Option<Cow<'_, str>> {
-    let is_address = |text: &Cow<'_, str>| !text.is_empty();
-    text(value).filter(is_address).or_else(|| {
+    let within = |value| {
         let object = Fields::of(value)?;
-        ["ipAddress", "address", "Address"].iter().find_map(|name| object.get(name).and_then(address))
+        ["ipAddress", "address", "Address"].iter().find_map(|name| object.get(name))
+    };
+    let of = |value| text(value).filter(|text| !text.is_empty());
+    of(value).or_else(|| {
+        let inner = within(value)?;
+        of(inner).or_else(|| of(within(inner)?))
     })
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{fixture, rows};
+use super::{fixture, laid_out, rows};
 use crate::sinks::sentinel_logs::layout::Layout;
 use crate::sinks::sentinel_logs::layout::asim_vocabulary::{INDICATORS, Indicator};
+use model::event::Event;
 
 /// The kinds of things that ASIM has a word for.
 /// Source: <https://learn.microsoft.com/azure/sentinel/normalization-schema-alert#inspection-fields>
@@ -223,4 +224,17 @@ fn malware_that_is_evidence_is_the_threat_if_the_alert_names_none() {
     let mut named = incident(std::slice::from_ref(&malware));
     named["alerts"][0]["threatFamilyName"] = "Trickbot".into();
     assert_eq!(rows(Layout::AsimAlert, &named)[0].1["ThreatName"], "Trickbot");
+}
+
+#[test]
+fn addresses_within_addresses_end_somewhere() {
+    let deep = format!("{}\"192.0.2.1\"{}", r#"{"ipAddress":"#.repeat(50_000), "}".repeat(50_000));
+    let evidence =
+        format!(r#"{{"kind":"evidence","incident":{{"id":"1"}},"evidence":{{"ipAddress":{deep}}}}}"#);
+    for layout in [Layout::Defender, Layout::AsimAlert] {
+        let event = Event::new(evidence.clone().into(), None);
+        // What is that deep is no address; the event is a row, or refused with a reason, and nothing ends.
+        let (rows, refused) = laid_out(layout, &event, 1_000_000);
+        assert_eq!(rows.count() + refused.len(), 1);
+    }
 }
