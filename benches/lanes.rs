@@ -91,18 +91,14 @@ async fn measure(name: &str, seconds: u64, is_bad: bool) -> Result<Latencies, Bo
     let began = clock.monotonic();
     simulator.faults().clear();
     let total = seconds * ROWS_A_SECOND;
-    loop {
-        let changed = simulator.changed();
-        let there: BTreeSet<u64> =
-            simulator.rows().iter().filter_map(|row| row.columns.get("n")?.as_u64()).collect();
-        if there.len() as u64 == total {
-            break;
-        }
-        changed.await;
-        clock.sleep(Duration::from_millis(500)).await;
-    }
+    simulator.wait_until(|stats| stats.rows_ingested >= total).await;
     let mended = (clock.monotonic() - began).as_secs_f64();
     sink.stop().await;
+    let there: BTreeSet<u64> =
+        simulator.rows().iter().filter_map(|row| row.columns.get("n")?.as_u64()).collect();
+    if there.len() as u64 != total {
+        return Err(format!("{} of {total} rows have arrived", there.len()).into());
+    }
     println!(
         "| {name} | {} | {:.1} | {:.1} | {:.1} | {mended:.1} s |",
         latencies.0.len(),

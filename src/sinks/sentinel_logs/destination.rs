@@ -151,9 +151,9 @@ impl Destinations {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The lanes for which something waits in the spool since an earlier run, and directories in which something waits that are of
-    /// none.
-    pub(super) async fn waiting(&self) -> std::io::Result<(Vec<Arc<Lane>>, Vec<PathBuf>)> {
+    /// The lanes for which something waits in the spool since an earlier run, with its bytes, and directories in which something waits
+    /// that are of none.
+    pub(super) async fn waiting(&self) -> std::io::Result<(Vec<(Arc<Lane>, u64)>, Vec<PathBuf>)> {
         let DataDir { path, files, off_thread } = self.spool_room.dir().clone();
         let listed = off_thread.run(move || -> std::io::Result<Vec<(PathBuf, u64)>> {
             let mut waiting = Vec::new();
@@ -178,7 +178,7 @@ impl Destinations {
             {
                 Some(lane) => {
                     lane.spool.set_bytes(bytes);
-                    lanes.push(lane);
+                    lanes.push((lane, bytes));
                 }
                 None => unknown.push(path),
             }

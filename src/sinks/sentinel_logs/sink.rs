@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::destination::Destinations;
 use super::encoder::{Encoder, RowNotes};
@@ -112,7 +112,15 @@ impl LogSink {
                 dir.display()
             );
         }
-        for lane in waiting {
+        for (lane, bytes) in waiting {
+            info!(
+                component_id = inner.labels.id,
+                destination = %lane.name,
+                bytes,
+                "{}: events that an earlier run has left in the spool wait for {}, and are sent now.",
+                inner.labels,
+                lane.name
+            );
             lane.start_draining(inner);
         }
     }
@@ -122,8 +130,21 @@ impl LogSink {
         self.0.stopping.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        // Nobody looks any more: an alert must not go on.
-        self.0.destinations.lanes().iter().for_each(|lane| lane.show_well(&self.0));
+        for lane in self.0.destinations.lanes() {
+            // Nobody looks any more: an alert must not go on.
+            lane.show_well(&self.0);
+            let events = lane.spool.backlog().events;
+            if events > 0 {
+                let labels = &self.0.labels;
+                warn!(
+                    component_id = labels.id,
+                    destination = %lane.name,
+                    events,
+                    "{labels}: stops while events wait in the spool for {}; the next start sends them.",
+                    lane.name
+                );
+            }
+        }
     }
 
     /// Health of the sink: whether each of its streams has taken the last request.

@@ -246,3 +246,25 @@ fn a_stream_that_refuses_row_after_row_holds_no_batch() {
         sink.stop().await;
     });
 }
+
+#[test]
+fn of_batches_that_come_together_none_waits_for_the_answer_that_does_not_come() {
+    in_simulated_time(async {
+        let world = world();
+        let sink = Arc::new(sink(&world, &json!({})));
+        world.simulator.faults().at_path("Custom-Bad_CL", Fault::Delay(Duration::from_hours(1)));
+        let began = world.clock.monotonic();
+        let offered = (0..8).map(|n| {
+            let sink = Arc::clone(&sink);
+            let batch = mixed(&[rows("Bad", 1, n..n + 1), rows("Good", 0, n..n + 1)]);
+            tokio::spawn(async move { sink.deliver(batch).await })
+        });
+        for offered in offered.collect::<Vec<_>>() {
+            assert_eq!(offered.await.unwrap(), BatchStatus::Delivered);
+        }
+        assert!(world.clock.monotonic() - began <= Duration::from_secs(1));
+        world.simulator.faults().clear();
+        arrived(&world, "Bad", 0..8).await;
+        sink.stop().await;
+    });
+}

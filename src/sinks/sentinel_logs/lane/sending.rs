@@ -118,11 +118,12 @@ impl Sending {
                 asked_at = patience => asked_at,
             };
             let is_silent = inner.clock.monotonic() >= asked_at + after;
-            if is_silent {
-                lane.is_late(&inner);
-            }
             match lane.keep(&inner, &rows, undecided, noted, true).await {
                 Kept::Spooled(id) => {
+                    // Only now: who waits for a slot looks whether anything is in the spool.
+                    if is_silent {
+                        lane.is_late(&inner);
+                    }
                     self.record = Some((id, undecided.len()));
                     settle(&mut self.settled, any_rejected);
                 }
