@@ -16,6 +16,17 @@ pub(super) struct Outline {
     root: Rc<Node>,
     /// The values of options that hold secrets.
     pub(super) secrets: Vec<Range<usize>>,
+    /// The words and numbers in it, keys too: a `#` in one begins no comment.
+    pub(super) scalars: Vec<Range<usize>>,
+}
+
+/// What stands behind a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Scalar,
+    Map,
+    List,
 }
 
 /// An option, or an item of a list.
@@ -23,6 +34,7 @@ pub(super) struct Outline {
 struct Node {
     /// Where its key begins, or the item itself.
     at: usize,
+    kind: Kind,
     value: Range<usize>,
     entries: Vec<(String, Rc<Self>)>,
 }
@@ -61,6 +73,8 @@ const SECRET_ENDINGS: [&str; 21] = [
     "key_file",
     "crt_file",
 ];
+/// A name that has one of these anywhere in it is one of a secret, too.
+const SECRET_WORDS: [&str; 4] = ["secret", "password", "passwd", "passphrase"];
 /// The longer ones of ours: a word that is nearly one of them holds what was meant for it.
 const OFTEN_MISTYPED: [&str; 2] = ["azure_client_secret", "certificate_password"];
 /// Most letters that a mistyped word has wrong.
@@ -75,9 +89,31 @@ pub(super) fn holds_secret(within: Option<&str>, key: &str) -> bool {
         return false;
     }
     let key = key.to_lowercase().replace('-', "_");
-    SECRET_ENDINGS.iter().any(|ending| key.ends_with(ending))
-        || OFTEN_MISTYPED.iter().any(|name| strsim::damerau_levenshtein(&key, name) <= MOST_WRONG)
-        || (within == Some("proxy") && PROXIES.contains(&key.as_str()))
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+        || key.split(['_', '.']).any(|word| SECRET_WORDS.iter().any(|secret| is_nearly(word, secret, 1)))
+        || SECRET_ENDINGS.iter().any(|ending| ends_nearly(&key, ending))
+        || OFTEN_MISTYPED.iter().any(|name| is_nearly(&key, name, MOST_WRONG))
+        || (within == Some("proxy") && PROXIES.iter().any(|proxy| is_nearly(&key, proxy, 1)))
+}
+
+/// Whether `key` ends with those words, or with what is nearly them: mistyped, or more than one.
+fn ends_nearly(key: &str, ending: &str) -> bool {
+    let allowed = match ending.len() {
+        0..=3 => 0,
+        // Of a short one, and of the name of a file, other words are near.
+        4..=5 => 1,
+        _ if ending.ends_with("_file") => 1,
+        _ => 2,
+    };
+    let words = ending.split('_').count();
+    let last = key.rmatch_indices(['_', '.']).nth(words - 1);
+    let last = last.map_or(key, |(at, joint)| key.get(at + joint.len()..).unwrap_or_default());
+    key.ends_with(ending) || is_nearly(last, ending, allowed)
+}
+
+/// Whether at most `allowed` letters make the two different.
+fn is_nearly(word: &str, other: &str, allowed: usize) -> bool {
+    strsim::damerau_levenshtein(word, other) <= allowed
 }
 
 // === impl Outline ===
@@ -94,6 +130,26 @@ impl Outline {
 
     /// How far the names in `path`, joined by dots, lead. A name may have dots in it.
     pub(super) fn find(&self, path: &str) -> Found {
+        let (node, matched) = self.walk(path);
+        Found { matched, at: node.at }
+    }
+
+    /// What stands behind the key `entry` of the map at `path`, which is no option there. All of that map, if the key cannot be
+    /// found as it is; nothing, if it is an item of a list.
+    pub(super) fn values_of_unknown(&self, path: &str, entry: &str) -> Vec<Range<usize>> {
+        let mut values = Vec::new();
+        let (parent, _) = self.walk(path);
+        let longer = if path.is_empty() { entry.to_owned() } else { format!("{path}.{entry}") };
+        let (node, matched) = self.walk(&longer);
+        let is_item = entry.parse::<usize>().is_ok() && (parent.kind != Kind::Map || matched < longer.len());
+        if !is_item {
+            node.add_values(&mut values);
+        }
+        values
+    }
+
+    /// The node that `path` leads to, and how many bytes of it do.
+    fn walk(&self, path: &str) -> (&Node, usize) {
         let (mut node, mut rest) = (&self.root, path);
         loop {
             let next = node.all_entries().filter_map(|(key, entry)| {
@@ -103,7 +159,7 @@ impl Outline {
             });
             match next.min_by_key(|(behind, _)| behind.len()) {
                 Some((behind, entry)) => (node, rest) = (entry, behind),
-                None => return Found { matched: path.len() - rest.len(), at: node.at },
+                None => return (node, path.len() - rest.len()),
             }
         }
     }
@@ -119,6 +175,16 @@ impl Node {
             merged.entries.iter().chain(of_list)
         });
         self.entries.iter().chain(merged)
+    }
+
+    /// Adds where its words and numbers stand, and those of its entries.
+    fn add_values(&self, values: &mut Vec<Range<usize>>) {
+        if self.kind == Kind::Scalar {
+            values.push(self.value.clone());
+        }
+        for (_, entry) in &self.entries {
+            entry.add_values(values);
+        }
     }
 }
 
@@ -147,20 +213,19 @@ fn yaml(text: &str) -> Outline {
         let offset = |marker: Marker| marker.byte_offset().unwrap_or_default();
         let range = offset(span.start)..offset(span.end);
         match event {
-            Event::Scalar(name, _, anchor, _) => match walk.open.last_mut() {
-                Some(open) if open.is_map && open.key.is_none() => {
-                    open.key = Some((name.into_owned(), range.start));
+            Event::Scalar(name, _, anchor, _) => {
+                walk.outline.scalars.push(range.clone());
+                match walk.open.last_mut() {
+                    Some(open) if open.is_map && open.key.is_none() => {
+                        open.key = Some((name.into_owned(), range.start));
+                    }
+                    _ => walk.add(Node { at: range.start, value: range, ..Node::default() }, anchor),
                 }
-                _ => {
-                    let node = Node { at: range.start, value: range, entries: Vec::new() };
-                    walk.add(node, anchor);
-                }
-            },
+            }
             Event::Alias(anchor) => {
                 let named = walk.anchors.get(&anchor).cloned().unwrap_or_default();
-                let value = if walk.is_secret() { named.value.clone() } else { range.clone() };
-                let entries = named.entries.clone();
-                walk.add(Node { at: range.start, value, entries }, 0);
+                let (kind, value, entries) = (named.kind, named.value.clone(), named.entries.clone());
+                walk.add(Node { at: range.start, kind, value, entries }, 0);
             }
             Event::SequenceStart(_, anchor, _) => walk.begin(false, anchor, range),
             Event::MappingStart(_, anchor, _) => walk.begin(true, anchor, range),
@@ -182,13 +247,15 @@ impl YamlWalk {
         let Some((last, others)) = self.open.split_last() else { return false };
         // Behind an item of a list there is no key.
         let within = others.last().map(|open| open.key.as_ref().map_or("", |(key, _)| key.as_str()));
-        let of_key = |(key, _): &(String, usize)| holds_secret(within, key);
+        // What an alias is a key of may be anything.
+        let of_key = |(key, _): &(String, usize)| key.is_empty() || holds_secret(within, key);
         last.is_secret || last.key.as_ref().is_some_and(of_key)
     }
 
     fn begin(&mut self, is_map: bool, anchor: usize, range: Range<usize>) {
         let is_secret = self.is_secret();
-        let node = Node { at: range.start, value: range, entries: Vec::new() };
+        let kind = if is_map { Kind::Map } else { Kind::List };
+        let node = Node { at: range.start, kind, value: range, entries: Vec::new() };
         self.open.push(Open { node, anchor, is_map, key: None, is_secret });
     }
 
@@ -231,8 +298,8 @@ impl YamlWalk {
 fn toml(text: &str) -> Outline {
     let mut outline = Outline::default();
     if let Ok(table) = DeTable::parse(text) {
-        let entries = toml_entries(table.get_ref(), None, false, &mut outline.secrets);
-        outline.root = Rc::new(Node { at: 0, value: 0..text.len(), entries });
+        let entries = toml_entries(table.get_ref(), None, false, &mut outline);
+        outline.root = Rc::new(Node { at: 0, kind: Kind::Map, value: 0..text.len(), entries });
     }
     outline
 }
@@ -242,12 +309,13 @@ fn toml_entries(
     table: &DeTable<'_>,
     within: Option<&str>,
     is_secret: bool,
-    secrets: &mut Vec<Range<usize>>,
+    outline: &mut Outline,
 ) -> Vec<(String, Rc<Node>)> {
     let entries = table.iter().map(|(key, value)| {
         let name = key.get_ref().as_ref();
+        outline.scalars.push(key.span());
         let is_secret = is_secret || holds_secret(within, name);
-        (name.to_owned(), Rc::new(toml_node(key.span().start, value, name, is_secret, secrets)))
+        (name.to_owned(), Rc::new(toml_node(key.span().start, value, name, is_secret, outline)))
     });
     entries.collect()
 }
@@ -257,24 +325,25 @@ fn toml_node(
     value: &Spanned<DeValue<'_>>,
     name: &str,
     is_secret: bool,
-    secrets: &mut Vec<Range<usize>>,
+    outline: &mut Outline,
 ) -> Node {
     let span = value.span();
-    let entries = match value.get_ref() {
-        DeValue::Table(table) => toml_entries(table, Some(name), is_secret, secrets),
+    let (kind, entries) = match value.get_ref() {
+        DeValue::Table(table) => (Kind::Map, toml_entries(table, Some(name), is_secret, outline)),
         DeValue::Array(items) => {
             let items = items.iter().enumerate().map(|(index, item)| {
-                let node = toml_node(item.span().start, item, name, is_secret, secrets);
+                let node = toml_node(item.span().start, item, name, is_secret, outline);
                 (index.to_string(), Rc::new(node))
             });
-            items.collect()
+            (Kind::List, items.collect())
         }
         _ => {
+            outline.scalars.push(span.clone());
             if is_secret {
-                secrets.push(span.clone());
+                outline.secrets.push(span.clone());
             }
-            Vec::new()
+            (Kind::Scalar, Vec::new())
         }
     };
-    Node { at, value: span, entries }
+    Node { at, kind, value: span, entries }
 }

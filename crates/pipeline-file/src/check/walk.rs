@@ -140,7 +140,7 @@ impl<'s> Checker<'s> {
                 };
                 let problem = Problem::new(location.path, message);
                 let is_shown = self.redaction.key(key).is_some();
-                to.problems.push(if is_shown { problem.about(key) } else { problem });
+                to.problems.push(problem.about(if is_shown { key } else { "" }));
                 mistyped.extend(nearest(key, names.iter().copied()));
             }
         }

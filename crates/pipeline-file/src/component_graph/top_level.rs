@@ -140,6 +140,7 @@ fn unknown(key: &str, redaction: Redaction<'_>) -> Problem {
                 .to_owned(),
         },
     )
+    .about("")
 }
 
 /// Events are always acknowledged end to end, so the only wrong answer is no. The option stands in the map at `path`.
@@ -150,7 +151,7 @@ pub(super) fn acknowledgements(path: &str, value: &Value, redaction: Redaction<'
             for key in map.keys().filter(|key| *key != "enabled") {
                 let shown = redaction.key(key).map(|key| format!(" {key}")).unwrap_or_default();
                 let message = format!("unknown option{shown}; the options are 'enabled'");
-                report.problem(option.as_str(), message);
+                report.problems.push(Problem::new(option.as_str(), message).about(key));
             }
             (format!("{option}.enabled"), map.get("enabled").unwrap_or(&Value::Null))
         }

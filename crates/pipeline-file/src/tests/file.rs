@@ -108,6 +108,31 @@ fn a_file_that_cannot_be_read_says_why() {
 }
 
 #[test]
+fn no_line_shows_what_an_unknown_option_holds_or_a_comment() {
+    let text = "webhook: https://h/?s=hunter2 # hunter2\nacknowledgements: {enabeld: hunter2}\n\
+                proxy: {htps: 'user:hunter2@proxy'}\nsources:\n  x: {type: from, toke: hunter2, colour: {a: hunter2}, \
+                \"a${POLL}b\": hunter2, level: hihg} # hunter2\nsinks:\n  y: {type: to, inputs: [z]}\n";
+    let written = write("p.yaml", text);
+    let graph = component_graph(&read(std::slice::from_ref(&written.path), &env()).unwrap(), &CATALOGUE);
+    let located = graph.locate(graph.standing_problems());
+    // Of a key that a variable brings in it is not known which one it is.
+    let of_sources = "  x: {type: ***, toke: ***, colour: {a: ***}, \"a${POLL}b\": ***, level: ***}";
+    for (words, shown) in [
+        ("webhook: unknown option", "webhook: ***"),
+        ("acknowledgements: unknown option 'enabeld'", "acknowledgements: {enabeld: ***}"),
+        ("proxy: unknown option 'htps'", "proxy: {htps: ***}"),
+        ("sources.x: unknown option 'toke'", of_sources),
+        ("sources.x: unknown option 'colour'", of_sources),
+        ("there is no source", "  y: {type: to, inputs: [z]}"),
+    ] {
+        let problem = located.iter().find(|problem| problem.to_string().contains(words));
+        let place = problem.and_then(|problem| problem.place.as_ref());
+        assert_eq!(place.map(|place| place.text.as_str()), Some(shown), "{words}: {located:#?}");
+    }
+    assert!(!format!("{located:?}").contains(CANARY), "{located:#?}");
+}
+
+#[test]
 fn missing_variables_are_reported_with_their_lines_and_with_everything_else() {
     let text = "data_dir: $ONE\nsources:\n  x: {type: from, poll_secs: $TWO, levl: high}\n\nsinks:\n  y: {type: to, \
                 inputs: [x], level: \"${THREE:?ask ops}\"}\n";

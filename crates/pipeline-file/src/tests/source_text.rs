@@ -130,6 +130,139 @@ fn no_line_shows_a_secret() {
 }
 
 #[test]
+fn what_a_misspelt_option_holds_is_shown_in_no_line() {
+    for (name, text, path, entry, shown) in [
+        ("p.yaml", "s: {tls: {key_pas: hunter2}}\n", "s.tls", "key_pas", "s: {tls: {key_pas: ***}}"),
+        ("p.yaml", "s:\n  pasword: hunter2\n", "s", "pasword", "  pasword: ***"),
+        (
+            "p.yaml",
+            "s:\n  secrets: {a: hunter2, b: [hunter2]}\n",
+            "s",
+            "secrets",
+            "  secrets: {a: ***, b: [***]}",
+        ),
+        ("p.toml", "[s]\npasswords = ['hunter2', 'hunter2']\n", "s", "passwords", "passwords = [***, ***]"),
+        ("p.toml", "[s]\ntokens = ['hunter2']\n", "s", "tokens", "tokens = [***]"),
+        ("p.toml", "[s.tokens]\na = 'hunter2'\n", "s", "tokens", "[s.tokens]"),
+        (
+            "p.json",
+            "{\"s\": {\"client_secret_value\": \"hunter2\"}}",
+            "s",
+            "client_secret_value",
+            "{\"s\": {\"client_secret_value\": ***}}",
+        ),
+        ("p.yaml", "proxy: {htps: 'user:hunter2@proxy'}\n", "proxy", "htps", "proxy: {htps: ***}"),
+        ("p.yaml", "s:\n  webhook: https://h/?sig=hunter2\n", "s", "webhook", "  webhook: ***"),
+        ("p.yaml", "s:\n  colour: ${C}\n", "s", "colour", "  colour: ${C}"),
+        // A key that a variable brings in is not named.
+        ("p.yaml", "s: {x: {k: hunter2}}\n", "s.x", "", "s: {x: {k: ***}}"),
+        // At the top the path is the option itself.
+        ("p.yaml", "webhook: hunter2\n", "webhook", "", "webhook: ***"),
+        ("p.yaml", "s: {1: hunter2}\n", "s", "1", "s: {1: ***}"),
+        // The items of a list are no options.
+        ("p.yaml", "s:\n  inputs: [a, b]\n", "s.inputs", "1", "  inputs: [a, b]"),
+        ("p.yaml", "s:\n  inputs: a\n", "s.inputs", "0", "  inputs: a"),
+    ] {
+        assert_eq!(place(name, text, path, Some(entry)).unwrap().text, shown, "{text}");
+    }
+    // Nor in the line of another problem, wherever an alias is from.
+    let text = "x: &c hunter2\ns: {colour: *c, level: 1}\n";
+    let source = SourceText {
+        name: "p.yaml".to_owned(),
+        format: Format::Yaml,
+        raw: text.to_owned(),
+        replaced: text.to_owned(),
+        parts: Parts::default(),
+    };
+    let problems = vec![Problem::new("s", "m").about("colour"), Problem::new("x", "m")];
+    let located = SourceTexts(Arc::new([source])).locate(problems);
+    let shown: Vec<_> = located.iter().map(|problem| problem.place.as_ref().unwrap().text.as_str()).collect();
+    assert_eq!(shown, ["x: &c ***", "s: {colour: *c, level: 1}"]);
+}
+
+#[test]
+fn what_is_nearly_the_name_of_a_secret_is_taken_for_one() {
+    for key in [
+        "key_pas",
+        "pasword",
+        "passwrd",
+        "secrets",
+        "passwords",
+        "tokens",
+        "toekn",
+        "client_secret_value",
+        "client_secrt_value",
+        "ClientSecret",
+        "api-keys",
+        "private_ky",
+        "cert_file",
+        "azure_client_secrt",
+    ] {
+        assert!(holds_secret(Some("s"), key), "{key}");
+    }
+    for key in [
+        "endpoint",
+        "level",
+        "token_scope",
+        "azure_credential_kind",
+        "ca_file",
+        "server_name",
+        "type",
+        "inputs",
+        "class",
+        "path",
+        "poll_secs",
+        "data_dir",
+        "stream_name",
+        "log_file",
+        "key_field",
+        "open",
+        "max_events",
+    ] {
+        assert!(!holds_secret(Some("proxy"), key), "{key}");
+    }
+    assert!(holds_secret(Some("proxy"), "htps") && holds_secret(Some("proxy"), "htpt"));
+}
+
+#[test]
+fn no_line_shows_a_user_a_query_or_what_an_alias_is_the_key_of() {
+    for (text, path, shown) in [
+        ("a:\n  uri: https://h/p?sig=hunter2&x=1\n", "a.uri", "  uri: https://h/p?***"),
+        ("a: {uri: 'https://h/p?sig=hunter2', b: 1}\n", "a.b", "a: {uri: 'https://h/p?***', b: 1}"),
+        ("a:\n  uri: \"https://u:hunter'2@h/p\"\n", "a.uri", "  uri: \"https://***@h/p\""),
+        ("a:\n  via: u:hunter2@h\n", "a.via", "  via: ***@h"),
+        ("a:\n  via: \"u:/hunter'2@h\"\n", "a.via", "  via: \"***@h\""),
+        ("x: &k key_pass\ns: {*k : hunter2, b: 1}\n", "s.b", "s: {*k : ***, b: 1}"),
+    ] {
+        assert_eq!(line("p.yaml", text, path).2, shown, "{text}");
+    }
+}
+
+#[test]
+fn no_line_shows_a_comment() {
+    for (name, text, path, shown) in [
+        ("p.yaml", "s:\n  endpont: x # the old password was hunter2\n", "s.endpont", "  endpont: x"),
+        ("p.yaml", "s:\n  a: # hunter2\n    b: 1\n", "s.a", "  a:"),
+        ("p.yaml", "s:\n  a: | # hunter2\n    b # c\n", "s.a", "  a: |"),
+        ("p.yaml", "s:\n  a: 'x # \"y' # it's \"hunter2\n", "s.a", "  a: 'x # \"y'"),
+        (
+            "p.yaml",
+            "s:\n  a: {\"#k\": \"# x\", b: c#d} #hunter2\n",
+            "s.a.b",
+            "  a: {\"#k\": \"# x\", b: c#d}",
+        ),
+        ("p.yaml", "s:\n  a: \"x\n    y\" # \"hunter2\n  b: 1\n", "s.b", "  b: 1"),
+        ("p.yaml", "s: {a: \"x\n  y\", b: 1} # \"hunter2\"\n", "s.b", "  y\", b: 1}"),
+        ("p.toml", "[s] # hunter2\na = 'x # y'# hunter2\n", "s.a", "a = 'x # y'"),
+        ("p.toml", "[s] # hunter2\na = 1# hunter2\n", "s", "[s]"),
+        ("p.toml", "[s]\na = [ # hunter2\n '#1', # hunter2\n]\n", "s.a.0", " '#1',"),
+        ("p.json", "{\"s\": {\"a\": \"x # y\"}}", "s.a", "{\"s\": {\"a\": \"x # y\"}}"),
+    ] {
+        assert_eq!(line(name, text, path).2, shown, "{text}");
+    }
+}
+
+#[test]
 fn what_a_variable_brings_in_is_never_shown_and_moves_nothing() {
     let raw = "a:\n  password: $P # why\n  b: $Q\n";
     let mut text = crate::text::Text::new(raw);
@@ -143,7 +276,7 @@ fn what_a_variable_brings_in_is_never_shown_and_moves_nothing() {
         placed("p.yaml", raw, &replaced, again, path, None).unwrap()
     };
     assert_eq!((place("a.b").line, place("a.b").column, place("a.b").text.as_str()), (3, 3, "  b: $Q"));
-    assert_eq!(place("a.password").text, "  password: $P # why");
+    assert_eq!(place("a.password").text, "  password: $P");
 }
 
 #[test]
@@ -155,8 +288,30 @@ fn of_a_text_that_cannot_be_parsed_no_secret_is_shown_either() {
         ("password: ${P}", "password: ${P}"),
         ("  https: u:hunter2@p", "  https: ***"),
         ("aHVudGVyMg", ""),
+        ("  \"aHVudGVyMmh1bnRlcjI=\"x", ""),
+        ("  aHVudGVyMmh1bnRlcjI= x: y", ""),
+        ("  aHVudGVyMmh1bnRlcjI==", ""),
+        ("  \"hunter2\", a: 1", ""),
+        ("  {a: 1, key_pas: hunter2", "  {a: 1, key_pas: ***"),
+        ("  {a: 1, *k : hunter2", "  {a: 1, *k : ***"),
+        ("{*k : hunter2", "{*k : ***"),
+        ("a: [x # hunter2", "a: [x"),
+        ("a: 'x' # it's hunter2", "a: 'x'"),
+        ("# hunter2: x", ""),
+        ("a = \"x # hunter2", "a = \"x"),
+        ("tokens = [\"hunter2\"", "tokens = ***"),
+        ("\"a\":1,\"secrets\":[\"hunter2", "\"a\":1,\"secrets\":***"),
+        ("- webhook: https://h/?sig=hunter2", "- webhook: https://h/?***"),
     ] {
-        assert_eq!(place_in_raw("p", line, 0).text, shown);
+        assert_eq!(place_in_raw("p", line, 0).text, shown, "{line}");
+    }
+    // A text below the key of a secret.
+    for (text, shown) in [
+        ("s:\n  azure_client_secret:\n    \"aHVudGVyMmh1bnRlcjI=\"x", ""),
+        ("s:\n  azure_client_secret: >\n\n    hunter2: x", ""),
+        ("secret:\n  v:\n    type: x", "    type: x"),
+    ] {
+        assert_eq!(place_in_raw("p", text, text.len() - 1).text, shown, "{text}");
     }
 }
 
