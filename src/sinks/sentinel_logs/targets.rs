@@ -132,7 +132,7 @@ impl Targets {
                 rules.push(name.to_ascii_lowercase());
             } else if let Err(error) = check_stream_name(name) {
                 let message = format!("'{name}' is neither a rule's immutable id nor a stream: it {error}");
-                problems.push(Problem::new(format!("{path}.destinations[{index}]"), message));
+                problems.push(Problem::new(format!("{path}.destinations.{index}"), message));
             } else {
                 streams.push(name.clone());
             }
@@ -316,7 +316,7 @@ mod tests {
             ("{{ dcr }}", "Custom-A", Layout::Raw, named, &[], &[]),
             ("{{ dcr }}", "Custom-A", Layout::Raw, &[], &[ONE], &[]),
             ("{{ dcr }}", "{{ x }}", Layout::Raw, &[], &[], &["s.dcr_immutable_id", "s.stream_name"]),
-            (ONE, "Custom-A", Layout::Raw, &[], &["my-rule"], &["s.destinations[0]"]),
+            (ONE, "Custom-A", Layout::Raw, &[], &["my-rule"], &["s.destinations.0"]),
         ] {
             let made = || targets(rule, stream, layout, named);
             let (_, problems) = confined(made(), destinations, false);
