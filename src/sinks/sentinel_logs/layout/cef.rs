@@ -111,7 +111,7 @@ fn read(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     for name in HEADER {
         let end = unescaped(rest, b'|');
         let part = rest.get(..end.unwrap_or(rest.len()))?;
-        fields.push((name, unescape(part.trim(), &['|', '\\'])));
+        fields.push((name, unescape(part.trim(), &['|', '\\'], false)));
         rest = end.and_then(|end| rest.get(end + 1..)).unwrap_or_default();
         if end.is_none() {
             break;
@@ -129,13 +129,13 @@ fn read_extension<'a>(text: &'a str, fields: &mut Vec<(&'a str, Cow<'a, str>)>) 
     // A pipe that was not escaped in the header shifts the severity here.
     let unnamed = text.get(..end).unwrap_or_default().trim();
     if !unnamed.is_empty() {
-        fields.push((UNNAMED, unescape(unnamed, &['=', '\\', '|'])));
+        fields.push((UNNAMED, unescape(unnamed, &['=', '\\', '|'], true)));
     }
     while let Some(key) = next {
         next = keys.next();
         let end = next.as_ref().map_or(text.len(), |key| key.start);
         let value = text.get(key.end + 1..end).unwrap_or_default().trim();
-        fields.push((text.get(key).unwrap_or_default(), unescape(value, &['=', '\\', '|'])));
+        fields.push((text.get(key).unwrap_or_default(), value_of(value)));
     }
 }
 
@@ -231,9 +231,30 @@ fn unescaped(text: &str, sign: u8) -> Option<usize> {
     })
 }
 
-/// The text without the backslashes in front of these signs, and with the ends of lines that `\n` and `\r` stand for. Any
-/// other backslash stays: devices write paths as they are.
-fn unescape<'a>(text: &'a str, signs: &[char]) -> Cow<'a, str> {
+/// A value of the extension. Devices write paths as they are, and `\n` in `C:\new` is no end of a line.
+fn value_of(text: &str) -> Cow<'_, str> {
+    match text.strip_prefix('"').unwrap_or(text).as_bytes() {
+        // Of a share, the two backslashes in front are no escape either.
+        [b'\\', b'\\', host, rest @ ..] if is_of_key(*host) && has_lone_backslash(rest) => {
+            unescape(text, &['=', '|'], false)
+        }
+        [drive, b':', b'\\', next, ..] if drive.is_ascii_alphabetic() && *next != b'\\' => {
+            unescape(text, &['=', '\\', '|'], false)
+        }
+        _ => unescape(text, &['=', '\\', '|'], true),
+    }
+}
+
+/// Whether the first backslash is none that the standard would have written.
+fn has_lone_backslash(text: &[u8]) -> bool {
+    let at = text.iter().position(|byte| *byte == b'\\');
+    let next = at.and_then(|at| text.get(at + 1));
+    next.is_some_and(|next| !matches!(next, b'\\' | b'=' | b'|'))
+}
+
+/// The text without the backslashes in front of these signs and, in a text that `has_lines`, with the ends of lines that `\n`
+/// and `\r` stand for. Any other backslash stays: devices write paths as they are.
+fn unescape<'a>(text: &'a str, signs: &[char], has_lines: bool) -> Cow<'a, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -245,8 +266,8 @@ fn unescape<'a>(text: &'a str, signs: &[char]) -> Cow<'a, str> {
             continue;
         };
         match escaped {
-            'n' => plain.push('\n'),
-            'r' => plain.push('\r'),
+            'n' if has_lines => plain.push('\n'),
+            'r' if has_lines => plain.push('\r'),
             sign if signs.contains(&sign) => plain.push(sign),
             _ => {
                 plain.push('\\');

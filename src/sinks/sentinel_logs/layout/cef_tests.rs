@@ -95,6 +95,27 @@ fn what_devices_do_not_escape_stays_in_its_value() {
 }
 
 #[test]
+fn a_path_of_windows_has_no_ends_of_lines() {
+    for (text, expected) in [
+        (r"filePath=C:\new\report.txt", r"C:\new\report.txt"),
+        (r#"filePath="C:\new\report.txt""#, r#""C:\new\report.txt""#),
+        (r"filePath=\\host\new\report.txt", r"\\host\new\report.txt"),
+        (r"filePath=C:\new\a\=b.txt", r"C:\new\a=b.txt"),
+        // As the standard has it.
+        (r"filePath=C:\\new\\report.txt", r"C:\new\report.txt"),
+        (r"filePath=\\\\host\\new", r"\\host\new"),
+        (r"filePath=C:\\a\nb", "C:\\a\nb"),
+        (r"filePath=\\temp", r"\temp"),
+        (r"msg=one\ntwo\rthree", "one\ntwo\rthree"),
+    ] {
+        assert_eq!(extension(text)[0].1, expected, "{text}");
+    }
+    let header = pairs(r"CEF:0|V|P|1|domain\nora|C:\new\report|domain\\rita|");
+    let read: Vec<_> = header.iter().skip(4).map(|(_, value)| value.as_str()).collect();
+    assert_eq!(read, [r"domain\nora", r"C:\new\report", r"domain\rita"]);
+}
+
+#[test]
 fn it_begins_at_the_first_key_whatever_stands_there() {
     assert_eq!(extension("5|src=1.1.1.1 a=b"), owned(&[("message", "5|"), ("src", "1.1.1.1"), ("a", "b")]));
     assert_eq!(extension("no key at all"), owned(&[("message", "no key at all")]));
@@ -182,8 +203,10 @@ proptest! {
         header in proptest::collection::vec("[a-z|\\\\= \u{e9}]{0,8}x", 6),
         extension in proptest::collection::vec(("[a-zA-Z][a-zA-Z0-9]{0,8}", "([!-~\u{e9}]([ -~\u{e9}\n\r]{0,12}[!-~])?)?"), 0..6),
     ) {
-        // A value in quotes is what devices do, and not in the standard.
-        let extension: Vec<_> = extension.into_iter().map(|(key, value)| (key, value.replace('"', "'"))).collect();
+        // A value in quotes, or a path as it is, is what devices do, and not in the standard.
+        let plain = |value: String| value.replace(['"', ':'], "'");
+        let extension: Vec<_> = extension.into_iter().map(|(key, value)| (key, plain(value))).collect();
+        prop_assume!(extension.iter().all(|(_, value)| !value.starts_with('\\')));
         let mut text = "<13>x CEF:0".to_owned();
         for part in &header {
             text = format!("{text}|{}", escaped(part, &['|', '\\']));
