@@ -22,6 +22,7 @@ use super::table_rows::{TableRow, TableRows};
 use crate::sinks::sentinel_logs::encoder::TIME_GENERATED;
 use crate::sinks::sentinel_logs::row_time::RowTime;
 use model::event::Event;
+use model::json::each_field;
 use model::time::log_time;
 use runtime::quarantine::Reason;
 
@@ -39,8 +40,8 @@ pub struct SyslogConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SyslogExtra {
-    /// Behind the message, as one JSON object: `worm stopped {"msgid":"ID47"}`. In a message that is a JSON object or array,
-    /// they go inside, so that it stays one: `{"a":1,"ExtraFields":{"msgid":"ID47"}}`.
+    /// Behind the message, as one JSON object: `worm stopped {"msgid":"ID47"}`. In a message that is a JSON object, they go
+    /// inside, so that it stays one: `{"a":1,"ExtraFields":{"msgid":"ID47"}}`, or `ExtraFields_` if it has that name already.
     Append,
     /// Into the dynamic column `ExtraFields_CF`. The table and the stream must have it: `generate dcr -c` prints both.
     Column,
@@ -193,23 +194,30 @@ fn is_known(name: &str, value: &RawValue) -> bool {
     }
 }
 
-/// The message with the fields, which stays JSON if it is that.
+/// The message with the fields, which stays an object of JSON if it is one.
 fn with_extra(message: &str, fields: &Fields<'_>) -> String {
     let mut rest = Vec::new();
     fields.write(&mut rest);
     let rest = String::from_utf8_lossy(&rest);
     let trimmed = message.trim();
-    let is_json = trimmed.starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(trimmed).is_ok();
-    if !is_json {
+    let object = trimmed.starts_with('{').then(|| serde_json::from_str::<&RawValue>(trimmed).ok()).flatten();
+    let inside = object.and(trimmed.strip_suffix('}'));
+    // An array with one element more would say what nobody has said.
+    let Some(inside) = inside.map(str::trim_end) else {
         return format!("{message} {rest}");
+    };
+    let mut taken = Vec::new();
+    each_field(trimmed.as_bytes(), |name, _| {
+        if name.starts_with(EXTRA_MEMBER) {
+            taken.push(name.to_owned());
+        }
+    });
+    let mut member = EXTRA_MEMBER.to_owned();
+    while taken.contains(&member) {
+        member.push('_');
     }
-    let (inside, end) = trimmed.split_at(trimmed.len() - 1);
-    let inside = inside.trim_end();
     let comma = if inside.len() > 1 { "," } else { "" };
-    match end {
-        "}" => format!("{inside}{comma}\"{EXTRA_MEMBER}\":{rest}}}"),
-        _ => format!("{inside}{comma}{{\"{EXTRA_MEMBER}\":{rest}}}]"),
-    }
+    format!("{inside}{comma}\"{member}\":{rest}}}")
 }
 
 /// Moves the event's time into columns of times: its `TimeGenerated`, or its `timestamp`, or the time that it was `sent` with.

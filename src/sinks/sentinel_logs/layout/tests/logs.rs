@@ -143,13 +143,18 @@ fn what_has_no_column_in_syslog_goes_where_the_option_says() {
         ("INET match PASS", format!("INET match PASS {extra}")),
         (r#"{"src_ip":"10.0.0.1"}"#, format!(r#"{{"src_ip":"10.0.0.1","ExtraFields":{extra}}}"#)),
         (" { }\n", format!(r#"{{"ExtraFields":{extra}}}"#)),
-        ("[1, 2]", format!(r#"[1, 2,{{"ExtraFields":{extra}}}]"#)),
-        ("[]", format!(r#"[{{"ExtraFields":{extra}}}]"#)),
+        ("[1, 2]", format!("[1, 2] {extra}")),
+        ("[]", format!("[] {extra}")),
+        (r#"{"ExtraFields":1}"#, format!(r#"{{"ExtraFields":1,"ExtraFields_":{extra}}}"#)),
+        (
+            r#"{"ExtraFields_":1,"Extra\u0046ields":2}"#,
+            format!(r#"{{"ExtraFields_":1,"Extra\u0046ields":2,"ExtraFields__":{extra}}}"#),
+        ),
         ("{no json}", format!("{{no json}} {extra}")),
     ] {
         let row = rows(Layout::Syslog, &with(message))[0].1["SyslogMessage"].clone();
         assert_eq!(row, expected);
-        if serde_json::from_str::<serde_json::Value>(message).is_ok() {
+        if serde_json::from_str::<serde_json::Value>(message).is_ok_and(|message| message.is_object()) {
             serde_json::from_str::<serde_json::Value>(row.as_str().unwrap()).unwrap();
         }
         let row = &rows(Layout::SyslogWithExtra, &with(message))[0].1;
