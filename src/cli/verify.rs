@@ -61,11 +61,31 @@ enum ArgumentError {
 /// The longest that may be waited for anything: a week.
 const LONGEST_SECS: u64 = 7 * 24 * 3_600;
 
-/// How many marked rows were looked for, and how many of them are there.
+/// How many marked rows were looked for, and how many of them are there; and how many sinks are not, or not wholly, among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     arrived: usize,
     all: usize,
+    /// Sinks with a stream that no row was sent to.
+    untried: usize,
+}
+
+// === impl Tally ===
+
+impl Tally {
+    fn sentence(self) -> String {
+        let Self { arrived, all, untried } = self;
+        let untried = match untried {
+            0 => String::new(),
+            1 => ", 1 sink not tried".to_owned(),
+            count => format!(", {count} sinks not tried"),
+        };
+        if arrived == all {
+            format!("every row has arrived: {arrived} of {all}{untried}")
+        } else {
+            format!("{arrived} of {all} rows have arrived{untried}")
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
@@ -92,11 +112,11 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         };
         return match tally {
             Tally { all: 0, .. } => exit::failed("there is no stream to send a row to"),
-            Tally { arrived, all } if arrived == all => {
-                say(format!("every row has arrived: {arrived} of {all}"));
+            tally if tally.arrived == tally.all => {
+                say(tally.sentence());
                 ExitCode::SUCCESS
             }
-            Tally { arrived, all } => exit::failed(&format!("{arrived} of {all} rows have arrived")),
+            tally => exit::failed(&tally.sentence()),
         };
     };
     let rounds = async {
@@ -133,8 +153,10 @@ async fn round(plan: &Plan, arguments: &Arguments, connector: &Connector, is_log
     });
     let mut tally = Tally::default();
     for (sink, verified) in futures::future::join_all(sinks).await.into_iter().flatten() {
+        let is_untried = |one: &Verified| matches!(one.arrival, Arrival::Untried(_));
+        tally.untried += usize::from(verified.iter().any(is_untried));
         for one in verified {
-            tally.all += usize::from(!matches!(one.arrival, Arrival::Untried(_)));
+            tally.all += usize::from(!is_untried(&one));
             tally.arrived += usize::from(matches!(one.arrival, Arrival::Arrived { .. }));
             if is_logged {
                 log(sink, &one);
@@ -225,6 +247,17 @@ fn endpoint(text: &str) -> Result<Url, ArgumentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_tried_is_said_behind_what_has_arrived() {
+        for (arrived, all, untried, sentence) in [
+            (5, 5, 0, "every row has arrived: 5 of 5"),
+            (1, 1, 1, "every row has arrived: 1 of 1, 1 sink not tried"),
+            (1, 2, 2, "1 of 2 rows have arrived, 2 sinks not tried"),
+        ] {
+            assert_eq!(Tally { arrived, all, untried }.sentence(), sentence);
+        }
+    }
 
     #[test]
     fn durations_ids_and_urls_are_read_from_the_command_line() {
