@@ -23,6 +23,10 @@ const MAX_STREAMS: usize = 10;
 /// Source: <https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#log-analytics-workspaces>
 const MAX_COLUMNS: usize = 500;
 
+/// What the name of a stream begins with that rows are sent to.
+/// Source: <https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure#stream-declarations>
+const DECLARED: &str = "Custom-";
+
 /// What one sink needs.
 #[derive(Clone, Debug, Default)]
 pub struct Deployment {
@@ -226,6 +230,13 @@ impl Deployment {
     }
 
     fn add(&mut self, stream: &str, table: Table, options: &Options, time_from: Option<String>) {
+        if !stream.starts_with(DECLARED) {
+            return self.open.push(format!(
+                "the stream '{stream}' is not printed: a stream that is sent to is declared by the rule, and so begins with \
+                 {DECLARED}, in front of one of Microsoft's tables, too: set stream_name to {}",
+                table.stream()
+            ));
+        }
         self.streams.push(StreamNeed { name: stream.to_owned(), table, plan: options.table_plan, time_from });
     }
 }

@@ -43,6 +43,22 @@ fn the_tables_of_a_layout_have_a_stream_each_or_the_one_that_is_named() {
 }
 
 #[test]
+fn a_stream_that_cannot_be_declared_is_left_open() {
+    for (options, instead) in [
+        (
+            json!({"layout": "common_security_log", "stream_name": "Microsoft-CommonSecurityLog"}),
+            "Custom-CommonSecurityLog",
+        ),
+        (json!({"layout": "syslog", "stream_name": "custom-Syslog"}), "Custom-Syslog"),
+        (json!({"layout": "asim_alert", "stream_name": "Microsoft-{{ table }}"}), "Custom-ASimAlertEvent_CL"),
+    ] {
+        let needed = Deployment::of(&options, None).unwrap();
+        assert!(needed.streams.is_empty(), "{needed:?}");
+        assert!(needed.open[0].ends_with(&format!("set stream_name to {instead}")), "{needed:?}");
+    }
+}
+
+#[test]
 fn a_table_of_ones_own_has_the_columns_of_the_option() {
     let types = json!({"stream_name": "Custom-Fw_CL", "timestamp_field": "Seen", "table_plan": "auxiliary",
         "columns": {"Seen": "datetime", "port": "int", "ExtraColumns": "dynamic", "TruncatedColumns": "dynamic"}});
