@@ -16,10 +16,10 @@ pub(super) fn write(template: &Template) -> String {
         },
         "principalId": {"type": "string", "metadata": {"description": "Object id of the identity that writes."}},
     });
-    let default = |name: &str| json!({"type": "string", "defaultValue": format!("vector-sentinel-{name}")});
+    let default = |name: &str| json!({"type": "string", "defaultValue": name});
     let mut outputs = Map::new();
     for (number, name) in template.names.iter().enumerate() {
-        parameters[numbered("ruleName", number)] = default(name);
+        parameters[numbered("ruleName", number)] = default(&format!("vector-sentinel-{name}"));
         let place = if template.endpoint { ResourceKind::Endpoint } else { ResourceKind::Rule(number) };
         let path = if template.endpoint { "logsIngestion.endpoint" } else { "endpoints.logsIngestion" };
         let url = format!("[reference({}, '{}').{path}]", id(place), place.api_version());
@@ -29,7 +29,7 @@ pub(super) fn write(template: &Template) -> String {
         outputs.insert(numbered("dcrImmutableId", number), json!({"type": "string", "value": immutable_id}));
     }
     if template.endpoint {
-        parameters["endpointName"] = default(template.names.first().map_or("", String::as_str));
+        parameters["endpointName"] = default(&template.endpoint_name());
     }
     let template = json!({
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",

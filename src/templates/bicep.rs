@@ -2,14 +2,14 @@
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-resource-manager/bicep/file>
 
+use super::head::comments;
 use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template, numbered};
 use super::syntax::Syntax;
 
 const SYNTAX: Syntax = Syntax { assign: ": ", item_end: "", quoted, expression };
 
 pub(super) fn write(template: &Template) -> String {
-    let mut parts: Vec<_> =
-        template.head.iter().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
+    let mut parts = comments(&template.head, "//");
     parts.push(
         "@description('The workspace, in this resource group.')\n\
          param workspaceName string\n\
@@ -23,8 +23,7 @@ pub(super) fn write(template: &Template) -> String {
         parts.push(format!("param {} string = 'vector-sentinel-{name}'\n", numbered("ruleName", number)));
     }
     if template.endpoint {
-        let name = template.names.first().map_or("", String::as_str);
-        parts.push(format!("param endpointName string = 'vector-sentinel-{name}'\n"));
+        parts.push(format!("param endpointName string = '{}'\n", template.endpoint_name()));
     }
     parts.push(
         "\nresource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' existing = {\n  \

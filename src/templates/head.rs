@@ -34,6 +34,18 @@ pub(super) fn how_to_deploy(format: Format) -> Vec<String> {
     ]
 }
 
+/// A text as one line, whatever is in it: parts of samples and of pipeline files stand in the head, and a line behind a comment
+/// would be code.
+pub fn one_line(text: &str) -> String {
+    let is_end = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.replace(is_end, "\u{fffd}")
+}
+
+/// The head as comments behind a `sign`.
+pub(super) fn comments(head: &[String], sign: &str) -> Vec<String> {
+    head.iter().map(|line| format!("{sign} {}", one_line(line)).trim_end().to_owned() + "\n").collect()
+}
+
 /// What is said of Microsoft's tables.
 pub(super) fn of_built_in(rules: &[RuleTemplate]) -> Vec<String> {
     let tables = rules.iter().flat_map(|rule| &rule.streams).map(|stream| &stream.table);

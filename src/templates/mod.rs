@@ -17,6 +17,7 @@ use crate::sinks::sentinel_logs::TablePlan;
 use crate::sinks::sentinel_logs::layout::{Layout, RAW_INCIDENTS, Table};
 use clap::ValueEnum;
 
+pub use head::one_line;
 pub use kql::functions;
 pub use rule::{RuleStream, RuleTemplate};
 pub use workbook::workbook;

@@ -62,6 +62,21 @@ pub(super) enum Reference {
 /// Source: <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/monitor#monitoring-metrics-publisher>
 pub(super) const PUBLISHER_ROLE: &str = "3913510d-42f4-4e42-8a64-420c390055eb";
 
+/// Most characters of the name of a data collection endpoint.
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftinsights>
+const LONGEST_ENDPOINT_NAME: usize = 44;
+
+// === impl Template ===
+
+impl Template {
+    /// The default name of the endpoint: that of the first rule, as far as it fits.
+    pub(super) fn endpoint_name(&self) -> String {
+        let name = format!("vector-sentinel-{}", self.names.first().map_or("", String::as_str));
+        let name: String = name.chars().take(LONGEST_ENDPOINT_NAME).collect();
+        name.trim_end_matches('-').to_owned()
+    }
+}
+
 // === impl Node ===
 
 impl Node {

@@ -4,6 +4,7 @@
 //! Sources: <https://learn.microsoft.com/azure/developer/terraform/overview-azapi-provider>,
 //! <https://developer.hashicorp.com/terraform/language/syntax/configuration>
 
+use super::head::comments;
 use super::node::{PUBLISHER_ROLE, Reference, Resource, ResourceKind, Template};
 use super::syntax::Syntax;
 
@@ -20,8 +21,7 @@ const PROVIDER: &str = r#"terraform {
 "#;
 
 pub(super) fn write(template: &Template) -> String {
-    let mut parts: Vec<_> =
-        template.head.iter().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    let mut parts = comments(&template.head, "#");
     parts.extend([
         PROVIDER.to_owned(),
         variable("workspace_id", "Resource id of the workspace.", None),
@@ -35,7 +35,7 @@ pub(super) fn write(template: &Template) -> String {
         parts.push(variable(&variable_name, "Name of the data collection rule.", Some(&name)));
     }
     if template.endpoint {
-        let name = format!("vector-sentinel-{}", template.names.first().map_or("", String::as_str));
+        let name = template.endpoint_name();
         parts.push(variable("endpoint_name", "Name of the data collection endpoint.", Some(&name)));
     }
     parts.extend(template.resources.iter().map(resource));

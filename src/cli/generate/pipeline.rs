@@ -34,7 +34,8 @@ const IDENTITY: [&str; 8] = [
     "client_assertion_client_id",
 ];
 
-/// How much of a sink's id is in the name of its rule, which may have 64 characters with what stands around it.
+/// How much of a sink's id is in the name of its rule, which may have 64 characters with what stands around it: 16 in front, and a
+/// number behind.
 /// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftinsights>
 const LONGEST_NAME: usize = 40;
 
@@ -140,7 +141,8 @@ pub(super) fn print(
             return Err(Refusal::UnknownSink(wanted.to_owned()));
         }
     }
-    let open: Vec<String> = groups.iter().flat_map(|group| group.open.clone()).collect();
+    let open = groups.iter().flat_map(|group| &group.open);
+    let open: Vec<String> = open.map(|open| templates::one_line(open)).collect();
     groups.retain(|group| !group.streams.is_empty());
     if groups.is_empty() {
         return Err(Refusal::Nothing(open.join("; ")));
@@ -149,8 +151,10 @@ pub(super) fn print(
     for group in &groups {
         let mut rule = group.to_rule();
         // Two rules of one name would be one rule.
+        let (name, mut number) = (rule.name.clone(), 1);
         while rules.iter().any(|known| known.name == rule.name) {
-            rule.name.push_str("-2");
+            number += 1;
+            rule.name = format!("{name}-{number}");
         }
         rules.push(rule);
     }
@@ -189,6 +193,10 @@ fn standing(graph: &ComponentGraph, environment: &BTreeMap<String, String>) -> V
     let stands = |problem: &Problem| {
         sinks(graph).any(|(id, _)| {
             let Some(rest) = problem.path.strip_prefix(&format!("sinks.{id}")) else { return false };
+            // `fw-2` is another sink than `fw`.
+            if !rest.is_empty() && !rest.starts_with(['.', '[']) {
+                return false;
+            }
             let option = match rest.strip_prefix('.') {
                 Some(option) => option.split('.').next(),
                 None => problem.message.split('\'').nth(1).filter(|_| rest.is_empty()),

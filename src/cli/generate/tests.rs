@@ -54,6 +54,15 @@ fn printed(
     print(&[path], &BTreeMap::new(), &Wanted { samples: &samples, sink, format, endpoint: false })
 }
 
+/// The template in ARM, with the rules behind an endpoint or without.
+fn printed_behind(file: &str, endpoint: bool) -> Value {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipeline.yaml");
+    std::fs::write(&path, file).unwrap();
+    let wanted = Wanted { samples: &[], sink: None, format: Format::Arm, endpoint };
+    serde_json::from_str(&print(&[path], &BTreeMap::new(), &wanted).unwrap().template).unwrap()
+}
+
 fn resources<'a>(template: &'a Value, resource_type: &str) -> Vec<&'a Value> {
     let resources = template["resources"].as_array().unwrap().iter();
     resources.filter(|resource| resource["type"] == resource_type).collect()
@@ -133,18 +142,34 @@ fn the_head_says_how_to_deploy_it_and_what_belongs_where() {
 
 #[test]
 fn each_rule_has_a_name_that_azure_takes_and_no_other_has() {
-    let long = "a".repeat(90);
-    let file = FILE.replace("  host:", &format!("  {long} 1:")).replace("  cef:", &format!("  {long}_2:"));
-    // Each of the three writes to a rule of its own.
-    let file = file.replacen("dcr_immutable_id: ${DCR_ID}", "dcr_immutable_id: ${OTHER}", 1);
-    let template: Value =
-        serde_json::from_str(&printed(&file, &[], None, Format::Arm).unwrap().template).unwrap();
-    let names: BTreeSet<_> = ["ruleName", "ruleName2", "ruleName3"]
-        .into_iter()
-        .map(|name| template["parameters"][name]["defaultValue"].as_str().unwrap())
-        .collect();
-    assert_eq!(names.len(), 3, "{names:?}");
-    assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
+    let long = "a".repeat(40);
+    let ids = (1..=6).map(|number| format!("{long}_{number}"));
+    let sink = |id| (id, json!({"type": "sentinel_logs", "inputs": ["in"], "layout": "syslog"}));
+    let mut sinks: serde_json::Map<_, _> =
+        ids.chain(["b-2".to_owned(), "b".to_owned(), "B".to_owned()]).map(sink).collect();
+    // Each writes to a rule of its own.
+    for (id, options) in &mut sinks {
+        options["dcr_immutable_id"] =
+            id.to_uppercase().replace('B', if id == "B" { "C" } else { "B" }).into();
+    }
+    let file =
+        json!({"sources": {"in": {"type": "demo_logs", "format": "json"}}, "sinks": sinks}).to_string();
+    for endpoint in [false, true] {
+        let template = printed_behind(&file, endpoint);
+        let parameters = template["parameters"].as_object().unwrap().iter();
+        let names: Vec<_> = parameters
+            .filter(|(parameter, _)| parameter.starts_with("ruleName"))
+            .map(|(_, parameter)| parameter["defaultValue"].as_str().unwrap())
+            .collect();
+        assert_eq!((names.len(), BTreeSet::from_iter(&names).len()), (9, 9), "{names:?}");
+        assert!(names.iter().all(|name| name.len() <= 64), "{names:?}");
+        let is_there = |name: &str| names.contains(&name);
+        assert!(
+            is_there(&format!("vector-sentinel-{long}-2")) && is_there(&format!("vector-sentinel-{long}-6"))
+        );
+        let behind = &template["parameters"]["endpointName"]["defaultValue"];
+        assert_eq!(behind.as_str().map(str::len), endpoint.then_some(44));
+    }
 }
 
 #[test]
@@ -160,6 +185,29 @@ fn columns_that_the_file_does_not_say_are_learned_or_asked_for() {
     assert!(with.open.is_empty());
     let columns = "sinks.firewall: so that nothing vanishes, set columns: {TimeGenerated: datetime, port: long, ExtraColumns: dynamic, TruncatedColumns: dynamic}";
     assert!(with.template.contains(columns), "{}", with.template);
+}
+
+#[test]
+fn no_name_of_a_sample_becomes_code() {
+    let file = FILE.replace("Custom-Firewall_CL", "Custom-{{ team }}_CL").replace(
+        "    columns: {TimeGenerated: datetime, message: string, port: int, ExtraColumns: dynamic, TruncatedColumns: dynamic}\n",
+        "",
+    );
+    let events = [
+        json!({"team": "x\nresource evil1\r", "port": 1}),
+        json!({"team": "Fw", "x y\nparam evil2 string = 42\n//": 1, "z\u{2028}evil3\u{2029}\u{85}": 2}),
+    ];
+    let events = events.map(|event| event.to_string()).join("\n");
+    for (format, comment) in [(Format::Bicep, "//"), (Format::Terraform, "#")] {
+        let Printed { template, open } = printed(&file, &[("firewall", &events)], None, format).unwrap();
+        let is_end = |c| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let lines: Vec<_> = template.split(is_end).filter(|line| line.contains("evil")).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with(comment)), "{lines:#?}");
+        for name in ["evil1", "evil2", "evil3"] {
+            assert!(lines.iter().any(|line| line.contains(name)), "{name}: {lines:#?}");
+        }
+        assert!(!open.concat().contains(is_end), "{open:?}");
+    }
 }
 
 #[test]
