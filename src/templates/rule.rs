@@ -43,17 +43,68 @@ impl RuleStream {
             || self.plan != TablePlan::Analytics
             || self.table.added_columns().next().is_some()
     }
+
+    /// The same stream, into its table by the name that this has in `tables`.
+    fn of_one(&self, tables: &[WholeTable]) -> Self {
+        let mut stream = self.clone();
+        let made = tables.iter().find(|made| made.table.name.eq_ignore_ascii_case(self.table.name));
+        stream.table.name = made.map_or(self.table.name, |made| made.table.name);
+        stream
+    }
+}
+
+/// A table with what the streams of all rules need of it.
+struct WholeTable {
+    table: Table,
+    columns: Vec<TableColumn>,
+    plan: TablePlan,
+}
+
+/// The tables that have to be made or changed. Names that differ in nothing but case are one to Azure. `differ` takes in what
+/// cannot be right for all streams, in sentences.
+fn tables(rules: &[RuleTemplate], differ: &mut Vec<String>) -> Vec<WholeTable> {
+    let mut tables: Vec<WholeTable> = Vec::new();
+    for stream in rules.iter().flat_map(|rule| &rule.streams).filter(|stream| stream.makes_table()) {
+        let RuleStream { table, plan, .. } = stream;
+        let Some(known) = tables.iter_mut().find(|known| known.table.name.eq_ignore_ascii_case(table.name))
+        else {
+            tables.push(WholeTable { table: *table, columns: table.columns.to_vec(), plan: *plan });
+            continue;
+        };
+        if known.plan != *plan {
+            let (plan, others) = (known.plan.name(), plan.name());
+            differ.push(format!(
+                "{} has the plan {plan} here, and other streams of it ask for {others}.",
+                table.name
+            ));
+        }
+        for column in table.columns {
+            let found = known.columns.iter().find(|found| found.name.eq_ignore_ascii_case(column.name));
+            match found {
+                None => known.columns.push(*column),
+                Some(found) if found.name == column.name && found.column_type == column.column_type => {}
+                Some(found) => differ.push(format!(
+                    "{} has the column {}: {} here, and the stream {} declares {}: {}. Give it one name and one type in all sinks.",
+                    table.name,
+                    found.name,
+                    found.column_type.in_stream(),
+                    stream.name,
+                    column.name,
+                    column.column_type.in_stream()
+                )),
+            }
+        }
+    }
+    tables
 }
 
 /// The template of `rules` and the tables of their streams.
-pub(super) fn template(rules: &[RuleTemplate], endpoint: bool, head: Vec<String>) -> Template {
-    let mut resources: Vec<Resource> = Vec::new();
-    for stream in rules.iter().flat_map(|rule| &rule.streams).filter(|stream| stream.makes_table()) {
-        let place = ResourceKind::Table(stream.table.name);
-        if !resources.iter().any(|known| known.place == place) {
-            resources.push(table_resource(&stream.table, stream.plan));
-        }
-    }
+pub(super) fn template(rules: &[RuleTemplate], endpoint: bool, mut head: Vec<String>) -> Template {
+    let mut differ = Vec::new();
+    let tables = tables(rules, &mut differ);
+    differ.dedup();
+    head.extend(differ);
+    let mut resources: Vec<_> = tables.iter().map(table_resource).collect();
     if endpoint {
         let network = Node::object([("publicNetworkAccess", Node::text("Enabled"))]);
         resources.push(Resource {
@@ -64,16 +115,20 @@ pub(super) fn template(rules: &[RuleTemplate], endpoint: bool, head: Vec<String>
         });
     }
     for (number, rule) in rules.iter().enumerate() {
-        let made = rule.streams.iter().filter(|stream| stream.makes_table());
-        let mut after_tables: Vec<_> = made.map(|stream| stream.table.name).collect();
-        after_tables.dedup();
+        // A table has one name, in whatever case a sink has it.
+        let streams: Vec<_> = rule.streams.iter().map(|stream| stream.of_one(&tables)).collect();
+        let is_after = |made: &&WholeTable| {
+            let mut streams = rule.streams.iter();
+            streams.any(|stream| stream.table.name.eq_ignore_ascii_case(made.table.name))
+        };
+        let after_tables = tables.iter().filter(is_after).map(|made| made.table.name).collect();
         resources.push(Resource {
             place: ResourceKind::Rule(number),
             after_tables,
             // A rule of this kind has its own URL; one behind an endpoint must not be.
             // Source: https://learn.microsoft.com/azure/azure-monitor/essentials/data-collection-rule-structure
             kind: (!endpoint).then_some("Direct"),
-            properties: rule_properties(&rule.streams, endpoint),
+            properties: rule_properties(&streams, endpoint),
         });
     }
     for number in 0..rules.len() {
@@ -93,11 +148,12 @@ pub(super) fn template(rules: &[RuleTemplate], endpoint: bool, head: Vec<String>
     Template { names, resources, endpoint, head }
 }
 
-fn table_resource(table: &Table, plan: TablePlan) -> Resource {
+fn table_resource(WholeTable { table, columns, plan }: &WholeTable) -> Resource {
+    let whole = Table { columns: columns.clone().leak(), ..*table };
     // Of one of Microsoft's tables, only what is added to it is said.
     let columns: Vec<_> = match table.kind {
-        TableKind::Custom => table.declared().collect(),
-        TableKind::BuiltIn { .. } => table.added_columns().collect(),
+        TableKind::Custom => whole.declared().collect(),
+        TableKind::BuiltIn { .. } => whole.added_columns().collect(),
     };
     let has_schema = !columns.is_empty();
     let columns = columns.into_iter().map(|column| {
@@ -113,7 +169,7 @@ fn table_resource(table: &Table, plan: TablePlan) -> Resource {
             Node::object([("name", Node::text(table.name)), ("columns", Node::List(columns.collect()))]);
         properties.push(("schema".to_owned(), schema));
     }
-    if plan != TablePlan::Analytics {
+    if *plan != TablePlan::Analytics {
         properties.push(("plan".to_owned(), Node::text(plan.name())));
     }
     Resource {

@@ -248,9 +248,8 @@ fn groups(graph: &ComponentGraph, samples: &BTreeMap<Option<String>, Sample>) ->
         for stream in needed.streams {
             match group.streams.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&stream.name)) {
                 Some(known) => {
-                    if let Err(error) = known.merge(&stream) {
-                        group.open.push(format!("{path}: {error}"));
-                    }
+                    let differ = known.merge(&stream).unwrap_or_else(|error| vec![error.to_string()]);
+                    group.open.extend(differ.into_iter().map(|differ| format!("{path}: {differ}")));
                 }
                 None => group.streams.push(stream),
             }

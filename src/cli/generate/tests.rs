@@ -188,6 +188,36 @@ fn columns_that_the_file_does_not_say_are_learned_or_asked_for() {
 }
 
 #[test]
+fn a_table_of_several_rules_has_the_columns_of_all() {
+    let sink = |rule: &str, table: &str, columns: Value| {
+        json!({"type": "sentinel_logs", "inputs": ["in"], "dcr_immutable_id": rule, "stream_name": format!("Custom-{table}"),
+            "columns": columns})
+    };
+    let sinks = json!({
+        "a": sink("A", "Fw_CL", json!({"one": "string", "same": "int"})),
+        "b": sink("B", "fw_CL", json!({"two": "long", "same": "string", "ONE": "string"})),
+    });
+    let file = json!({"sources": {"in": {"type": "demo_logs"}}, "sinks": sinks}).to_string();
+    let printed = printed(&file, &[], None, Format::Arm).unwrap();
+    let template: Value = serde_json::from_str(&printed.template).unwrap();
+    let tables = resources(&template, "Microsoft.OperationalInsights/workspaces/tables");
+    let [table] = tables.as_slice() else { panic!("{tables:?}") };
+    let columns = table["properties"]["schema"]["columns"].as_array().unwrap().iter();
+    let columns: Vec<_> = columns.map(|column| column["name"].as_str().unwrap()).collect();
+    assert_eq!(columns, ["TimeGenerated", "one", "same", "two", "ExtraColumns", "TruncatedColumns"]);
+    let rules = resources(&template, "Microsoft.Insights/dataCollectionRules");
+    assert_eq!(rules[0]["dependsOn"], rules[1]["dependsOn"]);
+    assert_eq!(rules[1]["properties"]["dataFlows"][0]["outputStream"], "Custom-Fw_CL");
+    let head = template["metadata"]["comments"].to_string();
+    for words in [
+        "same: int here, and the stream Custom-fw_CL declares same: string",
+        "one: string here, and the stream",
+    ] {
+        assert!(head.contains(words), "{words}: {head}");
+    }
+}
+
+#[test]
 fn no_name_of_a_sample_becomes_code() {
     let file = FILE.replace("Custom-Firewall_CL", "Custom-{{ team }}_CL").replace(
         "    columns: {TimeGenerated: datetime, message: string, port: int, ExtraColumns: dynamic, TruncatedColumns: dynamic}\n",

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::column::{EXTRA_COLUMNS, TRUNCATED_COLUMNS};
 use super::columns::ColumnsConfig;
 use super::encoder::{TIME_GENERATED, TimeField};
-use super::layout::{ColumnType, Layout, RAW_INCIDENTS, SyslogConfig, Table, TableError, TableKind};
+use super::layout::{
+    ColumnType, Layout, RAW_INCIDENTS, SyslogConfig, Table, TableColumn, TableError, TableKind,
+};
 use super::table_plan::TablePlan;
 use super::template::Template;
 
@@ -179,7 +181,8 @@ impl Deployment {
         match &options.columns {
             Some(ColumnsConfig::Types(types)) => {
                 for (name, column_type) in types {
-                    merge(&mut columns, name, *column_type);
+                    let clash = merge(&mut columns, name, *column_type);
+                    self.open.extend(clash.map(|clash| format!("{stream}: {clash}")));
                 }
             }
             Some(ColumnsConfig::Names(names)) => {
@@ -189,7 +192,8 @@ impl Deployment {
                     if found.is_none() {
                         untyped.push(name.as_str());
                     }
-                    merge(&mut columns, name, found.unwrap_or(ColumnType::Dynamic));
+                    let clash = merge(&mut columns, name, found.unwrap_or(ColumnType::Dynamic));
+                    self.open.extend(clash.map(|clash| format!("{stream}: {clash}")));
                 }
                 if !untyped.is_empty() {
                     self.open.push(format!(
@@ -242,17 +246,52 @@ impl Deployment {
 }
 
 impl StreamNeed {
-    /// Takes in the columns of the same stream of another sink. Answers what cannot be right for both.
-    pub fn merge(&mut self, other: &Self) -> Result<(), TableError> {
-        if self.table.columns == other.table.columns || matches!(self.table.kind, TableKind::BuiltIn { .. }) {
-            return Ok(());
+    /// Takes in what another sink needs of the same stream. Answers what cannot be right for both, in sentences.
+    pub fn merge(&mut self, other: &Self) -> Result<Vec<String>, TableError> {
+        let mut differ = Vec::new();
+        let name = &self.name;
+        if !self.table.name.eq_ignore_ascii_case(other.table.name) {
+            differ.push(format!(
+                "the stream '{name}' goes into the table {}, and another sink's into {}: take another stream_name for one of them",
+                self.table.name, other.table.name
+            ));
+            return Ok(differ);
+        }
+        if self.plan != other.plan {
+            let (plan, others) = (self.plan.name(), other.plan.name());
+            let table = self.table.name;
+            differ.push(format!(
+                "the table {table} has one plan, and table_plan is {plan} and {others}: printed is {plan}"
+            ));
+        }
+        if self.time_from != other.time_from {
+            let time = |need: &Self| need.time_from.clone().unwrap_or_else(|| TIME_GENERATED.to_owned());
+            let (time, others) = (time(self), time(other));
+            differ.push(format!(
+                "timestamp_field is {time} and {others} for the stream '{name}', and the rule makes TimeGenerated of one: of {time}. \
+                 Take the same for both, or another stream"
+            ));
+        }
+        if self.table.columns == other.table.columns {
+            return Ok(differ);
+        }
+        if matches!(self.table.kind, TableKind::BuiltIn { .. }) {
+            let mut columns = self.table.columns.to_vec();
+            let is_new = |column: &&TableColumn| !self.table.columns.contains(column);
+            columns.extend(other.table.columns.iter().filter(is_new));
+            self.table.columns = columns.leak();
+            return Ok(differ);
         }
         let mut columns: Typed = Vec::new();
-        for column in self.table.columns.iter().chain(other.table.columns) {
+        for column in self.table.columns {
             merge(&mut columns, column.name, column.column_type);
         }
+        for column in other.table.columns {
+            let clash = merge(&mut columns, column.name, column.column_type);
+            differ.extend(clash.map(|clash| format!("{name}: {clash}")));
+        }
         self.table = Table::custom(self.table.name.to_owned(), columns)?;
-        Ok(())
+        Ok(differ)
     }
 }
 
@@ -268,13 +307,24 @@ fn is_ours(name: &str) -> bool {
     [EXTRA_COLUMNS, TRUNCATED_COLUMNS].contains(&name)
 }
 
-/// Adds a column. One of two types takes any value.
-fn merge(columns: &mut Typed, name: &str, column_type: ColumnType) {
-    match columns.iter_mut().find(|(known, _)| known == name) {
-        None => columns.push((name.to_owned(), column_type)),
-        Some((_, known)) if *known == column_type => {}
-        Some((_, known)) => *known = ColumnType::Dynamic,
+/// Adds a column. One of two types takes any value. Names that differ in nothing but case are one to Azure. Answers what differs.
+fn merge(columns: &mut Typed, name: &str, column_type: ColumnType) -> Option<String> {
+    let Some((known, known_type)) = columns.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name))
+    else {
+        columns.push((name.to_owned(), column_type));
+        return None;
+    };
+    let is_one_type = *known_type == column_type;
+    let (one, other) = (known_type.in_stream(), column_type.in_stream());
+    if !is_one_type {
+        *known_type = ColumnType::Dynamic;
     }
+    if known != name {
+        return Some(format!(
+            "'{name}' differs from '{known}' in nothing but case, and a table has one of them: '{known}' is printed"
+        ));
+    }
+    (!is_one_type).then(|| format!("'{name}' is {one} and {other}, and so dynamic"))
 }
 
 fn unknown(stream: &str) -> String {

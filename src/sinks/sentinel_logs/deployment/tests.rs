@@ -153,10 +153,47 @@ fn two_sinks_may_write_to_one_stream() {
         Deployment::of(&options, None).unwrap().streams.remove(0)
     };
     let mut one = need(json!({"a": "string", "b": "int"}));
-    one.merge(&need(json!({"b": "string", "c": "long"}))).unwrap();
+    let differ = one.merge(&need(json!({"b": "string", "c": "long"}))).unwrap();
+    assert_eq!(differ, ["Custom-Fw_CL: 'b' is int and string, and so dynamic"]);
     assert_eq!(
         columns(&one),
         [("TimeGenerated", "datetime"), ("a", "string"), ("b", "dynamic"), ("c", "long")]
     );
     assert!(too_many_streams(11).is_some() && too_many_streams(10).is_none());
+}
+
+#[test]
+fn what_two_sinks_of_one_stream_do_not_agree_in_is_told() {
+    let need = |options: Value| Deployment::of(&options, None).unwrap().streams.remove(0);
+    let raw = |more: Value| {
+        let mut options =
+            json!({"stream_name": "Custom-Fw_CL", "columns": {"a": "string", "When": "datetime"}});
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        need(options)
+    };
+    let mut one = raw(json!({}));
+    assert_eq!(one.merge(&raw(json!({}))).unwrap(), [""; 0]);
+    for (other, words) in [
+        (raw(json!({"table_plan": "basic"})), "table_plan is Analytics and Basic: printed is Analytics"),
+        (raw(json!({"timestamp_field": "When"})), "timestamp_field is TimeGenerated and When"),
+        (raw(json!({"columns": {"A": "string"}})), "'A' differs from 'a' in nothing but case"),
+        (
+            raw(json!({"stream_name": "Custom-fw_CL", "columns": {"A": "int"}})),
+            "'A' differs from 'a' in nothing but case",
+        ),
+        (
+            need(json!({"layout": "syslog", "stream_name": "Custom-Fw_CL2"})),
+            "into the table Fw_CL, and another sink's into Syslog",
+        ),
+    ] {
+        let told = raw(json!({})).merge(&other).unwrap();
+        assert!(told.len() == 1 && told[0].contains(words), "{words}: {told:?}");
+    }
+    one.merge(&raw(json!({"columns": {"A": "int"}}))).unwrap();
+    assert_eq!(columns(&one), [("TimeGenerated", "datetime"), ("When", "datetime"), ("a", "dynamic")]);
+    // A column that is added to one of Microsoft's tables is there for both.
+    let mut host = need(json!({"layout": "syslog"}));
+    let other = need(json!({"layout": "syslog", "syslog": {"extra": "column"}}));
+    assert_eq!(host.merge(&other).unwrap(), [""; 0]);
+    assert_eq!(host.table.added_columns().count(), 1);
 }

@@ -131,7 +131,8 @@ impl Table {
             if !Column::is_declarable(&name) {
                 return Err(TableError::Column(name));
             }
-            if [EXTRA.name, TRUNCATED.name].contains(&name.as_str()) || all.iter().any(|one| one.name == name)
+            if [EXTRA.name, TRUNCATED.name].contains(&name.as_str())
+                || all.iter().any(|one| one.name.eq_ignore_ascii_case(&name))
             {
                 continue;
             }
