@@ -183,7 +183,12 @@ impl Node {
             values.push(self.value.clone());
         }
         for (_, entry) in &self.entries {
-            entry.add_values(values);
+            if entry.kind == Kind::Scalar && entry.value.is_empty() {
+                // `{a}`: the key is all there is.
+                values.push(entry.at..entry.value.end.max(entry.at));
+            } else {
+                entry.add_values(values);
+            }
         }
     }
 }
@@ -269,7 +274,9 @@ impl YamlWalk {
     fn add(&mut self, mut node: Node, anchor: usize) {
         // What is in a map or a list was added before.
         if node.entries.is_empty() && self.is_secret() {
-            self.outline.secrets.push(node.value.clone());
+            let alone = self.open.last().filter(|open| open.is_secret && node.value.is_empty());
+            let start = alone.and_then(|open| open.key.as_ref()).map_or(node.value.start, |(_, at)| *at);
+            self.outline.secrets.push(start..node.value.end.max(start));
         }
         let Some(open) = self.open.last_mut() else {
             self.outline.root = Rc::new(node);

@@ -195,7 +195,7 @@ fn written(source: &SourceText, range: &Range<usize>) -> Range<usize> {
 fn hide(source: &SourceText, values: &[Range<usize>], secrets: &mut Vec<Range<usize>>) {
     let is_secret = |range: &Range<usize>| {
         let value = source.raw.get(range.clone()).unwrap_or_default().trim();
-        !REFERENCE.as_ref().is_some_and(|regex| regex.is_match(value))
+        !value.is_empty() && !REFERENCE.as_ref().is_some_and(|regex| regex.is_match(value))
     };
     secrets.extend(values.iter().map(|range| written(source, range)).filter(is_secret));
     secrets.sort_by_key(|range| (range.start, range.end));

@@ -142,6 +142,10 @@ fn what_a_misspelt_option_holds_is_shown_in_no_line() {
             "  secrets: {a: ***, b: [***]}",
         ),
         ("p.toml", "[s]\npasswords = ['hunter2', 'hunter2']\n", "s", "passwords", "passwords = [***, ***]"),
+        ("p.yaml", "s:\n  secretz: {hunter2}\n", "s", "secretz", "  secretz: {***}"),
+        ("p.yaml", "s:\n  password: {hunter2}\n", "s", "password", "  password: {***}"),
+        ("p.yaml", "s:\n  colour: {hunter2, b: c}\n", "s", "colour", "  colour: {***, b: ***}"),
+        ("p.yaml", "s:\n  colour:\n", "s", "colour", "  colour:"),
         ("p.toml", "[s]\ntokens = ['hunter2']\n", "s", "tokens", "tokens = [***]"),
         ("p.toml", "[s.tokens]\na = 'hunter2'\n", "s", "tokens", "[s.tokens]"),
         (
