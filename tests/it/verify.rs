@@ -77,7 +77,14 @@ async fn what_is_generated_for_a_file_is_deployed_and_its_rows_are_found() {
     assert_eq!((stats.rows_ingested, stats.columns_vanished.len(), stats.type_mismatches.len()), (5, 0, 0));
     let (code, stdout, _) = ran(&[&arguments[..], &["--sink", "hosts"]].concat()).await;
     assert_eq!(code, 0);
-    assert!(stdout.contains("every row has arrived: 1 of 1"), "{stdout}");
+    assert!(stdout.contains("every row has arrived: 1 of 1\n"), "{stdout}");
+    let mut pipeline = three_sinks(&bench, &bench.config.dcr.immutable_id);
+    pipeline["sinks"]["firewall"]["stream_name"] = "Custom-{{ site }}_CL".into();
+    let file = bench.file(&pipeline);
+    let arguments = ["verify", "--query-endpoint", &url, "-c", file.to_str().unwrap()];
+    let (code, stdout, _) = ran(&[&arguments[..], &["--sink", "hosts", "--sink", "firewall"]].concat()).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains("every row has arrived: 1 of 1, 1 sink not tried\n"), "{stdout}");
 }
 
 /// What comes of the sink of the simulator, by simulated time.
