@@ -13,7 +13,7 @@ use super::request::IngestionRequestConfig;
 use super::rule::RuleRegistry;
 use super::service::Service;
 use super::targets::{StreamKey, Targets};
-use super::template::{Template, TemplateError};
+use super::template::{ShownName, Template, TemplateError};
 use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
 use model::event::Event;
@@ -35,6 +35,8 @@ const NOT_WRITABLE: [&str; 4] = [
 ];
 /// Most streams of one sink. A rule has ten, so a template that comes to more takes its names from a wrong field.
 const MAX_DESTINATIONS: usize = 1_000;
+/// Longest name of a stream, in bytes: with its rule's id it has to be the name of a directory, of which most have 255.
+const MAX_STREAM_NAME_BYTES: usize = 200;
 /// What stands between a rule's id and a stream's name in the name of a directory; neither has it.
 const BETWEEN: char = '+';
 
@@ -76,7 +78,10 @@ impl Destinations {
             let unresolved = |error: TemplateError| reason("unresolved_template", error.to_string());
             let name = template.render(event, table).map_err(unresolved)?;
             check(&name).map_err(|error| {
-                reason("unresolved_template", format!("'{template}' comes to '{name}': it {error}"))
+                reason(
+                    "unresolved_template",
+                    format!("'{template}' comes to '{}': it {error}", ShownName::of(&name)),
+                )
             })?;
             Ok::<_, Reason>(name)
         };
@@ -207,6 +212,7 @@ pub(super) fn check_stream_name(name: &str) -> Result<(), NameError> {
     }
     let table = name.strip_prefix("Custom-").or_else(|| name.strip_prefix("Microsoft-")).unwrap_or_default();
     if !table.is_empty()
+        && name.len() <= MAX_STREAM_NAME_BYTES
         && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
     {
         return Ok(());

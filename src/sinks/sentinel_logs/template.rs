@@ -15,6 +15,8 @@ use model::value::Value;
 
 /// What stands for the table of a layout.
 const TABLE: &str = "table";
+/// Most characters of a name that an event has made in a message.
+const MAX_SHOWN_CHARS: usize = 100;
 
 /// A text with paths of fields in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +47,12 @@ pub(super) enum TemplateError {
         "'{template}' comes to '{name}', which is none of the names that it is confined to: if events may choose it, add it to \
          'destinations'"
     )]
-    Unconfined { template: String, name: String },
+    Unconfined { template: String, name: ShownName },
 }
+
+/// A name that an event has made, as messages show it: without control characters, and no longer than [`MAX_SHOWN_CHARS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ShownName(String);
 
 // === impl Template ===
 
@@ -137,12 +143,37 @@ impl Template {
                 }
             }
         }
-        match &self.names {
-            Some(names) if !names.iter().any(|name| name.eq_ignore_ascii_case(&rendered)) => {
-                Err(TemplateError::Unconfined { template: self.written.clone(), name: rendered })
-            }
-            _ => Ok(rendered),
+        let Some(names) = &self.names else { return Ok(rendered) };
+        let in_any_case = || names.iter().find(|name| name.eq_ignore_ascii_case(&rendered));
+        match names.iter().find(|name| **name == rendered).or_else(in_any_case) {
+            // Not as the event spells it: each spelling would be a stream of its own.
+            Some(name) => Ok(name.clone()),
+            None => Err(TemplateError::Unconfined {
+                template: self.written.clone(),
+                name: ShownName::of(&rendered),
+            }),
         }
+    }
+}
+
+// === impl ShownName ===
+
+impl ShownName {
+    /// Shows so much of a name as a message may have.
+    pub(super) fn of(name: &str) -> Self {
+        let mut rest = name.chars();
+        let mut shown: String = rest.by_ref().take(MAX_SHOWN_CHARS).collect();
+        shown.retain(|character| !character.is_control());
+        if rest.next().is_some() {
+            shown.push('…');
+        }
+        Self(shown)
+    }
+}
+
+impl fmt::Display for ShownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -226,7 +257,7 @@ mod tests {
         assert_eq!((template.literal_prefix(), template.names()), ("", None));
         let template = template.confined_to(vec!["FIREWALL_CL".to_owned()]);
         for event in events(r#"{"table":"Firewall_CL"}"#) {
-            assert_eq!(template.render(&event, None).unwrap(), "Firewall_CL");
+            assert_eq!(template.render(&event, None).unwrap(), "FIREWALL_CL");
         }
         let other = Event::new(r#"{"table":"Other_CL"}"#.into(), None);
         let error = template.render(&other, None).unwrap_err().to_string();
@@ -238,6 +269,31 @@ mod tests {
         assert_eq!(template.literal_prefix(), "Custom-");
         assert_eq!(template.event_fields(false), ["table", "meta.n"]);
         assert_eq!(template.event_fields(true), ["meta.n"]);
+    }
+
+    #[test]
+    fn all_spellings_of_a_name_are_the_one_of_the_file() {
+        let template = Template::parse("{{ t }}").unwrap();
+        let template = template.confined_to(vec!["Custom-Firewall".to_owned(), "Custom-FIREWALL".to_owned()]);
+        for (spelled, expected) in [
+            ("Custom-Firewall", "Custom-Firewall"),
+            ("Custom-FIREWALL", "Custom-FIREWALL"),
+            ("custom-firewall", "Custom-Firewall"),
+            ("CUSTOM-fIREWALL", "Custom-Firewall"),
+        ] {
+            let event = Event::new(format!(r#"{{"t":"{spelled}"}}"#).into(), None);
+            assert_eq!(template.render(&event, None).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_message_shows_little_of_a_name_that_an_event_made() {
+        let template = Template::parse("{{ t }}").unwrap().confined_to(vec!["Custom-A".to_owned()]);
+        let event = Event::new(format!(r#"{{"t":"a\n\u001b[31m{}"}}"#, "ü".repeat(100_000)).into(), None);
+        let error = template.render(&event, None).unwrap_err().to_string();
+        assert!(error.contains("comes to 'a[31mü") && error.contains("ü…'"), "{error}");
+        assert!(error.chars().count() < 300 && !error.contains(char::is_control), "{error}");
+        assert_eq!(ShownName::of(&"n".repeat(100)).to_string(), "n".repeat(100));
     }
 
     #[test]
