@@ -131,6 +131,28 @@ fn a_time_that_azure_will_replace_is_kept_beside_what_is_no_time() {
 }
 
 #[test]
+fn a_time_that_azure_will_replace_is_kept_in_whatever_order_fields_come() {
+    let (old, other) = ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z");
+    for text in [
+        format!(r#"{{"@timestamp":"{old}","TimeGenerated":"{other}"}}"#),
+        format!(r#"{{"TimeGenerated":"{other}","@timestamp":"{old}"}}"#),
+    ] {
+        let encoder = FieldsEncoder::new(TimeField::of("@timestamp"), None, None, LIMIT);
+        let mut out = Vec::new();
+        encoder.write_row(&Event::new(text.into(), None), RowTime::of(now()), &mut out).unwrap();
+        let written = String::from_utf8(out).unwrap();
+        assert_eq!(
+            written.matches("\"TimeGenerated\"").count(),
+            2,
+            "once in the row, once in ExtraColumns: {written}"
+        );
+        let row: Value = serde_json::from_str(&written).unwrap();
+        let kept = json!({"TimeGenerated": other, "TimeGenerated_": old});
+        assert_eq!(row, json!({"TimeGenerated": old, "ExtraColumns": kept}));
+    }
+}
+
+#[test]
 fn a_time_that_azure_will_replace_is_kept_however_much_is_beside_it() {
     let old = Some(DateTime::from_timestamp(1_600_000_000, 0).unwrap());
     let event = json!({"TimeGenerated": "soon"});

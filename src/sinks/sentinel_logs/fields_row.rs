@@ -1,6 +1,7 @@
 //! The row of an event whose fields are its columns.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,7 +11,7 @@ use super::encoder::{FieldsEncoder, RowNotes};
 use super::row_time::{FieldTime, RowTime, read_time, time_of_row};
 use super::row_writer::{RowWriter, is_long};
 use super::spread::{ALERTS, is_incident};
-use model::json::{JsonField, write_text};
+use model::json::{JsonField, each_field, write_text};
 use runtime::quarantine::Reason;
 
 /// Where an event's time is unless the options say: Vector's field, and that of ECS and Logstash.
@@ -29,8 +30,8 @@ pub(super) struct FieldsRow<'a> {
     /// Fields of the event that stand behind each other and are columns as they are, and are not in the row yet.
     run: Range<usize>,
     now: RowTime,
-    /// Whether something else is in `ExtraColumns` under the name of the time's column.
-    is_name_taken: bool,
+    /// The row's time, as JSON, if Azure will put another in its place, and the field that it came with if that is a usual one.
+    replaced_time: Option<(Option<&'static str>, Cow<'a, str>)>,
     has_time: bool,
     /// Whether a field should have been a time, and could not be read.
     is_time_unread: bool,
@@ -58,7 +59,7 @@ impl<'a> FieldsRow<'a> {
             without_alerts,
             run: 0..0,
             now,
-            is_name_taken: false,
+            replaced_time: None,
             has_time: false,
             is_time_unread: false,
             usual_times: Default::default(),
@@ -88,7 +89,7 @@ impl<'a> FieldsRow<'a> {
             match read_time(found, self.now.now) {
                 Some(time) => {
                     self.has_time = true;
-                    self.keep_time(None, time.time, found);
+                    self.keep_if_replaced(None, time.time, Cow::Borrowed(found));
                     self.time_column(time);
                     if self.encoder.time.is_whole_field() {
                         return;
@@ -121,8 +122,7 @@ impl<'a> FieldsRow<'a> {
             },
         };
         if name == self.encoder.time.column {
-            // Not a time: the column could not take it, and it must not be lost.
-            self.is_name_taken |= *written != *"null";
+            // Not the row's time: the column could not take it, and it must not be lost.
             self.extra_field(name, &written);
             return;
         }
@@ -176,7 +176,7 @@ impl<'a> FieldsRow<'a> {
             match found {
                 Some(found) if !self.has_time => {
                     self.has_time = true;
-                    self.keep_time(Some(name), found.time, found.json);
+                    self.keep_if_replaced(Some(name), found.time, Cow::Borrowed(found.json));
                     self.time_column(found);
                 }
                 Some(found) => self.other_field(name, found.json, None),
@@ -186,10 +186,11 @@ impl<'a> FieldsRow<'a> {
         let unread_times = u64::from(self.is_time_unread && !self.has_time);
         if !self.has_time {
             let text = time_of_row(time);
-            self.keep_time(None, time, &text);
             self.column(&self.encoder.time.column, "", &text);
+            self.keep_if_replaced(None, time, Cow::Owned(text));
         }
         self.end_run();
+        self.write_replaced_time();
         if !self.extra.is_empty() {
             self.extra.insert(0, b'{');
             self.extra.push(b'}');
@@ -203,19 +204,33 @@ impl<'a> FieldsRow<'a> {
         (self.row, unread_times)
     }
 
-    /// Keeps the row's time, as JSON, where Azure will replace it: under the name of its column or, if that is taken, under
-    /// the one that it came with, or another. It is the first there, so that it is not cut off.
-    fn keep_time(&mut self, came_as: Option<&str>, time: DateTime<Utc>, json: &str) {
-        if !self.now.is_replaced(time) {
-            return;
+    /// Takes note of the row's time if Azure will put another in its place.
+    fn keep_if_replaced(&mut self, came_as: Option<&'static str>, time: DateTime<Utc>, json: Cow<'a, str>) {
+        if self.now.is_replaced(time) {
+            self.replaced_time = Some((came_as, json));
         }
-        let column = self.encoder.time.column.as_str();
+    }
+
+    /// Writes a time that Azure will replace into `ExtraColumns`, when all else is there: under the name of its column or, if that is
+    /// taken, under the one that it came with, or another. It is the first there, so that it is not cut off.
+    fn write_replaced_time(&mut self) {
+        let Some((came_as, json)) = self.replaced_time.take() else { return };
+        let extra = [b"{", self.extra.as_slice(), b"}"].concat();
+        let mut taken = BTreeSet::new();
+        each_field(&extra, |name, _| {
+            taken.insert(name.to_owned());
+        });
+        let mut name = self.encoder.time.column.clone();
+        if taken.contains(&name)
+            && let Some(came_as) = came_as
+        {
+            came_as.clone_into(&mut name);
+        }
+        while taken.contains(&name) {
+            name.push('_');
+        }
         let mut kept = Vec::new();
-        match came_as {
-            _ if !self.is_name_taken => write_text(column, &mut kept),
-            Some(name) => write_text(name, &mut kept),
-            None => write_text(&format!("{column}_"), &mut kept),
-        }
+        write_text(&name, &mut kept);
         kept.push(b':');
         kept.extend_from_slice(json.as_bytes());
         if !self.extra.is_empty() {
