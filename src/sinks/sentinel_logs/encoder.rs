@@ -232,7 +232,7 @@ impl FieldsEncoder {
             Cow::Borrowed(alerts) => json.slice_ref(alerts.as_bytes()),
             Cow::Owned(alerts) => Bytes::from(alerts),
         };
-        Spread::of(&alerts, self.columns_for_alerts(), rest, self.max_row_bytes)
+        Spread::of(&alerts, self.columns_for_alerts(), rest, &self.time.column, self.max_row_bytes)
     }
 
     /// How many columns the stream has for alerts, as far as is known: `alerts`, `alerts_2` and so on.

@@ -2,6 +2,7 @@
 
 use super::column::TRUNCATED_COLUMNS;
 use super::layout::Cuts;
+use model::json::each_field;
 use runtime::quarantine::Reason;
 
 /// Longest value of a field, in bytes: the service cuts what is longer, and does not say so.
@@ -49,6 +50,19 @@ impl RowStart {
     /// Bytes that it takes of a row.
     pub(super) const fn len(&self) -> usize {
         self.columns.len() + self.truncated.len()
+    }
+
+    /// The same with nothing but what `kept` answers for its columns.
+    pub(super) fn filtered(&self, kept: impl Fn(&str, &str) -> Option<String>) -> Self {
+        let whole = [self.columns.as_slice(), b"}"].concat();
+        let mut columns = Vec::new();
+        let mut row = RowWriter::new(&mut columns, usize::MAX);
+        each_field(&whole, |name, json| {
+            if let Some(json) = kept(name, json) {
+                row.column(name, "", &json);
+            }
+        });
+        Self { columns, truncated: Vec::new(), truncated_fields: 0 }
     }
 }
 

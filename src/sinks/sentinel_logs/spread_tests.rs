@@ -62,6 +62,9 @@ fn alerts_of(rows: &[Value], max_row: usize) -> Vec<Value> {
     for (index, row) in rows.iter().enumerate() {
         assert!(row.to_string().len() <= max_row);
         assert_eq!((&row["id_"], &row["displayName"]), (&json!("29"), &json!("Multi-stage")));
+        let updated =
+            row.get("lastUpdateDateTime").unwrap_or_else(|| &row["ExtraColumns"]["lastUpdateDateTime"]);
+        assert_eq!((updated, row["TimeGenerated"].is_string()), (&json!("2026-11-23T11:00:00Z"), true));
         if rows.len() > 1 {
             let notes = row["TruncatedColumns"].as_array().unwrap();
             let note = notes.iter().find(|note| note["column"] == "alerts").unwrap();
@@ -164,6 +167,54 @@ fn an_alert_that_is_longer_than_a_column_loses_evidence_and_says_how_much() {
 }
 
 #[test]
+fn notes_on_an_alert_that_is_cut_take_no_more_than_the_row_has() {
+    let mut long = json!({"id": "a"});
+    for n in 0..40 {
+        long[format!("{n:03}{}", "n".repeat(195))] = "x".repeat(5_000).into();
+    }
+    let mut event = incident(&[long]);
+    event["description"] = "d".repeat(40_000).into();
+    for max_row in [110_000, 109_000, 108_000, 60_000, 30_000] {
+        let (rows, refused) = rows(&event, None, None, max_row);
+        assert_eq!(refused.len(), 0, "{max_row}");
+        assert_eq!(alerts_of(&rows, max_row).len(), 1);
+        let notes = rows.last().unwrap()["TruncatedColumns"].as_array().unwrap();
+        assert!(
+            notes.iter().any(|note| note["column"] == "alerts" && note["field"].is_string()),
+            "{notes:?}"
+        );
+    }
+}
+
+#[test]
+fn the_rows_of_an_incident_are_not_many_times_the_event() {
+    let alerts: Vec<_> = (0..2_000).map(|n| json!({"id": n, "text": "a".repeat(1_000)})).collect();
+    let mut event = incident(&alerts);
+    event["tenantId"] = "t".repeat(60_000).into();
+    for n in 0..20 {
+        event[format!("field{n}")] = "f".repeat(60_000 - 3_000 * n).into();
+    }
+    let (rows, refused) = rows(&event, None, None, LIMIT);
+    assert_eq!((refused.len(), rows.len() > 20), (0, true), "{}", rows.len());
+    assert!(alerts_of(&rows, LIMIT) == alerts);
+    let bytes: usize = rows.iter().map(|row| row.to_string().len()).sum();
+    assert!(bytes < 2 * event.to_string().len(), "{bytes}");
+    assert_eq!((&rows[0]["field19"], &rows[0]["comments"]), (&event["field19"], &json!([])));
+    let mut names: Vec<_> = rows[1].as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let expected = [
+        "TimeGenerated",
+        "TruncatedColumns",
+        "alerts",
+        "displayName",
+        "id_",
+        "incidentWebUrl",
+        "lastUpdateDateTime",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn an_incident_of_any_size_has_a_row_and_its_newest_comments() {
     let comment = |n: usize| json!({"comment": format!("{n} {}", "c".repeat(30_000)), "createdDateTime": now().to_rfc3339()});
     let mut event = incident(&(0..30).map(alert).collect::<Vec<_>>());
@@ -172,8 +223,9 @@ fn an_incident_of_any_size_has_a_row_and_its_newest_comments() {
     let (found, refused) = rows(&event, None, None, LIMIT);
     assert_eq!((found.len(), refused.len()), (3, 0));
     assert_eq!(alerts_of(&found, LIMIT).len(), 30);
-    assert_eq!(found[2]["comments"], json!([comment(98), comment(99)]));
-    let notes = found[2]["TruncatedColumns"].as_array().unwrap();
+    assert_eq!(found[0]["comments"], json!([comment(98), comment(99)]));
+    assert_eq!(found[2].get("comments"), None);
+    let notes = found[0]["TruncatedColumns"].as_array().unwrap();
     let note = notes.iter().find(|note| note["column"] == "comments").unwrap();
     assert_eq!(note["missing"], 98);
     // Of Sentinel, too; but what is no incident is kept whole, in the quarantine.
@@ -200,9 +252,16 @@ proptest! {
     #[test]
     fn no_alert_is_left_out(
         sizes in proptest::collection::vec(prop_oneof![8 => 0..3_000_usize, 1 => 0..90_000_usize], 40..120),
-        declared in 1..6_usize, max_row in prop_oneof![1 => Just(LIMIT), 2 => 10_000..300_000_usize],
+        declared in 1..6_usize, texts in 0..12_usize, max_row in prop_oneof![1 => Just(LIMIT), 2 => 10_000..300_000_usize],
     ) {
-        let alert = |(n, size): (usize, &usize)| json!({"id": n, "evidence": vec!["e".repeat(100); size / 103 + 10]});
+        let alert = |(n, size): (usize, &usize)| {
+            let mut alert = json!({"id": n, "evidence": vec!["e".repeat(100); size / 103 + 10]});
+            // Each of these is a note of its own, if it is cut.
+            for text in 0..if *size > 20_000 { texts } else { 0 } {
+                alert[format!("text{text}{}", "n".repeat(190))] = "x".repeat(9_000).into();
+            }
+            alert
+        };
         let alerts: Vec<_> = sizes.iter().enumerate().map(alert).collect();
         let event = incident(&alerts);
         let (rows, refused) = rows(&event, Some(columns(declared)), None, max_row);
