@@ -99,7 +99,10 @@ impl Destinations {
     /// Compares the rules with what is written from now on, those of fixed streams at once, and goes on in the background.
     pub(super) fn start_rule_monitor(&self) {
         self.rule_monitor.start();
-        for StreamKey { rule, stream, table } in self.targets.fixed() {
+        // Those that perhaps nothing goes to are compared when something does.
+        for StreamKey { rule, stream, table, .. } in
+            self.targets.fixed().into_iter().filter(|key| !key.is_candidate)
+        {
             // One that is refused is reported when rows come for it.
             self.at(rule, stream, table, true).ok();
         }

@@ -2,7 +2,7 @@
 
 use super::preflight::{Finding, Preflight, Severity};
 use super::ready::SentinelLogs;
-use super::targets::StreamKey;
+use super::targets::{EXCUSED, StreamKey};
 use crate::component::Probed;
 use microsoft::authorized::Authorized;
 use microsoft::logs_ingestion::LogsIngestion;
@@ -17,11 +17,24 @@ impl SentinelLogs {
         for key in &streams {
             probed.push(self.post(&authorized, key).await);
         }
+        let works = |probed: &Probed| matches!(probed, Probed::Works(_));
+        let (working, failing): (Vec<_>, Vec<_>) =
+            streams.iter().zip(&mut probed).partition(|(_, probed)| works(probed));
+        let working: Vec<_> = working.into_iter().map(|(key, _)| key).collect();
+        let mut excused = Vec::new();
+        for (key, probed) in failing.into_iter().filter(|(key, _)| key.is_excused(&working)) {
+            if let Probed::Failed(why) = probed {
+                *probed = Probed::Untried(format!("{why}; {EXCUSED}"));
+            }
+            excused.push((key.rule.as_str(), key.stream.as_str()));
+        }
+        let is_excused = |key: &&StreamKey| excused.contains(&(key.rule.as_str(), key.stream.as_str()));
+        let compared: Vec<_> = streams.iter().filter(|key| !is_excused(key)).collect();
         if let Some(open) = self.targets.open() {
             probed.push(Probed::Untried(format!("not tried: {open}")));
         }
         let preflight = self.preflight(&authorized);
-        for of_rule in streams.chunk_by(|one, other| one.rule == other.rule) {
+        for of_rule in compared.chunk_by(|one, other| one.rule == other.rule) {
             compare(&preflight, of_rule, &mut probed).await;
         }
         probed
@@ -38,7 +51,7 @@ impl SentinelLogs {
 }
 
 /// Compares one rule, and its streams.
-async fn compare(preflight: &Preflight, streams: &[StreamKey], probed: &mut Vec<Probed>) {
+async fn compare(preflight: &Preflight, streams: &[&StreamKey], probed: &mut Vec<Probed>) {
     let Some(StreamKey { rule: id, .. }) = streams.first() else { return };
     let rule = match preflight.read(id).await {
         Ok(rule) => rule,

@@ -49,6 +49,8 @@ pub(super) struct StreamKey {
     pub(super) stream: String,
     /// The table of the layout, if it decides the stream.
     pub(super) table: Option<&'static str>,
+    /// Whether it is one of several rules with one of several streams that events choose: perhaps nothing ever goes there.
+    pub(super) is_candidate: bool,
 }
 
 /// The option that switches confinement off: Vector's.
@@ -108,6 +110,22 @@ fn ingestion_url(written: &str, path: &str, problems: &mut Vec<Problem>) -> Opti
     }
     url
 }
+
+// === impl StreamKey ===
+
+impl StreamKey {
+    /// Whether nothing is wrong if it does not work, while these do: events need not choose it, for both its rule and its stream work
+    /// with others.
+    pub(super) fn is_excused(&self, working: &[&Self]) -> bool {
+        self.is_candidate
+            && working.iter().any(|other| other.rule == self.rule)
+            && working.iter().any(|other| other.stream == self.stream)
+    }
+}
+
+/// Why a stream that does not work is no failure.
+pub(super) const EXCUSED: &str =
+    "events may choose this stream of this rule, and need not: if none does, nothing is wrong";
 
 // === impl Targets ===
 
@@ -182,10 +200,16 @@ impl Targets {
             (None, Some(names)) => names.iter().map(String::as_str).collect(),
             (None, None) => self.endpoints.named().collect(),
         };
+        let names = self.stream_name.names().unwrap_or_default();
+        let is_candidate = rules.len() > 1 && names.len() > 1;
         let mut streams: Vec<StreamKey> = Vec::new();
         for rule in rules {
-            let key =
-                |stream: &str| StreamKey { rule: rule.to_owned(), stream: stream.to_owned(), table: None };
+            let key = |stream: &str| StreamKey {
+                rule: rule.to_owned(),
+                stream: stream.to_owned(),
+                table: None,
+                is_candidate,
+            };
             if let Some(stream) = self.stream_name.fixed() {
                 streams.push(key(stream));
                 continue;
@@ -196,7 +220,7 @@ impl Targets {
             }
             let by_table = self.layout.usual_tables().iter().filter_map(|table| {
                 let stream = self.stream_name.for_table(table.name)?;
-                Some(StreamKey { rule: rule.to_owned(), stream, table: Some(table.name) })
+                Some(StreamKey { rule: rule.to_owned(), stream, table: Some(table.name), is_candidate })
             });
             streams.extend(by_table);
         }
@@ -343,6 +367,21 @@ mod tests {
         assert_eq!(rendered.unwrap(), TWO.to_ascii_lowercase(), "in one case, whatever the event has");
         let other = format!("{{\"dcr\":\"{}\"}}", ONE.replace('1', "2"));
         rules.dcr_immutable_id.render(&event(other), None).unwrap_err();
+    }
+
+    #[test]
+    fn a_rule_need_not_have_every_stream_that_events_choose_among() {
+        let rules = targets("{{ dcr }}", "{{ stream }}", Layout::Raw, &[]);
+        let (rules, _) = confined(rules, &[ONE, TWO, "Custom-A", "Custom-B"], false);
+        let keys = rules.fixed();
+        let [a1, b1, a2, b2] = &keys[..] else { panic!("{keys:?}") };
+        assert!(a2.is_excused(&[a1, b2]) && b1.is_excused(&[a1, b2]));
+        assert!(!b1.is_excused(&[a1, a2]), "no rule has the stream");
+        assert!(!a2.is_excused(&[a1, b1]), "the rule has no stream");
+        let (one, _) =
+            confined(targets(ONE, "{{ stream }}", Layout::Raw, &[]), &["Custom-A", "Custom-B"], false);
+        let keys = one.fixed();
+        assert!(keys.len() == 2 && !keys[0].is_excused(&[&keys[1]]), "all rows go to the rule");
     }
 
     fn fixed(targets: &Targets) -> Vec<String> {

@@ -20,7 +20,7 @@ use super::encoder::TimeField;
 use super::layout::Layout;
 use super::ready::SentinelLogs;
 use super::table_plan::TablePlan;
-use super::targets::StreamKey;
+use super::targets::{EXCUSED, StreamKey};
 use crate::component::{Arrival, Verified, VerifyOptions};
 use marked::{MarkedRow, PREFIX};
 use microsoft::ServiceError;
@@ -117,7 +117,9 @@ impl SentinelLogs {
                 timeout: options.timeout,
             });
         }
-        verified.extend(futures::future::join_all(checks.iter().map(StreamCheck::run)).await);
+        let found = futures::future::join_all(checks.iter().map(StreamCheck::run)).await;
+        let keys: Vec<_> = checks.iter().map(|check| check.key).collect();
+        verified.extend(excused(&keys, found));
         if let Some(open) = self.targets.open() {
             let arrival = Arrival::Untried(format!("not tried: {open}"));
             verified.push(Verified { destination: String::new(), arrival, errors: Vec::new() });
@@ -145,6 +147,23 @@ impl SentinelLogs {
         let time = TimeField::of(&config.timestamp_field).column;
         Some(marked::of_fields(declared, config.columns.as_ref(), &time, table, marker, now))
     }
+}
+
+/// What the streams came to, each with whether it has taken its row. It is no failure of one that it has not if events need not choose
+/// it, and others of the same rule and of the same name have.
+fn excused(keys: &[&StreamKey], found: Vec<(Verified, bool)>) -> Vec<Verified> {
+    let taking = keys.iter().zip(&found).filter(|(_, (_, is_taken))| *is_taken);
+    let taking: Vec<_> = taking.map(|(key, _)| *key).collect();
+    let excuse = |(key, (mut verified, is_taken)): (&&StreamKey, (Verified, bool))| {
+        if let Arrival::Missing(why) = &verified.arrival
+            && !is_taken
+            && key.is_excused(&taking)
+        {
+            verified.arrival = Arrival::Untried(format!("{why}; {EXCUSED}"));
+        }
+        verified
+    };
+    keys.iter().zip(found).map(excuse).collect()
 }
 
 /// The table that a stream's rows go to: what the rule says, or else what its name does.
@@ -181,23 +200,25 @@ impl Verified {
 // === impl StreamCheck ===
 
 impl StreamCheck<'_> {
-    async fn run(&self) -> Verified {
+    /// Sends the row and looks for it. Answers what it came to, and whether the service has taken the row.
+    async fn run(&self) -> (Verified, bool) {
         let began = self.clock.monotonic();
         if let Err(error) = self.send().await {
-            return Verified::new(self.key, Arrival::Missing(format!("the row was not taken: {error}")));
+            let why = format!("the row was not taken: {error}");
+            return (Verified::new(self.key, Arrival::Missing(why)), false);
         }
         let queries = match &self.queries {
             Ok(queries) => queries,
             Err(why) => {
                 let why = format!("the service has taken the row (204), and {why}");
-                return Verified::new(self.key, Arrival::Missing(why));
+                return (Verified::new(self.key, Arrival::Missing(why)), true);
             }
         };
         let arrival = self.wait(queries, began).await;
         let mut verified = Verified::new(self.key, arrival);
         let is_missing = matches!(verified.arrival, Arrival::Missing(_));
         verified.errors = self.errors(queries, is_missing).await;
-        verified
+        (verified, true)
     }
 
     /// Sends the row, again if the service does not take it just now.

@@ -94,7 +94,12 @@ fn the_rule_says_where_rows_go() {
         ],
     }}))
     .unwrap();
-    let key = |stream: &str| StreamKey { rule: "dcr-1".to_owned(), stream: stream.to_owned(), table: None };
+    let key = |stream: &str| StreamKey {
+        rule: "dcr-1".to_owned(),
+        stream: stream.to_owned(),
+        table: None,
+        is_candidate: false,
+    };
     let found = |stream: &str| {
         let key = key(stream);
         (table_of(&key, Some(&rule)), workspace_of(&key, &rule))
@@ -103,4 +108,27 @@ fn the_rule_says_where_rows_go() {
     assert_eq!(found("Custom-B"), ("Syslog".to_owned(), Some("9".to_owned())));
     assert_eq!(found("Custom-C_CL' | x"), ("C_CLx".to_owned(), None));
     assert_eq!(table_of(&key("Custom-Mine_CL"), None), "Mine_CL");
+}
+
+#[test]
+fn a_stream_that_events_need_not_choose_is_no_failure_if_its_rule_and_its_name_work() {
+    let key = |rule: &str, stream: &str| StreamKey {
+        rule: rule.to_owned(),
+        stream: stream.to_owned(),
+        table: None,
+        is_candidate: true,
+    };
+    let keys = [key("1", "A"), key("1", "B"), key("2", "A"), key("2", "B")];
+    let keys: Vec<_> = keys.iter().collect();
+    let missing = |taken: [bool; 4]| -> Vec<bool> {
+        let found = |(key, taken): (&&StreamKey, bool)| {
+            (Verified::new(key, Arrival::Missing("not there".to_owned())), taken)
+        };
+        let found = excused(&keys, keys.iter().zip(taken).map(found).collect());
+        found.iter().map(|verified| matches!(verified.arrival, Arrival::Missing(_))).collect()
+    };
+    // A row that was taken and is not there is missing, whoever chose its stream.
+    assert_eq!(missing([true, false, false, true]), [true, false, false, true]);
+    assert_eq!(missing([true, false, false, false]), [true; 4]);
+    assert_eq!(missing([false; 4]), [true; 4]);
 }
