@@ -106,6 +106,31 @@ async fn a_rule_that_loses_something_fails_the_probe_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_rule_need_not_have_every_stream_that_events_choose() {
+    let ids = ['3', '4'].map(|digit| format!("dcr-{}{digit}", "0".repeat(31)));
+    let names = ["Custom-One_CL", "Custom-Other_CL"];
+    let columns = bench(|_| {}).await.config.dcr.streams[INCIDENTS].clone();
+    let dcr =
+        |at: usize| Dcr::new(ids[at].clone(), [(names[at].to_owned(), columns.clone())].into()).unwrap();
+    let bench = bench(|config| {
+        config.dcr = dcr(0);
+        config.more_dcrs = vec![dcr(1)];
+    })
+    .await;
+    let destinations = |names: &[&str]| {
+        let destinations: Vec<_> = ids.iter().map(String::as_str).chain(names.iter().copied()).collect();
+        json!({"dcr_immutable_id": "{{ rule }}", "stream_name": "{{ stream }}", "destinations": destinations})
+    };
+    let (code, stdout, stderr) = probe(&bench, &destinations(&names)).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(stdout.matches("ingesting works").count(), 2, "{stdout}");
+    assert_eq!(stdout.matches("events may choose this stream of this rule").count(), 2, "{stdout}");
+    // One that no rule has is wrong.
+    let (code, _, stderr) = probe(&bench, &destinations(&[names[0], names[1], "Custom-Mistyped_CL"])).await;
+    assert_eq!((code, stderr.contains("Custom-Mistyped_CL")), (1, true), "{stderr}");
+}
+
+#[tokio::test]
 async fn what_may_not_be_read_is_reported_and_fails_nothing() {
     let not_read = [
         (Roles { reads_rules: false, ..Roles::default() }, "was not compared", "the role Monitoring Reader"),
