@@ -18,7 +18,7 @@ const MICROS_DIGITS: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {
-    /// Text, of at most 64 KB; a number is not taken for one.
+    /// Text, of at most 64 KB; a number or a boolean becomes the text that it is written as.
     String,
     /// A whole number of 32 bits, with a sign.
     Int,
@@ -30,7 +30,7 @@ pub enum ColumnType {
     Boolean,
     /// Any JSON value, of at most 64 KB as text.
     Dynamic,
-    /// A time as RFC 3339 text. Example: `2026-11-23T12:00:00.123Z`.
+    /// A time, in RFC 3339 or another form that logs have. Example: `2026-11-23T12:00:00.123Z`.
     DateTime,
 }
 
