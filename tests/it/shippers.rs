@@ -141,6 +141,8 @@ async fn a_sink_that_is_only_posted_to_runs_without_vector_and_without_a_source(
     // With --no-vector and without.
     for peer in [Peer::Fake, Peer::Real("/there/is/none".into())] {
         let mut rig = rig(&peer, 0, &address).await;
+        // On disk is delivered, too.
+        rig.pipeline["sinks"]["sentinel"]["spool"] = json!({"enabled": false});
         rig.start_plugin();
         rig.says("Listening for shippers.").await;
         let shipper = shipper(&rig, &address);
